@@ -1,0 +1,43 @@
+"""Everything that a user can cause; the command line prints its text alone and exits with 1."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class McuqError(Exception):
+    """A problem the user can mend.
+
+    The text reads "where: what is wrong, with the value; what is supported or what to do".
+    """
+
+
+class ModelError(McuqError):
+    """The ONNX file cannot be read, is invalid, or uses something that is not supported."""
+
+
+class DataError(McuqError):
+    """Calibration or test data is missing, misshapen or not finite."""
+
+
+class QuantizationError(McuqError):
+    """A layer cannot be expressed in the integer arithmetic."""
+
+
+class BoardError(McuqError):
+    """A board is unknown, its file is wrong, or the model does not fit it."""
+
+
+class BuildError(McuqError):
+    """A compiler or emulator is missing or failed."""
+
+
+class ArtifactError(McuqError):
+    """A compiled model cannot be written to, or read from, its folder."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean 'X'?" for the nearest candidate, or "" where none is near."""
+    near = difflib.get_close_matches(name, list(candidates), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
