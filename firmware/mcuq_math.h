@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The integer arithmetic of the kernels. Every function has a namesake in mcuq/arithmetic.py that gives the
+ * same bits. The generator copies the functions a model uses into its C file.
+ *
+ * Right shifts of negative numbers are arithmetic here: C leaves that to the compiler, and all that target
+ * these CPUs do it; the check below refuses one that does not.
+ */
+#ifndef MCUQ_MATH_H
+#define MCUQ_MATH_H
+
+#include <stdint.h>
+
+typedef char mcuq_right_shift_is_arithmetic[(((int32_t)-3) >> 1) == -2 ? 1 : -1];
+
+/* Upper word of a * b, towards minus infinity; |result| <= 2^30. */
+static inline int32_t mcuq_multiply_high(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b) >> 32);
+}
+
+/* q limited to [output_min, output_max], which lie in [-128, 127]. */
+static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_max)
+{
+    return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
+/* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.
+ *
+ * prescale, shift, zero_point and the bounds are compile-time constants, so that one branch remains.
+ * shift in 1..22: |acc| * 2^prescale < 2^31, so |high| <= 2^30, |zero_point << shift| <= 2^29 and the half is
+ * at most 2^21: the sum fits. shift in -31..0: |acc * multiplier| < 2^62, the half at most 2^31. */
+static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int prescale, int shift, int32_t zero_point,
+                                     int32_t output_min, int32_t output_max)
+{
+    if (shift >= 1) {
+        const int32_t high = mcuq_multiply_high(acc * (1 << prescale), multiplier);
+        const int32_t offset = zero_point * (1 << shift) + ((1 << shift) >> 1);
+        return mcuq_clamp((high + offset) >> shift, output_min, output_max);
+    }
+    const int64_t scaled = ((int64_t)acc * multiplier + ((int64_t)1 << (31 + shift))) >> (32 + shift);
+    const int64_t q = scaled + zero_point;
+    return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
+/* (a * factor_a + b * factor_b + constant) >> shift, clamped; the generator keeps the sum below 2^31. */
+static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int32_t constant,
+                                       int shift, int32_t output_min, int32_t output_max)
+{
+    return mcuq_clamp((a * factor_a + b * factor_b + constant) >> shift, output_min, output_max);
+}
+
+/* table[x + 128]: any function of one int8. */
+static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)
+{
+    return table[x + 128];
+}
+
+#endif

@@ -1,0 +1,123 @@
+"""The integer arithmetic: NumPy twin of firmware/mcuq_math.h, and how its parameters are chosen.
+
+A function here and its namesake there (with the prefix `mcuq_`) give the same bits; nothing else in mcuq
+rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import frexp, ldexp
+
+import numpy as np
+
+from mcuq.errors import QuantizationError
+from mcuq.tensor import Array
+
+INT32_MAX = 2**31 - 1
+MAX_SHIFT = 22  # keeps |zero_point << shift| <= 2^29
+MIN_SHIFT = -31
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """q = zero_point + floor((acc * multiplier + 2^(31+shift)) / 2^(32+shift)), clamped.
+
+    `multiplier` int32, one per channel; `shift` one per layer. Where `shift` < 1 the accumulator is first
+    multiplied by 2^`prescale`, so that one high word of a 32x32 product still suffices; where the
+    accumulator has no room for that, `prescale` is 0 and the 64-bit form is used.
+    """
+
+    multiplier: tuple[int, ...]
+    shift: int
+    prescale: int
+
+
+def requantization(factors: Sequence[float], bound: int, where: str) -> Requantization:
+    """Express positive real `factors` (input scale * weight scale / output scale) as integers.
+
+    `bound` is the largest magnitude of the accumulator. Raises QuantizationError for a factor that no shift
+    can express; `where` begins its text.
+    """
+    largest = max(factors)
+    if not 0 < largest < ldexp(1.0, 30):
+        raise QuantizationError(
+            f"{where}: requantization factor {largest:g} is outside (0, 2^30); check the calibration data"
+        )
+    # frexp: largest = f * 2^e with 0.5 <= f < 1, so round(largest * 2^(31-e)) is 2^31 at most.
+    shift = min(MAX_SHIFT, -1 - frexp(largest)[1])
+    if round(ldexp(largest, 32 + shift)) > INT32_MAX:
+        shift -= 1
+    multiplier = tuple(round(ldexp(f, 32 + shift)) for f in factors)
+    prescale = max(0, 1 - shift)
+    if max(bound, 1) << prescale > INT32_MAX:
+        return Requantization(multiplier, shift, 0)
+    return Requantization(multiplier, shift + prescale, prescale)
+
+
+def requantize(
+    acc: Array, requant: Requantization, zero_point: int, output_min: int = -128, output_max: int = 127
+) -> Array:
+    """int8 of accumulators (int32 or int64, last axis: channels) by one rounding, halves up."""
+    multiplier = np.asarray(requant.multiplier, np.int64)
+    product = acc.astype(np.int64)
+    product *= multiplier << requant.prescale
+    product += 1 << (31 + requant.shift)
+    product >>= 32 + requant.shift
+    product += zero_point
+    np.clip(product, output_min, output_max, out=product)
+    return product.astype(np.int8)
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """q = (a * factor_a + b * factor_b + constant) >> shift, clamped; all int32."""
+
+    factor_a: int
+    factor_b: int
+    constant: int
+    shift: int
+
+
+def weighted_sum_parameters(
+    factors: tuple[float, float], zero_points: tuple[int, int], output_zero_point: int, where: str
+) -> WeightedSum:
+    """Integers for q = zy + fa * (a - za) + fb * (b - zb), as large as int32 allows.
+
+    `factors` are real (input scale / output scale; negative for a subtrahend). Raises QuantizationError where
+    even one fractional bit does not fit.
+    """
+    for shift in range(30, 0, -1):
+        a, b = (round(ldexp(f, shift)) for f in factors)
+        constant = (output_zero_point << shift) - zero_points[0] * a - zero_points[1] * b + (1 << (shift - 1))
+        if 128 * (abs(a) + abs(b)) + abs(constant) <= INT32_MAX:
+            return WeightedSum(a, b, constant, shift)
+    raise QuantizationError(
+        f"{where}: input scales are {abs(factors[0]):g} and {abs(factors[1]):g} times the output's, too far "
+        "apart for int32; check the calibration data"
+    )
+
+
+def weighted_sum(a: Array, b: Array, parameters: WeightedSum, output_min: int = -128, output_max: int = 127) -> Array:
+    """int8 of a two-term weighted sum of int8 arrays, which broadcast."""
+    acc = a.astype(np.int32) * np.int32(parameters.factor_a)
+    acc = acc + b.astype(np.int32) * np.int32(parameters.factor_b)
+    acc += np.int32(parameters.constant)
+    acc >>= parameters.shift
+    return clamp(acc, output_min, output_max)
+
+
+def multiply_high(a: Array, b: Array) -> Array:
+    """Upper 32 bits of the 64-bit product of int32 arrays, rounded towards minus infinity."""
+    return ((a.astype(np.int64) * b.astype(np.int64)) >> 32).astype(np.int32)
+
+
+def clamp(q: Array, output_min: int, output_max: int) -> Array:
+    """int8 of int32 values, limited to [output_min, output_max]."""
+    return np.clip(q, output_min, output_max).astype(np.int8)
+
+
+def lookup(x: Array, table: Array) -> Array:
+    """table[x + 128] for int8 `x` and an int8 table of 256 entries."""
+    return table[x.astype(np.int16) + 128]

@@ -1,0 +1,366 @@
+"""Files + Board -> an ELF with its sizes, or a process on this computer; only this module runs compilers."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import io
+import os
+import re
+import shutil
+import signal
+import string
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from mcuq.boards import Board
+from mcuq.errors import BoardError, BuildError, did_you_mean
+from mcuq.resources import resource_dir
+
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+
+_TARGET_FLAGS = (
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fomit-frame-pointer",  # GCC's default; Clang keeps a frame pointer on bare metal
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-g0",  # Zig's default is -g, which would record paths
+    "-nostdlib",
+)
+_SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+_TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
+_HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mind
+_REPORT_LINES = 12
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A named place in a program; `address` is without the Thumb bit."""
+
+    name: str
+    address: int
+    symbol_bytes: int
+    is_function: bool
+
+
+@dataclass(frozen=True)
+class Built:
+    """A linked program for a board.
+
+    `flash_bytes` is everything that occupies flash: code, constants, initial values of data, gaps between
+    them. `ram_bytes` is data with initial values (`data_bytes`) and zeroed data (`bss_bytes`), no stack.
+    """
+
+    elf: bytes
+    compiler: str
+    text_bytes: int
+    rodata_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    flash_bytes: int
+    ram_bytes: int
+    symbols: Mapping[str, int] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class HostModel:
+    """What host_main.c must know of a model: its C identifier, and the bytes of each input and output."""
+
+    name: str
+    input_bytes: tuple[int, ...]
+    output_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    """A command, what it is called in reports, and whether it is `zig cc`."""
+
+    command: tuple[str, ...]
+    version: str
+    is_zig: bool
+
+
+def build_target(
+    sources: Mapping[str, str | bytes],
+    entry: str,
+    keep: Sequence[str],
+    board: Board,
+    optimize: str = "-O2",
+    stack_bytes: int = 8192,
+) -> Built:
+    """Compile `sources` (file name -> text, .c and .h) for the board and link what `entry` and `keep` need.
+
+    There is no startup code: an emulator loads the segments and calls functions. The stack takes the first
+    `stack_bytes` of RAM, from mcuq_stack_bottom to mcuq_stack_top. The same input gives the same bytes.
+
+    Raises BoardError where the program does not fit the board, BuildError where no compiler is installed or
+    the compiler refuses the sources.
+    """
+    if board.memory is None:
+        raise BoardError(f"board '{board.name}' has no memory to link for; use a board with a [memory] table")
+    cpu = board.cpu
+    compiler = _find_compiler((cpu.gcc,), f"gcc-{cpu.gcc.removesuffix('-gcc')}")
+    flags = ("-target", cpu.target, f"-mcpu={cpu.zig_cpu}") if compiler.is_zig else cpu.gcc_flags
+    firmware = resource_dir("firmware")
+    script = string.Template((firmware / "link.ld.in").read_text(encoding="utf-8")).substitute(
+        keep=" ".join(f'"{name}"' for name in (entry, *keep)),
+        flash_address=f"{board.memory.flash_address:#010x}",
+        ram_address=f"{board.memory.ram_address:#010x}",
+        stack_bytes=stack_bytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        files = _write(folder, sources)
+        _write(folder / "firmware", {"memory.c": (firmware / "memory.c").read_bytes(), "link.ld": script})
+        link = ("-T", "firmware/link.ld", "-Wl,--gc-sections", f"-Wl,-e,{entry}", "-lgcc")
+        arguments = (*flags, optimize, *WARNINGS, *_TARGET_FLAGS, *files, "firmware/memory.c", *link)
+        _compile(compiler, folder, arguments, "program.elf")
+        elf = (folder / "program.elf").read_bytes()
+    built = _measure(elf, compiler.version, board.memory.flash_address)
+    for symbol in (entry, *keep):
+        if symbol not in built.symbols:
+            hint = did_you_mean(symbol, built.symbols)
+            raise BuildError(f"function '{symbol}' is not in the sources{hint}")
+    _check_fit(built, entry, board, stack_bytes)
+    return built
+
+
+def read_symbols(elf: bytes) -> tuple[Symbol, ...]:
+    """Return the functions and variables of an ELF file, static ones too, by address."""
+    table = ELFFile(io.BytesIO(elf)).get_section_by_name(".symtab")
+    found = []
+    for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
+        is_function = symbol["st_info"]["type"] == "STT_FUNC"
+        # $t, $d and $a mark where code and constants start
+        if symbol["st_shndx"] == "SHN_UNDEF" or not symbol.name or symbol.name.startswith("$"):
+            continue
+        if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE"):
+            address = symbol["st_value"] & ~1 if is_function else symbol["st_value"]
+            found.append(Symbol(symbol.name, address, symbol["st_size"], is_function))
+    return tuple(sorted(found, key=lambda symbol: (symbol.address, symbol.name)))
+
+
+def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: bool = True) -> HostProgram:
+    """Compile `sources` and firmware/host_main.c into a program that runs the model on this computer.
+
+    With `sanitize`, AddressSanitizer and UBSan stop it at the first wrong access or undefined operation.
+
+    Raises BuildError where no compiler is installed or the compiler refuses the sources.
+    """
+    compiler = _find_host_compiler()
+    flags: tuple[str, ...] = ()
+    version = compiler.version
+    if sanitize and compiler.is_zig:
+        flags, version = _TRAPS, f"{version} with UBSan as traps, without AddressSanitizer"
+    elif sanitize:
+        flags, version = _SANITIZERS, f"{version} with AddressSanitizer and UBSan"
+    support: dict[str, str | bytes] = {
+        "host_main.c": (resource_dir("firmware") / "host_main.c").read_bytes(),
+        "host_model.h": _host_model_header(model),
+    }
+    folder = tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True)
+    try:
+        files = _write(Path(folder.name), sources)
+        _write(Path(folder.name) / "firmware", support)
+        arguments = ("-O2", *WARNINGS, *flags, "-I.", *files, "firmware/host_main.c")
+        _compile(compiler, Path(folder.name), arguments, _HOST_PROGRAM)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return HostProgram(folder, model, version)
+
+
+def build_library(source: str) -> ctypes.CDLL:
+    """Compile one C source for this computer and load it as a shared library.
+
+    Raises BuildError where no compiler is installed.
+    """
+    compiler = _find_host_compiler()
+    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
+        files = _write(Path(name), {"library.c": source})
+        _compile(compiler, Path(name), ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
+        return ctypes.CDLL(str(Path(name) / "library.so"))
+
+
+class HostProgram:
+    """A model built for this computer, in a temporary folder that lives as long as the `with` block."""
+
+    def __init__(self, folder: tempfile.TemporaryDirectory[str], model: HostModel, compiler: str) -> None:
+        self.compiler = compiler
+        self._folder = folder
+        self._model = model
+
+    def __enter__(self) -> HostProgram:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the program."""
+        self._folder.cleanup()
+
+    def run(self, samples: Sequence[bytes], timeout_s: float = 600) -> list[bytes]:
+        """Return, for each sample (all inputs, one after the other), all outputs, one after the other.
+
+        Raises BuildError where the program crashes, a sanitizer stops it, or `timeout_s` is over.
+        """
+        where = f"'{self._model.name}' on the host"
+        for sample in samples:
+            if len(sample) != sum(self._model.input_bytes):
+                raise ValueError(f"a sample has {len(sample)} bytes, not {sum(self._model.input_bytes)}")
+        try:
+            ended = subprocess.run(
+                [str(Path(self._folder.name) / _HOST_PROGRAM)],
+                input=b"".join(samples),
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+                # LeakSanitizer fails under ptrace and in some containers; nothing here can leak
+                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"{where}: did not end within {timeout_s} s") from error
+        if ended.returncode != 0:
+            raise BuildError(f"{where}: {_how_it_ended(ended.returncode, ended.stderr)}")
+        answer_bytes = sum(self._model.output_bytes)
+        return [ended.stdout[i * answer_bytes : (i + 1) * answer_bytes] for i in range(len(samples))]
+
+
+def _host_model_header(model: HostModel) -> str:
+    sizes = (*model.input_bytes, *model.output_bytes)
+    pointers = "".join(f", (tensor)[{i}]" for i in range(len(sizes)))
+    return (
+        f'#include "{model.name}.h"\n'
+        f"#define HOST_INPUTS {len(model.input_bytes)}\n"
+        f"#define HOST_TENSORS {len(sizes)}\n"
+        f"#define HOST_TENSOR_BYTES {{{', '.join(map(str, sizes))}}}\n"
+        f"#define HOST_ARENA_BYTES {model.name.upper()}_ARENA_BYTES\n"
+        f"#define HOST_RUN(arena, tensor) {model.name}_run_in(arena{pointers})\n"
+    )
+
+
+def _how_it_ended(code: int, stderr: bytes) -> str:
+    how = f"stopped by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    report = re.sub(r"(?m)^==\d+==|^=+$", "", stderr.decode("utf-8", "replace"))
+    return f"{how}{_first_lines(report)}"
+
+
+def _first_lines(text: str) -> str:
+    lines = [f"\n  {line}" for line in text.splitlines() if line.strip()]
+    return "".join([":", *lines[:_REPORT_LINES]]) if lines else ""
+
+
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> list[str]:
+    """Write files and return the names of those to compile, sorted so that their order changes nothing."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return sorted(name for name in files if name.endswith(".c"))
+
+
+def _compile(compiler: _Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:
+    """Run the compiler inside `folder`, so that no artefact and no message holds a path of this computer."""
+    ended = subprocess.run(
+        [*compiler.command, *arguments, "-o", output],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")},
+    )
+    if ended.returncode != 0:
+        said = ended.stderr.decode("utf-8", "replace").replace(f"{folder}{os.sep}", "")
+        raise BuildError(f"{compiler.version} refuses the sources{_first_lines(said)}")
+
+
+def _find_host_compiler() -> _Compiler:
+    return _find_compiler(("cc", "gcc", "clang"), "gcc")
+
+
+def _find_compiler(commands: tuple[str, ...], debian_package: str) -> _Compiler:
+    wanted = os.environ.get("MCUQ_CC", "")
+    if wanted not in ("", "gcc", "zig"):
+        raise BuildError(f"MCUQ_CC='{wanted}' is not supported; use gcc or zig, or unset it")
+    looked_for = (commands if wanted != "zig" else ()) + (("ziglang",) if wanted != "gcc" else ())
+    for command in looked_for:
+        if command == "ziglang" and importlib.util.find_spec("ziglang") is not None:
+            return _zig()
+        path = shutil.which(command)
+        if path is not None:
+            return _Compiler((path,), f"{command} {_version_in(_output_of(path, '--version'))}", False)
+    raise BuildError(
+        f"no C compiler: {', '.join(looked_for)} not found; "
+        f"pip install 'mcuq[emulator]', or install Debian's {debian_package}"
+    )
+
+
+@functools.cache
+def _zig() -> _Compiler:
+    zig = (sys.executable, "-m", "ziglang")
+    clang = _version_in(_output_of(*zig, "cc", "--version"))
+    return _Compiler((*zig, "cc"), f"zig cc {_output_of(*zig, 'version')} (clang {clang})", True)
+
+
+@functools.cache
+def _output_of(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _version_in(text: str) -> str:
+    found = re.search(r"\d+\.\d+\.\d+", text)
+    return found.group() if found else "of unknown version"
+
+
+def _measure(elf: bytes, compiler: str, flash_address: int) -> Built:
+    file = ELFFile(io.BytesIO(elf))
+    section_bytes = {section.name: section["sh_size"] for section in file.iter_sections()}
+    symbols = {symbol.name: symbol.address for symbol in read_symbols(elf)}
+    flash_end = flash_address
+    ram_end = symbols["mcuq_stack_top"]
+    for segment in file.iter_segments("PT_LOAD"):
+        if segment["p_filesz"] > 0:
+            flash_end = max(flash_end, segment["p_paddr"] + segment["p_filesz"])
+        if segment["p_memsz"] > 0 and segment["p_flags"] & P_FLAGS.PF_W:
+            ram_end = max(ram_end, segment["p_vaddr"] + segment["p_memsz"])
+    return Built(
+        elf=elf,
+        compiler=compiler,
+        text_bytes=section_bytes.get(".text", 0),
+        rodata_bytes=section_bytes.get(".rodata", 0),
+        data_bytes=section_bytes.get(".data", 0),
+        bss_bytes=section_bytes.get(".bss", 0),
+        flash_bytes=flash_end - flash_address,
+        ram_bytes=ram_end - symbols["mcuq_stack_top"],
+        symbols=symbols,
+    )
+
+
+def _check_fit(built: Built, entry: str, board: Board, stack_bytes: int) -> None:
+    assert board.memory is not None
+    needs_ram_bytes = built.ram_bytes + stack_bytes
+    if built.flash_bytes > board.memory.flash_bytes:
+        raise BoardError(
+            f"'{entry}' needs {built.flash_bytes:_} bytes of flash (code {built.text_bytes:_}, constants "
+            f"{built.rodata_bytes:_}, initial values {built.data_bytes:_}), {board.name} has "
+            f"{board.memory.flash_bytes:_}; use a smaller model or a board with more flash"
+        )
+    if needs_ram_bytes > board.memory.ram_bytes:
+        raise BoardError(
+            f"'{entry}' needs {needs_ram_bytes:_} bytes of RAM (data {built.ram_bytes:_}, stack "
+            f"{stack_bytes:_}), {board.name} has {board.memory.ram_bytes:_}; "
+            "use a smaller model or a board with more RAM"
+        )

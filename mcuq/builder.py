@@ -1,0 +1,124 @@
+"""Builds a graph node by node: the importer starts from nothing, a pass from the graph it rewrites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcuq.errors import ModelError
+from mcuq.ir import Graph, Node, verify
+from mcuq.operator import Layer, Operator
+from mcuq.tensor import Array, Shape, Tensor
+
+
+class GraphBuilder:
+    """A graph under construction. `graph()` orders it, drops what no output needs, and verifies it."""
+
+    def __init__(self, source: Graph | str) -> None:
+        if isinstance(source, Graph):
+            self.name = source.name
+            self.tensors = dict(source.tensors)
+            self.nodes = {node.output: node for node in source.nodes}
+            self.inputs = list(source.inputs)
+            self.outputs = list(source.outputs)
+        else:
+            self.name = source
+            self.tensors = {}
+            self.nodes = {}
+            self.inputs = []
+            self.outputs = []
+
+    def fresh(self, stem: str) -> str:
+        """A tensor name that is not yet taken."""
+        name, n = stem, 1
+        while name in self.tensors:
+            n += 1
+            name = f"{stem}_{n}"
+        return name
+
+    def input(self, name: str, shape: Shape) -> str:
+        """Declare a float32 input of the model."""
+        self.tensors[name] = Tensor(name, shape)
+        self.inputs.append(name)
+        return name
+
+    def constant(self, data: Array, stem: str = "constant") -> str:
+        """Add constant data under a fresh name."""
+        name = self.fresh(stem)
+        data = np.ascontiguousarray(data).reshape(data.shape)
+        self.tensors[name] = Tensor(name, data.shape, data.dtype.name, data)
+        return name
+
+    def add(self, op: Operator, inputs: list[str], output: str | None = None, name: str | None = None) -> str:
+        """Add a node and return its output's name, `output` if given; its shape is inferred.
+
+        An infer error is a ModelError with the node's name in front.
+        """
+        stem = type(op).__name__.lower()
+        output = self.fresh(stem) if output is None else output
+        tensors = tuple(self.tensors[i] for i in inputs)
+        node_name = name if name is not None else output
+        try:
+            shape = op.infer(tensors)
+        except ModelError as error:
+            raise ModelError(f"{type(op).__name__} '{node_name}': {error}") from None
+        self.tensors[output] = Tensor(output, shape)
+        self.nodes[output] = Node(node_name, op, tuple(inputs), output)
+        return output
+
+    def layer(self, node: Node) -> Layer:
+        """The node with its tensors as they are now."""
+        return Layer(node.name, node.op, tuple(self.tensors[i] for i in node.inputs), self.tensors[node.output])
+
+    def producer(self, tensor: str) -> Node | None:
+        """The node that computes the tensor, if any."""
+        return self.nodes.get(tensor)
+
+    def consumers(self, tensor: str) -> list[Node]:
+        """The nodes that read the tensor."""
+        return [node for node in self.nodes.values() if tensor in node.inputs]
+
+    def is_private(self, tensor: str) -> bool:
+        """Whether exactly one node reads the tensor and the model does not give it out."""
+        return tensor not in self.outputs and len(self.consumers(tensor)) == 1
+
+    def remove(self, node: Node) -> None:
+        """Take the node away; its output name is free to be computed by another."""
+        del self.nodes[node.output]
+
+    def redirect(self, old: str, new: str) -> None:
+        """Let all nodes that read `old` read `new`."""
+        for output, node in self.nodes.items():
+            if old in node.inputs:
+                inputs = tuple(new if i == old else i for i in node.inputs)
+                self.nodes[output] = replace(node, inputs=inputs)
+
+    def graph(self) -> Graph:
+        """The verified graph: nodes in a stable order, without what no output needs. Inputs always stay."""
+        order: list[Node] = []
+        done: set[str] = set()
+        for wanted in self.outputs:
+            # Depth first without recursion: networks may be deeper than Python's stack.
+            stack = [wanted]
+            path: set[str] = set()
+            while stack:
+                name = stack[-1]
+                node = self.nodes.get(name)
+                if name in done or node is None:
+                    stack.pop()
+                    continue
+                path.add(name)
+                pending = [i for i in node.inputs if i not in done and i in self.nodes]
+                if any(i in path for i in pending):
+                    raise ModelError(f"graph '{self.name}': node '{node.name}' is part of a cycle")
+                if pending:
+                    stack.extend(reversed(pending))
+                else:
+                    stack.pop()
+                    path.discard(name)
+                    done.add(name)
+                    order.append(node)
+        used = {*self.inputs, *self.outputs, *done, *(i for node in order for i in node.inputs)}
+        tensors = {name: self.tensors[name] for name in self.tensors if name in used}
+        return verify(Graph(self.name, tuple(order), tensors, tuple(self.inputs), tuple(self.outputs)))

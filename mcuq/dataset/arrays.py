@@ -1,0 +1,67 @@
+"""Samples that are already in memory, or in a memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcuq.dataset.checks import LABELS_KEY, SINGLE_INPUT_KEY, dataset_of, input_keys
+from mcuq.dataset.samples import Dataset, InputSpec
+from mcuq.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySlices:
+    """A column of slices along the first axis of `values`; nothing is copied before it is reached."""
+
+    where: str
+    values: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.values.dtype
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def blocks(self, samples: int) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(self), samples):
+            yield self.values[start : start + samples]
+
+    def place(self, index: int) -> str:
+        return f"{self.where}, sample {index}"
+
+
+def from_arrays(
+    x: ArrayLike | Mapping[str, ArrayLike], inputs: Sequence[InputSpec], labels: ArrayLike | None = None
+) -> Dataset:
+    """Return the data set of `x`: one array, or one per input name; labels are `labels`, else its "y".
+
+    Arrays have shape (N, *input shape), where an input's batch of one may be left out, of any float or
+    integer dtype; labels are N integers. Raises DataError where anything does not fit the model.
+    """
+    arrays = {str(k): v for k, v in x.items()} if isinstance(x, Mapping) else {SINGLE_INPUT_KEY: x}
+    keys = input_keys("data", arrays, inputs)
+    if labels is None and LABELS_KEY not in keys:
+        labels = arrays.get(LABELS_KEY)
+    return dataset_of(
+        "data",
+        inputs,
+        [_slices(f"data: array '{key}'", arrays[key]) for key in keys],
+        None if labels is None else _slices("data: labels", labels),
+    )
+
+
+def _slices(where: str, values: ArrayLike) -> ArraySlices:
+    try:
+        return ArraySlices(where, np.asarray(values))
+    except ValueError:
+        raise DataError(f"{where}: its rows differ in length; give an array of one shape") from None

@@ -1,0 +1,1 @@
+"""Emulators: an ELF file -> what it computes, without a board. One module per emulator."""

@@ -1,0 +1,240 @@
+"""Runs functions of a built program on Unicorn's model of the board's CPU (GPL-2.0, so imported only here)."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from mcuq.boards import Board
+from mcuq.build import read_symbols
+from mcuq.emulate.block_counts import count_thumb_instructions, new_block_counter
+from mcuq.errors import BoardError, BuildError, did_you_mean
+
+_PAGE_BYTES = 4096
+_WORD = 0xFFFF_FFFF
+_RETURN_ADDRESS = 0x9FFF_F000  # no board has memory there, and Armv7-M lets code be there
+_PAINT = b"\xa5"
+_REGISTER_ARGUMENTS = 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """A basic block: its length, and how often it ran in one call."""
+
+    block_bytes: int
+    instructions: int
+    count: int
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What one call did.
+
+    `value` is r0, from 0 to 2**32 - 1. `stack_bytes` reaches from the stack pointer at entry down to the
+    lowest byte written; memory reserved below that, but never written, does not show. `instructions` and
+    `blocks` (address -> Block) are None unless counted.
+    """
+
+    value: int
+    stack_bytes: int
+    instructions: int | None = None
+    blocks: Mapping[int, Block] | None = field(default=None, hash=False)
+
+
+class UnicornCpu:
+    """A CPU with a program in its flash; RAM keeps its contents from one call to the next."""
+
+    def __init__(self, elf: bytes, board: Board) -> None:
+        """Load a program that mcuq.build.build_target linked for the same board.
+
+        Raises BoardError where the board cannot be emulated, BuildError where Unicorn is not installed.
+        """
+        if board.memory is None or board.cpu.unicorn_model is None:
+            raise BoardError(f"board '{board.name}' cannot be emulated; use a board with unicorn_model")
+        self._name = f"emulated {board.name}"
+        self._memory = board.memory
+        symbols = read_symbols(elf)
+        self._functions = [symbol for symbol in symbols if symbol.is_function]
+        self._addresses = {symbol.name: symbol.address for symbol in symbols}
+        self._stack_bottom = self._addresses["mcuq_stack_bottom"]
+        self._stack_top = self._addresses["mcuq_stack_top"]
+        self._unicorn, self._arm = _import_unicorn()
+        self._engine = _new_engine(self._unicorn, self._arm, board.cpu.unicorn_model)
+        self._fault: tuple[int, int, int] | None = None
+        self._counter = new_block_counter(self._unicorn, board.memory.flash_address, self._load(elf))
+        self._is_counting = False
+        # Registers and flags as after reset: what a call that faulted inside an IT block leaves must not matter.
+        self._reset = self._engine.context_save()
+        self._instructions: dict[int, int] = {}
+
+    def call(self, symbol: str, *args: int, count: bool = False, time_limit_s: float = 60) -> CallResult:
+        """Call a function with 32-bit integer arguments, as AAPCS passes them: four in registers, then stack.
+
+        With `count`, every instruction that runs is counted. One inside an IT block counts whether its
+        condition holds or not, as on the CPU, where it takes a cycle either way, and as QEMU counts.
+
+        Raises BuildError where the function is missing, faults, or runs longer than `time_limit_s`.
+        """
+        entry = self._addresses.get(symbol)
+        if entry is None:
+            hint = did_you_mean(symbol, self._addresses)
+            raise BuildError(f"{self._name}: function '{symbol}' is not in the program{hint}")
+        self._set_counting(count)
+        stack_pointer = self._pass_arguments([arg & _WORD for arg in args])
+        self._run(symbol, entry, time_limit_s)
+        painted = self.read(self._stack_bottom, stack_pointer - self._stack_bottom)
+        stack_bytes = len(painted.lstrip(_PAINT))
+        value = self._engine.reg_read(self._arm.UC_ARM_REG_R0)
+        if not count:
+            return CallResult(value, stack_bytes)
+        blocks = self._blocks()
+        instructions = sum(block.instructions * block.count for block in blocks.values())
+        return CallResult(value, stack_bytes, instructions, blocks)
+
+    def read(self, address: int, n_bytes: int) -> bytes:
+        """Return bytes of flash or RAM; raises BuildError outside of them."""
+        self._check_range(address, n_bytes)
+        return bytes(self._engine.mem_read(address, n_bytes))
+
+    def write(self, address: int, data: bytes) -> None:
+        """Overwrite bytes of RAM (or flash, as a debugger could); raises BuildError outside of them."""
+        self._check_range(address, len(data))
+        self._engine.mem_write(address, bytes(data))
+
+    def _pass_arguments(self, words: list[int]) -> int:
+        """Prepare registers and a painted stack for a call; return the stack pointer at entry."""
+        stacked = b"".join(word.to_bytes(4, "little") for word in words[_REGISTER_ARGUMENTS:])
+        stack_pointer = (self._stack_top - len(stacked)) & ~7
+        self.write(self._stack_bottom, _PAINT * (stack_pointer - self._stack_bottom))
+        self.write(stack_pointer, stacked)
+        self._engine.context_restore(self._reset)
+        for register, word in enumerate(words[:_REGISTER_ARGUMENTS]):
+            self._engine.reg_write(self._arm.UC_ARM_REG_R0 + register, word)
+        self._engine.reg_write(self._arm.UC_ARM_REG_SP, stack_pointer)
+        self._engine.reg_write(self._arm.UC_ARM_REG_LR, _RETURN_ADDRESS | 1)
+        return stack_pointer
+
+    def _run(self, symbol: str, entry: int, time_limit_s: float) -> None:
+        self._fault = None
+        try:
+            self._engine.emu_start(entry | 1, _RETURN_ADDRESS, timeout=round(time_limit_s * 1e6))
+        except self._unicorn.UcError as error:
+            raise self._explain(symbol, error) from error
+        stopped_at = self._engine.reg_read(self._arm.UC_ARM_REG_PC)
+        if stopped_at != _RETURN_ADDRESS:
+            where = self._name_of(stopped_at)
+            raise BuildError(f"{self._name}: {symbol} did not return within {time_limit_s} s; it was in {where}")
+
+    def _load(self, elf: bytes) -> int:
+        """Map the board's memory, copy the program into it and return how many bytes of flash it takes."""
+        self._engine.hook_add(self._unicorn.UC_HOOK_MEM_INVALID, self._note_fault)
+        memory = self._memory
+        readable = self._unicorn.UC_PROT_READ
+        self._map(memory.flash_address, memory.flash_bytes, readable | self._unicorn.UC_PROT_EXEC)
+        self._map(memory.ram_address, memory.ram_bytes, readable | self._unicorn.UC_PROT_WRITE)
+        flash_bytes = 0
+        for segment in ELFFile(io.BytesIO(elf)).iter_segments("PT_LOAD"):
+            # To p_vaddr, where the program finds it: no startup code runs that would copy .data out of flash.
+            if segment["p_filesz"] > 0:
+                self.write(segment["p_vaddr"], segment.data())
+            if segment["p_flags"] & P_FLAGS.PF_X:
+                flash_bytes = segment["p_vaddr"] + segment["p_filesz"] - memory.flash_address
+        return flash_bytes
+
+    def _map(self, address: int, n_bytes: int, rights: int) -> None:
+        first = address // _PAGE_BYTES * _PAGE_BYTES
+        end = -(-(address + n_bytes) // _PAGE_BYTES) * _PAGE_BYTES
+        self._engine.mem_map(first, end - first, rights)
+
+    def _check_range(self, address: int, n_bytes: int) -> None:
+        memory = self._memory
+        for first, mapped_bytes in (
+            (memory.flash_address, memory.flash_bytes),
+            (memory.ram_address, memory.ram_bytes),
+        ):
+            if first <= address and address + n_bytes <= first + mapped_bytes:
+                return
+        raise BuildError(f"{self._name}: {n_bytes} bytes at {address:#010x} are not all in flash or in RAM")
+
+    def _set_counting(self, count: bool) -> None:
+        if count != self._is_counting:
+            (self._counter.start if count else self._counter.stop)(self._engine)
+        self._is_counting = count
+        self._counter.clear()
+
+    def _blocks(self) -> dict[int, Block]:
+        return {
+            address: Block(block_bytes, self._instructions_in(address, block_bytes), count)
+            for address, (block_bytes, count) in self._counter.counts().items()
+        }
+
+    def _instructions_in(self, address: int, block_bytes: int) -> int:
+        if address not in self._instructions:
+            self._instructions[address] = count_thumb_instructions(self.read(address, block_bytes))
+        return self._instructions[address]
+
+    def _note_fault(self, engine: Any, access: int, address: int, n_bytes: int, value: int, data: object) -> bool:
+        self._fault = (access, address, n_bytes)
+        return False
+
+    def _explain(self, symbol: str, error: Exception) -> BuildError:
+        program_counter, stack_pointer, link = (
+            self._engine.reg_read(register)
+            for register in (self._arm.UC_ARM_REG_PC, self._arm.UC_ARM_REG_SP, self._arm.UC_ARM_REG_LR)
+        )
+        where = f"in {self._name_of(program_counter)}"
+        if self._fault is None:
+            return BuildError(f"{self._name}: {symbol} stops {where}: {error}")
+        access, address, n_bytes = self._fault
+        lowest = self._stack_bottom
+        if stack_pointer < lowest or lowest - _PAGE_BYTES <= address < lowest:
+            stack_bytes = self._stack_top - lowest
+            does = f"needs more stack than the {stack_bytes:_} bytes it was built with"
+        elif address == program_counter:
+            does = f"jumps to {address:#010x} ({self._region(address)})"
+            where = f"with the return address {self._name_of(link & ~1)}"
+        else:
+            verb = (
+                "writes"
+                if access in (self._unicorn.UC_MEM_WRITE_UNMAPPED, self._unicorn.UC_MEM_WRITE_PROT)
+                else "reads"
+            )
+            does = f"{verb} {n_bytes} bytes at {address:#010x} ({self._region(address)})"
+        return BuildError(f"{self._name}: {symbol} {does}, {where}")
+
+    def _region(self, address: int) -> str:
+        memory = self._memory
+        if memory.flash_address <= address < memory.flash_address + memory.flash_bytes:
+            return "flash"
+        if memory.ram_address <= address < memory.ram_address + memory.ram_bytes:
+            return "RAM"
+        return "no memory"
+
+    def _name_of(self, address: int) -> str:
+        for function in self._functions:
+            if function.address <= address < function.address + function.symbol_bytes:
+                return f"{function.name}+{address - function.address:#x} ({address:#010x})"
+        return f"{address:#010x}"
+
+
+def _import_unicorn() -> tuple[Any, Any]:
+    """Return Unicorn and its constants for Arm, both untyped: its annotations are incomplete."""
+    try:
+        return importlib.import_module("unicorn"), importlib.import_module("unicorn.arm_const")
+    except ImportError as error:
+        raise BuildError("the emulator needs Unicorn; pip install 'mcuq[emulator]'") from error
+
+
+def _new_engine(unicorn: Any, arm: Any, model: str) -> Any:
+    number = getattr(arm, f"UC_CPU_ARM_{model.upper().replace('-', '_')}", None)
+    if number is None:
+        raise BoardError(f"unicorn_model = '{model}' is not a CPU of Unicorn {unicorn.__version__}")
+    engine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+    engine.ctl_set_cpu_model(number)
+    return engine

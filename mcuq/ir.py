@@ -1,0 +1,132 @@
+"""The graph that every stage passes on: immutable, verified, with a canonical text form that tests compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from mcuq.errors import ModelError
+from mcuq.operator import Layer, Operator
+from mcuq.tensor import DTYPES, Tensor
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator applied to tensors, by name."""
+
+    name: str
+    op: Operator
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in an order in which they can run; `tensors` holds inputs, constants and everything computed."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
+
+    def layer(self, node: Node) -> Layer:
+        """The node with its tensors."""
+        return Layer(node.name, node.op, tuple(self.tensors[i] for i in node.inputs), self.tensors[node.output])
+
+    def layers(self) -> Iterator[Layer]:
+        """All nodes with their tensors, in order."""
+        return (self.layer(node) for node in self.nodes)
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each tensor, in order; tensors that nobody reads are absent."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return found
+
+    def producers(self) -> dict[str, Node]:
+        """The node that computes each tensor; inputs and constants are absent."""
+        return {node.output: node for node in self.nodes}
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the graph is quantized."""
+        return all(self.tensors[name].dtype == "int8" for name in (*self.inputs, *self.outputs))
+
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.op.macs(layer) for layer in self.layers())
+
+    def text(self) -> str:
+        """One line a node: what a pass did is a difference of two texts."""
+        lines = [f"input {_typed(self.tensors[name])}" for name in self.inputs]
+        for node in self.nodes:
+            arguments = ", ".join(_argument(self.tensors[name]) for name in node.inputs)
+            lines.append(
+                f"{_typed(self.tensors[node.output])} = {type(node.op).__name__}({arguments}){_attributes(node.op)}"
+            )
+        lines += [f"output {name}" for name in self.outputs]
+        return "\n".join(lines) + "\n"
+
+
+def _typed(tensor: Tensor) -> str:
+    shape = ",".join(map(str, tensor.shape))
+    quant = f" {tensor.quant.step:.6g}*(q{-tensor.quant.zero_point:+d})" if tensor.quant else ""
+    return f"{tensor.name}: {tensor.dtype}[{shape}]{quant}"
+
+
+def _argument(tensor: Tensor) -> str:
+    if not tensor.is_constant:
+        return tensor.name
+    return f"{tensor.name}:{tensor.dtype}[{','.join(map(str, tensor.shape))}]"
+
+
+def _attributes(op: Operator) -> str:
+    """Attributes that differ from their defaults."""
+    shown = []
+    for f in fields(op):
+        value = getattr(op, f.name)
+        if value != f.default:
+            shown.append(f" {f.name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return "".join(shown)
+
+
+def verify(graph: Graph) -> Graph:
+    """Return the graph if it is whole; ModelError otherwise.
+
+    Every tensor is defined once and before its use, every shape is what its operator infers, constants have
+    their stated shape and dtype, and every output is computed or fed.
+    """
+    defined = set(graph.inputs) | {name for name, t in graph.tensors.items() if t.is_constant}
+    for name, tensor in graph.tensors.items():
+        if tensor.name != name or tensor.dtype not in DTYPES:
+            raise ModelError(f"tensor '{name}': inconsistent entry {tensor.name}: {tensor.dtype}")
+        if tensor.data is not None and (tensor.data.shape != tensor.shape or tensor.data.dtype.name != tensor.dtype):
+            raise ModelError(
+                f"tensor '{name}': data is {tensor.data.dtype.name}{list(tensor.data.shape)}, "
+                f"stated is {tensor.dtype}{list(tensor.shape)}"
+            )
+    for node in graph.nodes:
+        layer = graph.layer(node)
+        for name in node.inputs:
+            if name not in defined:
+                raise ModelError(f"{layer.where}: input '{name}' is used before it is computed")
+        if node.output in defined:
+            raise ModelError(f"{layer.where}: output '{node.output}' is computed twice")
+        inferred = node.op.infer(layer.inputs)
+        if inferred != layer.output.shape:
+            raise ModelError(
+                f"{layer.where}: output '{node.output}' has shape {list(layer.output.shape)}, "
+                f"its inputs give {list(inferred)}"
+            )
+        defined.add(node.output)
+    for name in graph.outputs:
+        if name not in defined:
+            raise ModelError(f"graph '{graph.name}': output '{name}' is never computed")
+    return graph

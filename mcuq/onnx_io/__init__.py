@@ -1,0 +1,1 @@
+"""Reading one ONNX node and writing ONNX: what operators need of the format."""

@@ -1,0 +1,99 @@
+"""One ONNX node as the operators' `from_onnx` functions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    """A node with constants resolved: `inputs` are tensor names, "" where an optional one is left out."""
+
+    op_type: str
+    name: str
+    opset: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    constants: Mapping[str, Array]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def where(self) -> str:
+        """How error messages call it: Conv 'features.3'."""
+        return f"{self.op_type} '{self.name}'"
+
+    def error(self, text: str) -> ModelError:
+        """A ModelError that names this node."""
+        return ModelError(f"{self.where}: {text}")
+
+    def has(self, index: int) -> bool:
+        """Whether the input is given."""
+        return index < len(self.inputs) and self.inputs[index] != ""
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Shape of an input, computed or constant."""
+        name = self.inputs[index]
+        return self.constants[name].shape if name in self.constants else self.tensors[name].shape
+
+    def is_constant(self, index: int) -> bool:
+        """Whether the input is given and known at compile time."""
+        return self.has(index) and self.inputs[index] in self.constants
+
+    def computed(self, index: int) -> str:
+        """The name of an input that must be computed at run time."""
+        if not self.has(index) or self.is_constant(index):
+            raise self.error(f"input {index} must be computed, not constant")
+        return self.inputs[index]
+
+    def constant(self, index: int, what: str) -> Array:
+        """The value of an input that must be known at compile time; `what` names it in the error."""
+        if not self.is_constant(index):
+            raise self.error(f"{what} must be a constant; export the model with fixed weights and shapes")
+        return self.constants[self.inputs[index]]
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute's value: int, float, str, or tuple of them."""
+        return self.attributes.get(name, default)
+
+    def ints(self, name: str, index: int) -> tuple[int, ...] | None:
+        """Integers that older opsets give as an attribute and newer ones as an input; None if absent."""
+        if name in self.attributes:
+            value = self.attributes[name]
+            return tuple(value) if isinstance(value, Sequence) else (int(value),)
+        if not self.has(index):
+            return None
+        return tuple(int(v) for v in np.atleast_1d(self.constant(index, name)))
+
+    def real(self, name: str, index: int, default: float) -> float:
+        """A number that older opsets give as an attribute and newer ones as an input."""
+        if name in self.attributes:
+            return float(self.attributes[name])
+        return float(self.constant(index, name).reshape(())) if self.has(index) else default
+
+
+FromOnnx: TypeAlias = Callable[[OnnxNode, GraphBuilder], str]
+"""Adds a node to the graph and returns the name of the tensor that stands for its output."""
+
+
+def weights(node: OnnxNode, index: int, what: str) -> Array:
+    """A constant input as float32."""
+    return node.constant(index, what).astype(np.float32)
+
+
+def normalized_axis(axis: int, rank: int, node: OnnxNode) -> int:
+    """The axis counted from the front; ModelError where the tensor has no such axis."""
+    if not -rank <= axis < rank:
+        raise node.error(f"axis={axis} is outside a tensor of {rank} dimensions")
+    return axis % rank

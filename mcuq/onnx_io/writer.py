@@ -1,0 +1,77 @@
+"""Writes a float graph as ONNX, so that ONNX Runtime can execute it: calibration, comparison, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from mcuq.ir import Graph
+from mcuq.tensor import Array
+
+OPSET = 17
+IR_VERSION = 8  # the first that goes with opset 17: runtimes from 2022 on read it
+
+
+class OnnxWriter:
+    """Collects nodes and constants; operators' `to_onnx` methods call it."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[TensorProto] = []
+
+    def constant(self, data: Array) -> str:
+        """Add constant data; returns its name."""
+        name = f"mcuq.constant.{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
+        return name
+
+    def node(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
+        """Add a node; returns its output's name."""
+        output = output or f"mcuq.value.{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
+        return output
+
+    def transpose(self, x: str, perm: Sequence[int], output: str | None = None) -> str:
+        """Add a Transpose."""
+        return self.node("Transpose", [x], output, perm=list(perm))
+
+    def clip(self, x: str, minimum: float, maximum: float, output: str | None = None) -> str:
+        """Add what a fused activation means: Clip, or Identity where nothing is clipped."""
+        if minimum == -np.inf and maximum == np.inf:
+            return self.node("Identity", [x], output)
+        bounds = [
+            "" if np.isinf(bound) else self.constant(np.asarray(bound, np.float32)) for bound in (minimum, maximum)
+        ]
+        return self.node("Clip", [x, *bounds], output)
+
+
+def write_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
+    """The float graph as an ONNX model that gives `outputs` (default: the graph's own)."""
+    writer = OnnxWriter()
+    for layer in graph.layers():
+        layer.op.to_onnx(layer, writer)
+    used = {name for node in writer.nodes for name in node.input}
+    names = graph.outputs if outputs is None else outputs
+    constants = [
+        numpy_helper.from_array(t.values, t.name)
+        for t in graph.tensors.values()
+        if t.is_constant and (t.name in used or t.name in names)
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            writer.nodes,
+            graph.name,
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, graph.tensors[n].shape) for n in graph.inputs],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, graph.tensors[n].shape) for n in names],
+            constants + writer.initializers,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="mcuq",
+    )
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,140 @@
+"""What an operator is: the interface that `mcuq.ops` implements and every stage uses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mcuq.tensor import Array, Quant, Shape, Tensor
+
+if TYPE_CHECKING:
+    from mcuq.onnx_io.reader import FromOnnx
+    from mcuq.onnx_io.writer import OnnxWriter
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node with its tensors at hand."""
+
+    name: str
+    op: Operator
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    @property
+    def where(self) -> str:
+        """How error messages call it: Conv2d 'features.3'."""
+        return f"{type(self.op).__name__} '{self.name}'"
+
+    @property
+    def activations(self) -> tuple[Tensor, ...]:
+        """The inputs that are computed at run time."""
+        return tuple(t for t in self.inputs if not t.is_constant)
+
+
+@dataclass(frozen=True)
+class Constants:
+    """All that a kernel template is given.
+
+    A subclass stands for templates/kernels/TEMPLATE.c.j2, whose variables are its fields, and `function`: the
+    C name that the emitter chooses.
+    """
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a kernel: function(inputs..., arrays..., scratch if any, output).
+
+    `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
+    `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
+    """
+
+    constants: Constants
+    inputs: tuple[int, ...] = (0,)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    scratch_bytes: int = 0
+    bound: int = 0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute an operator in C.
+
+    `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
+    board must have, `accepts` tells the layers that this kernel can compute.
+    """
+
+    lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)
+    needs: frozenset[str] = frozenset()
+    accepts: Callable[[Any, Layer], bool] = lambda op, layer: True
+
+
+@dataclass(frozen=True)
+class Operator(ABC):
+    """An operator with its attributes as fields. Every operator has exactly one output."""
+
+    # ONNX operator type -> the function that adds it to a graph.
+    from_onnx: ClassVar[Mapping[str, FromOnnx]] = {}
+    # The output's bytes are the input's: no code, no memory of its own.
+    is_view: ClassVar[bool] = False
+    # Values are only moved, so that all activations share one scale and zero point.
+    shares_scale: ClassVar[bool] = False
+    # Portable kernel last; the first that fits the board and the layer is used.
+    kernels: ClassVar[tuple[Kernel, ...]] = ()
+
+    @abstractmethod
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        """Shape of the output; ModelError where the inputs do not fit the attributes."""
+
+    @abstractmethod
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        """Write the float meaning as ONNX nodes: what ONNX Runtime executes for calibration and tests."""
+
+    def output_quant(self, layer: Layer) -> Quant | None:
+        """The output's quantization where the operator fixes it; None: calibrate."""
+        return None
+
+    def clip_range(self, low: float, high: float) -> tuple[float, float]:
+        """What is left of a calibrated output range [low, high] where the operator bounds its output."""
+        return low, high
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        """The layer's inputs with constants as integers; activations are quantized already."""
+        return layer.inputs
+
+    @abstractmethod
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        """The integer meaning. Arrays are (samples, *shape), constants as in the graph, without samples."""
+
+    def macs(self, layer: Layer) -> int:
+        """Multiply-accumulates of one inference."""
+        return 0
+
+    def in_place(self, layer: Layer) -> tuple[int, ...]:
+        """Indices of inputs whose memory the output may take over, element by element."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Clamped(Operator):
+    """An operator that requantizes, and so takes a fused ReLU or Clip for free: real bounds of its output."""
+
+    minimum: float = field(default=-inf, kw_only=True)
+    maximum: float = field(default=inf, kw_only=True)
+
+    def clip_range(self, low: float, high: float) -> tuple[float, float]:
+        """Nothing outside [minimum, maximum] needs a code."""
+        return max(low, self.minimum), min(high, self.maximum)
+
+    def output_bounds(self, output: Tensor) -> tuple[int, int]:
+        """`output_min`, `output_max`: the fused bounds as int8 values of the output tensor."""
+        quant = output.quantization
+        bounds = quant.quantize(np.clip([self.minimum, self.maximum], -3e38, 3e38))
+        return int(bounds[0]), int(bounds[1])

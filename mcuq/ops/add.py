@@ -1,0 +1,112 @@
+"""Add and Sub: a weighted sum of two tensors in their own scales, rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mcuq.arithmetic import WeightedSum, weighted_sum, weighted_sum_parameters
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.ops.binary import (
+    Binary,
+    BroadcastConstants,
+    broadcast_loops,
+    from_binary,
+    is_flat,
+    operand_inputs,
+    operands,
+)
+from mcuq.tensor import Array
+
+
+@dataclass(frozen=True)
+class _WeightedSumConstants(Constants):
+    factor_a: int
+    factor_b: int
+    constant: int
+    shift: int
+    output_min: int
+    output_max: int
+
+
+@dataclass(frozen=True)
+class AddConstants(_WeightedSumConstants):
+    """Operands of one shape."""
+
+    template = "add"
+
+    elements: int
+
+
+@dataclass(frozen=True)
+class AddBroadcastConstants(BroadcastConstants, _WeightedSumConstants):
+    """Operands that repeat along some dimensions."""
+
+    template = "add_broadcast"
+
+
+def _lower(op: Add, layer: Layer, constants: Constants) -> tuple[Call, ...]:
+    inputs, arrays = operand_inputs(layer)
+    p = op.parameters(layer, operands(layer))
+    bound = 128 * (abs(p.factor_a) + abs(p.factor_b)) + abs(p.constant)
+    return (Call(constants, inputs, arrays, bound=bound),)
+
+
+def lower_add(op: Add, layer: Layer) -> tuple[Call, ...]:
+    """One loop."""
+    return _lower(op, layer, AddConstants(**op.common_constants(layer), elements=layer.output.elements))
+
+
+def lower_add_broadcast(op: Add, layer: Layer) -> tuple[Call, ...]:
+    """Loops with strides."""
+    constants = AddBroadcastConstants(**op.common_constants(layer), **broadcast_loops(layer))
+    return _lower(op, layer, constants)
+
+
+@dataclass(frozen=True)
+class Add(Binary):
+    """y = clamp(a + b). Largest error half a step, and 256 * 2^-shift steps of factor rounding."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
+    kernels = (
+        Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
+        Kernel(lower_add_broadcast),
+    )
+    onnx_type: ClassVar[str] = "Add"
+    signs: ClassVar[tuple[int, int]] = (1, 1)
+
+    def parameters(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> WeightedSum:
+        """The integer factors, for the operands in the order given."""
+        a, b = (layer.inputs[i] for i in order)
+        y = layer.output
+        return weighted_sum_parameters(
+            (self.signs[order[0]] * a.scale / y.scale, self.signs[order[1]] * b.scale / y.scale),
+            (a.zero_point, b.zero_point),
+            y.zero_point,
+            layer.where,
+        )
+
+    def common_constants(self, layer: Layer) -> dict[str, int]:
+        """What both kernels need."""
+        p = self.parameters(layer, operands(layer))
+        output_min, output_max = self.output_bounds(layer.output)
+        return {**vars(p), "output_min": output_min, "output_max": output_max}
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = writer.node(self.onnx_type, [t.name for t in layer.inputs])
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *self.output_bounds(layer.output))
+
+
+@dataclass(frozen=True)
+class Sub(Add):
+    """y = clamp(a - b), as Add."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Sub": from_binary(lambda: Sub())}
+    onnx_type: ClassVar[str] = "Sub"
+    signs: ClassVar[tuple[int, int]] = (1, -1)

@@ -1,0 +1,66 @@
+"""Affine: a scale and a bias for each index of one dimension; BatchNormalization at inference.
+
+It exists in float graphs only: passes fold it into a neighbour's weights or make it a 1x1 convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Layer, Operator
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_batch_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """(x - mean) / sqrt(var + epsilon) * scale + B, with the statistics as they were trained."""
+    if node.attribute("training_mode", 0) or any(node.outputs[1:]):
+        raise node.error("is in training mode; export the model for inference (model.eval())")
+    shape = node.shape(0)
+    if len(shape) < 2:
+        raise node.error(f"input of shape {list(shape)} has no channels")
+    scale, shift, mean, variance = (
+        weights(node, i + 1, what).astype(np.float64) for i, what in enumerate(("scale", "B", "mean", "var"))
+    )
+    if any(v.shape != (shape[1],) for v in (scale, shift, mean, variance)):
+        raise node.error(f"parameters do not fit {shape[1]} channels")
+    factor = scale / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+    inputs = [
+        node.computed(0),
+        graph.constant(factor.astype(np.float32), f"{node.name}.scale"),
+        graph.constant((shift - mean * factor).astype(np.float32), f"{node.name}.bias"),
+    ]
+    return graph.add(Affine(1), inputs, node.outputs[0], node.name)
+
+
+@dataclass(frozen=True)
+class Affine(Operator):
+    """y = x * scale + bias along `axis`; scale and bias have one value for each of its indices."""
+
+    axis: int
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"BatchNormalization": from_batch_normalization}
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        x, scale, bias = inputs
+        if scale.shape != (x.shape[self.axis],) or bias.shape != scale.shape:
+            raise ModelError(
+                f"scale {list(scale.shape)} and bias {list(bias.shape)} do not fit axis {self.axis} of {list(x.shape)}"
+            )
+        return x.shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x, scale, bias = layer.inputs
+        shape = [-1 if axis == self.axis else 1 for axis in range(len(x.shape))]
+        scaled = writer.node("Mul", [x.name, writer.constant(scale.values.reshape(shape))])
+        writer.node("Add", [scaled, writer.constant(bias.values.reshape(shape))], layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        raise NotImplementedError("Affine is folded away before a graph is quantized")

@@ -1,0 +1,43 @@
+"""Clip: limits; ReLU and ReLU6 are this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.ops.unary import Unary, from_unary
+from mcuq.tensor import Array
+
+
+def _clip(node: OnnxNode) -> Clip:
+    clip = Clip(node.real("min", 1, -inf), node.real("max", 2, inf))
+    if clip.minimum > clip.maximum:
+        raise node.error(f"min={clip.minimum:g} is above max={clip.maximum:g}")
+    return clip
+
+
+@dataclass(frozen=True)
+class Clip(Unary):
+    """min(max(x, minimum), maximum); ReLU and ReLU6 are this. Fused into its producer where possible."""
+
+    minimum: float = -inf
+    maximum: float = inf
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "Relu": from_unary(lambda node: Clip(minimum=0.0)),
+        "Clip": from_unary(_clip),
+    }
+
+    def function(self, x: Array) -> Array:
+        return np.clip(x, self.minimum, self.maximum)
+
+    def clip_range(self, low: float, high: float) -> tuple[float, float]:
+        return max(low, self.minimum), min(high, self.maximum)
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.clip(x, self.minimum, self.maximum, output)

@@ -1,0 +1,85 @@
+"""Concat: tensors one behind the other along one dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.strided import StridedScatter, strided_loops
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Any number of inputs, some of them constant."""
+    axis = normalized_axis(node.attribute("axis", 1), len(node.shape(0)), node)
+    inputs = [
+        graph.constant(weights(node, i, "input"), node.inputs[i]) if node.is_constant(i) else node.computed(i)
+        for i in range(len(node.inputs))
+    ]
+    return graph.add(Concat(axis), inputs, node.outputs[0], node.name)
+
+
+def lower_concat(op: Concat, layer: Layer) -> tuple[Call, ...]:
+    """One call an input: its blocks go to their places in the output."""
+    calls = []
+    total = prod(layer.output.shape[op.axis :])
+    start = 0
+    for index, x in enumerate(layer.inputs):
+        block = prod(x.shape[op.axis :])
+        outer = prod(x.shape[: op.axis])
+        constants = strided_loops(StridedScatter, layer, (outer, block), (total, 1), start)
+        if x.is_constant:
+            calls.append(Call(constants, inputs=(), arrays={f"part_{index}": x.values}))
+        else:
+            calls.append(Call(constants, inputs=(index,)))
+        start += block
+    return tuple(calls)
+
+
+@dataclass(frozen=True)
+class Concat(Operator):
+    """All inputs and the output share one scale. Exact."""
+
+    axis: int
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
+    shares_scale = True
+    kernels = (Kernel(lower_concat),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        first = inputs[0].shape
+        for x in inputs[1:]:
+            if len(x.shape) != len(first) or any(
+                a != b for axis, (a, b) in enumerate(zip(x.shape, first, strict=True)) if axis != self.axis
+            ):
+                raise ModelError(f"shapes {[list(t.shape) for t in inputs]} do not join along axis {self.axis}")
+        total = sum(x.shape[self.axis] for x in inputs)
+        return (*first[: self.axis], total, *first[self.axis + 1 :])
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        writer.node("Concat", [t.name for t in layer.inputs], layer.output.name, axis=self.axis)
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Constants in the shared scale."""
+        quant = layer.output.quantization
+        return tuple(
+            Tensor(t.name, t.shape, "int8", quant.quantize(t.values), quant) if t.is_constant else t
+            for t in layer.inputs
+        )
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        samples = next(len(x) for x, t in zip(inputs, layer.inputs, strict=True) if not t.is_constant)
+        parts = [
+            np.broadcast_to(x, (samples, *t.shape)) if t.is_constant else x
+            for x, t in zip(inputs, layer.inputs, strict=True)
+        ]
+        return np.concatenate(parts, axis=self.axis + 1)

@@ -1,0 +1,195 @@
+"""Conv2d: convolution of NHWC images, grouped or not, and depthwise as its extreme; 1-D is height 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import requantize
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.layout import channels_first, channels_last
+from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Weights (O, I/group, [H,] W) become OHWI; a missing bias is zero."""
+    weight = weights(node, 1, "weight")
+    if len(weight.shape) != len(node.shape(0)):
+        raise node.error(f"weight of shape {list(weight.shape)} does not fit input {list(node.shape(0))}")
+    group, channels = node.attribute("group", 1), node.shape(0)[1]
+    if group < 1 or channels % group or weight.shape[0] % group or weight.shape[1] * group != channels:
+        raise node.error(f"group={group} and weight of shape {list(weight.shape)} do not fit {channels} input channels")
+    kernel = node.attribute("kernel_shape", weight.shape[2:])
+    if tuple(kernel) != weight.shape[2:]:
+        raise node.error(f"kernel_shape={list(kernel)} differs from the weight's {list(weight.shape[2:])}")
+    window = window_from_onnx(node, kernel, node.shape(0)[2:])
+    bias = weights(node, 2, "bias") if node.has(2) else np.zeros(weight.shape[0], np.float32)
+    ohwi = weight.reshape(*weight.shape[:2], *window.kernel).transpose(0, 2, 3, 1)
+    inputs = [
+        channels_last(node, graph),
+        graph.constant(ohwi, node.inputs[1]),
+        graph.constant(bias, node.inputs[2] if node.has(2) else f"{node.name}.bias"),
+    ]
+    return channels_first(node, graph, graph.add(Conv2d(window, group), inputs, name=node.name))
+
+
+@dataclass(frozen=True)
+class Conv2dConstants(WindowConstants, RequantizedConstants):
+    """Portable convolution, any groups."""
+
+    template = "conv2d"
+
+    in_channels: int
+    out_channels: int
+    groups: int
+    x_zero_point: int
+
+
+class DepthwiseConv2dConstants(Conv2dConstants):
+    """Portable depthwise convolution: every input channel gives out_channels / in_channels outputs."""
+
+    template = "depthwise_conv2d"
+
+
+def lower_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Weights stay OHWI: every output channel's taps lie together."""
+    return _lower(op, layer, Conv2dConstants, layer.inputs[1].values)
+
+
+def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Weights become HWO: neighbouring channels lie together, as in the image."""
+    return _lower(op, layer, DepthwiseConv2dConstants, layer.inputs[1].values[..., 0].transpose(1, 2, 0))
+
+
+def _lower(op: Conv2d, layer: Layer, kind: type[Conv2dConstants], weight: Array) -> tuple[Call, ...]:
+    x, y = layer.inputs[0], layer.output
+    requant = layer_requantization(layer)
+    constants = kind(
+        **window_constants(op.window, x, y),
+        **requantized(op, requant, y),
+        in_channels=x.shape[3],
+        out_channels=y.shape[3],
+        groups=op.groups,
+        x_zero_point=x.zero_point,
+    )
+    arrays = {
+        "weight": weight,
+        "bias": layer.inputs[2].values,
+        "multiplier": np.array(requant.multiplier, np.int32),
+    }
+    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+
+
+@dataclass(frozen=True)
+class Conv2d(Clamped):
+    """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
+
+    x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O). Largest error against the same sum of the
+    quantized operands: half a step, and 1e-4 steps of multiplier rounding.
+    """
+
+    window: Window
+    groups: int = 1
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
+    kernels = (
+        Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(lower_conv2d),
+    )
+
+    def is_depthwise(self, layer: Layer) -> bool:
+        """Whether every output channel reads just one of several input channels."""
+        return self.groups > 1 and layer.inputs[1].shape[3] == 1
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        x, weight, bias = inputs
+        if len(x.shape) != 4 or len(weight.shape) != 4:
+            raise ModelError(f"input {list(x.shape)} and weight {list(weight.shape)} must have 4 dimensions")
+        if weight.shape[3] * self.groups != x.shape[3] or weight.shape[0] % self.groups:
+            raise ModelError(f"weight {list(weight.shape)} in {self.groups} groups does not fit {x.shape[3]} channels")
+        if bias.shape != weight.shape[:1]:
+            raise ModelError(f"bias {list(bias.shape)} does not fit {weight.shape[0]} output channels")
+        height, width = self.window.output_size(*x.shape[1:3])
+        return (x.shape[0], height, width, weight.shape[0])
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x, weight, bias = layer.inputs
+        y = writer.node(
+            "Conv",
+            [
+                writer.transpose(x.name, (0, 3, 1, 2)),
+                writer.constant(weight.values.transpose(0, 3, 1, 2)),
+                bias.name,
+            ],
+            strides=self.window.strides,
+            pads=self.window.pads,
+            dilations=self.window.dilations,
+            group=self.groups,
+        )
+        writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        return quantize_weights(layer)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x, y = layer.inputs[0], layer.output
+        weight, bias = layer.inputs[1].values, layer.inputs[2].values
+        samples = inputs[0].shape[:2]
+        images = inputs[0].reshape(-1, *x.shape[1:])
+        top, left, bottom, right = self.window.pads
+        dtype = exact_product_dtype(weight.reshape(weight.shape[0], -1))
+        padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=x.zero_point).astype(
+            dtype
+        )
+        product = self._depthwise if self.is_depthwise(layer) else self._grouped
+        acc = product(padded, weight.astype(dtype), y.shape).astype(np.int64)
+        acc += bias
+        q = requantize(acc, layer_requantization(layer), y.zero_point, *self.output_bounds(y))
+        return q.reshape(*samples, *y.shape[1:])
+
+    def macs(self, layer: Layer) -> int:
+        weight, y = layer.inputs[1], layer.output
+        return y.elements * weight.elements // weight.shape[0]
+
+    def _taps(self, padded: Array, out: Shape, ky: int, kx: int) -> Array:
+        """The inputs that tap (ky, kx) of every window meets: (B, OH, OW, I)."""
+        (sy, sx), (dy, dx) = self.window.strides, self.window.dilations
+        rows = slice(ky * dy, ky * dy + (out[1] - 1) * sy + 1, sy)
+        columns = slice(kx * dx, kx * dx + (out[2] - 1) * sx + 1, sx)
+        return padded[:, rows, columns]
+
+    def _depthwise(self, padded: Array, weight: Array, out: Shape) -> Array:
+        multiplier = out[3] // padded.shape[3]
+        acc = np.zeros((len(padded), *out[1:]), padded.dtype)
+        for ky in range(weight.shape[1]):
+            for kx in range(weight.shape[2]):
+                taps = self._taps(padded, out, ky, kx)
+                acc += (taps if multiplier == 1 else taps.repeat(multiplier, axis=3)) * weight[:, ky, kx, 0]
+        return acc
+
+    def _grouped(self, padded: Array, weight: Array, out: Shape) -> Array:
+        channels, outputs = weight.shape[3], weight.shape[0] // self.groups
+        parts = []
+        for group in range(self.groups):
+            source = padded[..., group * channels : (group + 1) * channels]
+            matrix = weight[group * outputs : (group + 1) * outputs].reshape(outputs, -1)
+            if weight.shape[1:3] == (1, 1):
+                columns = self._taps(source, out, 0, 0)
+            else:
+                columns = np.concatenate(
+                    [self._taps(source, out, ky, kx) for ky in range(weight.shape[1]) for kx in range(weight.shape[2])],
+                    axis=3,
+                )
+            parts.append(columns.reshape(-1, matrix.shape[1]) @ matrix.T)
+        acc = parts[0] if self.groups == 1 else np.concatenate(parts, axis=1)
+        return acc.reshape(len(padded), *out[1:])

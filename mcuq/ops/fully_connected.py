@@ -1,0 +1,136 @@
+"""FullyConnected: a matrix of weights times each row; Gemm, and MatMul with a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import requantize
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
+    """alpha * A' * B' + beta * C with constant B and C; C broadcasts to a row."""
+    x, shape = node.computed(0), node.shape(0)
+    matrix = weights(node, 1, "B")
+    if len(shape) != 2 or matrix.ndim != 2:
+        raise node.error(f"A of shape {list(shape)} and B of shape {list(matrix.shape)} must be matrices")
+    if node.attribute("transA", 0):
+        x = graph.add(Transpose((1, 0)), [x])
+    weight = matrix if node.attribute("transB", 0) else matrix.T
+    weight = weight * np.float32(node.attribute("alpha", 1.0))
+    bias = np.zeros(weight.shape[0], np.float32)
+    if node.has(2):
+        given = weights(node, 2, "C") * np.float32(node.attribute("beta", 1.0))
+        if given.size not in (1, weight.shape[0]) or (given.ndim == 2 and given.shape[0] != 1):
+            raise node.error(f"C of shape {list(given.shape)} is not one row of {weight.shape[0]} values")
+        bias = np.broadcast_to(given.reshape(-1), bias.shape)
+    return _add(node, graph, x, weight, bias, node.outputs[0])
+
+
+def from_matmul(node: OnnxNode, graph: GraphBuilder) -> str:
+    """A constant matrix on either side; a constant on the left is the transpose of one on the right."""
+    if node.is_constant(0) == node.is_constant(1):
+        raise node.error("needs one constant matrix; products of two computed tensors are not supported")
+    left = node.is_constant(0)
+    matrix = weights(node, 0 if left else 1, "matrix")
+    x, shape = node.computed(1 if left else 0), node.shape(1 if left else 0)
+    if matrix.ndim != 2 or not len(shape) >= 1 or (left and len(shape) != 2):
+        raise node.error(
+            f"a constant of shape {list(matrix.shape)} times a tensor of shape {list(shape)} is not supported; "
+            "use a constant matrix"
+        )
+    if left:
+        x = graph.add(Transpose((1, 0)), [x])
+        zeros = np.zeros(matrix.shape[0], np.float32)
+        y = _add(node, graph, x, matrix, zeros, None)
+        return graph.add(Transpose((1, 0)), [y], node.outputs[0])
+    if shape[-1] != matrix.shape[0]:
+        raise node.error(f"{list(shape)} times {list(matrix.shape)}: inner dimensions differ")
+    zeros = np.zeros(matrix.shape[1], np.float32)
+    if len(shape) == 2:
+        return _add(node, graph, x, matrix.T, zeros, node.outputs[0])
+    rows = graph.add(Reshape((int(np.prod(shape[:-1])), shape[-1])), [x])
+    y = _add(node, graph, rows, matrix.T, zeros, None)
+    return graph.add(Reshape((*shape[:-1], matrix.shape[1])), [y], node.outputs[0])
+
+
+def _add(node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, bias: Array, output: str | None) -> str:
+    inputs = [x, graph.constant(weight, f"{node.name}.weight"), graph.constant(bias, f"{node.name}.bias")]
+    return graph.add(FullyConnected(), inputs, output, node.name)
+
+
+@dataclass(frozen=True)
+class FullyConnectedConstants(RequantizedConstants):
+    """Portable matrix times vector, row by row."""
+
+    template = "fully_connected"
+
+    rows: int
+    in_features: int
+    out_features: int
+
+
+def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+    """Weights stay as they are: one row an output."""
+    requant = layer_requantization(layer)
+    x, y = layer.inputs[0], layer.output
+    constants = FullyConnectedConstants(
+        **requantized(op, requant, y), rows=x.shape[0], in_features=x.shape[1], out_features=y.shape[1]
+    )
+    arrays = {
+        "weight": layer.inputs[1].values,
+        "bias": layer.inputs[2].values,
+        "multiplier": np.array(requant.multiplier, np.int32),
+    }
+    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+
+
+@dataclass(frozen=True)
+class FullyConnected(Clamped):
+    """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
+
+    Largest error against the same sum of the quantized operands: half a step, and 1e-4 steps of multiplier
+    rounding.
+    """
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
+    kernels = (Kernel(lower_fully_connected),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        x, weight, bias = inputs
+        if len(x.shape) != 2 or len(weight.shape) != 2 or x.shape[1] != weight.shape[1]:
+            raise ModelError(f"input {list(x.shape)} does not fit weight {list(weight.shape)} (outputs, inputs)")
+        if bias.shape != weight.shape[:1]:
+            raise ModelError(f"bias {list(bias.shape)} does not fit {weight.shape[0]} outputs")
+        return (x.shape[0], weight.shape[0])
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = writer.node("Gemm", [t.name for t in layer.inputs], transB=1)
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        return quantize_weights(layer)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        weight = layer.inputs[1].values
+        dtype = exact_product_dtype(weight)
+        acc = (inputs[0].astype(dtype) @ weight.T.astype(dtype)).astype(np.int64)
+        acc += layer.inputs[2].values
+        requant = layer_requantization(layer)
+        return requantize(acc, requant, layer.output.zero_point, *self.output_bounds(layer.output))
+
+    def macs(self, layer: Layer) -> int:
+        return layer.inputs[0].shape[0] * layer.inputs[1].elements

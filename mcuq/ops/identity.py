@@ -1,0 +1,44 @@
+"""Identity: a copy, where an output must have memory of its own. Elsewhere it vanishes at import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The input itself stands for the output; Dropout does nothing at inference."""
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise node.error("output mask is not supported; export the model for inference (model.eval())")
+    return node.computed(0)
+
+
+def lower_identity(op: Identity, layer: Layer) -> tuple[Call, ...]:
+    """One loop."""
+    return (Call(strided_loops(StridedCopy, layer, (layer.output.elements,), (1,))),)
+
+
+@dataclass(frozen=True)
+class Identity(Operator):
+    """y = x. Exact."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Identity": from_identity, "Dropout": from_identity}
+    shares_scale = True
+    kernels = (Kernel(lower_identity),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return inputs[0].shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        writer.node("Identity", [layer.inputs[0].name], layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        return inputs[0]

@@ -1,0 +1,30 @@
+"""LeakyRelu: a slope for negative values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.ops.unary import Unary, from_unary
+from mcuq.tensor import Array
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Unary):
+    """x where x >= 0, else alpha * x."""
+
+    alpha: float = 0.01
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "LeakyRelu": from_unary(lambda node: LeakyRelu(float(node.attribute("alpha", 0.01))))
+    }
+
+    def function(self, x: Array) -> Array:
+        return np.where(x >= 0, x, self.alpha * x)
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.node("LeakyRelu", [x], output, alpha=self.alpha)

@@ -1,0 +1,92 @@
+"""LogSoftmax along the last dimension, in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import INT32_MAX, clamp
+from mcuq.errors import QuantizationError
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.softmax import exponential_bits, exponential_table, exponentials, from_softmax
+from mcuq.tensor import Array, Shape, Tensor
+
+INTERVALS = 32  # of the logarithm between 1 and 2; linear in between is within 1.3e-4 of it
+
+
+@dataclass(frozen=True)
+class LogSoftmaxConstants(Constants):
+    """Rows of `classes` values; `factor`, `ln2` and `constant` have `shift` fraction bits of an output step."""
+
+    template = "log_softmax"
+
+    rows: int
+    classes: int
+    exponential_bits: int
+    factor: int
+    ln2: int
+    constant: int
+    shift: int
+
+
+def lower_log_softmax(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
+    """Two tables: exponentials of the distances, logarithms of 1 to 2."""
+    classes = layer.output.shape[-1]
+    factor, ln2, constant, shift, logarithms = op.parameters(layer)
+    constants = LogSoftmaxConstants(
+        layer.output.elements // classes, classes, exponential_bits(classes), factor, ln2, constant, shift
+    )
+    table = exponential_table(layer.inputs[0].scale, classes)
+    return (Call(constants, arrays={"table": table, "logarithms": logarithms}),)
+
+
+@dataclass(frozen=True)
+class LogSoftmax(Operator):
+    """y = (x - largest) - ln(sum of exp(x - largest)). Largest error 1 step."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"LogSoftmax": from_softmax(lambda: LogSoftmax())}
+    kernels = (Kernel(lower_log_softmax),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return inputs[0].shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        writer.node("LogSoftmax", [layer.inputs[0].name], layer.output.name, axis=-1)
+
+    def parameters(self, layer: Layer) -> tuple[int, int, int, int, Array]:
+        """(factor, ln2, constant, shift, logarithms int32 (33)), as fine as int32 allows."""
+        x, y = layer.inputs[0].scale, layer.output
+        nodes = np.log1p(np.arange(INTERVALS + 1) / INTERVALS)
+        for shift in range(24, 0, -1):
+            unit = 2.0**shift / y.scale
+            constant = (y.zero_point << shift) + (1 << (shift - 1))
+            largest = 255 * x * unit + (log(y.shape[-1]) + 1) * unit + abs(constant)
+            # The interpolation multiplies a difference of two logarithms by 8 bits.
+            if largest <= INT32_MAX and nodes[1] * unit * 256 <= INT32_MAX:
+                logarithms = np.rint(nodes * unit).astype(np.int32)
+                return round(x * unit), round(log(2) * unit), constant, shift, logarithms
+        raise QuantizationError(
+            f"{layer.where}: input scale {x:g} and output scale {y.scale:g} are too far apart for int32; "
+            "check the calibration data"
+        )
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        factor, ln2, constant, shift, logarithms = self.parameters(layer)
+        distance, _, total = exponentials(inputs[0], layer)
+        # frexp: total = fraction * 2^exponent, 0.5 <= fraction < 1, exact below 2^53.
+        exponent = np.frexp(total.astype(np.float64))[1].astype(np.int64)
+        mantissa = total << (32 - exponent)
+        index, fraction = (mantissa >> 26) & 31, (mantissa >> 18) & 255
+        table = logarithms.astype(np.int64)
+        logarithm = table[index] + (((table[index + 1] - table[index]) * fraction) >> 8)
+        logarithm += (exponent - 1 - exponential_bits(layer.output.shape[-1])) * ln2
+        return clamp((constant - distance * factor - logarithm) >> shift, -128, 127)
+
+    def in_place(self, layer: Layer) -> tuple[int, ...]:
+        return (0,)

@@ -1,0 +1,84 @@
+"""MaxPool: the largest value of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.layout import channels_first, channels_last
+from mcuq.ops.pool import pool_window
+from mcuq.ops.window import Window, WindowConstants, window_constants
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The indices of the maxima are not supported."""
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise node.error("output Indices is not supported; use the values alone")
+    op = MaxPool(pool_window(node))
+    return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
+
+
+@dataclass(frozen=True)
+class MaxPoolConstants(WindowConstants):
+    """Portable max pooling; the window is cut at the border."""
+
+    template = "max_pool"
+
+    channels: int
+
+
+def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
+    """Constants alone."""
+    x, y = layer.inputs[0], layer.output
+    return (Call(MaxPoolConstants(**window_constants(op.window, x, y), channels=x.shape[3])),)
+
+
+@dataclass(frozen=True)
+class MaxPool(Operator):
+    """y = max of x over each window, padding left out. x NHWC. Exact."""
+
+    window: Window
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
+    shares_scale = True
+    kernels = (Kernel(lower_max_pool),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        n, height, width, channels = inputs[0].shape
+        (kh, kw), (dy, dx), (top, left, bottom, right) = (
+            self.window.kernel,
+            self.window.dilations,
+            self.window.pads,
+        )
+        # A window wholly inside the padding would have no maximum.
+        if max(top, bottom) > (kh - 1) * dy or max(left, right) > (kw - 1) * dx:
+            raise ModelError(f"pads={list(self.window.pads)} reach beyond the window {[kh, kw]}")
+        return (n, *self.window.output_size(height, width), channels)
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = writer.node(
+            "MaxPool",
+            [writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))],
+            kernel_shape=self.window.kernel,
+            strides=self.window.strides,
+            pads=self.window.pads,
+            dilations=self.window.dilations,
+            ceil_mode=int(self.window.ceil_mode),
+        )
+        writer.transpose(y, (0, 2, 3, 1), layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x = inputs[0].reshape(-1, *layer.inputs[0].shape[1:])
+        y = np.full((len(x), *layer.output.shape[1:]), -128, np.int8)
+        for taps, region in self.window.taps(x, y):
+            np.maximum(region, taps, out=region)
+        return y.reshape(*inputs[0].shape[:2], *y.shape[1:])

@@ -1,0 +1,118 @@
+"""Mean: the average over whole dimensions; GlobalAveragePool and ReduceMean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import Requantization, requantization, requantize
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.reshape import Reshape
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_global_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
+    """All dimensions behind the channels."""
+    axes = tuple(range(2, len(node.shape(0))))
+    return graph.add(Mean(axes), [node.computed(0)], node.outputs[0], node.name)
+
+
+def from_reduce_mean(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Without axes all dimensions, or none if noop_with_empty_axes says so."""
+    shape = node.shape(0)
+    axes = node.ints("axes", 1)
+    if not axes:
+        if node.attribute("noop_with_empty_axes", 0):
+            return node.computed(0)
+        axes = tuple(range(len(shape)))
+    reduced = tuple(sorted({normalized_axis(axis, len(shape), node) for axis in axes}))
+    if node.attribute("keepdims", 1):
+        return graph.add(Mean(reduced), [node.computed(0)], node.outputs[0], node.name)
+    y = graph.add(Mean(reduced), [node.computed(0)], name=node.name)
+    kept = tuple(size for axis, size in enumerate(shape) if axis not in reduced)
+    return graph.add(Reshape(kept), [y], node.outputs[0])
+
+
+@dataclass(frozen=True)
+class MeanConstants(RequantizedConstants):
+    """x (outer, reduced, inner) -> y (outer, inner)."""
+
+    template = "mean"
+
+    outer: int
+    reduced: int
+    inner: int
+    bias: int
+    multiplier: int
+
+
+def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
+    """The reduced dimensions are neighbours: a pass has seen to it."""
+    x, y = layer.inputs[0], layer.output
+    shape = x.shape
+    first, last = op.span(shape)
+    reduced = prod(shape[first:last])
+    requant = op.requantization(layer)
+    constants = MeanConstants(
+        **requantized(op, requant, y),
+        outer=prod(shape[:first]),
+        reduced=reduced,
+        inner=prod(shape[last:]),
+        bias=-reduced * x.zero_point,
+        multiplier=requant.multiplier[0],
+    )
+    return (Call(constants, bound=255 * reduced),)
+
+
+@dataclass(frozen=True)
+class Mean(Clamped):
+    """y = clamp(sum of x over `axes` / their size); reduced dimensions stay with size 1.
+
+    Largest error half a step.
+    """
+
+    axes: tuple[int, ...]
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "GlobalAveragePool": from_global_average_pool,
+        "ReduceMean": from_reduce_mean,
+    }
+    kernels = (Kernel(lower_mean),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return tuple(1 if axis in self.axes else size for axis, size in enumerate(inputs[0].shape))
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = writer.node("ReduceMean", [layer.inputs[0].name], axes=list(self.axes), keepdims=1)
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def span(self, shape: Shape) -> tuple[int, int]:
+        """[first, last) of the reduced dimensions; ValueError where kept ones lie between."""
+        reduced = [axis for axis in self.axes if shape[axis] != 1]
+        if not reduced:
+            return 0, 0
+        first, last = min(reduced), max(reduced) + 1
+        if any(shape[axis] != 1 and axis not in self.axes for axis in range(first, last)):
+            raise ValueError(f"axes {self.axes} of {shape} are not neighbours")
+        return first, last
+
+    def requantization(self, layer: Layer) -> Requantization:
+        """One factor: input scale / (output scale * count)."""
+        x = layer.inputs[0]
+        count = prod(x.shape[axis] for axis in self.axes)
+        return requantization([x.scale / (layer.output.scale * count)], 255 * count, layer.where)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x, y = layer.inputs[0], layer.output
+        axes = tuple(axis + 1 for axis in self.axes)
+        count = prod(x.shape[axis] for axis in self.axes)
+        acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - count * x.zero_point
+        return requantize(acc, self.requantization(layer), y.zero_point, *self.output_bounds(y))

@@ -1,0 +1,98 @@
+"""Mul: the product of two tensors, rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import Requantization, requantization, requantize
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer
+from mcuq.ops.binary import (
+    Binary,
+    BroadcastConstants,
+    broadcast_loops,
+    from_binary,
+    is_flat,
+    operand_inputs,
+    operands,
+)
+from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.tensor import Array
+
+LARGEST_PRODUCT = 255 * 255
+
+
+@dataclass(frozen=True)
+class _ProductConstants(RequantizedConstants):
+    a_zero_point: int
+    b_zero_point: int
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class MulConstants(_ProductConstants):
+    """Operands of one shape."""
+
+    template = "mul"
+
+    elements: int
+
+
+@dataclass(frozen=True)
+class MulBroadcastConstants(BroadcastConstants, _ProductConstants):
+    """Operands that repeat along some dimensions."""
+
+    template = "mul_broadcast"
+
+
+def lower_mul(op: Mul, layer: Layer) -> tuple[Call, ...]:
+    """One loop."""
+    constants = MulConstants(**op.common_constants(layer), elements=layer.output.elements)
+    return (Call(constants, *operand_inputs(layer), bound=LARGEST_PRODUCT),)
+
+
+def lower_mul_broadcast(op: Mul, layer: Layer) -> tuple[Call, ...]:
+    """Loops with strides."""
+    constants = MulBroadcastConstants(**op.common_constants(layer), **broadcast_loops(layer))
+    return (Call(constants, *operand_inputs(layer), bound=LARGEST_PRODUCT),)
+
+
+@dataclass(frozen=True)
+class Mul(Binary):
+    """y = clamp(a * b) from (a - a_zero_point) * (b - b_zero_point). Largest error half a step."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul())}
+    kernels = (
+        Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
+        Kernel(lower_mul_broadcast),
+    )
+
+    def requantization(self, layer: Layer) -> Requantization:
+        """One factor: the product of the input scales over the output's."""
+        a, b = layer.inputs
+        return requantization([a.scale * b.scale / layer.output.scale], LARGEST_PRODUCT, layer.where)
+
+    def common_constants(self, layer: Layer) -> dict[str, int]:
+        """What both kernels need."""
+        a, b = (layer.inputs[i] for i in operands(layer))
+        requant = self.requantization(layer)
+        return {
+            **requantized(self, requant, layer.output),
+            "a_zero_point": a.zero_point,
+            "b_zero_point": b.zero_point,
+            "multiplier": requant.multiplier[0],
+        }
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = writer.node("Mul", [t.name for t in layer.inputs])
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        a, b = (x.astype(np.int32) - t.zero_point for x, t in zip(inputs, layer.inputs, strict=True))
+        y = layer.output
+        return requantize(a * b, self.requantization(layer), y.zero_point, *self.output_bounds(y))

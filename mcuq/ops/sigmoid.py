@@ -1,0 +1,27 @@
+"""Sigmoid: the logistic function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.ops.unary import Unary, from_unary
+from mcuq.tensor import Array
+
+
+@dataclass(frozen=True)
+class Sigmoid(Unary):
+    """1 / (1 + exp(-x))."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Sigmoid": from_unary(lambda node: Sigmoid())}
+
+    def function(self, x: Array) -> Array:
+        # tanh does not overflow where exp(-x) would.
+        return 0.5 * (1 + np.tanh(0.5 * x))
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.node("Sigmoid", [x], output)

@@ -1,0 +1,84 @@
+"""Slice: a strided part of a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_slice(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Starts and ends may be negative or beyond the tensor, steps negative."""
+    shape = node.shape(0)
+    starts, ends = node.ints("starts", 1), node.ints("ends", 2)
+    if starts is None or ends is None or len(starts) != len(ends):
+        raise node.error(f"starts={starts} and ends={ends} must be given and of one length")
+    axes = node.ints("axes", 3) or tuple(range(len(starts)))
+    steps = node.ints("steps", 4) or (1,) * len(starts)
+    if len(axes) != len(starts) or len(steps) != len(starts):
+        raise node.error(f"axes={list(axes)} and steps={list(steps)} must be as many as starts={list(starts)}")
+    ranges = [(0, size, 1) for size in shape]
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if step == 0:
+            raise node.error("steps must not be 0")
+        # Python's slice.indices clamps exactly as ONNX specifies.
+        axis = normalized_axis(axis, len(shape), node)
+        first, stop, step = slice(start, end, step).indices(shape[axis])
+        count = len(range(first, stop, step))
+        if count == 0:
+            raise node.error(f"leaves nothing of dimension {axis} of {list(shape)}")
+        ranges[axis] = (first, count, step)
+    begin, sizes, steps = (tuple(r[k] for r in ranges) for k in range(3))
+    return graph.add(Slice(begin, sizes, steps), [node.computed(0)], node.outputs[0], node.name)
+
+
+def lower_slice(op: Slice, layer: Layer) -> tuple[Call, ...]:
+    """Walk the output in order and the input by its strides."""
+    shape = layer.inputs[0].shape
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    start = sum(b * s for b, s in zip(op.begin, strides, strict=True))
+    return (
+        Call(
+            strided_loops(StridedCopy, layer, op.sizes, [a * b for a, b in zip(strides, op.steps, strict=True)], start)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Slice(Operator):
+    """`sizes` elements from `begin` on, every `steps`-th, per dimension. Exact."""
+
+    begin: tuple[int, ...]
+    sizes: Shape
+    steps: tuple[int, ...]
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Slice": from_slice}
+    shares_scale = True
+    kernels = (Kernel(lower_slice),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return self.sizes
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        ends = [b + n * s for b, n, s in zip(self.begin, self.sizes, self.steps, strict=True)]
+        # A negative end would count from the back; "before the first" is anything below -size.
+        ends = [end if end >= 0 else -(2**31) for end in ends]
+        axes = list(range(len(self.begin)))
+        extra = [writer.constant(np.array(v, np.int64)) for v in (self.begin, ends, axes, self.steps)]
+        writer.node("Slice", [layer.inputs[0].name, *extra], layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x = inputs[0]
+        for axis, (b, n, s) in enumerate(zip(self.begin, self.sizes, self.steps, strict=True)):
+            x = x.take(range(b, b + n * s, s), axis=axis + 1)
+        return x

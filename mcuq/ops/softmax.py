@@ -1,0 +1,106 @@
+"""Softmax along the last dimension, in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import clamp
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.transpose import Transpose
+from mcuq.tensor import Array, Quant, Shape, Tensor
+
+
+def from_softmax(make: Callable[[], Operator]) -> FromOnnx:
+    """`from_onnx` of an operator along one dimension, which becomes the last."""
+
+    def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        x, shape = node.computed(0), node.shape(0)
+        rank = len(shape)
+        if node.opset < 13:
+            # Before opset 13 all dimensions from `axis` on are one.
+            axis = normalized_axis(node.attribute("axis", 1), rank, node)
+            if axis == rank - 1:
+                return graph.add(make(), [x], node.outputs[0], node.name)
+            flat = graph.add(Reshape((prod(shape[:axis]), prod(shape[axis:]))), [x])
+            return graph.add(Reshape(shape), [graph.add(make(), [flat], name=node.name)], node.outputs[0])
+        axis = normalized_axis(node.attribute("axis", -1), rank, node)
+        if axis == rank - 1:
+            return graph.add(make(), [x], node.outputs[0], node.name)
+        perm = (*(a for a in range(rank) if a != axis), axis)
+        inverse = tuple(perm.index(a) for a in range(rank))
+        last = graph.add(Transpose(perm), [x])
+        return graph.add(Transpose(inverse), [graph.add(make(), [last], name=node.name)], node.outputs[0])
+
+    return add
+
+
+def exponential_bits(classes: int) -> int:
+    """Fraction bits of the exponentials: the sum of `classes` of them, each at most 1, stays below 2^31."""
+    return min(22, 30 - (classes - 1).bit_length())
+
+
+def exponential_table(scale: float, classes: int) -> Array:
+    """int32 (256): exp(-scale * d) for d = largest - x."""
+    d = np.arange(256.0)
+    return np.rint(np.exp(-scale * d) * 2.0 ** exponential_bits(classes)).astype(np.int32)
+
+
+def exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
+    """(largest - x, their exponentials, the sum of those along the last dimension), all int64."""
+    table = exponential_table(layer.inputs[0].scale, layer.output.shape[-1]).astype(np.int64)
+    distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    terms = table[distance]
+    return distance, terms, terms.sum(axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class SoftmaxConstants(Constants):
+    """Rows of `classes` values."""
+
+    template = "softmax"
+
+    rows: int
+    classes: int
+
+
+def lower_softmax(op: Softmax, layer: Layer) -> tuple[Call, ...]:
+    """The exponentials of all 256 distances from the largest value as a table."""
+    classes = layer.output.shape[-1]
+    constants = SoftmaxConstants(layer.output.elements // classes, classes)
+    return (Call(constants, arrays={"table": exponential_table(layer.inputs[0].scale, classes)}),)
+
+
+@dataclass(frozen=True)
+class Softmax(Operator):
+    """y = exp(x - largest) / sum of those; y has scale 1/256 and zero point -128. Largest error 1 step.
+
+    The exponentials have 22 fraction bits, fewer for more than 256 classes; one division an element.
+    """
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
+    kernels = (Kernel(lower_softmax),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return inputs[0].shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        writer.node("Softmax", [layer.inputs[0].name], layer.output.name, axis=-1)
+
+    def output_quant(self, layer: Layer) -> Quant | None:
+        return Quant((1 / 256,), -128)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        _, terms, total = exponentials(inputs[0], layer)
+        return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
+
+    def in_place(self, layer: Layer) -> tuple[int, ...]:
+        return (0,)

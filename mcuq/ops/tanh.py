@@ -1,0 +1,26 @@
+"""Tanh: the hyperbolic tangent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.ops.unary import Unary, from_unary
+from mcuq.tensor import Array
+
+
+@dataclass(frozen=True)
+class Tanh(Unary):
+    """Hyperbolic tangent."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Tanh": from_unary(lambda node: Tanh())}
+
+    def function(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.node("Tanh", [x], output)

@@ -1,0 +1,53 @@
+"""Transpose: dimensions in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.tensor import Array, Shape, Tensor
+
+
+def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The default order is reversed."""
+    rank = len(node.shape(0))
+    perm = tuple(node.attribute("perm", tuple(reversed(range(rank)))))
+    return graph.add(Transpose(perm), [node.computed(0)], node.outputs[0], node.name)
+
+
+def lower_transpose(op: Transpose, layer: Layer) -> tuple[Call, ...]:
+    """Walk the output in order and the input by its strides."""
+    x = layer.inputs[0]
+    strides = [prod(x.shape[axis + 1 :]) for axis in op.perm]
+    return (Call(strided_loops(StridedCopy, layer, layer.output.shape, strides)),)
+
+
+@dataclass(frozen=True)
+class Transpose(Operator):
+    """y[i[perm[0]], i[perm[1]], ...] = x[i[0], i[1], ...]. Exact."""
+
+    perm: tuple[int, ...]
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Transpose": from_transpose}
+    shares_scale = True
+    kernels = (Kernel(lower_transpose),)
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        shape = inputs[0].shape
+        if sorted(self.perm) != list(range(len(shape))):
+            raise ModelError(f"perm={list(self.perm)} does not order the dimensions of {list(shape)}")
+        return tuple(shape[axis] for axis in self.perm)
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        writer.transpose(layer.inputs[0].name, self.perm, layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        return inputs[0].transpose(0, *(axis + 1 for axis in self.perm))

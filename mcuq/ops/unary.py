@@ -1,0 +1,102 @@
+"""Functions of one value: on int8 each is a table of 256 bytes, and a chain of them is one table."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic import lookup
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.tensor import Array, Shape, Tensor
+
+
+@dataclass(frozen=True)
+class LookupConstants(Constants):
+    """y[i] = table[x[i]]."""
+
+    template = "lookup"
+
+    elements: int
+
+
+def lower_unary(op: Unary, layer: Layer) -> tuple[Call, ...]:
+    """The table is the whole operator."""
+    return (Call(LookupConstants(layer.output.elements), arrays={"table": op.table(layer)}),)
+
+
+@dataclass(frozen=True)
+class Unary(Operator):
+    """y = function(x), element by element, by a table computed in double precision: half a step of error."""
+
+    kernels: ClassVar[tuple[Kernel, ...]] = (Kernel(lower_unary),)
+
+    @abstractmethod
+    def function(self, x: Array) -> Array:
+        """The function itself, in the precision of `x`."""
+
+    @abstractmethod
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        """Write the float meaning of `x` as ONNX; returns the output's name."""
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return inputs[0].shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        self.write(writer, layer.inputs[0].name, layer.output.name)
+
+    def table(self, layer: Layer) -> Array:
+        """int8 (256): the output for each input from -128 to 127."""
+        x = layer.inputs[0].quantization
+        real = (np.arange(-128.0, 128.0) - x.zero_point) * x.step
+        return layer.output.quantization.quantize(self.function(real))
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        return lookup(inputs[0], self.table(layer))
+
+    def in_place(self, layer: Layer) -> tuple[int, ...]:
+        return (0,)
+
+
+def from_unary(make: Callable[[OnnxNode], Unary]) -> FromOnnx:
+    """`from_onnx` of a unary operator whose parameters `make` reads from the node."""
+
+    def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        return graph.add(make(node), [node.computed(0)], node.outputs[0], node.name)
+
+    return add
+
+
+@dataclass(frozen=True)
+class Chain(Unary):
+    """Unary operators one after the other, as one table."""
+
+    functions: tuple[Unary, ...]
+
+    def function(self, x: Array) -> Array:
+        for step in self.functions:
+            x = step.function(x)
+        return x
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        *first, last = self.functions
+        for step in first:
+            x = step.write(writer, x)
+        return last.write(writer, x, output)
+
+
+@dataclass(frozen=True)
+class Rescale(Unary):
+    """The same real values with another scale and zero point."""
+
+    def function(self, x: Array) -> Array:
+        return x
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.node("Identity", [x], output)
