@@ -236,9 +236,14 @@ class HostProgram:
         except subprocess.TimeoutExpired as error:
             raise BuildError(f"{where}: did not end within {timeout_s} s") from error
         if ended.returncode != 0:
-            raise BuildError(f"{where}: {_how_it_ended(ended.returncode, ended.stderr)}")
+            raise BuildError(f"{where}: {self._how_it_ended(ended.returncode, ended.stderr)}")
         answer_bytes = sum(self._model.output_bytes)
         return [ended.stdout[i * answer_bytes : (i + 1) * answer_bytes] for i in range(len(samples))]
+
+    def _how_it_ended(self, code: int, stderr: bytes) -> str:
+        how = f"stopped by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        report = _without_folder(stderr, self._folder.name)
+        return f"{how}{_first_lines(re.sub(r'(?m)^==[0-9]+==|^=+$', '', report))}"
 
 
 def _host_model_header(model: HostModel) -> str:
@@ -254,15 +259,13 @@ def _host_model_header(model: HostModel) -> str:
     )
 
 
-def _how_it_ended(code: int, stderr: bytes) -> str:
-    how = f"stopped by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-    report = re.sub(r"(?m)^==\d+==|^=+$", "", stderr.decode("utf-8", "replace"))
-    return f"{how}{_first_lines(report)}"
-
-
 def _first_lines(text: str) -> str:
     lines = [f"\n  {line}" for line in text.splitlines() if line.strip()]
     return "".join([":", *lines[:_REPORT_LINES]]) if lines else ""
+
+
+def _without_folder(output: bytes, folder: str) -> str:
+    return output.decode("utf-8", "replace").replace(folder + os.sep, "")
 
 
 def _write(folder: Path, files: Mapping[str, str | bytes]) -> list[str]:
@@ -283,8 +286,8 @@ def _compile(compiler: _Compiler, folder: Path, arguments: Sequence[str], output
         env={**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")},
     )
     if ended.returncode != 0:
-        said = ended.stderr.decode("utf-8", "replace").replace(f"{folder}{os.sep}", "")
-        raise BuildError(f"{compiler.version} refuses the sources{_first_lines(said)}")
+        said = _first_lines(_without_folder(ended.stderr, str(folder)))
+        raise BuildError(f"{compiler.version} refuses the sources{said}")
 
 
 def _find_host_compiler() -> _Compiler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -28,11 +29,16 @@ class GraphBuilder:
             self.nodes = {}
             self.inputs = []
             self.outputs = []
+        self._reserved: set[str] = set()
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keep names for tensors that are yet to come."""
+        self._reserved.update(names)
 
     def fresh(self, stem: str) -> str:
         """A tensor name that is not yet taken."""
         name, n = stem, 1
-        while name in self.tensors:
+        while name in self.tensors or name in self._reserved:
             n += 1
             name = f"{stem}_{n}"
         return name
@@ -93,6 +99,14 @@ class GraphBuilder:
             if old in node.inputs:
                 inputs = tuple(new if i == old else i for i in node.inputs)
                 self.nodes[output] = replace(node, inputs=inputs)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a computed tensor another name."""
+        node = self.nodes.pop(old)
+        self.nodes[new] = replace(node, output=new)
+        self.tensors[new] = replace(self.tensors.pop(old), name=new)
+        self.redirect(old, new)
+        self.outputs = [new if name == old else name for name in self.outputs]
 
     def graph(self) -> Graph:
         """The verified graph: nodes in a stable order, without what no output needs. Inputs always stay."""

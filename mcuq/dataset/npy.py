@@ -47,7 +47,6 @@ def read_blocks(stream: IO[bytes], header: Header, samples: int) -> Iterator[NDA
         if len(data) < count * sample_bytes:
             raise ValueError(f"it ends within sample {start + len(data) // sample_bytes}")
         yield np.frombuffer(data, header.dtype).reshape(count, *sample_shape)
-    stream.read(1)  # a zip member's checksum is compared when its end is read
 
 
 @contextmanager

@@ -66,8 +66,8 @@ class RangeCollector:
     """Exact minimum, exact maximum and a histogram of all values of one tensor.
 
     The histogram's bins are [k * 2^e, (k + 1) * 2^e) for integers k, so zero is always an edge. `e` is the
-    smallest for which zero and all values span at most `bins` bins. It only ever grows, and growing it by one
-    adds up pairs of whole bins, so the counts depend on the values alone, not on their order or chunks.
+    smallest, from -126, for which zero and all values span at most `bins` bins. It only ever grows, and growing
+    it by one adds up pairs of whole bins, so the counts depend on the values alone, not on their order or chunks.
     Memory is 16 * bins bytes.
     """
 
@@ -113,7 +113,7 @@ class RangeCollector:
         - "minmax": all values.
         - "percentile": the central `percentile` percent, dropping (100 - percentile) / 2 percent at each end,
           as onnxruntime's asymmetric percentile calibration does; values are taken as evenly spread within a
-          bin, which is at most 2 / bins of the whole range wide.
+          bin, which is at most about 2 / bins of the whole range wide.
         - "mse": the least mean squared error of 8-bit asymmetric quantization; see `least_error_range`.
 
         Both are 0.0 where all values were zero. Raises QuantizationError where there were no values.

@@ -1,0 +1,28 @@
+"""ONNX file -> float Graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+
+from mcuq.importer.convert import convert
+from mcuq.importer.load import load_onnx
+from mcuq.importer.shapes import fix_shapes
+from mcuq.ir import Graph
+
+
+def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> tuple[Graph, onnx.ModelProto]:
+    """Read an ONNX file of opset 7 or later.
+
+    `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. Returns the
+    graph in the model's own layout, and the model with its weights inside and all input shapes fixed, ready
+    for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
+    """
+    path = Path(path)
+    model = fix_shapes(load_onnx(path), dict(shapes or {}), path.name)
+    return convert(model, path.stem), model
+
+
+__all__ = ["import_model"]

@@ -1,0 +1,157 @@
+"""Walks the ONNX nodes in order and lets each operator add itself to the graph."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.importer.constants import SHAPE_QUERIES, constant_node_value, evaluate, is_foldable, shape_query_value
+from mcuq.importer.load import opset
+from mcuq.ir import Graph
+from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops import FROM_ONNX
+from mcuq.ops.identity import Identity
+from mcuq.tensor import Array
+
+
+def convert(model: onnx.ModelProto, name: str) -> Graph:
+    """The float graph of a model with fixed input shapes."""
+    nodes = needed_nodes(model.graph, name)
+    unsupported = unsupported_nodes(model.graph, nodes)
+    if unsupported:
+        raise ModelError(unsupported_text(name, unsupported))
+    graph = GraphBuilder(name)
+    graph.reserve(output for node in nodes for output in node.output)
+    constants = {t.name: _finite(numpy_helper.to_array(t), t.name, name) for t in model.graph.initializer}
+    tensors: dict[str, str] = {}
+    for value in model.graph.input:
+        shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        tensors[value.name] = graph.input(value.name, shape)
+    for node in nodes:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = _finite(constant_node_value(node), node.output[0], name)
+        elif node.op_type in SHAPE_QUERIES:
+            source = node.input[0]
+            shape = constants[source].shape if source in constants else graph.tensors[tensors[source]].shape
+            constants[node.output[0]] = shape_query_value(node, shape)
+        elif is_foldable(node, constants):
+            constants.update(evaluate(node, constants, model))
+        else:
+            tensors[node.output[0]] = FROM_ONNX[node.op_type](
+                _view(node, opset(model), constants, tensors, graph), graph
+            )
+    for value in model.graph.output:
+        _add_output(graph, value, tensors, name)
+    return graph.graph()
+
+
+def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
+    """The nodes that the outputs depend on, in an order in which they can run.
+
+    Raises ModelError for cycles, tensors that nobody computes, and tensors computed twice.
+    """
+    producers: dict[str, int] = {}
+    given = {t.name for t in graph.initializer} | {v.name for v in graph.input}
+    for index, node in enumerate(graph.node):
+        for output in node.output:
+            if output and (output in producers or output in given):
+                raise ModelError(f"{name}: invalid graph: tensor '{output}' is computed twice")
+            if output:
+                producers[output] = index
+    needed: dict[int, set[int]] = {}
+    pending = [(v.name, "the model's outputs") for v in graph.output]
+    while pending:
+        tensor, reader = pending.pop()
+        if tensor in given:
+            continue
+        if tensor not in producers:
+            raise ModelError(f"{name}: invalid graph: tensor '{tensor}', read by {reader}, is never computed")
+        index = producers[tensor]
+        if index not in needed:
+            node = graph.node[index]
+            inputs = [i for i in node.input if i]
+            needed[index] = {producers[i] for i in inputs if i in producers}
+            pending += [(i, f"{node.op_type} '{node_name(node)}'") for i in inputs]
+    try:
+        order = list(graphlib.TopologicalSorter({i: sorted(needed[i]) for i in sorted(needed)}).static_order())
+    except graphlib.CycleError as error:
+        cycle = " -> ".join(node_name(graph.node[i]) for i in error.args[1])
+        raise ModelError(f"{name}: invalid graph: nodes form a cycle: {cycle}") from None
+    return [graph.node[i] for i in order]
+
+
+def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> dict[str, list[str]]:
+    """Operator type -> names of the nodes that can be neither converted nor folded away."""
+    constant = {t.name for t in graph.initializer}
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.op_type == "Constant" or is_foldable(node, constant):
+            constant.update(node.output)
+        elif node.domain not in ("", "ai.onnx"):
+            found.setdefault(f"{node.domain}.{node.op_type}", []).append(node_name(node))
+        elif node.op_type not in FROM_ONNX:
+            found.setdefault(node.op_type, []).append(node_name(node))
+    return found
+
+
+def unsupported_text(name: str, unsupported: Mapping[str, list[str]]) -> str:
+    """One line that lists all of them with their nodes."""
+    listed = "; ".join(f"{op} ({', '.join(repr(n) for n in nodes)})" for op, nodes in sorted(unsupported.items()))
+    return f"{name}: operators that are not supported: {listed}; supported: {', '.join(sorted(FROM_ONNX))}"
+
+
+def node_name(node: onnx.NodeProto) -> str:
+    """The node's name, or its first output's where it has none."""
+    return str(node.name or node.output[0])
+
+
+def _view(
+    node: onnx.NodeProto, version: int, constants: Mapping[str, Array], tensors: Mapping[str, str], graph: GraphBuilder
+) -> OnnxNode:
+    return OnnxNode(
+        op_type=node.op_type,
+        name=node_name(node),
+        opset=version,
+        inputs=tuple(tensors.get(i, i) for i in node.input),
+        outputs=tuple(node.output),
+        attributes={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+        constants={i: constants[i] for i in node.input if i in constants},
+        tensors=graph.tensors,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _finite(data: Array, tensor: str, name: str) -> Array:
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        count = int(data.size - np.isfinite(data).sum())
+        raise ModelError(
+            f"{name}: weight '{tensor}' holds {count} NaN or infinite of {data.size} values; train or export it again"
+        )
+    return data
+
+
+def _add_output(graph: GraphBuilder, value: onnx.ValueInfoProto, tensors: Mapping[str, str], name: str) -> None:
+    if value.name not in tensors:
+        raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
+    if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
+        type_name = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+        raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
+    tensor = tensors[value.name]
+    if tensor != value.name and tensor in graph.nodes and tensor not in graph.outputs:
+        graph.rename(tensor, value.name)
+    elif tensor != value.name:
+        # An input, or a tensor that is another output already, cannot be renamed.
+        graph.add(Identity(), [tensor], value.name)
+    graph.outputs.append(value.name)

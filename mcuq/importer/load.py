@@ -1,0 +1,94 @@
+"""Reads an ONNX file: every way in which it can be unreadable has its own message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, external_data_helper, inliner
+
+from mcuq.errors import ModelError
+
+OLDEST_OPSET = 7
+
+_UNSUPPORTED_TYPES = {
+    name: kind
+    for kind, names in {
+        "sub-byte": ("INT4", "UINT4", "INT2", "UINT2", "FLOAT4E2M1"),
+        "string": ("STRING",),
+        "complex": ("COMPLEX64", "COMPLEX128"),
+    }.items()
+    for name in names
+}
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """The model with its external weights read in and its local functions inlined."""
+    model = _parse(path)
+    name = path.name
+    if opset(model) < OLDEST_OPSET:
+        raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {OLDEST_OPSET} or later")
+    _reject_tensor_types(model, name)
+    try:
+        external_data_helper.load_external_data_for_model(model, str(path.resolve().parent))
+    except (OSError, ValueError, onnx.checker.ValidationError):
+        missing = sorted({_location(t) for t in model.graph.initializer if _location(t)})
+        raise ModelError(
+            f"{name}: external weights {', '.join(map(repr, missing))} are missing or unreadable; "
+            "keep them in the model's folder"
+        ) from None
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    return model
+
+
+def opset(model: onnx.ModelProto) -> int:
+    """Version of the default operator set; 0 where none is imported."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ModelError(f"{path}: is a folder; give the .onnx file in it") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+        whole = bool(model.graph.output) and opset(model) > 0
+    except DecodeError:
+        whole = False
+    if not whole:
+        # Every exporter writes ir_version first: protobuf field 1, a varint.
+        if data[:1] == b"\x08":
+            raise ModelError(f"{path.name}: is cut short or damaged after {len(data)} bytes; export or copy it again")
+        raise ModelError(f"{path.name}: is not an ONNX model")
+    return model
+
+
+def _location(tensor: TensorProto) -> str:
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+
+
+def _reject_tensor_types(model: onnx.ModelProto, name: str) -> None:
+    graph = model.graph
+    typed = [(t.name, t.data_type) for t in graph.initializer]
+    typed += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output)]
+    typed += [
+        (node.output[0], attribute.t.data_type)
+        for node in graph.node
+        for attribute in node.attribute
+        if attribute.type == onnx.AttributeProto.TENSOR
+    ]
+    for tensor, code in typed:
+        type_name = TensorProto.DataType.Name(code) if code in TensorProto.DataType.values() else str(code)
+        if type_name in _UNSUPPORTED_TYPES:
+            raise ModelError(
+                f"{name}: tensor '{tensor}' is {type_name.lower()}; {_UNSUPPORTED_TYPES[type_name]} tensors are not "
+                "supported, use float32"
+            )

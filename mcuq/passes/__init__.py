@@ -1,0 +1,38 @@
+"""Rewrites of the float graph, in order. Each keeps the graph's meaning up to float rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcuq.ir import Graph
+from mcuq.passes.constant_operands import constant_operands_to_affine
+from mcuq.passes.fold_affine import fold_affine, lower_affine
+from mcuq.passes.fold_pad import fold_pad
+from mcuq.passes.fuse_clip import fuse_clip
+from mcuq.passes.merge_duplicates import merge_duplicates
+from mcuq.passes.merge_unary import merge_unary
+from mcuq.passes.neighbouring_axes import neighbouring_axes
+from mcuq.passes.own_outputs import own_outputs
+from mcuq.passes.sink_layout import sink_layout
+
+Pass = Callable[[Graph], Graph]
+
+PIPELINE: tuple[Pass, ...] = (
+    constant_operands_to_affine,
+    sink_layout,
+    merge_duplicates,
+    fold_pad,
+    fold_affine,
+    fuse_clip,
+    lower_affine,
+    merge_unary,
+    neighbouring_axes,
+    own_outputs,
+)
+
+
+def optimize(graph: Graph) -> Graph:
+    """Run the whole pipeline."""
+    for rewrite in PIPELINE:
+        graph = rewrite(graph)
+    return graph

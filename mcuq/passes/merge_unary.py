@@ -1,0 +1,26 @@
+"""Functions of one value, one behind the other, become one table."""
+
+from __future__ import annotations
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph
+from mcuq.ops.unary import Chain, Unary
+
+
+def merge_unary(graph: Graph) -> Graph:
+    """Merge each Unary into the Unary before it, if nobody else reads what is between them."""
+    builder = GraphBuilder(graph)
+    for node in graph.nodes:
+        producer = builder.producer(node.inputs[0])
+        if producer is None or not builder.is_private(producer.output):
+            continue
+        if isinstance(node.op, Unary) and isinstance(producer.op, Unary):
+            functions = (*_functions(producer.op), *_functions(node.op))
+            builder.remove(producer)
+            builder.remove(node)
+            builder.add(Chain(functions), list(producer.inputs), node.output, node.name)
+    return builder.graph()
+
+
+def _functions(op: Unary) -> tuple[Unary, ...]:
+    return op.functions if isinstance(op, Chain) else (op,)

@@ -1,0 +1,210 @@
+"""Moves Transpose and Reshape down the graph until they meet, cancel, or reach weights that absorb them.
+
+Importing wraps every operator over images in two Transposes. Sinking them through what works element by
+element leaves at most one at the model's edges, where the caller's layout differs from NHWC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph, Node
+from mcuq.ops.affine import Affine
+from mcuq.ops.binary import Binary
+from mcuq.ops.concat import Concat
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.identity import Identity
+from mcuq.ops.mean import Mean
+from mcuq.ops.pad import Pad
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.slice import Slice
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Unary
+from mcuq.tensor import Shape
+
+
+def sink_layout(graph: Graph) -> Graph:
+    """Apply the rules below until none applies."""
+    builder = GraphBuilder(graph)
+    changed = True
+    while changed:
+        changed = False
+        for name in [node.output for node in builder.graph().nodes]:
+            node = builder.nodes.get(name)
+            if node is not None and any(rule(builder, node) for rule in RULES):
+                changed = True
+        builder = GraphBuilder(builder.graph())
+    return builder.graph()
+
+
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """The order that undoes `perm`."""
+    return tuple(perm.index(axis) for axis in range(len(perm)))
+
+
+def keeps_order(perm: tuple[int, ...], shape: Shape) -> bool:
+    """Whether the Transpose moves dimensions of size 1 only, so that it is a Reshape."""
+    moved = [axis for axis in perm if shape[axis] != 1]
+    return moved == sorted(moved)
+
+
+def _simplify(builder: GraphBuilder, node: Node) -> bool:
+    """A Transpose or Reshape behind its like is one; one that changes nothing vanishes."""
+    op, source = node.op, node.inputs[0]
+    before = builder.producer(source)
+    shape = builder.tensors[source].shape
+    if isinstance(op, Transpose) and keeps_order(op.perm, shape):
+        _replace(builder, node, Reshape(op.infer([builder.tensors[source]])), source)
+        return True
+    if isinstance(op, Transpose) and before and isinstance(before.op, Transpose):
+        perm = tuple(before.op.perm[axis] for axis in op.perm)
+        _replace(builder, node, Transpose(perm), before.inputs[0])
+        return True
+    if isinstance(op, Reshape) and before and isinstance(before.op, Reshape):
+        _replace(builder, node, op, before.inputs[0])
+        return True
+    if isinstance(op, Reshape) and op.shape == shape:
+        return _bypass(builder, node)
+    return False
+
+
+def _bypass(builder: GraphBuilder, node: Node) -> bool:
+    """Take out a node that changes nothing; a name that the model gives out moves to its producer."""
+    source = node.inputs[0]
+    if node.output not in builder.outputs:
+        builder.redirect(node.output, source)
+        builder.remove(node)
+        return True
+    if source in builder.nodes and source not in builder.outputs:
+        builder.remove(node)
+        builder.rename(source, node.output)
+        return True
+    return False
+
+
+def _replace(builder: GraphBuilder, node: Node, op: Transpose | Reshape, source: str) -> None:
+    builder.remove(node)
+    builder.add(op, [source], node.output, node.name)
+
+
+def _sink_transpose(builder: GraphBuilder, node: Node) -> bool:
+    """op(transpose(a), ...) -> transpose(op'(a, ...)), where all inputs can be had in the other order."""
+    perms = {
+        p.op.perm
+        for p in map(builder.producer, node.inputs)
+        if p is not None and isinstance(p.op, Transpose) and p.output not in builder.outputs
+    }
+    if len(perms) != 1 or not isinstance(node.op, Unary | Identity | Affine | Binary | Concat | Slice | Pad | Mean):
+        return False
+    perm = perms.pop()
+    sources = [_untransposed(builder, name, perm, node) for name in node.inputs]
+    if any(source is None for source in sources):
+        return False
+
+    def reordered(field: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(field[axis] for axis in inverse(perm))
+
+    op = node.op
+    if isinstance(op, Affine | Concat):
+        op = replace(op, axis=perm[op.axis])
+    elif isinstance(op, Mean):
+        op = replace(op, axes=tuple(sorted(perm[axis] for axis in op.axes)))
+    elif isinstance(op, Slice):
+        op = Slice(reordered(op.begin), reordered(op.sizes), reordered(op.steps))
+    elif isinstance(op, Pad):
+        op = Pad(reordered(op.before), reordered(op.after), op.value)
+    inputs = [source() for source in sources if source is not None]
+    builder.remove(node)
+    y = builder.add(op, inputs, name=node.name)
+    builder.add(Transpose(perm), [y], node.output)
+    return True
+
+
+def _untransposed(builder: GraphBuilder, name: str, perm: tuple[int, ...], node: Node) -> Callable[[], str] | None:
+    """How to get the tensor in the order before `perm` at no cost; None where it would cost a copy."""
+    tensor, producer, back = builder.tensors[name], builder.producer(name), inverse(perm)
+    if isinstance(node.op, Affine) and tensor.is_constant:
+        return lambda: name
+    if tensor.is_constant:
+        return lambda: builder.constant(tensor.values.transpose(back), name)
+    if producer is not None and isinstance(producer.op, Transpose) and producer.op.perm == perm:
+        return lambda: producer.inputs[0]
+    if keeps_order(back, tensor.shape):
+        return lambda: builder.add(Transpose(back), [name])
+    for reader in builder.consumers(name):
+        if reader.op == Transpose(back):
+            return lambda: reader.output
+    return None
+
+
+def _sink_reshape(builder: GraphBuilder, node: Node) -> bool:
+    """op(reshape(a)) -> reshape(op(a)) for what works element by element."""
+    shapes, sources = set(), []
+    for name in node.inputs:
+        producer = builder.producer(name)
+        if producer is not None and isinstance(producer.op, Reshape) and producer.output not in builder.outputs:
+            shapes.add(builder.tensors[producer.inputs[0]].shape)
+            sources.append(producer.inputs[0])
+        elif builder.tensors[name].is_constant:
+            sources.append(name)
+        else:
+            return False
+    if len(shapes) != 1:
+        return False
+    source, shape = shapes.pop(), builder.tensors[node.output].shape
+    op = node.op
+    if isinstance(op, Affine):
+        axis = _same_dimension(shape, op.axis, source)
+        if axis is None:
+            return False
+        op = Affine(axis)
+    elif isinstance(op, Binary):
+        if any(builder.tensors[name].is_constant for name in node.inputs) or any(
+            builder.tensors[name].shape != shape for name in node.inputs
+        ):
+            return False
+    elif not isinstance(op, Unary | Identity):
+        return False
+    builder.remove(node)
+    y = builder.add(op, sources, name=node.name)
+    builder.add(Reshape(shape), [y], node.output)
+    return True
+
+
+def _same_dimension(shape: Shape, axis: int, other: Shape) -> int | None:
+    """The dimension of `other` that has the same size and distance between elements as `shape`'s `axis`."""
+    inner = prod(shape[axis + 1 :])
+    for candidate, size in enumerate(other):
+        if size == shape[axis] and prod(other[candidate + 1 :]) == inner:
+            return candidate
+    return None
+
+
+def _absorb_in_weights(builder: GraphBuilder, node: Node) -> bool:
+    """fully_connected(reshape(transpose(x))) -> fully_connected(reshape(x)) with its columns in x's order."""
+    flatten = builder.producer(node.inputs[0])
+    if not isinstance(node.op, FullyConnected) or flatten is None or not isinstance(flatten.op, Reshape):
+        return False
+    transpose = builder.producer(flatten.inputs[0])
+    if transpose is None or not isinstance(transpose.op, Transpose):
+        return False
+    perm, moved = transpose.op.perm, builder.tensors[transpose.output].shape
+    rows, columns = flatten.op.shape
+    if perm[0] != 0 or moved[0] != rows:
+        return False
+    # The old column for each new one.
+    order = np.arange(columns).reshape(1, *moved[1:]).transpose(inverse(perm)).reshape(-1)
+    x = builder.add(Reshape((rows, columns)), [transpose.inputs[0]])
+    weight = builder.tensors[node.inputs[1]]
+    inputs = [x, builder.constant(weight.values[:, order], weight.name), node.inputs[2]]
+    builder.remove(node)
+    builder.add(node.op, inputs, node.output, node.name)
+    return True
+
+
+RULES = (_simplify, _sink_transpose, _sink_reshape, _absorb_in_weights)
