@@ -82,9 +82,7 @@ def _read(path: Path) -> Board:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BoardError(
-            f"{path}: cannot be read: {error.strerror}; give the path of a board file"
-        ) from error
+        raise BoardError(f"{path}: cannot be read: {error.strerror}; give the path of a board file") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BoardError(f"{path.name}: is not valid TOML: {error}") from error
     table = _Table(path.name, values, Board)

@@ -113,6 +113,7 @@ def build_target(
     cpu = board.cpu
     compiler = _find_compiler((cpu.gcc,), f"gcc-{cpu.gcc.removesuffix('-gcc')}")
     flags = ("-target", cpu.target, f"-mcpu={cpu.zig_cpu}") if compiler.is_zig else cpu.gcc_flags
+    helpers = "-lcompiler_rt" if compiler.is_zig else "-lgcc"  # 64-bit division and its kin
     firmware = resource_dir("firmware")
     script = string.Template((firmware / "link.ld.in").read_text(encoding="utf-8")).substitute(
         keep=" ".join(f'"{name}"' for name in (entry, *keep)),
@@ -124,7 +125,7 @@ def build_target(
         folder = Path(name)
         files = _write(folder, sources)
         _write(folder / "firmware", {"memory.c": (firmware / "memory.c").read_bytes(), "link.ld": script})
-        link = ("-T", "firmware/link.ld", "-Wl,--gc-sections", f"-Wl,-e,{entry}", "-lgcc")
+        link = ("-T", "firmware/link.ld", "-Wl,--gc-sections", f"-Wl,-e,{entry}", helpers)
         arguments = (*flags, optimize, *WARNINGS, *_TARGET_FLAGS, *files, "firmware/memory.c", *link)
         _compile(compiler, folder, arguments, "program.elf")
         elf = (folder / "program.elf").read_bytes()

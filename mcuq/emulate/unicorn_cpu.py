@@ -69,7 +69,7 @@ class UnicornCpu:
         self._fault: tuple[int, int, int] | None = None
         self._counter = new_block_counter(self._unicorn, board.memory.flash_address, self._load(elf))
         self._is_counting = False
-        # Registers and flags as after reset: what a call that faulted inside an IT block leaves must not matter.
+        # Every call starts from it, so that none depends on what another left in registers and flags.
         self._reset = self._engine.context_save()
         self._instructions: dict[int, int] = {}
 
@@ -77,14 +77,11 @@ class UnicornCpu:
         """Call a function with 32-bit integer arguments, as AAPCS passes them: four in registers, then stack.
 
         With `count`, every instruction that runs is counted. One inside an IT block counts whether its
-        condition holds or not, as on the CPU, where it takes a cycle either way, and as QEMU counts.
+        condition holds or not: the CPU fetches it and spends a cycle on it either way.
 
         Raises BuildError where the function is missing, faults, or runs longer than `time_limit_s`.
         """
-        entry = self._addresses.get(symbol)
-        if entry is None:
-            hint = did_you_mean(symbol, self._addresses)
-            raise BuildError(f"{self._name}: function '{symbol}' is not in the program{hint}")
+        entry = self.address_of(symbol)
         self._set_counting(count)
         stack_pointer = self._pass_arguments([arg & _WORD for arg in args])
         self._run(symbol, entry, time_limit_s)
@@ -96,6 +93,13 @@ class UnicornCpu:
         blocks = self._blocks()
         instructions = sum(block.instructions * block.count for block in blocks.values())
         return CallResult(value, stack_bytes, instructions, blocks)
+
+    def address_of(self, symbol: str) -> int:
+        """Return where a function or variable is; raises BuildError for an unknown one."""
+        if symbol not in self._addresses:
+            hint = did_you_mean(symbol, self._addresses)
+            raise BuildError(f"{self._name}: '{symbol}' is not in the program{hint}")
+        return self._addresses[symbol]
 
     def read(self, address: int, n_bytes: int) -> bytes:
         """Return bytes of flash or RAM; raises BuildError outside of them."""
@@ -196,15 +200,12 @@ class UnicornCpu:
         if stack_pointer < lowest or lowest - _PAGE_BYTES <= address < lowest:
             stack_bytes = self._stack_top - lowest
             does = f"needs more stack than the {stack_bytes:_} bytes it was built with"
-        elif address == program_counter:
+        elif access in (self._unicorn.UC_MEM_FETCH_UNMAPPED, self._unicorn.UC_MEM_FETCH_PROT):
             does = f"jumps to {address:#010x} ({self._region(address)})"
             where = f"with the return address {self._name_of(link & ~1)}"
         else:
-            verb = (
-                "writes"
-                if access in (self._unicorn.UC_MEM_WRITE_UNMAPPED, self._unicorn.UC_MEM_WRITE_PROT)
-                else "reads"
-            )
+            is_write = access in (self._unicorn.UC_MEM_WRITE_UNMAPPED, self._unicorn.UC_MEM_WRITE_PROT)
+            verb = "writes" if is_write else "reads"
             does = f"{verb} {n_bytes} bytes at {address:#010x} ({self._region(address)})"
         return BuildError(f"{self._name}: {symbol} {does}, {where}")
 

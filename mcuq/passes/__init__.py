@@ -13,6 +13,7 @@ from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
 from mcuq.passes.neighbouring_axes import neighbouring_axes
 from mcuq.passes.own_outputs import own_outputs
+from mcuq.passes.separate_fixed_scales import separate_fixed_scales
 from mcuq.passes.sink_layout import sink_layout
 
 Pass = Callable[[Graph], Graph]
@@ -27,6 +28,7 @@ PIPELINE: tuple[Pass, ...] = (
     lower_affine,
     merge_unary,
     neighbouring_axes,
+    separate_fixed_scales,
     own_outputs,
 )
 

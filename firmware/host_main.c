@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a generated model on the computer: samples from stdin, answers to stdout, until stdin ends.
+   A sample is the bytes of all inputs, an answer those of all outputs, both in the model's order.
+   The arena and each tensor are allocated on their own and exactly as large as the model says, so that
+   AddressSanitizer sees an access one byte beyond. host_model.h, from mcuq/build.py, names the model. */
+
+#include "host_model.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
+
+enum { ENDED_WELL = 0, NO_MEMORY = 2, BROKEN_STREAM = 3 };
+
+static const size_t tensor_bytes[HOST_TENSORS] = HOST_TENSOR_BYTES;
+
+static int run_all(void *arena, void **tensor) {
+    for (;;) {
+        for (size_t i = 0; i < HOST_INPUTS; i++) {
+            size_t got = fread(tensor[i], 1, tensor_bytes[i], stdin);
+            if (got == 0 && i == 0) {
+                return ENDED_WELL;
+            }
+            if (got != tensor_bytes[i]) {
+                return BROKEN_STREAM;
+            }
+        }
+        HOST_RUN(arena, tensor);
+        for (size_t i = HOST_INPUTS; i < HOST_TENSORS; i++) {
+            if (fwrite(tensor[i], 1, tensor_bytes[i], stdout) != tensor_bytes[i]) {
+                return BROKEN_STREAM;
+            }
+        }
+    }
+}
+
+int main(void) {
+    void *tensor[HOST_TENSORS];
+    void *arena = malloc(HOST_ARENA_BYTES);
+    int ended = arena == NULL ? NO_MEMORY : ENDED_WELL;
+
+#ifdef _WIN32
+    _setmode(_fileno(stdin), _O_BINARY);
+    _setmode(_fileno(stdout), _O_BINARY);
+#endif
+    for (size_t i = 0; i < HOST_TENSORS; i++) {
+        tensor[i] = malloc(tensor_bytes[i]);
+        if (tensor[i] == NULL) {
+            ended = NO_MEMORY;
+        }
+    }
+    if (ended == ENDED_WELL) {
+        ended = run_all(arena, tensor);
+    }
+    for (size_t i = 0; i < HOST_TENSORS; i++) {
+        free(tensor[i]);
+    }
+    free(arena);
+    return ended;
+}

@@ -1,0 +1,29 @@
+"""Float execution by ONNX Runtime: calibration, comparison with the original model, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx
+import onnxruntime
+
+from mcuq.tensor import Array
+
+
+class FloatModel:
+    """An ONNX model with fixed input shapes, ready to run one sample at a time."""
+
+    def __init__(self, model: onnx.ModelProto | bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # One thread: results do not depend on the machine, and small models run faster.
+        options.intra_op_num_threads = 1
+        data = model if isinstance(model, bytes) else model.SerializeToString()
+        self._session = onnxruntime.InferenceSession(data, options, ["CPUExecutionProvider"])
+        self.inputs: tuple[str, ...] = tuple(i.name for i in self._session.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
+
+    def run(self, sample: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """Outputs by name for one float32 array an input."""
+        names = list(self.outputs if outputs is None else outputs)
+        return dict(zip(names, self._session.run(names, dict(sample)), strict=True))

@@ -1,0 +1,28 @@
+"""An operator that fixes its output's scale cannot share it with others: a Rescale goes in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph
+from mcuq.ops.unary import Rescale
+
+
+def separate_fixed_scales(graph: Graph) -> Graph:
+    """Before operators that join several tensors in one scale (Concat), rescale those with a fixed one."""
+    builder = GraphBuilder(graph)
+    producers = graph.producers()
+
+    def is_fixed(name: str) -> bool:
+        while name in producers and producers[name].op.shares_scale and len(producers[name].inputs) == 1:
+            name = producers[name].inputs[0]
+        return (
+            name in producers and graph.layer(producers[name]).op.output_quant(graph.layer(producers[name])) is not None
+        )
+
+    for node in graph.nodes:
+        if node.op.shares_scale and len(node.inputs) > 1:
+            inputs = tuple(builder.add(Rescale(), [name]) if is_fixed(name) else name for name in node.inputs)
+            builder.nodes[node.output] = replace(node, inputs=inputs)
+    return builder.graph()

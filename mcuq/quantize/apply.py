@@ -1,0 +1,95 @@
+"""Gives every tensor its scale and turns constants into integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mcuq.ir import Graph, Node, verify
+from mcuq.ops.pad import Pad
+from mcuq.quantization import quant_for_range
+from mcuq.quantize.calibrate import Range
+from mcuq.tensor import Quant, Tensor
+
+
+def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
+    """The int8 graph of a float graph whose scaled tensors have the given real ranges.
+
+    Tensors that data only moves between share one scale, which covers the ranges of all of them. Raises
+    QuantizationError where int32 cannot hold a layer's accumulator or bias.
+    """
+    quants = activation_quants(graph, ranges)
+    tensors = {
+        name: replace(tensor, dtype="int8", quant=quants[name])
+        for name, tensor in graph.tensors.items()
+        if not tensor.is_constant
+    }
+    nodes = []
+    for node in graph.nodes:
+        layer = graph.layer(node)
+        inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
+        layer = replace(layer, inputs=inputs, output=tensors[node.output])
+        nodes.append(_with_constants(node, layer.op.quantize_constants(layer), tensors))
+    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:
+    """Scale and zero point of every tensor that is not a constant."""
+    groups = _Groups()
+    covered: dict[str, Range] = dict(ranges)
+    fixed: dict[str, Quant] = {}
+    for layer in graph.layers():
+        name = layer.output.name
+        if layer.op.shares_scale:
+            for t in layer.activations:
+                groups.join(name, t.name)
+            constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
+            if isinstance(layer.op, Pad):
+                constants.append(layer.op.value)
+            if constants:
+                covered[name] = (float(min(constants)), float(max(constants)))
+        elif (quant := layer.op.output_quant(layer)) is not None:
+            fixed[name] = quant
+        else:
+            covered[name] = layer.op.clip_range(*ranges[name])
+    spans: dict[str, Range] = {}
+    for name, (low, high) in covered.items():
+        root = groups.root(name)
+        a, b = spans.get(root, (low, high))
+        spans[root] = (min(a, low), max(b, high))
+    fixed_groups = {groups.root(name): quant for name, quant in fixed.items()}
+    return {
+        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)])
+        for name, tensor in graph.tensors.items()
+        if not tensor.is_constant
+    }
+
+
+def _with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> Node:
+    """The node on its integer constants, added under names of their own: layers may share the float ones."""
+    names = []
+    for tensor in inputs:
+        name = tensor.name
+        if tensor.is_constant:
+            suffix = 1
+            while name in tensors:
+                suffix += 1
+                name = f"{tensor.name}_{suffix}"
+            tensors[name] = replace(tensor, name=name)
+        names.append(name)
+    return replace(node, inputs=tuple(names))
+
+
+class _Groups:
+    """Sets of tensors with one scale: union-find."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def root(self, name: str) -> str:
+        while (parent := self._parent.get(name, name)) != name:
+            name = parent
+        return name
+
+    def join(self, a: str, b: str) -> None:
+        self._parent[self.root(a)] = self.root(b)

@@ -1,0 +1,62 @@
+"""Runs an integer graph in NumPy: bit for bit what the emitted C computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mcuq.ir import Graph
+from mcuq.tensor import Array
+
+# Samples run together as far as the largest layer's float32 workspace stays below this.
+WORKSPACE_BYTES = 64 * 2**20
+
+
+def simulate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """int8 outputs by name, (samples, *shape), for int8 inputs of the same form."""
+    wanted = set(graph.outputs)
+    chunk = _samples_at_once(graph)
+    total = len(next(iter(inputs.values())))
+    parts = [
+        {
+            name: value
+            for name, value in run_layers(graph, {n: x[i : i + chunk] for n, x in inputs.items()}).items()
+            if name in wanted
+        }
+        for i in range(0, total, chunk)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in graph.outputs}
+
+
+def run_layers(graph: Graph, inputs: Mapping[str, Array], keep_all: bool = False) -> dict[str, Array]:
+    """Values by name; those that no later layer and no output needs are dropped unless `keep_all`."""
+    values = dict(inputs)
+    last_reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    for index, layer in enumerate(graph.layers()):
+        arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
+        values[layer.output.name] = layer.op.simulate(layer, arguments)
+        if not keep_all:
+            for t in layer.activations:
+                if last_reader[t.name] == index and t.name not in graph.outputs:
+                    values.pop(t.name, None)
+    return values
+
+
+def quantize_inputs(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
+    """int8 of real inputs by name, in any number of leading dimensions."""
+    return {name: graph.tensors[name].quantization.quantize(sample[name]) for name in graph.inputs}
+
+
+def dequantize_outputs(graph: Graph, outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Real values, float32, of int8 outputs by name."""
+    return {name: graph.tensors[name].quantization.dequantize(value) for name, value in outputs.items()}
+
+
+def _samples_at_once(graph: Graph) -> int:
+    """An im2col of the largest layer holds at most one float32 a multiply-accumulate of one output channel."""
+    largest = 1
+    for layer in graph.layers():
+        columns = layer.op.macs(layer) // max(layer.output.shape[-1], 1) if layer.output.shape else 0
+        largest = max(largest, columns, layer.output.elements, *(t.elements for t in layer.activations))
+    return max(1, WORKSPACE_BYTES // (4 * largest))
