@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Board:
-    """A CPU with its memory and clock; the host has neither `memory` nor `clock_hz`."""
+    """A CPU with its memory and clock; the host has neither `memory` nor `clock_hz`. `source` is the TOML text."""
 
     name: str
     description: str
@@ -57,6 +57,7 @@ class Board:
     cpu: Cpu
     memory: Memory | None = None
     clock_hz: int | None = None
+    source: str = field(default="", repr=False, compare=False)
 
 
 def board_names() -> tuple[str, ...]:
@@ -80,12 +81,23 @@ def load_board(name_or_path: str) -> Board:
 
 def _read(path: Path) -> Board:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_board(path.read_text(encoding="utf-8"), path.name)
     except OSError as error:
         raise BoardError(f"{path}: cannot be read: {error.strerror}; give the path of a board file") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise BoardError(f"{path.name}: is not valid TOML: {error}") from error
-    table = _Table(path.name, values, Board)
+
+
+def parse_board(text: str, file_name: str) -> Board:
+    """Return the board that the TOML text describes; `file_name` is its file's, for errors.
+
+    Raises BoardError for anything wrong in the text.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"{file_name}: is not valid TOML: {error}") from error
+    table = _Table(file_name, values, Board)
     board = Board(
         name=table.text("name"),
         description=table.text("description"),
@@ -93,9 +105,11 @@ def _read(path: Path) -> Board:
         cpu=_cpu(table.table("cpu", Cpu)),
         memory=_memory(table.table("memory", Memory)) if "memory" in values else None,
         clock_hz=table.positive("clock_hz") if "clock_hz" in values else None,
+        source=text,
     )
-    if board.name != path.stem:
-        raise BoardError(f"{path.name}: name = '{board.name}' is not the file's name; write '{path.stem}'")
+    stem = file_name.removesuffix(".toml")
+    if board.name != stem:
+        raise BoardError(f"{file_name}: name = '{board.name}' is not the file's name; write '{stem}'")
     return board
 
 
@@ -131,7 +145,7 @@ class _Table:
     """One TOML table whose keys must be fields of `shape`; each getter checks one key."""
 
     def __init__(self, where: str, values: Mapping[str, Any], shape: type[Board] | type[Cpu] | type[Memory]):
-        known = [field.name for field in fields(shape)]
+        known = [f.name for f in fields(shape) if f.name != "source"]
         for key in values:
             if key not in known:
                 hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"

@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 
 from mcuq.identifiers import identifiers
+from mcuq.ir import Graph
 from mcuq.lower import Program, Step
 from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
@@ -64,7 +65,7 @@ class Function:
 def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes."""
     graph = program.graph
-    inputs, outputs = ports(program)
+    inputs, outputs = ports(graph)
     layer_ids = identifiers([step.layer.name for step in program.steps], "layer", taken=("run", "run_in", "arena"))
     functions, arrays, calls = _render_calls(program, plan, model_id, layer_ids, inputs, outputs)
     environment = _environment()
@@ -86,7 +87,7 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
         "calls": calls,
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
-        "uses_arena": any("arena + " in call for call in calls),
+        "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
         "digest": _digest(functions, arrays, calls),
     }
     return {
@@ -95,9 +96,13 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     }
 
 
-def ports(program: Program) -> tuple[list[Port], list[Port]]:
+def accessors(graph: Graph, model_id: str) -> dict[str, str]:
+    """Input or output tensor -> the C function that gives its place in the model's own arena."""
+    return {port.name: f"{model_id}_{port.accessor}" for side in ports(graph) for port in side}
+
+
+def ports(graph: Graph) -> tuple[list[Port], list[Port]]:
     """(inputs, outputs) with distinct identifiers."""
-    graph = program.graph
     names = [*graph.inputs, *graph.outputs]
     stems = identifiers(names, "tensor", taken=("run", "run_in", "arena", "memory", "digest"))
     count = len(graph.inputs)
@@ -131,10 +136,8 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
 def runtime_functions(text: str) -> list[str]:
     """The functions of mcuq_math.h that `text` uses, directly or through each other, in the header's order."""
     source = (resource_dir("firmware") / "mcuq_math.h").read_text()
-    blocks = re.findall(r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline .*?\n}\n", source, re.DOTALL)
-    by_name = {
-        found[1]: block for block in blocks if (found := re.search(r"(mcuq_\w+)\(", block[block.index("static") :]))
-    }
+    definition = r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline \w+ (mcuq_\w+)\(.*?\n}\n"
+    by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
     wanted: set[str] = set()
     pending = [text]
     while pending:
@@ -143,7 +146,7 @@ def runtime_functions(text: str) -> list[str]:
             if name in by_name:
                 wanted.add(name)
                 pending.append(by_name[name])
-    return [block.strip() for name, block in by_name.items() if name in wanted]
+    return [block for name, block in by_name.items() if name in wanted]
 
 
 def render_kernel(constants: Constants, function: str) -> str:
@@ -157,27 +160,46 @@ def _render_calls(
     program: Program, plan: Plan, model_id: str, layer_ids: Sequence[str], inputs: list[Port], outputs: list[Port]
 ) -> tuple[list[Function], list[DataArray], list[str]]:
     """Functions shared by all calls with the same constants, their data, and the body of run_in."""
+    names = _function_names(program, model_id, layer_ids)
     functions: dict[Constants, Function] = {}
     arrays: list[DataArray] = []
     calls: list[str] = []
     pointers = _pointers(program, plan, inputs, outputs)
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
         for number, call in enumerate(step.calls):
-            name = f"{model_id}_{layer_id}" + (f"_{number + 1}" if len(step.calls) > 1 else "")
-            function = functions.get(call.constants)
-            if function is None:
-                function = Function(name, render_kernel(call.constants, name))
+            name = names[call.constants]
+            function = functions.get(call.constants) or Function(name, render_kernel(call.constants, name))
             users = (*function.users, _describe(step, call, layer_id))
             functions[call.constants] = replace(function, users=users, bound=max(function.bound, call.bound))
-            data = [DataArray(f"{name}_{key}", C_TYPES[a.dtype.name], a) for key, a in call.arrays.items()]
+            stem = f"{model_id}_{layer_id}" + (f"_{number + 1}" if len(step.calls) > 1 else "")
+            data = [DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a) for key, a in call.arrays.items()]
             arrays += data
             arguments = [pointers[step.layer.inputs[i].name] for i in call.inputs]
             arguments += [array.name for array in data]
             if call.scratch_bytes:
                 arguments.append(f"arena + {plan.scratch[index]}")
             arguments.append(pointers[step.layer.output.name])
-            calls.append(f"{function.name}({', '.join(arguments)});")
+            lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
+            calls.append(f"/* {layer_id} */\n    {lines.strip()});")
     return list(functions.values()), arrays, calls
+
+
+def _function_names(program: Program, model_id: str, layer_ids: Sequence[str]) -> dict[Constants, str]:
+    """A function of one call is named after its layer, a shared one after its kernel."""
+    users: dict[Constants, list[str]] = {}
+    for step, layer_id in zip(program.steps, layer_ids, strict=True):
+        for number, call in enumerate(step.calls):
+            suffix = f"_{number + 1}" if len(step.calls) > 1 else ""
+            users.setdefault(call.constants, []).append(layer_id + suffix)
+    names: dict[Constants, str] = {}
+    taken = {layer_id.lower() for layer_id in layer_ids}
+    for constants, layers in users.items():
+        name = layers[0]
+        if len(layers) > 1:
+            name = identifiers([f"{constants.template}_shared"], taken=taken)[0]
+            taken.add(name.lower())
+        names[constants] = f"{model_id}_{name}"
+    return names
 
 
 def _pointers(program: Program, plan: Plan, inputs: list[Port], outputs: list[Port]) -> dict[str, str]:
@@ -187,7 +209,7 @@ def _pointers(program: Program, plan: Plan, inputs: list[Port], outputs: list[Po
     for storage in plan.storages:
         given = [parameter[name] for name in storage.tensors if name in parameter]
         for name in storage.tensors:
-            pointers[name] = given[0] if given else f"arena + {storage.offset}"
+            pointers[name] = given[0] if given else f"arena + {storage.offset}" if storage.offset else "arena"
     return pointers
 
 

@@ -4,98 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from os.path import commonprefix
+from itertools import takewhile
 
 LONGEST = 40
 
 # C99, C11 and C++17: the generated header is included from both languages.
 KEYWORDS = frozenset(
-    [
-        "alignas",
-        "alignof",
-        "and",
-        "and_eq",
-        "asm",
-        "auto",
-        "bitand",
-        "bitor",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "compl",
-        "const",
-        "constexpr",
-        "const_cast",
-        "continue",
-        "decltype",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "dynamic_cast",
-        "else",
-        "enum",
-        "explicit",
-        "export",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "friend",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "not_eq",
-        "nullptr",
-        "operator",
-        "or",
-        "or_eq",
-        "private",
-        "protected",
-        "public",
-        "register",
-        "reinterpret_cast",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "static_assert",
-        "static_cast",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "thread_local",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "typeid",
-        "typename",
-        "union",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "wchar_t",
-        "while",
-        "xor",
-        "xor_eq",
-        "arena",
-    ]
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast constexpr
+    continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend
+    goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected
+    public register reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct
+    switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void
+    volatile wchar_t while xor xor_eq
+    """.split()  # noqa: SIM905
 )
 
 
@@ -111,10 +33,18 @@ def identifier(name: str, fallback: str = "x") -> str:
     return f"{text}_" if text.lower() in KEYWORDS else text
 
 
+def _shared_path(names: Sequence[str]) -> int:
+    """Characters of the leading path components that all names have in common."""
+    if len(names) < 2:
+        return 0
+    components = [re.findall(r"[^/.]*[/.]", name.split(";")[0]) for name in names]
+    shared = list(takewhile(lambda column: len(set(column)) == 1, zip(*components, strict=False)))
+    return sum(len(column[0]) for column in shared)
+
+
 def identifiers(names: Sequence[str], fallback: str = "x", taken: Iterable[str] = ()) -> list[str]:
     """A distinct identifier for each name, without the path that all names share ("model/", "/")."""
-    shared = commonprefix([n.split(";")[0] for n in names]) if len(names) > 1 else ""
-    cut = max(shared.rfind("/"), shared.rfind(".")) + 1
+    cut = _shared_path(names)
     # Macros are upper case: names that differ only in case would collide there.
     used = {name.lower() for name in taken}
     result = []

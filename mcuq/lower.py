@@ -29,6 +29,11 @@ class Program:
     graph: Graph
     steps: tuple[Step, ...]
 
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of weights, biases, multipliers and tables."""
+        return sum(array.nbytes for step in self.steps for call in step.calls for array in call.arrays.values())
+
 
 def lower(graph: Graph, features: Set[str] = frozenset()) -> Program:
     """The program for a CPU with the given features. Raises ModelError for a layer that no kernel can compute."""

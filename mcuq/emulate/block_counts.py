@@ -51,7 +51,7 @@ def count_thumb_instructions(code: bytes) -> int:
 
 
 class PythonBlockCounter:
-    """Calls Python for every block: slow (some 4 microseconds a block), but needs no C compiler."""
+    """Calls Python for every block: slow (half a microsecond and more a block), but needs no C compiler."""
 
     def __init__(self, unicorn: Any) -> None:
         self._unicorn = unicorn

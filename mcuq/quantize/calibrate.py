@@ -11,7 +11,8 @@ from mcuq.onnx_io.writer import write_onnx
 from mcuq.quantize.ranges import CalibrationMethod, RangeCollector
 from mcuq.tensor import Array
 
-DEFAULT_METHOD = CalibrationMethod("mse")
+# Chosen by measurement on the reference networks: see docs/accuracy.md.
+DEFAULT_METHOD = CalibrationMethod("percentile", 99.999)
 
 Range = tuple[float, float]
 

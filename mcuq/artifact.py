@@ -1,0 +1,190 @@
+"""A compiled model on disk: NAME.c, NAME.h, and NAME.mcuq with what the later verbs need.
+
+NAME.mcuq is a zip: manifest.json (the graph without its data), constants.npz and model.onnx. It is data only;
+nothing in it is executed when it is read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from mcuq.boards import parse_board
+from mcuq.compile import CompiledModel
+from mcuq.errors import ArtifactError
+from mcuq.ir import Graph, Node, verify
+from mcuq.ops import OPS
+from mcuq.ops.window import Window
+from mcuq.tensor import Quant, Tensor
+from mcuq.version import __version__
+
+FORMAT = 1
+_TYPES: Mapping[str, type] = {**OPS, "Window": Window}
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
+
+
+def save(model: CompiledModel, folder: str | Path) -> list[Path]:
+    """Write the model's three files into the folder, which is created; all of them appear or none.
+
+    Returns their paths. Raises ArtifactError where the folder cannot be written.
+    """
+    folder = Path(folder)
+    contents = {name: text.encode() for name, text in model.files.items()}
+    contents[f"{model.name}.mcuq"] = _pack(model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".mcuq-", dir=folder) as staging:
+            for name, data in contents.items():
+                (Path(staging) / name).write_bytes(data)
+            for name in contents:
+                (Path(staging) / name).replace(folder / name)
+    except OSError as error:
+        for name in contents:
+            with suppress(OSError):
+                if (folder / name).is_file() and (folder / name).read_bytes() == contents[name]:
+                    (folder / name).unlink()
+        raise ArtifactError(f"{folder}: cannot be written: {error.strerror}; choose another folder with -o") from None
+    return [folder / name for name in contents]
+
+
+def load(folder: str | Path) -> CompiledModel:
+    """Read back what `save` wrote. `folder` may also be the .mcuq file itself.
+
+    The C files are read as they are on disk, so that a run proves what the user has. Raises ArtifactError for a
+    folder without a compiled model or with several, and for a damaged one.
+    """
+    path = _artifact_path(Path(folder))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            if manifest["format"] != FORMAT:
+                raise ArtifactError(
+                    f"{path.name}: has format {manifest['format']}, this mcuq ({__version__}) reads {FORMAT}; "
+                    "compile the model again"
+                )
+            with np.load(io.BytesIO(archive.read("constants.npz")), allow_pickle=False) as data:
+                constants = {key: data[key] for key in data.files}
+            graph = _graph_from(manifest["graph"], constants)
+            onnx_model = archive.read("model.onnx")
+        files = {name: (path.parent / name).read_text() for name in manifest["files"]}
+        return CompiledModel(
+            manifest["name"],
+            parse_board(manifest["board"], f"{manifest['board_name']}.toml"),
+            graph,
+            onnx_model,
+            files,
+            manifest["arena_bytes"],
+            manifest["constant_bytes"],
+            manifest["calibration_samples"],
+        )
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise ArtifactError(
+            f"{path.parent}: '{missing}' is missing beside {path.name}; compile the model again"
+        ) from None
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path}: is damaged ({type(error).__name__}); compile the model again") from None
+
+
+def _artifact_path(path: Path) -> Path:
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.mcuq"))
+    if not found:
+        raise ArtifactError(f"{path}: holds no compiled model; make one: mcuq compile MODEL --board NAME -o {path}")
+    if len(found) > 1:
+        names = ", ".join(f.name for f in found)
+        raise ArtifactError(f"{path}: holds several compiled models ({names}); give the path of one of them")
+    return found[0]
+
+
+def _pack(model: CompiledModel) -> bytes:
+    constants = {t.name: t.values for t in model.graph.tensors.values() if t.is_constant}
+    manifest = {
+        "format": FORMAT,
+        "version": __version__,
+        "name": model.name,
+        "board_name": model.board.name,
+        "board": model.board.source,
+        "files": sorted(model.files),
+        "arena_bytes": model.arena_bytes,
+        "constant_bytes": model.constant_bytes,
+        "calibration_samples": model.calibration_samples,
+        "graph": _graph_manifest(model.graph, list(constants)),
+    }
+    arrays = io.BytesIO()
+    with zipfile.ZipFile(arrays, "w", zipfile.ZIP_DEFLATED) as archive:
+        for index, data in enumerate(constants.values()):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(data).reshape(data.shape), allow_pickle=False)
+            archive.writestr(_member(f"{index}.npy"), member.getvalue())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_member("manifest.json"), json.dumps(manifest, indent=1))
+        archive.writestr(_member("constants.npz"), arrays.getvalue())
+        archive.writestr(_member("model.onnx"), model.onnx_model)
+    return packed.getvalue()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def _graph_manifest(graph: Graph, constants: list[str]) -> dict[str, Any]:
+    return {
+        "name": graph.name,
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "nodes": [{"name": n.name, "op": _encode(n.op), "inputs": n.inputs, "output": n.output} for n in graph.nodes],
+        "tensors": [
+            {
+                "name": t.name,
+                "shape": t.shape,
+                "dtype": t.dtype,
+                "data": str(constants.index(t.name)) if t.is_constant else None,
+                "scale": t.quantization.scale,
+                "zero_point": t.quantization.zero_point,
+            }
+            for t in graph.tensors.values()
+        ],
+    }
+
+
+def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any, Any]]) -> Graph:
+    tensors = {
+        t["name"]: Tensor(
+            t["name"],
+            tuple(t["shape"]),
+            t["dtype"],
+            None if t["data"] is None else constants[t["data"]],
+            Quant(tuple(t["scale"]), t["zero_point"]),
+        )
+        for t in manifest["tensors"]
+    }
+    nodes = tuple(Node(n["name"], _decode(n["op"]), tuple(n["inputs"]), n["output"]) for n in manifest["nodes"])
+    return verify(Graph(manifest["name"], nodes, tensors, tuple(manifest["inputs"]), tuple(manifest["outputs"])))
+
+
+def _encode(value: Any) -> Any:
+    """Operators and what their fields hold as JSON values."""
+    if is_dataclass(value):
+        return {"type": type(value).__name__, **{f.name: _encode(getattr(value, f.name)) for f in fields(value)}}
+    return [_encode(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        arguments = {key: _decode(item) for key, item in value.items() if key != "type"}
+        return _TYPES[value["type"]](**arguments)
+    return tuple(_decode(item) for item in value) if isinstance(value, list) else value

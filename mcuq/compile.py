@@ -1,0 +1,118 @@
+"""The main job: ONNX model + calibration data + board -> integer graph, plan and C files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcuq.boards import Board, load_board
+from mcuq.dataset import Dataset, from_arrays, open_dataset
+from mcuq.emit import emit
+from mcuq.errors import ModelError
+from mcuq.fit import check_fit
+from mcuq.identifiers import KEYWORDS, identifier
+from mcuq.importer import import_model
+from mcuq.ir import Graph
+from mcuq.lower import lower
+from mcuq.passes import optimize
+from mcuq.plan import plan_memory
+from mcuq.quantize import (
+    DEFAULT_METHOD,
+    CalibrationMethod,
+    calibrate,
+    correct_biases,
+    input_specs,
+    quantize_graph,
+    synthetic_dataset,
+)
+from mcuq.tensor import Array
+
+Data = str | Path | Array | Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledModel:
+    """A quantized model with its C.
+
+    `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
+    header by name. `calibration_samples` is 0 where ranges were guessed from made-up inputs, so that accuracy
+    is unknown.
+    """
+
+    name: str
+    board: Board
+    graph: Graph
+    onnx_model: bytes
+    files: Mapping[str, str]
+    arena_bytes: int
+    constant_bytes: int
+    calibration_samples: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return self.graph.macs()
+
+
+def compile_model(
+    path: str | Path,
+    board: str | Board = "cortex-m4",
+    calibration: Data | None = None,
+    name: str | None = None,
+    method: CalibrationMethod = DEFAULT_METHOD,
+    shapes: Mapping[str, int] | None = None,
+    progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
+) -> CompiledModel:
+    """Quantize an ONNX model to int8 and emit C for a board.
+
+    `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
+    dimension; without it ranges are guessed from made-up inputs. `name` begins every C symbol (default: the
+    file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
+    what is called after each of `total` samples. Raises McuqError for whatever the user can mend.
+    """
+    board = load_board(board) if isinstance(board, str) else board
+    model_id = model_identifier(name, Path(path))
+    graph, onnx_model = import_model(path, shapes)
+    graph = optimize(graph)
+    dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
+    tick = progress("calibrating", len(dataset))
+    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
+    integer = correct_biases(graph, integer, dataset)
+    samples = 0 if calibration is None else len(dataset)
+    return assemble(integer, board, model_id, onnx_model.SerializeToString(deterministic=True), samples)
+
+
+def assemble(graph: Graph, board: Board, name: str, onnx_model: bytes, calibration_samples: int) -> CompiledModel:
+    """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
+    program = lower(graph, board.cpu.features)
+    plan = plan_memory(program)
+    check_fit(name, program, plan, board)
+    return CompiledModel(
+        name,
+        board,
+        graph,
+        onnx_model,
+        emit(program, plan, name),
+        plan.arena_bytes,
+        program.constant_bytes,
+        calibration_samples,
+    )
+
+
+def dataset_for(graph: Graph, data: Data) -> Dataset:
+    """Samples for the graph's inputs from a file, a folder or arrays."""
+    specs = input_specs(graph)
+    return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs)
+
+
+def model_identifier(name: str | None, path: Path) -> str:
+    """The C identifier of the model: `name` as it is, or the file's name made into one."""
+    if name is None:
+        return identifier(path.stem, "model").lower()
+    if identifier(name) != name or name.lower() in KEYWORDS:
+        raise ModelError(
+            f"--name '{name}': is no C identifier of 40 characters at most; use letters, digits and single "
+            f"underscores, as in '{identifier(name, 'model').lower()}'"
+        )
+    return name

@@ -1,0 +1,55 @@
+"""Whether a model fits its board; if not, by how much and because of what."""
+
+from __future__ import annotations
+
+from mcuq.boards import Board, board_names, load_board
+from mcuq.errors import BoardError
+from mcuq.lower import Program
+from mcuq.plan import Plan
+from mcuq.tensor import Tensor
+
+STACK_BYTES = 4096  # what is kept free for the application and the deepest kernel
+LARGEST_SHOWN = 3
+
+
+def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
+    """Raise BoardError where arena and stack exceed the board's RAM, or the constants alone its flash."""
+    if board.memory is None:
+        return
+    ram_bytes = plan.arena_bytes + STACK_BYTES
+    if ram_bytes > board.memory.ram_bytes:
+        tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
+        raise BoardError(
+            f"model '{name}' needs {ram_bytes:_} bytes of RAM (arena {plan.arena_bytes:_} + stack {STACK_BYTES:_}), "
+            f"{board.name} has {board.memory.ram_bytes:_}; largest tensors: {_largest(tensors)}"
+            f"{_alternatives(ram_bytes, 0)}"
+        )
+    constants = [t for t in program.graph.tensors.values() if t.is_constant]
+    if program.constant_bytes > board.memory.flash_bytes:
+        raise flash_error(name, program.constant_bytes, 0, constants, board)
+
+
+def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list[Tensor], board: Board) -> BoardError:
+    """The error for a model whose constants and code exceed the board's flash."""
+    assert board.memory is not None
+    needed = constant_bytes + code_bytes
+    parts = f"constants {constant_bytes:_}" + (f" + code {code_bytes:_}" if code_bytes else " without code")
+    return BoardError(
+        f"model '{name}' needs {needed:_} bytes of flash ({parts}), {board.name} has {board.memory.flash_bytes:_}; "
+        f"largest tensors: {_largest(constants)}{_alternatives(0, needed)}"
+    )
+
+
+def _largest(tensors: list[Tensor]) -> str:
+    ranked = sorted(tensors, key=lambda t: (-t.size_bytes, t.name))[:LARGEST_SHOWN]
+    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {t.size_bytes:_}" for t in ranked)
+
+
+def _alternatives(ram_bytes: int, flash_bytes: int) -> str:
+    """Boards that would do, by name."""
+    fitting = []
+    for name in board_names():
+        memory = load_board(name).memory
+        if memory is not None and memory.ram_bytes >= ram_bytes and memory.flash_bytes >= flash_bytes:
+            fitting.append(name)
+    return f"; try a board with more, such as {', '.join(fitting[:5])}" if fitting else "; use a smaller model"

@@ -1,0 +1,6 @@
+"""Comparisons: simulator against float, C against simulator."""
+
+from mcuq.validate.accuracy import AccuracyReport, measure_accuracy
+from mcuq.validate.bits import BitsReport, Mismatch, check_bits
+
+__all__ = ["AccuracyReport", "BitsReport", "Mismatch", "check_bits", "measure_accuracy"]

@@ -1,0 +1,183 @@
+"""The emitted C against the simulator: every byte of every output, on the host or an emulated CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.build import HostModel, build_host, build_target
+from mcuq.compile import CompiledModel
+from mcuq.emit import accessors
+from mcuq.emulate.unicorn_cpu import UnicornCpu
+from mcuq.errors import BoardError
+from mcuq.fit import STACK_BYTES
+from mcuq.ir import Graph
+from mcuq.simulate import simulate
+from mcuq.tensor import Array
+
+BATCH = 64
+TARGETS = ("host", "emulator")
+
+Inputs = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first byte that differs: where, what the simulator says and what the C said."""
+
+    sample: int
+    output: str
+    index: int
+    want: int
+    got: int
+
+    def __str__(self) -> str:
+        return f"sample {self.sample}, output '{self.output}', element {self.index}: want {self.want}, got {self.got}"
+
+
+@dataclass(frozen=True)
+class BitsReport:
+    """What a run showed.
+
+    `mismatches` counts output bytes. `instructions` and `stack_bytes` are those of the first sample, None on the
+    host; `cycles` is None until the CPU has a timing model that was held against hardware.
+    """
+
+    on: str
+    compiler: str
+    samples: int
+    compared_bytes: int
+    mismatches: int
+    first_mismatch: Mismatch | None
+    instructions: int | None
+    cycles: int | None
+    stack_bytes: int | None
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every byte was equal."""
+        return self.mismatches == 0
+
+
+@dataclass
+class _Tally:
+    compared_bytes: int = 0
+    mismatches: int = 0
+    first: Mismatch | None = None
+
+    def compare(self, sample: int, name: str, want: Array, got: Array) -> None:
+        wanted, gotten = want.reshape(-1), got.reshape(-1)
+        different = np.flatnonzero(wanted != gotten)
+        self.compared_bytes += wanted.size
+        self.mismatches += different.size
+        if different.size and self.first is None:
+            index = int(different[0])
+            self.first = Mismatch(sample, name, index, int(wanted[index]), int(gotten[index]))
+
+
+def check_bits(
+    model: CompiledModel,
+    batches: Iterator[Inputs],
+    on: str | None = None,
+    observe: Callable[[int, Mapping[str, Array]], None] = lambda sample, outputs: None,
+    tick: Callable[[], None] = lambda: None,
+) -> BitsReport:
+    """Build the model's C files, run int8 input batches (samples, *shape) and compare with the simulator.
+
+    `on` is "host" or "emulator" (default: emulator where the board has one). `observe(sample, outputs)` sees what
+    the C gave, `tick` is called after each sample. Raises BuildError or BoardError where it cannot be run.
+    """
+    on = on or ("emulator" if model.board.cpu.unicorn_model else "host")
+    if on == "emulator" and model.board.cpu.unicorn_model is None:
+        raise BoardError(f"board '{model.board.name}' has no emulator; use --on host")
+    runner = _Emulated(model) if on == "emulator" else _Host(model)
+    tally = _Tally()
+    done = 0
+    try:
+        for batch in batches:
+            expected = simulate(model.graph, batch)
+            for i, outputs in enumerate(runner.run(batch)):
+                for name, got in outputs.items():
+                    tally.compare(done, name, expected[name][i], got)
+                observe(done, outputs)
+                done += 1
+                tick()
+    finally:
+        runner.close()
+    return BitsReport(
+        on=on,
+        compiler=runner.compiler,
+        samples=done,
+        compared_bytes=tally.compared_bytes,
+        mismatches=tally.mismatches,
+        first_mismatch=tally.first,
+        instructions=runner.instructions,
+        cycles=None,
+        stack_bytes=runner.stack_bytes,
+    )
+
+
+class _Host:
+    """The C on this computer, under AddressSanitizer and UBSan."""
+
+    instructions: int | None = None
+    stack_bytes: int | None = None
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._graph = model.graph
+        sizes = [tuple(self._graph.tensors[n].size_bytes for n in names) for names in _ports(model.graph)]
+        self._program = build_host(model.files, HostModel(model.name, *sizes))
+        self.compiler = self._program.compiler
+
+    def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
+        count = len(next(iter(batch.values())))
+        samples = [b"".join(batch[name][i].tobytes() for name in self._graph.inputs) for i in range(count)]
+        for answer in self._program.run(samples):
+            values = np.frombuffer(answer, np.int8)
+            outputs = {}
+            for name in self._graph.outputs:
+                tensor = self._graph.tensors[name]
+                outputs[name], values = values[: tensor.elements].reshape(tensor.shape), values[tensor.elements :]
+            yield outputs
+
+    def close(self) -> None:
+        self._program.close()
+
+
+class _Emulated:
+    """The C on the board's emulated CPU, with inputs and outputs in its own arena."""
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._graph = model.graph
+        self._entry = f"{model.name}_run"
+        names = accessors(model.graph, model.name)
+        built = build_target(model.files, self._entry, tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
+        self.compiler = built.compiler
+        self._cpu = UnicornCpu(built.elf, model.board)
+        self._address = {tensor: self._cpu.call(accessor).value for tensor, accessor in names.items()}
+        self.instructions: int | None = None
+        self.stack_bytes: int | None = None
+
+    def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
+        pointers = [self._address[name] for names in _ports(self._graph) for name in names]
+        for i in range(len(next(iter(batch.values())))):
+            for name in self._graph.inputs:
+                self._cpu.write(self._address[name], batch[name][i].tobytes())
+            is_first = self.instructions is None
+            result = self._cpu.call(self._entry, *pointers, count=is_first)
+            if is_first:
+                self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
+            yield {name: self._read(name) for name in self._graph.outputs}
+
+    def _read(self, name: str) -> Array:
+        tensor = self._graph.tensors[name]
+        return np.frombuffer(self._cpu.read(self._address[name], tensor.size_bytes), np.int8).reshape(tensor.shape)
+
+    def close(self) -> None:
+        """Nothing outlives the object."""
+
+
+def _ports(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return graph.inputs, graph.outputs
