@@ -138,6 +138,14 @@ def build_target(
     return built
 
 
+def target_compiler(board: Board) -> str | None:
+    """What build_target would compile with for the board, or None where no compiler is installed."""
+    try:
+        return _find_compiler((board.cpu.gcc,), "").version
+    except BuildError:
+        return None
+
+
 def read_symbols(elf: bytes) -> tuple[Symbol, ...]:
     """Return the functions and variables of an ELF file, static ones too, by address."""
     table = ELFFile(io.BytesIO(elf)).get_section_by_name(".symtab")

@@ -100,10 +100,10 @@ def assemble(graph: Graph, board: Board, name: str, onnx_model: bytes, calibrati
     )
 
 
-def dataset_for(graph: Graph, data: Data) -> Dataset:
-    """Samples for the graph's inputs from a file, a folder or arrays."""
+def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Dataset:
+    """Samples for the graph's inputs from a file or folder, or from arrays with `labels`."""
     specs = input_specs(graph)
-    return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs)
+    return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
 
 
 def model_identifier(name: str | None, path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from mcuq.importer.convert import convert
+from mcuq.importer.convert import convert, needed_nodes, unsupported_nodes
 from mcuq.importer.load import load_onnx
 from mcuq.importer.shapes import fix_shapes
 from mcuq.ir import Graph
@@ -20,9 +20,14 @@ def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> t
     graph in the model's own layout, and the model with its weights inside and all input shapes fixed, ready
     for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
     """
+    model = read_model(path, shapes)
+    return convert(model, Path(path).stem), model
+
+
+def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:
+    """The model with its weights inside and all input shapes fixed, whatever its operators."""
     path = Path(path)
-    model = fix_shapes(load_onnx(path), dict(shapes or {}), path.name)
-    return convert(model, path.stem), model
+    return fix_shapes(load_onnx(path), dict(shapes or {}), path.name)
 
 
-__all__ = ["import_model"]
+__all__ = ["convert", "import_model", "needed_nodes", "read_model", "unsupported_nodes"]

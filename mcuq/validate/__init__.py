@@ -1,6 +1,6 @@
 """Comparisons: simulator against float, C against simulator."""
 
 from mcuq.validate.accuracy import AccuracyReport, measure_accuracy
-from mcuq.validate.bits import BitsReport, Mismatch, check_bits
+from mcuq.validate.bits import BitsReport, Mismatch, check_bits, probe_inputs
 
-__all__ = ["AccuracyReport", "BitsReport", "Mismatch", "check_bits", "measure_accuracy"]
+__all__ = ["AccuracyReport", "BitsReport", "Mismatch", "check_bits", "measure_accuracy", "probe_inputs"]

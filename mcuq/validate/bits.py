@@ -41,13 +41,15 @@ class Mismatch:
 class BitsReport:
     """What a run showed.
 
-    `mismatches` counts output bytes. `instructions` and `stack_bytes` are those of the first sample, None on the
-    host; `cycles` is None until the CPU has a timing model that was held against hardware.
+    `mismatches` counts output bytes, `exact_samples` the samples without any. `instructions` and `stack_bytes`
+    are those of the first sample, None on the host; `cycles` is None until the CPU has a timing model that was
+    held against hardware.
     """
 
     on: str
     compiler: str
     samples: int
+    exact_samples: int
     compared_bytes: int
     mismatches: int
     first_mismatch: Mismatch | None
@@ -67,7 +69,8 @@ class _Tally:
     mismatches: int = 0
     first: Mismatch | None = None
 
-    def compare(self, sample: int, name: str, want: Array, got: Array) -> None:
+    def compare(self, sample: int, name: str, want: Array, got: Array) -> bool:
+        """Whether all bytes are equal."""
         wanted, gotten = want.reshape(-1), got.reshape(-1)
         different = np.flatnonzero(wanted != gotten)
         self.compared_bytes += wanted.size
@@ -75,6 +78,7 @@ class _Tally:
         if different.size and self.first is None:
             index = int(different[0])
             self.first = Mismatch(sample, name, index, int(wanted[index]), int(gotten[index]))
+        return not different.size
 
 
 def check_bits(
@@ -94,13 +98,13 @@ def check_bits(
         raise BoardError(f"board '{model.board.name}' has no emulator; use --on host")
     runner = _Emulated(model) if on == "emulator" else _Host(model)
     tally = _Tally()
-    done = 0
+    done = exact = 0
     try:
         for batch in batches:
             expected = simulate(model.graph, batch)
             for i, outputs in enumerate(runner.run(batch)):
-                for name, got in outputs.items():
-                    tally.compare(done, name, expected[name][i], got)
+                equal = [tally.compare(done, name, expected[name][i], got) for name, got in outputs.items()]
+                exact += all(equal)
                 observe(done, outputs)
                 done += 1
                 tick()
@@ -110,6 +114,7 @@ def check_bits(
         on=on,
         compiler=runner.compiler,
         samples=done,
+        exact_samples=exact,
         compared_bytes=tally.compared_bytes,
         mismatches=tally.mismatches,
         first_mismatch=tally.first,
@@ -117,6 +122,16 @@ def check_bits(
         cycles=None,
         stack_bytes=runner.stack_bytes,
     )
+
+
+def probe_inputs(graph: Graph) -> dict[str, Array]:
+    """Made-up int8 inputs (8, *shape), always the same: all -128, all 127, and random ones."""
+    rng = np.random.default_rng(0)
+    probes = {}
+    for name in graph.inputs:
+        probes[name] = rng.integers(-128, 128, (8, *graph.tensors[name].shape)).astype(np.int8)
+        probes[name][0], probes[name][1] = -128, 127
+    return probes
 
 
 class _Host:

@@ -1,0 +1,49 @@
+"""mcuq: ONNX networks as int8 C for microcontrollers, proved bit for bit.
+
+    import mcuq
+
+    model = mcuq.compile("model.onnx", board="cortex-m4", calibration=x_train[:200])
+    mcuq.save(model, "build/model")                  # model.c, model.h, model.mcuq
+    print(mcuq.simulate(model, x_test).report)       # accuracy, agreement, SQNR
+    print(mcuq.run(model, x_test[:50]).report)       # the C on an emulated CPU, every byte compared
+
+Everything that the user can mend is raised as McuqError, whose text says what to do.
+"""
+
+from mcuq.api import Run, Simulation, boards, run, simulate
+from mcuq.artifact import load, save
+from mcuq.boards import Board
+from mcuq.compile import CompiledModel
+from mcuq.compile import compile_model as compile
+from mcuq.demo import run_demo as demo
+from mcuq.errors import McuqError
+from mcuq.footprint import Footprint
+from mcuq.footprint import measure_footprint as footprint
+from mcuq.inspect import Inspection
+from mcuq.inspect import inspect_model as inspect
+from mcuq.quantize import CalibrationMethod
+from mcuq.validate import AccuracyReport, BitsReport
+from mcuq.version import __version__
+
+__all__ = [
+    "AccuracyReport",
+    "BitsReport",
+    "Board",
+    "CalibrationMethod",
+    "CompiledModel",
+    "Footprint",
+    "Inspection",
+    "McuqError",
+    "Run",
+    "Simulation",
+    "__version__",
+    "boards",
+    "compile",
+    "demo",
+    "footprint",
+    "inspect",
+    "load",
+    "run",
+    "save",
+    "simulate",
+]

@@ -1,0 +1,71 @@
+"""The verbs of the command line as Python functions: NumPy arrays in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.boards import Board, board_names, load_board
+from mcuq.compile import CompiledModel, Data, dataset_for
+from mcuq.simulate import dequantize_outputs, quantize_inputs
+from mcuq.simulate import simulate as run_simulator
+from mcuq.tensor import Array
+from mcuq.validate import AccuracyReport, BitsReport, check_bits, measure_accuracy
+from mcuq.validate.bits import BATCH
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the simulator gave: `integers` are the int8 outputs by name, `outputs` their real values (float32),
+    each (samples, *shape); `report` compares them with the float model."""
+
+    integers: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    report: AccuracyReport
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the C gave, as in Simulation; `report` says whether every byte was the simulator's."""
+
+    integers: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    report: BitsReport
+
+
+def boards() -> dict[str, Board]:
+    """All boards that come with mcuq, by name."""
+    return {name: load_board(name) for name in board_names()}
+
+
+def simulate(model: CompiledModel, data: Data, labels: Array | None = None) -> Simulation:
+    """Run the bit-exact simulator over inputs, next to the float model.
+
+    `data` is a file or folder as for compile, or float32 arrays with a leading sample dimension: one for a
+    model of one input, else a dictionary by input name. `labels` (samples,) go with arrays. Raises DataError for
+    data that does not fit.
+    """
+    dataset = dataset_for(model.graph, data, labels)
+    parts = [run_simulator(model.graph, quantize_inputs(model.graph, batch)) for batch in dataset.batches(BATCH)]
+    integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.outputs}
+    return Simulation(integers, dequantize_outputs(model.graph, integers), measure_accuracy(model, dataset))
+
+
+def run(model: CompiledModel, data: Data, on: str | None = None) -> Run:
+    """Build the model's C, run it on inputs, and compare every output byte with the simulator.
+
+    `on` is "host" or "emulator" (default: the emulator where the board has one). `data` as for simulate. Raises
+    BuildError where a compiler or emulator is missing.
+    """
+    dataset = dataset_for(model.graph, data)
+    seen: list[Mapping[str, Array]] = []
+    report = check_bits(
+        model,
+        (quantize_inputs(model.graph, batch) for batch in dataset.batches(BATCH)),
+        on,
+        observe=lambda sample, outputs: seen.append(outputs),
+    )
+    integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.outputs}
+    return Run(integers, dequantize_outputs(model.graph, integers), report)

@@ -1,0 +1,114 @@
+"""What the verbs share: JSON on stdout, everything else on stderr, progress on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mcuq.compile import CompiledModel
+from mcuq.footprint import Footprint
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
+
+PIPE_COLUMNS = 200
+
+Ticker = Callable[[str, int], Callable[[], None]]
+
+
+def out() -> Console:
+    """Standard output for people; in a pipe lines are as long as they are."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=PIPE_COLUMNS)
+
+
+def warn(text: str) -> None:
+    """A warning on stderr, in colour on a terminal."""
+    click.secho(f"warning: {text}", fg="yellow", err=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout. JSON has no infinity: such a figure is null."""
+    click.echo(json.dumps(_finite(value), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@contextmanager
+def progress() -> Iterator[Ticker]:
+    """`tick = ticker(task, total)` shows a bar on stderr; nothing where stderr is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+
+        def ticker(task: str, total: int) -> Callable[[], None]:
+            bar = bars.add_task(task, total=total)
+            return lambda: bars.advance(bar)
+
+        yield ticker
+
+
+def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
+    """The facts of a compiled model, as `compile --json` prints them."""
+    return {
+        "name": model.name,
+        "board": model.board.name,
+        "layers": len(model.graph.nodes),
+        "macs": model.macs,
+        "flash_bytes": footprint.flash_bytes,
+        "constant_bytes": footprint.constant_bytes,
+        "code_bytes": footprint.code_bytes,
+        "compiler": footprint.compiler,
+        "arena_bytes": model.arena_bytes,
+        "calibration_samples": model.calibration_samples,
+        "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
+        "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
+    }
+
+
+def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
+    tensor = model.graph.tensors[name]
+    return {
+        "name": name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+    }
+
+
+def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
+    """The same for people."""
+    yield f"{model.name}: {len(model.graph.nodes)} layers, {model.macs:,} MACs, for {model.board.name}"
+    if footprint.code_bytes is None:
+        why = f"no compiler for {model.board.name} is installed" if model.board.memory else "the host's is not counted"
+        yield f"  flash   {footprint.constant_bytes:>9,} bytes of constants; code not measured: {why}"
+    else:
+        parts = f"constants {footprint.constant_bytes:,} + code {footprint.code_bytes:,}"
+        yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
+    yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
+    for kind, names in (("input", model.graph.inputs), ("output", model.graph.outputs)):
+        for name in names:
+            tensor = model.graph.tensors[name]
+            shape = " x ".join(map(str, tensor.shape))
+            offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
+            yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset})"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, or a dash."""
+    return "-" if share is None else f"{100 * share:.2f} %"

@@ -1,0 +1,63 @@
+"""mcuq demo: the main job on a bundled network."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import click
+
+from mcuq.cli.common import json_option, model_json, model_lines, out, percent, print_json
+from mcuq.demo import Demo, run_demo
+from mcuq.tensor import Array
+
+SHOWN = 6
+SHADES, ASCII_SHADES = " ░▒▓█", " .+#@"
+
+
+@click.command(short_help="Run the main job on a bundled network.")
+@click.option("--board", default="cortex-m4", show_default=True, metavar="NAME", help="A board with an emulator.")
+@json_option
+def demo(board: str, as_json: bool) -> None:
+    """Compile a small network that reads digits, and run 100 real digits on an emulated board.
+
+    \b
+    Example:  mcuq demo
+    """
+    result = run_demo(board)
+    if as_json:
+        bits = {**asdict(result.bits), "bit_exact": result.bits.bit_exact}
+        print_json({**model_json(result.model, result.footprint), **asdict(result.accuracy), **bits, "files": []})
+    else:
+        console = out()
+        for line in _lines(result):
+            console.print(line, markup=False)
+    if not result.bits.bit_exact:
+        click.get_current_context().exit(1)
+
+
+def _lines(result: Demo) -> Iterator[str]:
+    yield from _pictures(result.images[:SHOWN], result.labels[:SHOWN], result.answers[:SHOWN])
+    yield ""
+    yield from model_lines(result.model, result.footprint)
+    accuracy, bits = result.accuracy, result.bits
+    reference = percent(accuracy.float_accuracy)
+    yield f"  accuracy     {percent(accuracy.accuracy)} on {accuracy.samples} digits, float model {reference}"
+    if bits.instructions is not None:
+        yield f"  instructions {bits.instructions:,} an inference, stack {bits.stack_bytes:,} bytes"
+    verdict = "bit-exact" if bits.bit_exact else "NOT bit-exact"
+    yield f"  {verdict}: {result.exact_samples}/{bits.samples}"
+    yield "next: mcuq compile YOUR.onnx --board cortex-m4 --calibration YOUR.npz"
+
+
+def _pictures(images: Array, labels: Sequence[int] | Array, answers: Sequence[int] | Array) -> Iterator[str]:
+    """Digits side by side, two characters a pixel, and under each what it is and what the board said."""
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    shades = SHADES if encoding.startswith("utf") else ASCII_SHADES
+    for y in range(images.shape[1]):
+        rows = ("".join(2 * shades[round(float(p) * (len(shades) - 1))] for p in image[y]) for image in images)
+        yield "  ".join(rows)
+    yield "  ".join(
+        f"a {label}; board: {answer}".ljust(2 * images.shape[2]) for label, answer in zip(labels, answers, strict=True)
+    )

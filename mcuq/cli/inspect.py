@@ -1,0 +1,56 @@
+"""mcuq inspect: what is in a model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from mcuq.cli.common import json_option, out, print_json
+from mcuq.cli.options import parse_shapes, shape_option
+from mcuq.inspect import Inspection, inspect_model
+
+
+@click.command(short_help="Show what is in a model.")
+@click.argument("model", type=click.Path())
+@shape_option
+@json_option
+def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> None:
+    """List operators, shapes, MACs and parameters of the ONNX file MODEL, and what is not supported.
+
+    \b
+    Example:  mcuq inspect model.onnx
+    """
+    found = inspect_model(model, parse_shapes(shapes))
+    if as_json:
+        print_json(asdict(found))
+        return
+    console = out()
+    console.print(f"{found.name}: opset {found.opset}, {found.producer or 'unknown exporter'}", markup=False)
+    for kind, tensors in (("input", found.inputs), ("output", found.outputs)):
+        for name, shape in tensors.items():
+            console.print(f"  {kind:<7} {name}  {_shape(shape)}", markup=False)
+    console.print(f"  nodes   {', '.join(f'{op} {n}' for op, n in found.operators.items())}", markup=False)
+    if found.unsupported:
+        console.print("  not supported:")
+        for op, nodes in found.unsupported.items():
+            console.print(f"    {op}: {', '.join(nodes)}", markup=False)
+        return
+    console.print("  all operators are supported; as it will be compiled:")
+    console.print(_layers(found))
+
+
+def _layers(found: Inspection) -> Table:
+    table = Table("layer", "operator", "output", box=None, show_footer=True)
+    table.columns[0].footer = "total"
+    table.add_column("MACs", f"{found.macs:,}", justify="right")
+    table.add_column("parameters", f"{found.parameters:,}", justify="right")
+    for layer in found.layers:
+        name = layer.name if len(layer.name) <= 40 else f"...{layer.name[-37:]}"
+        table.add_row(name, layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
+    return table
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,76 @@
+"""mcuq run: the C against the simulator, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+
+import click
+
+from mcuq.artifact import load
+from mcuq.cli.common import json_option, out, print_json, progress, warn
+from mcuq.compile import CompiledModel, dataset_for
+from mcuq.simulate import quantize_inputs
+from mcuq.tensor import Array
+from mcuq.validate import BitsReport, check_bits, probe_inputs
+from mcuq.validate.bits import BATCH, TARGETS
+
+
+@click.command(short_help="Compare the C with the simulator, byte for byte.")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
+@click.option("--on", type=click.Choice(TARGETS), help="Where to run.  [default: emulator, if the board has one]")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Only the first N.  [default: all]")
+@json_option
+def run(folder: str, data: str | None, on: str | None, samples: int | None, as_json: bool) -> None:
+    """Build the C in DIR, run it on this computer or the emulated board, and compare every output byte.
+
+    Exits with 1 if any byte differs from the simulator's.
+
+    \b
+    Example:  mcuq run build/model --data test.npz --on emulator
+    """
+    model = load(folder)
+    total, batches = _inputs(model, data, samples)
+    with progress() as ticker:
+        report = check_bits(model, batches, on, tick=ticker("running", total))
+    if as_json:
+        print_json({**asdict(report), "bit_exact": report.bit_exact})
+    else:
+        for line in run_lines(model, report):
+            out().print(line, markup=False)
+    if not report.bit_exact:
+        warn(f"first difference: {report.first_mismatch}")
+        click.get_current_context().exit(1)
+
+
+def _inputs(model: CompiledModel, data: str | None, samples: int | None) -> tuple[int, Iterator[Mapping[str, Array]]]:
+    """(how many, int8 batches) of the data file, or of made-up inputs that reach both extremes."""
+    if data is None:
+        probes = probe_inputs(model.graph)
+        count = min(samples or 10**9, len(next(iter(probes.values()))))
+        return count, iter([{name: x[:count] for name, x in probes.items()}])
+    dataset = dataset_for(model.graph, data)
+    count = min(samples or len(dataset), len(dataset))
+    integers = (quantize_inputs(model.graph, batch) for batch in dataset.batches(BATCH))
+    return count, _first(integers, count)
+
+
+def _first(batches: Iterator[Mapping[str, Array]], count: int) -> Iterator[Mapping[str, Array]]:
+    """Batches up to `count` samples."""
+    for batch in islice(batches, -(-count // BATCH)):
+        yield {name: x[:count] for name, x in batch.items()}
+        count -= BATCH
+
+
+def run_lines(model: CompiledModel, report: BitsReport) -> Iterator[str]:
+    """The report for people."""
+    where = f"emulated {model.board.name}" if report.on == "emulator" else "this computer"
+    yield f"{model.name} on {where} ({report.compiler})"
+    if report.instructions is not None:
+        yield f"  instructions   {report.instructions:,} an inference"
+        yield f"  stack          {report.stack_bytes:,} bytes"
+    equal = report.compared_bytes - report.mismatches
+    verdict = "bit-exact" if report.bit_exact else "NOT bit-exact"
+    yield f"  {verdict}: {equal:,} of {report.compared_bytes:,} output bytes equal, {report.samples:,} samples"

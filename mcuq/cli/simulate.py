@@ -1,0 +1,39 @@
+"""mcuq simulate: what quantization costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from mcuq.artifact import load
+from mcuq.cli.common import json_option, out, percent, print_json, progress
+from mcuq.compile import dataset_for
+from mcuq.validate import measure_accuracy
+
+
+@click.command(short_help="Measure accuracy, next to the float model.")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@click.option(
+    "--data", required=True, type=click.Path(), metavar="DATA", help=".npz with `x` and labels `y`, or a folder."
+)
+@json_option
+def simulate(folder: str, data: str, as_json: bool) -> None:
+    """Run the bit-exact simulator of the model in DIR over a data set, next to the float model.
+
+    \b
+    Example:  mcuq simulate build/model --data test.npz
+    """
+    model = load(folder)
+    dataset = dataset_for(model.graph, data)
+    with progress() as ticker:
+        report = measure_accuracy(model, dataset, ticker("simulating", len(dataset)))
+    if as_json:
+        print_json(asdict(report))
+        return
+    console = out()
+    console.print(f"{model.name}: {report.samples:,} samples", markup=False)
+    if report.accuracy is not None:
+        console.print(f"  accuracy    {percent(report.accuracy)}   float {percent(report.float_accuracy)}")
+    console.print(f"  agreement   {percent(report.agreement)}   with the float model")
+    console.print(f"  SQNR        {report.sqnr_db:.1f} dB   of '{report.sqnr_tensor}'", markup=False)

@@ -1,0 +1,43 @@
+"""Flash that a compiled model takes on its board: measured by building it where a compiler is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mcuq.build import build_target, target_compiler
+from mcuq.compile import CompiledModel
+from mcuq.emit import accessors
+from mcuq.fit import STACK_BYTES, flash_error
+
+ROOMY_FLASH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of flash; without a `compiler` for the board the code is not counted and `code_bytes` is None."""
+
+    constant_bytes: int
+    code_bytes: int | None
+    compiler: str | None
+
+    @property
+    def flash_bytes(self) -> int:
+        """Constants, and code where it was measured."""
+        return self.constant_bytes + (self.code_bytes or 0)
+
+
+def measure_footprint(model: CompiledModel) -> Footprint:
+    """Build the model for its board and measure. Raises BoardError where constants and code exceed the flash."""
+    memory = model.board.memory
+    compiler = target_compiler(model.board) if memory else None
+    if memory is None or compiler is None:
+        return Footprint(model.constant_bytes, None, None)
+    keep = tuple(accessors(model.graph, model.name).values())
+    # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
+    roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
+    built = build_target(model.files, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)
+    code_bytes = built.flash_bytes - model.constant_bytes
+    if built.flash_bytes > memory.flash_bytes:
+        constants = [t for t in model.graph.tensors.values() if t.is_constant]
+        raise flash_error(model.name, model.constant_bytes, code_bytes, constants, model.board)
+    return Footprint(model.constant_bytes, code_bytes, built.compiler)

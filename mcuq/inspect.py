@@ -1,0 +1,79 @@
+"""What is in an ONNX model, and whether mcuq can compile it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcuq.importer import convert, needed_nodes, read_model, unsupported_nodes
+from mcuq.importer.load import opset
+from mcuq.passes import optimize
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer as it will be compiled: after folding and fusion."""
+
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    macs: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A model's contents.
+
+    `operators` counts the ONNX nodes by type; `unsupported` names the nodes that mcuq has no operator for. Where
+    there are any, `layers` is empty, and `macs` and `parameters` are None.
+    """
+
+    name: str
+    opset: int
+    producer: str
+    operators: Mapping[str, int]
+    unsupported: Mapping[str, list[str]]
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    layers: tuple[LayerSummary, ...]
+    macs: int | None
+    parameters: int | None
+
+
+def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> Inspection:
+    """Read a model and list its contents. Raises ModelError where the file cannot be read or is invalid."""
+    path = Path(path)
+    model = read_model(path, shapes)
+    nodes = needed_nodes(model.graph, path.name)
+    unsupported = unsupported_nodes(model.graph, nodes)
+    inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
+    outputs: dict[str, tuple[int, ...]] = {}
+    layers: tuple[LayerSummary, ...] = ()
+    if not unsupported:
+        graph = optimize(convert(model, path.stem))
+        outputs = {name: graph.tensors[name].shape for name in graph.outputs}
+        layers = tuple(
+            LayerSummary(
+                layer.name,
+                type(layer.op).__name__,
+                layer.output.shape,
+                layer.op.macs(layer),
+                sum(t.elements for t in layer.inputs if t.is_constant),
+            )
+            for layer in graph.layers()
+        )
+    return Inspection(
+        name=path.name,
+        opset=opset(model),
+        producer=model.producer_name,
+        operators=dict(sorted(Counter(node.op_type for node in nodes).items())),
+        unsupported=unsupported,
+        inputs=inputs,
+        outputs=outputs,
+        layers=layers,
+        macs=None if unsupported else sum(layer.macs for layer in layers),
+        parameters=None if unsupported else sum(layer.parameters for layer in layers),
+    )
