@@ -21,6 +21,7 @@ import numpy as np
 from mcuq.boards import parse_board
 from mcuq.compile import CompiledModel
 from mcuq.errors import ArtifactError
+from mcuq.identifiers import identifier
 from mcuq.ir import Graph, Node, verify
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
@@ -35,7 +36,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same mo
 def save(model: CompiledModel, folder: str | Path) -> list[Path]:
     """Write the model's three files into the folder, which is created; all of them appear or none.
 
-    Returns their paths. Raises ArtifactError where the folder cannot be written.
+    Returns their paths. Raises ArtifactError where the folder cannot be written; files of an earlier save are then
+    as they were.
     """
     folder = Path(folder)
     contents = {name: text.encode() for name, text in model.files.items()}
@@ -45,15 +47,29 @@ def save(model: CompiledModel, folder: str | Path) -> list[Path]:
         with TemporaryDirectory(prefix=".mcuq-", dir=folder) as staging:
             for name, data in contents.items():
                 (Path(staging) / name).write_bytes(data)
-            for name in contents:
-                (Path(staging) / name).replace(folder / name)
+            _replace_all(Path(staging), folder, list(contents))
     except OSError as error:
-        for name in contents:
-            with suppress(OSError):
-                if (folder / name).is_file() and (folder / name).read_bytes() == contents[name]:
-                    (folder / name).unlink()
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}; choose another folder with -o") from None
     return [folder / name for name in contents]
+
+
+def _replace_all(staging: Path, folder: Path, names: list[str]) -> None:
+    """Move the files into the folder; where one cannot be, put back what was there before."""
+    started = []
+    try:
+        for name in names:
+            started.append(name)
+            if (folder / name).is_file():
+                (folder / name).replace(staging / f"{name}.before")
+            (staging / name).replace(folder / name)
+    except BaseException:
+        for name in started:
+            with suppress(OSError):
+                if (staging / f"{name}.before").is_file():
+                    (staging / f"{name}.before").replace(folder / name)
+                elif not (staging / name).is_file():
+                    (folder / name).unlink()
+        raise
 
 
 def load(folder: str | Path) -> CompiledModel:
@@ -75,7 +91,8 @@ def load(folder: str | Path) -> CompiledModel:
                 constants = {key: data[key] for key in data.files}
             graph = _graph_from(manifest["graph"], constants)
             onnx_model = archive.read("model.onnx")
-        files = {name: (path.parent / name).read_text() for name in manifest["files"]}
+        names = _c_files(manifest["name"])
+        files = {name: (path.parent / name).read_bytes().decode() for name in names}
         return CompiledModel(
             manifest["name"],
             parse_board(manifest["board"], f"{manifest['board_name']}.toml"),
@@ -91,8 +108,17 @@ def load(folder: str | Path) -> CompiledModel:
         raise ArtifactError(
             f"{path.parent}: '{missing}' is missing beside {path.name}; compile the model again"
         ) from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    except ArtifactError:
+        raise
+    except Exception as error:  # whatever damaged bytes make of zip, JSON, npy, board and graph
         raise ArtifactError(f"{path}: is damaged ({type(error).__name__}); compile the model again") from None
+
+
+def _c_files(name: str) -> tuple[str, str]:
+    """The names of the model's C files; ValueError where `name` is none, such as a path."""
+    if identifier(name) != name:
+        raise ValueError(f"'{name}' is no model's name")
+    return f"{name}.c", f"{name}.h"
 
 
 def _artifact_path(path: Path) -> Path:
@@ -115,7 +141,6 @@ def _pack(model: CompiledModel) -> bytes:
         "name": model.name,
         "board_name": model.board.name,
         "board": model.board.source,
-        "files": sorted(model.files),
         "arena_bytes": model.arena_bytes,
         "constant_bytes": model.constant_bytes,
         "calibration_samples": model.calibration_samples,

@@ -57,12 +57,11 @@ class GraphBuilder:
         return name
 
     def add(self, op: Operator, inputs: list[str], output: str | None = None, name: str | None = None) -> str:
-        """Add a node and return its output's name, `output` if given; its shape is inferred.
+        """Add a node and return its output's name, `output` if given, else made from `name`; its shape is inferred.
 
         An infer error is a ModelError with the node's name in front.
         """
-        stem = type(op).__name__.lower()
-        output = self.fresh(stem) if output is None else output
+        output = self.fresh(name or type(op).__name__.lower()) if output is None else output
         tensors = tuple(self.tensors[i] for i in inputs)
         node_name = name if name is not None else output
         try:

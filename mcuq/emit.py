@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import jinja2
 import numpy as np
 
-from mcuq.identifiers import identifiers
+from mcuq.identifiers import claim, stems
 from mcuq.ir import Graph
 from mcuq.lower import Program, Step
 from mcuq.operator import Call, Constants, Layer
@@ -36,6 +36,12 @@ class Port:
     def macro(self) -> str:
         """Stem of the port's macros."""
         return self.identifier.upper()
+
+    @property
+    def comment(self) -> str:
+        """The name as a C comment can hold it: nothing in it ends the comment, opens another or joins lines."""
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
+        return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,13 @@ class Function:
 def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes."""
     graph = program.graph
-    inputs, outputs = ports(graph)
-    layer_ids = identifiers([step.layer.name for step in program.steps], "layer", taken=("run", "run_in", "arena"))
-    functions, arrays, calls = _render_calls(program, plan, model_id, layer_ids, inputs, outputs)
+    used = _names_of_the_frame(graph, model_id)
+    inputs, outputs = _ports(graph, model_id, used)
+    layer_ids = _layer_identifiers(program, model_id, used)
+    offset = {port.name: plan.storage_of(port.name).offset for port in (*inputs, *outputs)}
+    pointers = _pointers(plan, inputs, outputs)
+    functions, arrays, calls = _render_calls(program, plan, model_id, layer_ids, pointers, used)
+    read = {pointers[t.name] for step in program.steps if step.calls for t in step.layer.activations}
     environment = _environment()
     parameters = [f"const int8_t *{port.accessor}" for port in inputs]
     parameters += [f"int8_t *{port.accessor}" for port in outputs]
@@ -78,17 +88,18 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
         "inputs": inputs,
         "outputs": outputs,
         "arena_bytes": plan.arena_bytes,
-        "offset": {port.name: plan.storage_of(port.name).offset for port in (*inputs, *outputs)},
+        "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
         "arrays": arrays,
         "functions": functions,
         "runtime": runtime_functions("\n".join(f.text for f in functions)),
         "calls": calls,
+        "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
         "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
-        "digest": _digest(functions, arrays, calls),
+        "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
     }
     return {
         f"{model_id}.h": environment.get_template("model.h.j2").render(context),
@@ -98,24 +109,13 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
 
 def accessors(graph: Graph, model_id: str) -> dict[str, str]:
     """Input or output tensor -> the C function that gives its place in the model's own arena."""
-    return {port.name: f"{model_id}_{port.accessor}" for side in ports(graph) for port in side}
-
-
-def ports(graph: Graph) -> tuple[list[Port], list[Port]]:
-    """(inputs, outputs) with distinct identifiers."""
-    names = [*graph.inputs, *graph.outputs]
-    stems = identifiers(names, "tensor", taken=("run", "run_in", "arena", "memory", "digest"))
-    count = len(graph.inputs)
-    found = []
-    for index, (name, stem) in enumerate(zip(names, stems, strict=True)):
-        kind, alone = ("input", count == 1) if index < count else ("output", len(names) == count + 1)
-        found.append(Port(name, stem, graph.tensors[name], kind if alone else stem))
-    return found[:count], found[count:]
+    sides = _ports(graph, model_id, _names_of_the_frame(graph, model_id))
+    return {port.name: f"{model_id}_{port.accessor}" for side in sides for port in side}
 
 
 def c_float(value: float) -> str:
     """A C float literal that names the same float32."""
-    text = f"{value:.9g}"
+    text = f"{np.float32(value):.9g}"
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
 
 
@@ -135,7 +135,7 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
 
 def runtime_functions(text: str) -> list[str]:
     """The functions of mcuq_math.h that `text` uses, directly or through each other, in the header's order."""
-    source = (resource_dir("firmware") / "mcuq_math.h").read_text()
+    source = (resource_dir("firmware") / "mcuq_math.h").read_text(encoding="utf-8")
     definition = r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline \w+ (mcuq_\w+)\(.*?\n}\n"
     by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
     wanted: set[str] = set()
@@ -156,22 +156,81 @@ def render_kernel(constants: Constants, function: str) -> str:
     return template.render(function=function, **values).strip()
 
 
+def _names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
+    """Lower case C names that are there whatever the tensors and layers are called."""
+    parts = ["run", "run_in", "arena", "digest", "arena_bytes"]
+    for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
+        if len(names) == 1:
+            parts += _port_parts(kind)
+    text = (resource_dir("firmware") / "mcuq_math.h").read_text(encoding="utf-8")
+    runtime = re.findall(r"\bmcuq_\w+", text.lower())
+    frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
+    return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in parts))}
+
+
+def _port_parts(stem: str) -> list[str]:
+    """What follows the model's name in a port's accessor and macros."""
+    return [stem, *(f"{stem}_{part}" for part in ("elements", "scale", "zero_point", "offset"))]
+
+
+def _ports(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], list[Port]]:
+    """(inputs, outputs) with names of their own, which become `used`."""
+    names = [*graph.inputs, *graph.outputs]
+    count = len(graph.inputs)
+    found = []
+    for index, (name, stem) in enumerate(zip(names, stems(names, "tensor"), strict=True)):
+        kind, alone = ("input", count == 1) if index < count else ("output", len(names) == count + 1)
+
+        def derived(text: str, kind: str = kind if alone else "") -> set[str]:
+            # Parameters have the bare name. A port that is alone is called by its kind as well.
+            own = {f"{model_id}_{part}" for part in (_port_parts(text) if text.lower() != kind else [])}
+            return own if kind else {text, *own}
+
+        text = claim(stem, derived, used)
+        found.append(Port(name, text, graph.tensors[name], kind if alone else text))
+    return found[:count], found[count:]
+
+
+def _layer_identifiers(program: Program, model_id: str, used: set[str]) -> list[str]:
+    """A name for each layer from which the names of its functions and arrays derive; all become `used`."""
+    found = []
+    for step, stem in zip(program.steps, stems([step.layer.name for step in program.steps], "layer"), strict=True):
+
+        def derived(text: str, step: Step = step) -> set[str]:
+            called = [(name, call) for name, call in zip(_call_names(step, text), step.calls, strict=True)]
+            arrays = [f"{name}_{key}" for name, call in called for key in call.arrays]
+            return {f"{model_id}_{part}" for part in (text, *(name for name, _ in called), *arrays)}
+
+        found.append(claim(stem, derived, used))
+    return found
+
+
+def _call_names(step: Step, layer_id: str) -> list[str]:
+    """The layer's identifier, numbered where it takes several calls."""
+    if len(step.calls) == 1:
+        return [layer_id]
+    return [f"{layer_id}_{number + 1}" for number in range(len(step.calls))]
+
+
 def _render_calls(
-    program: Program, plan: Plan, model_id: str, layer_ids: Sequence[str], inputs: list[Port], outputs: list[Port]
+    program: Program,
+    plan: Plan,
+    model_id: str,
+    layer_ids: Sequence[str],
+    pointers: Mapping[str, str],
+    used: set[str],
 ) -> tuple[list[Function], list[DataArray], list[str]]:
     """Functions shared by all calls with the same constants, their data, and the body of run_in."""
-    names = _function_names(program, model_id, layer_ids)
+    names = _function_names(program, model_id, layer_ids, used)
     functions: dict[Constants, Function] = {}
     arrays: list[DataArray] = []
     calls: list[str] = []
-    pointers = _pointers(program, plan, inputs, outputs)
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
-        for number, call in enumerate(step.calls):
+        for stem, call in zip(_call_names(step, f"{model_id}_{layer_id}"), step.calls, strict=True):
             name = names[call.constants]
             function = functions.get(call.constants) or Function(name, render_kernel(call.constants, name))
             users = (*function.users, _describe(step, call, layer_id))
             functions[call.constants] = replace(function, users=users, bound=max(function.bound, call.bound))
-            stem = f"{model_id}_{layer_id}" + (f"_{number + 1}" if len(step.calls) > 1 else "")
             data = [DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a) for key, a in call.arrays.items()]
             arrays += data
             arguments = [pointers[step.layer.inputs[i].name] for i in call.inputs]
@@ -184,25 +243,21 @@ def _render_calls(
     return list(functions.values()), arrays, calls
 
 
-def _function_names(program: Program, model_id: str, layer_ids: Sequence[str]) -> dict[Constants, str]:
+def _function_names(program: Program, model_id: str, layer_ids: Sequence[str], used: set[str]) -> dict[Constants, str]:
     """A function of one call is named after its layer, a shared one after its kernel."""
     users: dict[Constants, list[str]] = {}
     for step, layer_id in zip(program.steps, layer_ids, strict=True):
-        for number, call in enumerate(step.calls):
-            suffix = f"_{number + 1}" if len(step.calls) > 1 else ""
-            users.setdefault(call.constants, []).append(layer_id + suffix)
+        for name, call in zip(_call_names(step, layer_id), step.calls, strict=True):
+            users.setdefault(call.constants, []).append(name)
     names: dict[Constants, str] = {}
-    taken = {layer_id.lower() for layer_id in layer_ids}
-    for constants, layers in users.items():
-        name = layers[0]
-        if len(layers) > 1:
-            name = identifiers([f"{constants.template}_shared"], taken=taken)[0]
-            taken.add(name.lower())
+    for constants, callers in users.items():
+        shared = f"{constants.template}_shared"
+        name = claim(shared, lambda text: [f"{model_id}_{text}"], used) if len(callers) > 1 else callers[0]
         names[constants] = f"{model_id}_{name}"
     return names
 
 
-def _pointers(program: Program, plan: Plan, inputs: list[Port], outputs: list[Port]) -> dict[str, str]:
+def _pointers(plan: Plan, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, str]:
     """The C expression for each tensor: a parameter where it shares the memory of an input or output."""
     parameter = {port.name: port.accessor for port in (*inputs, *outputs)}
     pointers = {}
@@ -225,10 +280,17 @@ def _shape(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _digest(functions: Sequence[Function], arrays: Sequence[DataArray], calls: Sequence[str]) -> str:
-    """CRC-32 over all that the model computes with: header and source of one model carry the same."""
-    crc = 0
-    for text in (*(f.text for f in functions), *calls):
+def _digest(
+    functions: Sequence[Function],
+    arrays: Sequence[DataArray],
+    calls: Sequence[str],
+    ports: Sequence[Port],
+    plan: Plan,
+) -> str:
+    """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
+    crc = zlib.crc32(f"{plan.arena_bytes}".encode())
+    interface = [f"{p.macro} {p.tensor.shape} {p.tensor.quantization} {plan.storage_of(p.name).offset}" for p in ports]
+    for text in (*interface, *(f.text for f in functions), *calls):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array.values).tobytes(), crc)

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 
 LONGEST = 40
 
-# C99, C11 and C++17: the generated header is included from both languages.
+# Up to C23 and C++20: the generated header is included from both languages.
 KEYWORDS = frozenset(
     """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const const_cast constexpr
-    continue decltype default delete do double dynamic_cast else enum explicit export extern false float for friend
-    goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected
-    public register reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct
-    switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void
-    volatile wchar_t while xor xor_eq
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class
+    co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default
+    delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long
+    mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+    reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch
+    template this thread_local throw true try typedef typeid typename typeof typeof_unqual union unsigned using
+    virtual void volatile wchar_t while xor xor_eq
     """.split()  # noqa: SIM905
 )
 
+# Types and macros of <stdint.h> and <stddef.h>, and what GCC predefines in lower case on some systems.
+_STANDARD = re.compile(
+    r"u?int(_least|_fast)?(8|16|32|64|ptr|max)_(t|min|max|c)|(size|ptrdiff|sig_atomic|wchar|wint)_(t|min|max)"
+    r"|max_align_t|nullptr_t|null|offsetof|unreachable|linux|unix|i386"
+)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the name means something to C, C++ or the headers included, in any case."""
+    return name.lower() in KEYWORDS or _STANDARD.fullmatch(name.lower()) is not None
+
 
 def identifier(name: str, fallback: str = "x") -> str:
-    """Letters, digits and single underscores of `name`, not beginning with a digit, no keyword, 40 at most.
+    """Letters, digits and single underscores of `name`, not beginning with a digit, 40 at most.
+
+    A name that C or C++ reserves gets an underscore behind it.
 
     TensorFlow joins the names of fused nodes by ';': the first stands for all.
     """
-    text = re.sub(r"[^0-9A-Za-z]+", "_", name.split(";")[0].split(":")[0]).strip("_")[:LONGEST].strip("_")
-    text = text or fallback
+    text = re.sub(r"[^0-9A-Za-z]+", "_", name.split(";")[0].split(":")[0]).strip("_") or fallback
     if text[0].isdigit():
         text = f"{fallback}_{text}"
-    return f"{text}_" if text.lower() in KEYWORDS else text
+    text = text[:LONGEST].strip("_")
+    return f"{text}_" if is_reserved(text) else text
 
 
 def _shared_path(names: Sequence[str]) -> int:
@@ -42,18 +56,27 @@ def _shared_path(names: Sequence[str]) -> int:
     return sum(len(column[0]) for column in shared)
 
 
-def identifiers(names: Sequence[str], fallback: str = "x", taken: Iterable[str] = ()) -> list[str]:
-    """A distinct identifier for each name, without the path that all names share ("model/", "/")."""
+def claim(stem: str, derived: Callable[[str], Iterable[str]], used: set[str]) -> str:
+    """`stem`, or else stem_2, stem_3, ...: the first of which all derived names are free; they become `used`.
+
+    Case does not count: macros are upper case, so names that differ only in it would collide there. `used` holds
+    lower case.
+    """
+    text, n = stem, 1
+    while not used.isdisjoint(names := {name.lower() for name in derived(text)}) or any(map(is_reserved, names)):
+        n += 1
+        text = f"{stem}_{n}"
+    used |= names
+    return text
+
+
+def stems(names: Sequence[str], fallback: str = "x") -> list[str]:
+    """An identifier for each name, without the path that all names share ("model/", "/"); they may be equal."""
     cut = _shared_path(names)
-    # Macros are upper case: names that differ only in case would collide there.
+    return [identifier(name[cut:], fallback) for name in names]
+
+
+def identifiers(names: Sequence[str], fallback: str = "x", taken: Iterable[str] = ()) -> list[str]:
+    """The stems made distinct, also from those taken."""
     used = {name.lower() for name in taken}
-    result = []
-    for name in names:
-        stem = text = identifier(name[cut:], fallback)
-        n = 1
-        while text.lower() in used:
-            n += 1
-            text = f"{stem}_{n}"
-        used.add(text.lower())
-        result.append(text)
-    return result
+    return [claim(stem, lambda text: [text], used) for stem in stems(names, fallback)]

@@ -112,6 +112,9 @@ def verify(graph: Graph) -> Graph:
                 f"tensor '{name}': data is {tensor.data.dtype.name}{list(tensor.data.shape)}, "
                 f"stated is {tensor.dtype}{list(tensor.shape)}"
             )
+    for name in (*graph.inputs, *graph.outputs, *(n for node in graph.nodes for n in (*node.inputs, node.output))):
+        if name not in graph.tensors:
+            raise ModelError(f"graph '{graph.name}': tensor '{name}' has no entry")
     for node in graph.nodes:
         layer = graph.layer(node)
         for name in node.inputs:

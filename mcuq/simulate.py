@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mcuq.ir import Graph
+from mcuq.operator import Layer
 from mcuq.tensor import Array
 
 # Samples run together as far as the largest layer's float32 workspace stays below this.
@@ -43,6 +44,17 @@ def run_layers(graph: Graph, inputs: Mapping[str, Array], keep_all: bool = False
     return values
 
 
+def run_layer(layer: Layer, arguments: Sequence[Array]) -> Array:
+    """One layer over any number of samples, in parts that keep its workspace small."""
+    chunk = max(1, WORKSPACE_BYTES // (4 * _largest_array(layer)))
+    samples = max(len(a) for a, t in zip(arguments, layer.inputs, strict=True) if not t.is_constant)
+    parts = []
+    for i in range(0, samples, chunk):
+        part = [a if t.is_constant else a[i : i + chunk] for a, t in zip(arguments, layer.inputs, strict=True)]
+        parts.append(layer.op.simulate(layer, part))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def quantize_inputs(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
     """int8 of real inputs by name, in any number of leading dimensions."""
     return {name: graph.tensors[name].quantization.quantize(sample[name]) for name in graph.inputs}
@@ -54,9 +66,10 @@ def dequantize_outputs(graph: Graph, outputs: Mapping[str, Array]) -> dict[str, 
 
 
 def _samples_at_once(graph: Graph) -> int:
-    """An im2col of the largest layer holds at most one float32 a multiply-accumulate of one output channel."""
-    largest = 1
-    for layer in graph.layers():
-        columns = layer.op.macs(layer) // max(layer.output.shape[-1], 1) if layer.output.shape else 0
-        largest = max(largest, columns, layer.output.elements, *(t.elements for t in layer.activations))
-    return max(1, WORKSPACE_BYTES // (4 * largest))
+    return max(1, WORKSPACE_BYTES // (4 * max((_largest_array(layer) for layer in graph.layers()), default=1)))
+
+
+def _largest_array(layer: Layer) -> int:
+    """Elements: an im2col holds at most one value a multiply-accumulate of one output channel."""
+    columns = layer.op.macs(layer) // max(layer.output.shape[-1], 1) if layer.output.shape else 0
+    return max(1, columns, layer.output.elements, *(t.elements for t in layer.activations))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
@@ -31,14 +31,17 @@ def demo(board: str, as_json: bool) -> None:
         print_json({**model_json(result.model, result.footprint), **asdict(result.accuracy), **bits, "files": []})
     else:
         console = out()
-        for line in _lines(result):
+        encoding = (sys.stdout.encoding or "ascii").lower()
+        for line in demo_lines(result, unicode=encoding.startswith("utf")):
             console.print(line, markup=False)
     if not result.bits.bit_exact:
         click.get_current_context().exit(1)
 
 
-def _lines(result: Demo) -> Iterator[str]:
-    yield from _pictures(result.images[:SHOWN], result.labels[:SHOWN], result.answers[:SHOWN])
+def demo_lines(result: Demo, unicode: bool) -> Iterator[str]:
+    """A few digits with the board's answers, then the figures."""
+    shades = SHADES if unicode else ASCII_SHADES
+    yield from _pictures(result.images[:SHOWN], result.labels[:SHOWN], result.answers[:SHOWN], shades)
     yield ""
     yield from model_lines(result.model, result.footprint)
     accuracy, bits = result.accuracy, result.bits
@@ -51,10 +54,8 @@ def _lines(result: Demo) -> Iterator[str]:
     yield "next: mcuq compile YOUR.onnx --board cortex-m4 --calibration YOUR.npz"
 
 
-def _pictures(images: Array, labels: Sequence[int] | Array, answers: Sequence[int] | Array) -> Iterator[str]:
+def _pictures(images: Array, labels: Array, answers: Array, shades: str) -> Iterator[str]:
     """Digits side by side, two characters a pixel, and under each what it is and what the board said."""
-    encoding = (sys.stdout.encoding or "ascii").lower()
-    shades = SHADES if encoding.startswith("utf") else ASCII_SHADES
     for y in range(images.shape[1]):
         rows = ("".join(2 * shades[round(float(p) * (len(shades) - 1))] for p in image[y]) for image in images)
         yield "  ".join(rows)

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, checker, helper
 
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
-from mcuq.importer.constants import SHAPE_QUERIES, constant_node_value, evaluate, is_foldable, shape_query_value
+from mcuq.importer.constants import (
+    SHAPE_QUERIES,
+    STANDARD_DOMAINS,
+    constant_node_value,
+    data_type_name,
+    evaluate,
+    is_foldable,
+    reads,
+    shape_query_value,
+    tensor_value,
+)
 from mcuq.importer.load import opset
 from mcuq.ir import Graph
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
 from mcuq.ops.identity import Identity
 from mcuq.tensor import Array
+
+MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
 
 def convert(model: onnx.ModelProto, name: str) -> Graph:
@@ -27,16 +38,21 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     unsupported = unsupported_nodes(model.graph, nodes)
     if unsupported:
         raise ModelError(unsupported_text(name, unsupported))
+    check_nodes(nodes, model)
     graph = GraphBuilder(name)
     graph.reserve(output for node in nodes for output in node.output)
-    constants = {t.name: _finite(numpy_helper.to_array(t), t.name, name) for t in model.graph.initializer}
+    read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
+    constants = {
+        t.name: tensor_value(t, f"{name}: weight '{t.name}'") for t in model.graph.initializer if t.name in read
+    }
+    # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
     tensors: dict[str, str] = {}
     for value in model.graph.input:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         tensors[value.name] = graph.input(value.name, shape)
     for node in nodes:
         if node.op_type == "Constant":
-            constants[node.output[0]] = _finite(constant_node_value(node), node.output[0], name)
+            constants[node.output[0]] = constant_node_value(node)
         elif node.op_type in SHAPE_QUERIES:
             source = node.input[0]
             shape = constants[source].shape if source in constants else graph.tensors[tensors[source]].shape
@@ -44,9 +60,11 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
         elif is_foldable(node, constants):
             constants.update(evaluate(node, constants, model))
         else:
-            tensors[node.output[0]] = FROM_ONNX[node.op_type](
-                _view(node, opset(model), constants, tensors, graph), graph
-            )
+            view = _view(node, opset(model), constants, tensors, graph, read)
+            y = tensors[node.output[0]] = FROM_ONNX[node.op_type](view, graph)
+            if not 1 <= graph.tensors[y].elements <= MOST_ELEMENTS:
+                sizes = list(graph.tensors[y].shape)
+                raise view.error(f"gives a tensor of shape {sizes}; supported are 1 to {MOST_ELEMENTS} elements")
     for value in model.graph.output:
         _add_output(graph, value, tensors, name)
     return graph.graph()
@@ -59,6 +77,7 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     """
     producers: dict[str, int] = {}
     given = {t.name for t in graph.initializer} | {v.name for v in graph.input}
+    sparse = {t.values.name for t in graph.sparse_initializer}
     for index, node in enumerate(graph.node):
         for output in node.output:
             if output and (output in producers or output in given):
@@ -71,12 +90,14 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
         tensor, reader = pending.pop()
         if tensor in given:
             continue
+        if tensor in sparse:
+            raise ModelError(f"{name}: weight '{tensor}' is sparse; only dense weights are supported")
         if tensor not in producers:
             raise ModelError(f"{name}: invalid graph: tensor '{tensor}', read by {reader}, is never computed")
         index = producers[tensor]
         if index not in needed:
             node = graph.node[index]
-            inputs = [i for i in node.input if i]
+            inputs = reads(node)
             needed[index] = {producers[i] for i in inputs if i in producers}
             pending += [(i, f"{node.op_type} '{node_name(node)}'") for i in inputs]
     try:
@@ -94,7 +115,7 @@ def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> di
     for node in nodes:
         if node.op_type == "Constant" or is_foldable(node, constant):
             constant.update(node.output)
-        elif node.domain not in ("", "ai.onnx"):
+        elif node.domain not in STANDARD_DOMAINS:
             found.setdefault(f"{node.domain}.{node.op_type}", []).append(node_name(node))
         elif node.op_type not in FROM_ONNX:
             found.setdefault(node.op_type, []).append(node_name(node))
@@ -107,13 +128,33 @@ def unsupported_text(name: str, unsupported: Mapping[str, list[str]]) -> str:
     return f"{name}: operators that are not supported: {listed}; supported: {', '.join(sorted(FROM_ONNX))}"
 
 
+def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
+    """Raise ModelError for a node whose inputs, outputs or attributes are not those of its operator."""
+    context = type(checker.DEFAULT_CONTEXT)()
+    context.ir_version = model.ir_version
+    context.opset_imports = {"": opset(model)}
+    for node in nodes:
+        if node.domain not in STANDARD_DOMAINS or any(a.HasField("g") or a.graphs for a in node.attribute):
+            continue
+        try:
+            checker.check_node(node, context)
+        except checker.ValidationError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"{node.op_type} '{node_name(node)}': is invalid: {reason}") from None
+
+
 def node_name(node: onnx.NodeProto) -> str:
     """The node's name, or its first output's where it has none."""
     return str(node.name or node.output[0])
 
 
 def _view(
-    node: onnx.NodeProto, version: int, constants: Mapping[str, Array], tensors: Mapping[str, str], graph: GraphBuilder
+    node: onnx.NodeProto,
+    version: int,
+    constants: Mapping[str, Array],
+    tensors: Mapping[str, str],
+    graph: GraphBuilder,
+    read: Set[str],
 ) -> OnnxNode:
     return OnnxNode(
         op_type=node.op_type,
@@ -124,6 +165,7 @@ def _view(
         attributes={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
         constants={i: constants[i] for i in node.input if i in constants},
         tensors=graph.tensors,
+        unread=frozenset(node.output) - read,
     )
 
 
@@ -133,24 +175,20 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _finite(data: Array, tensor: str, name: str) -> Array:
-    if data.dtype.kind == "f" and not np.isfinite(data).all():
-        count = int(data.size - np.isfinite(data).sum())
-        raise ModelError(
-            f"{name}: weight '{tensor}' holds {count} NaN or infinite of {data.size} values; train or export it again"
-        )
-    return data
-
-
-def _add_output(graph: GraphBuilder, value: onnx.ValueInfoProto, tensors: Mapping[str, str], name: str) -> None:
+def _add_output(graph: GraphBuilder, value: onnx.ValueInfoProto, tensors: dict[str, str], name: str) -> None:
     if value.name not in tensors:
         raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
     if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
-        type_name = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+        type_name = data_type_name(value.type.tensor_type.elem_type)
         raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
+    if value.name in graph.inputs:
+        raise ModelError(f"{name}: output '{value.name}' is an input too; leave it out, or copy it with Identity")
+    if value.name in graph.outputs:
+        raise ModelError(f"{name}: output '{value.name}' is listed twice; leave one out, or copy it with Identity")
     tensor = tensors[value.name]
     if tensor != value.name and tensor in graph.nodes and tensor not in graph.outputs:
         graph.rename(tensor, value.name)
+        tensors.update({alias: value.name for alias, known in tensors.items() if known == tensor})
     elif tensor != value.name:
         # An input, or a tensor that is another output already, cannot be renamed.
         graph.add(Identity(), [tensor], value.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -29,13 +30,18 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     name = path.name
     if opset(model) < OLDEST_OPSET:
         raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {OLDEST_OPSET} or later")
+    newest = onnx.defs.onnx_opset_version()
+    if opset(model) > newest:
+        raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {newest} or earlier")
     _reject_tensor_types(model, name)
+    folder = path.resolve().parent
     try:
-        external_data_helper.load_external_data_for_model(model, str(path.resolve().parent))
+        external_data_helper.load_external_data_for_model(model, str(folder))
     except (OSError, ValueError, onnx.checker.ValidationError):
-        missing = sorted({_location(t) for t in model.graph.initializer if _location(t)})
+        locations = sorted({location for t in _stored_tensors(model) if (location := _location(t))})
+        missing = [location for location in locations if not (folder / location).is_file()]
         raise ModelError(
-            f"{name}: external weights {', '.join(map(repr, missing))} are missing or unreadable; "
+            f"{name}: external weights {', '.join(map(repr, missing or locations))} are missing or unreadable; "
             "keep them in the model's folder"
         ) from None
     if model.functions:
@@ -69,6 +75,12 @@ def _parse(path: Path) -> onnx.ModelProto:
             raise ModelError(f"{path.name}: is cut short or damaged after {len(data)} bytes; export or copy it again")
         raise ModelError(f"{path.name}: is not an ONNX model")
     return model
+
+
+def _stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
 
 
 def _location(tensor: TensorProto) -> str:

@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto
 
 from mcuq.errors import ModelError, did_you_mean
+from mcuq.importer.constants import data_type_name
 
 
 def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
@@ -40,9 +41,13 @@ def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> o
 
 
 def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) -> None:
+    kind = value.type.WhichOneof("value")
+    if kind not in ("tensor_type", None):
+        kind = kind.removesuffix("_type").replace("_", " ")
+        raise ModelError(f"{name}: input '{value.name}' is a {kind}; only float32 tensors are supported")
     tensor = value.type.tensor_type
     if tensor.elem_type != TensorProto.FLOAT:
-        type_name = TensorProto.DataType.Name(tensor.elem_type).lower()
+        type_name = data_type_name(tensor.elem_type)
         raise ModelError(
             f"{name}: input '{value.name}' is {type_name}; only float32 inputs are supported, mcuq quantizes them"
         )

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """A node with constants resolved: `inputs` are tensor names, "" where an optional one is left out."""
+    """A node with constants resolved: `inputs` are tensor names, "" where an optional one is left out.
+
+    `unread` are the outputs that neither a node nor the model's user reads.
+    """
 
     op_type: str
     name: str
@@ -28,6 +31,7 @@ class OnnxNode:
     attributes: Mapping[str, Any]
     constants: Mapping[str, Array]
     tensors: Mapping[str, Tensor]
+    unread: frozenset[str] = frozenset()
 
     @property
     def where(self) -> str:
@@ -41,6 +45,10 @@ class OnnxNode:
     def has(self, index: int) -> bool:
         """Whether the input is given."""
         return index < len(self.inputs) and self.inputs[index] != ""
+
+    def gives(self, index: int) -> bool:
+        """Whether the output is there and somebody reads it."""
+        return index < len(self.outputs) and self.outputs[index] not in ("", *self.unread)
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Shape of an input, computed or constant."""
@@ -74,13 +82,23 @@ class OnnxNode:
             return tuple(value) if isinstance(value, Sequence) else (int(value),)
         if not self.has(index):
             return None
-        return tuple(int(v) for v in np.atleast_1d(self.constant(index, name)))
+        value = self.constant(index, name)
+        if value.dtype.kind not in "iu" or value.ndim > 1:
+            raise self.error(f"{name} is {value.dtype} of shape {list(value.shape)}; it must be a list of integers")
+        return tuple(int(v) for v in value.reshape(-1))
 
     def real(self, name: str, index: int, default: float) -> float:
-        """A number that older opsets give as an attribute and newer ones as an input."""
+        """A number, maybe infinite, that older opsets give as an attribute and newer ones as an input."""
         if name in self.attributes:
-            return float(self.attributes[name])
-        return float(self.constant(index, name).reshape(())) if self.has(index) else default
+            value = np.asarray(self.attributes[name])
+        elif self.has(index):
+            value = self.constant(index, name)
+        else:
+            return default
+        if value.size != 1 or value.dtype.kind not in "fiu" or np.isnan(value).any():
+            text = value.reshape(-1)[0] if value.size == 1 else f"{value.dtype} of shape {list(value.shape)}"
+            raise self.error(f"{name} is {text}; it must be one number")
+        return float(value.reshape(()))
 
 
 FromOnnx: TypeAlias = Callable[[OnnxNode, GraphBuilder], str]
@@ -88,8 +106,19 @@ FromOnnx: TypeAlias = Callable[[OnnxNode, GraphBuilder], str]
 
 
 def weights(node: OnnxNode, index: int, what: str) -> Array:
-    """A constant input as float32."""
-    return node.constant(index, what).astype(np.float32)
+    """A constant input as float32; ModelError where it holds what is no number."""
+    value = node.constant(index, what)
+    if value.dtype.kind in "OSUc":
+        raise node.error(f"{what} '{node.inputs[index]}' is {value.dtype}; use float32")
+    with np.errstate(over="ignore"):
+        data = value.astype(np.float32)
+    unfit = data.size - np.count_nonzero(np.isfinite(data))
+    if unfit:
+        raise node.error(
+            f"{what} '{node.inputs[index]}' holds {unfit} NaN or infinite of {data.size} values; "
+            "train or export it again"
+        )
+    return data
 
 
 def normalized_axis(axis: int, rank: int, node: OnnxNode) -> int:

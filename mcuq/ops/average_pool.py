@@ -22,7 +22,10 @@ from mcuq.tensor import Array, Shape, Tensor
 
 def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """With or without the padding in the count."""
-    op = AveragePool(pool_window(node), bool(node.attribute("count_include_pad", 0)))
+    window = pool_window(node)
+    if window.dilations != (1, 1):
+        raise node.error(f"dilations={list(node.attribute('dilations'))} are not supported; use 1")
+    op = AveragePool(window, bool(node.attribute("count_include_pad", 0)))
     return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
 
 

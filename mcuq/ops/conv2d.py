@@ -14,7 +14,7 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
-from mcuq.ops.layout import channels_first, channels_last
+from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
@@ -23,6 +23,7 @@ from mcuq.tensor import Array, Shape, Tensor
 
 def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
     """Weights (O, I/group, [H,] W) become OHWI; a missing bias is zero."""
+    spatial = spatial_shape(node)
     weight = weights(node, 1, "weight")
     if len(weight.shape) != len(node.shape(0)):
         raise node.error(f"weight of shape {list(weight.shape)} does not fit input {list(node.shape(0))}")
@@ -32,7 +33,7 @@ def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
     kernel = node.attribute("kernel_shape", weight.shape[2:])
     if tuple(kernel) != weight.shape[2:]:
         raise node.error(f"kernel_shape={list(kernel)} differs from the weight's {list(weight.shape[2:])}")
-    window = window_from_onnx(node, kernel, node.shape(0)[2:])
+    window = window_from_onnx(node, kernel, spatial)
     bias = weights(node, 2, "bias") if node.has(2) else np.zeros(weight.shape[0], np.float32)
     ohwi = weight.reshape(*weight.shape[:2], *window.kernel).transpose(0, 2, 3, 1)
     inputs = [

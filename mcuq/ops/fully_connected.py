@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -47,24 +48,32 @@ def from_matmul(node: OnnxNode, graph: GraphBuilder) -> str:
     left = node.is_constant(0)
     matrix = weights(node, 0 if left else 1, "matrix")
     x, shape = node.computed(1 if left else 0), node.shape(1 if left else 0)
-    if matrix.ndim != 2 or not len(shape) >= 1 or (left and len(shape) != 2):
+    if matrix.ndim != 2 or len(shape) < 1 + left:
         raise node.error(
             f"a constant of shape {list(matrix.shape)} times a tensor of shape {list(shape)} is not supported; "
             "use a constant matrix"
         )
+    if shape[-1 - left] != matrix.shape[1 if left else 0]:
+        a, b = (matrix.shape, shape) if left else (shape, matrix.shape)
+        raise node.error(f"{list(a)} times {list(b)}: inner dimensions differ")
     if left:
-        x = graph.add(Transpose((1, 0)), [x])
-        zeros = np.zeros(matrix.shape[0], np.float32)
-        y = _add(node, graph, x, matrix, zeros, None)
-        return graph.add(Transpose((1, 0)), [y], node.outputs[0])
-    if shape[-1] != matrix.shape[0]:
-        raise node.error(f"{list(shape)} times {list(matrix.shape)}: inner dimensions differ")
-    zeros = np.zeros(matrix.shape[1], np.float32)
+        # (matrix x)' = x' matrix'
+        swapped = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
+        x = graph.add(Transpose(swapped), [x])
+        y = _rows_times(node, graph, x, matrix, None)
+        return graph.add(Transpose(swapped), [y], node.outputs[0])
+    return _rows_times(node, graph, x, matrix.T, node.outputs[0])
+
+
+def _rows_times(node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, output: str | None) -> str:
+    """Each row of `x`, of any rank, times `weight` (outputs, inputs)."""
+    shape = graph.tensors[x].shape
+    zeros = np.zeros(weight.shape[0], np.float32)
     if len(shape) == 2:
-        return _add(node, graph, x, matrix.T, zeros, node.outputs[0])
-    rows = graph.add(Reshape((int(np.prod(shape[:-1])), shape[-1])), [x])
-    y = _add(node, graph, rows, matrix.T, zeros, None)
-    return graph.add(Reshape((*shape[:-1], matrix.shape[1])), [y], node.outputs[0])
+        return _add(node, graph, x, weight, zeros, output)
+    rows = graph.add(Reshape((prod(shape[:-1]), shape[-1])), [x])
+    y = _add(node, graph, rows, weight, zeros, None)
+    return graph.add(Reshape((*shape[:-1], weight.shape[0])), [y], output)
 
 
 def _add(node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, bias: Array, output: str | None) -> str:

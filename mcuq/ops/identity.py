@@ -16,8 +16,10 @@ from mcuq.tensor import Array, Shape, Tensor
 
 def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
     """The input itself stands for the output; Dropout does nothing at inference."""
-    if len(node.outputs) > 1 and node.outputs[1]:
+    if node.gives(1):
         raise node.error("output mask is not supported; export the model for inference (model.eval())")
+    if node.has(2) and (not node.is_constant(2) or node.constant(2, "training_mode").any()):
+        raise node.error("is in training mode; export the model for inference (model.eval())")
     return node.computed(0)
 
 

@@ -6,6 +6,15 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
+from mcuq.tensor import Shape
+
+
+def spatial_shape(node: OnnxNode) -> Shape:
+    """(L,) or (H, W) of the node's first input; ModelError where it is neither a signal nor an image."""
+    shape = node.shape(0)
+    if len(shape) not in (3, 4):
+        raise node.error(f"input of shape {list(shape)}; supported are 1-D (N, C, L) and 2-D (N, C, H, W)")
+    return shape[2:]
 
 
 def channels_last(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -13,8 +22,6 @@ def channels_last(node: OnnxNode, graph: GraphBuilder) -> str:
     x, shape = node.computed(0), node.shape(0)
     if len(shape) == 3:
         x = graph.add(Reshape((shape[0], shape[1], 1, shape[2])), [x])
-    elif len(shape) != 4:
-        raise node.error(f"input of shape {list(shape)}; supported are 1-D (N, C, L) and 2-D (N, C, H, W)")
     return graph.add(Transpose((0, 2, 3, 1)), [x])
 
 

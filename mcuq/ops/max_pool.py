@@ -21,7 +21,7 @@ from mcuq.tensor import Array, Shape, Tensor
 
 def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """The indices of the maxima are not supported."""
-    if len(node.outputs) > 1 and node.outputs[1]:
+    if node.gives(1):
         raise node.error("output Indices is not supported; use the values alone")
     op = MaxPool(pool_window(node))
     return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import isinf, prod
 from typing import ClassVar
 
 import numpy as np
@@ -44,7 +44,9 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
     for i, axis in enumerate(axes):
         axis = normalized_axis(axis, rank, node)
         before[axis], after[axis] = pads[i], pads[len(axes) + i]
-    value = float(node.attribute("value", 0.0)) if node.opset < 11 else node.real("constant_value", 2, 0.0)
+    value = node.real("value", 2, 0.0)
+    if isinf(value):
+        raise node.error(f"value={value} is not supported; use a finite value")
     x = node.computed(0)
     if min(*before, *after) < 0:
         raise node.error(f"pads={list(pads)} crop; use Slice")

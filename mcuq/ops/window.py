@@ -112,6 +112,8 @@ def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> W
         pads = (*begin, *end)
     elif auto_pad == "VALID":
         pads = (0,) * (2 * rank)
+    elif auto_pad != "NOTSET":
+        raise node.error(f"auto_pad={auto_pad} is not supported; use NOTSET, SAME_UPPER, SAME_LOWER or VALID")
     else:
         pads = tuple(node.attribute("pads", (0,) * (2 * rank)))
     kernel = tuple(kernel)

@@ -7,9 +7,9 @@ Equalization and Bias Correction", ICCV 2019, section 4.2, empirical form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -18,16 +18,29 @@ from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Layer
 from mcuq.ops.weighted import BIAS_MAX
-from mcuq.simulate import quantize_inputs
+from mcuq.simulate import quantize_inputs, run_layer
 from mcuq.tensor import Array, Tensor
 
-# Their activations are held at once. Means settle well before this many: kws gains nothing beyond 50.
-MOST_SAMPLES = 64
+# Their activations are held at once, so that memory does not grow with the data. Fewer than a hundred left the
+# means of the reference networks unsettled.
+MOST_SAMPLES = 256
 
 
-def correct_biases(float_graph: Graph, graph: Graph, samples: Iterable[Mapping[str, Array]]) -> Graph:
-    """`graph` with int32 biases corrected on the first 64 float32 samples; `float_graph` is its float form."""
-    used = list(islice(samples, MOST_SAMPLES))
+class Samples(Protocol):
+    """Float32 inputs by name, countable and as often iterable as one likes: a Dataset or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Mapping[str, Array]]: ...
+
+
+def correct_biases(float_graph: Graph, graph: Graph, samples: Samples) -> Graph:
+    """`graph` with corrected int32 biases; `float_graph` is its float form.
+
+    Measured on float32 samples of the inputs, at most 256 of them, spread evenly.
+    """
+    chosen = set(np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES)).round().astype(int).tolist())
+    used = [sample for index, sample in enumerate(samples) if index in chosen]
     weighted = [layer.output.name for layer in graph.layers() if _has_bias(layer)]
     if not weighted:
         return graph
@@ -38,13 +51,13 @@ def correct_biases(float_graph: Graph, graph: Graph, samples: Iterable[Mapping[s
     last_reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
     for index, layer in enumerate(graph.layers()):
         arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
-        output = layer.op.simulate(layer, arguments)
+        output = run_layer(layer, arguments)
         if _has_bias(layer):
             real = output.reshape(-1, output.shape[-1]).mean(axis=0, dtype=np.float64) - layer.output.zero_point
             bias = _moved(layer.inputs[2], wanted[layer.output.name] - real * layer.output.scale)
             tensors[bias.name] = bias
             layer = replace(layer, inputs=(*layer.inputs[:2], bias))
-            output = layer.op.simulate(layer, arguments)
+            output = run_layer(layer, arguments)
         values[layer.output.name] = output
         for t in layer.activations:
             if last_reader[t.name] == index:

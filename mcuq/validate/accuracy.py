@@ -41,9 +41,15 @@ class AccuracyReport:
 
 def measure_accuracy(model: CompiledModel, dataset: Dataset, tick: Callable[[], None] = lambda: None) -> AccuracyReport:
     """Run simulator and float model over the data set; memory does not grow with it. `tick` after each sample."""
-    graph = model.graph
+    return compare_with_float(model.graph, model.onnx_model, dataset, tick)
+
+
+def compare_with_float(
+    graph: Graph, onnx_model: bytes, dataset: Dataset, tick: Callable[[], None] = lambda: None
+) -> AccuracyReport:
+    """The same for an int8 graph and the float model that it was made from."""
     output = graph.outputs[0]
-    logits, float_model = _logits(graph, model.onnx_model)
+    logits, float_model = _logits(graph, onnx_model)
     watched = Graph(graph.name, graph.nodes, graph.tensors, graph.inputs, tuple(dict.fromkeys((output, logits))))
     agreed = correct = float_correct = done = 0
     signal = noise = 0.0

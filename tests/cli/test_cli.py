@@ -1,0 +1,283 @@
+"""The verbs as a person or a script calls them: output, JSON keys, exit codes, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from mcuq.cli import main
+from mcuq.resources import resource_dir
+
+DIGITS = resource_dir("examples") / "digits"
+MODEL = str(DIGITS / "digits.onnx")
+CALIBRATION = str(DIGITS / "digits_calibration.npz")
+TEST = str(DIGITS / "digits_test.npz")
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def call_json(*arguments: str) -> dict[str, Any]:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled") / "digits"
+    call_json("compile", MODEL, "--board", "cortex-m4", "--calibration", CALIBRATION, "-o", str(folder))
+    return folder
+
+
+def test_compile_writes_three_files_and_prints_their_facts_as_json(tmp_path: Path) -> None:
+    found = call_json(
+        "compile",
+        MODEL,
+        "--board",
+        "cortex-m4",
+        "--calibration",
+        CALIBRATION,
+        "-o",
+        str(tmp_path / "out"),
+        "--name",
+        "net",
+    )
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["net.c", "net.h", "net.mcuq"]
+    assert sorted(found["files"]) == [str(tmp_path / "out" / name) for name in ("net.c", "net.h", "net.mcuq")]
+    assert found["name"] == "net"
+    assert found["board"] == "cortex-m4"
+    assert found["macs"] == 108_864
+    assert found["arena_bytes"] == 3072
+    assert found["flash_bytes"] == found["constant_bytes"] + found["code_bytes"]
+    assert found["calibration_samples"] == 100
+    (image,) = found["inputs"]
+    assert image == {
+        "name": "image",
+        "shape": [1, 1, 8, 8],
+        "dtype": "int8",
+        "scale": pytest.approx(1 / 255),
+        "zero_point": -128,
+    }
+    assert found["outputs"][0]["shape"] == [1, 10]
+
+
+def test_compile_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        call_json("compile", MODEL, "--board", "cortex-m4", "--calibration", CALIBRATION, "-o", str(tmp_path / folder))
+    for name in ("digits.c", "digits.h", "digits.mcuq"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_compile_without_calibration_warns_loudly_on_stderr(tmp_path: Path) -> None:
+    result = call("compile", MODEL, "--board", "cortex-m4", "-o", str(tmp_path), "--json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
+        "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images.\n"
+    )
+    assert json.loads(result.stdout)["calibration_samples"] == 0
+
+
+def test_simulate_reports_accuracy_next_to_float(compiled: Path) -> None:
+    found = call_json("simulate", str(compiled), "--data", TEST)
+    assert found["samples"] == 500
+    assert found["float_accuracy"] == pytest.approx(0.99)
+    assert found["accuracy"] >= 0.985
+    assert found["agreement"] >= 0.99
+    assert found["sqnr_db"] > 30
+
+
+def test_simulate_agrees_with_the_accuracy_counted_from_python(compiled: Path) -> None:
+    import mcuq
+
+    data = np.load(TEST)
+    outputs = mcuq.simulate(mcuq.load(compiled), data["x"]).integers["logits"]
+    expected = float((outputs.reshape(-1, 10).argmax(axis=1) == data["y"]).mean())
+    assert call_json("simulate", str(compiled), "--data", TEST)["accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_run_compares_every_byte(compiled: Path, on: str) -> None:
+    found = call_json("run", str(compiled), "--data", TEST, "--samples", "70", "--on", on)
+    assert found["samples"] == found["exact_samples"] == 70
+    assert found["compared_bytes"] == 700
+    assert found["mismatches"] == 0
+    assert found["bit_exact"] is True
+    assert (found["instructions"] is None) == (on == "host")
+    assert found["cycles"] is None
+
+
+def test_run_without_data_uses_made_up_inputs(compiled: Path) -> None:
+    assert call_json("run", str(compiled))["samples"] == 8
+
+
+def test_run_exits_with_1_and_says_where_when_a_byte_differs(compiled: Path, tmp_path: Path) -> None:
+    for path in compiled.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    source = tmp_path / "digits.c"
+    # The last bias array is the classifier's: a changed bias moves the first score.
+    head, tail = source.read_text().rsplit("_bias[10] = {\n", 1)
+    source.write_text(f"{head}_bias[10] = {{\n    1000000 + {tail.lstrip()}")
+    result = call("run", str(tmp_path), "--on", "host")
+    assert result.exit_code == 1
+    assert "NOT bit-exact" in result.stdout
+    assert re.fullmatch(
+        r"warning: first difference: sample \d, output 'logits', element 0: want -?\d+, got 127\n", result.stderr
+    )
+    assert json.loads(call("run", str(tmp_path), "--on", "host", "--json").stdout)["bit_exact"] is False
+
+
+def test_demo_does_the_main_job_in_one_object() -> None:
+    found = call_json("demo")
+    assert found["bit_exact"] is True
+    assert found["samples"] == found["exact_samples"] == 100
+    assert found["accuracy"] >= 0.97
+    for key in ("name", "files", "macs", "flash_bytes", "arena_bytes", "board", "inputs", "outputs", "instructions"):
+        assert key in found
+
+
+def test_demo_shows_digits_and_the_verdict() -> None:
+    text = call("demo").stdout
+    assert "a 4; board: 4" in text
+    assert "bit-exact: 100/100" in text
+    assert "accuracy" in text
+    assert "RAM" in text
+    assert "flash" in text
+    assert "instructions" in text
+
+
+def test_boards_lists_all_and_shows_one() -> None:
+    listed = call_json("boards")["boards"]
+    assert {"cortex-m4", "host"} <= {board["name"] for board in listed}
+    shown = call_json("boards", "cortex-m4")
+    assert shown in listed
+    assert shown["ram_bytes"] == 262_144
+    assert "256 KiB" in call("boards").stdout
+    assert "emulator" in call("boards", "cortex-m4").stdout
+
+
+def test_inspect_lists_layers_and_totals() -> None:
+    found = call_json("inspect", MODEL)
+    assert found["macs"] == 108_864
+    assert found["unsupported"] == {}
+    assert found["operators"]["Conv"] == 4
+    assert sum(layer["macs"] for layer in found["layers"]) == found["macs"]
+    assert "total" in call("inspect", MODEL).stdout
+
+
+def test_inspect_names_unsupported_nodes_without_failing(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, save
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    node = helper.make_node("Erf", ["x"], ["y"], name="gelu/erf")
+    graph = helper.make_graph([node], "g", [x], [y])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    found = call_json("inspect", str(tmp_path / "m.onnx"))
+    assert found["unsupported"] == {"Erf": ["gelu/erf"]}
+    assert found["macs"] is None
+    assert "Erf: gelu/erf" in call("inspect", str(tmp_path / "m.onnx")).stdout
+
+
+@pytest.mark.parametrize("verb", ["demo", "boards", "inspect", "compile", "simulate", "run"])
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    result = call(verb, "--help")
+    assert result.exit_code == 0
+    assert f"Example:  mcuq {verb}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compile", MODEL),
+        ("compile", MODEL, "--board"),
+        ("nonsense",),
+        ("run",),
+        ("run", "x", "--on", "mars"),
+        ("--what",),
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert call(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            ("compile", MODEL, "--board", "cortex-m5"),
+            "board 'cortex-m5' is not known; did you mean 'cortex-m4'? (mcuq boards lists them)",
+        ),
+        (("compile", "nope.onnx", "--board", "cortex-m4"), "nope.onnx: no such file"),
+        (
+            ("compile", MODEL, "--board", "cortex-m4", "--shape", "n"),
+            "--shape n: is not of the form name=N, as in --shape sequence=16",
+        ),
+        (
+            ("compile", MODEL, "--board", "cortex-m4", "--shape", "n=2"),
+            "digits.onnx: no input has a dimension 'n'; all its dimensions are fixed",
+        ),
+        (
+            ("compile", MODEL, "--board", "cortex-m4", "--name", "int"),
+            "--name 'int': is no C identifier of 40 characters at most; use letters, digits and single underscores, "
+            "as in 'int_'",
+        ),
+        (("run", "nowhere"), "nowhere: holds no compiled model; make one: mcuq compile MODEL --board NAME -o nowhere"),
+        (("inspect", "nope.onnx"), "nope.onnx: no such file"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_on_stderr_and_exit_code_1(arguments: tuple[str, ...], text: str) -> None:
+    for extra in ((), ("--json",)):
+        result = call(*arguments, *extra)
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert result.stderr == f"error: {text}\n"
+
+
+def test_an_unwritable_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    folder = tmp_path / "file" / "out"
+    result = call("compile", MODEL, "--board", "cortex-m4", "--calibration", CALIBRATION, "-o", str(folder))
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {folder}: cannot be written: Not a directory; choose another folder with -o\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failed_compile_writes_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", x=np.full((3, 1, 8, 8), np.nan, np.float32))
+    out = tmp_path / "out"
+    result = call("compile", MODEL, "--board", "cortex-m4", "--calibration", str(tmp_path / "bad.npz"), "-o", str(out))
+    assert result.exit_code == 1
+    assert "bad.npz" in result.stderr
+    assert not out.exists()
+
+
+def test_boards_of_ones_own_are_files(tmp_path: Path) -> None:
+    board = (resource_dir("boards") / "cortex-m4.toml").read_text().replace('name = "cortex-m4"', 'name = "mine"')
+    (tmp_path / "mine.toml").write_text(board.replace("ram_bytes = 262_144", "ram_bytes = 7_000"))
+    out = tmp_path / "out"
+    result = call(
+        "compile", MODEL, "--board", str(tmp_path / "mine.toml"), "--calibration", CALIBRATION, "-o", str(out)
+    )
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: model 'digits' needs 7_168 bytes of RAM (arena 3_072 + stack 4_096), mine has 7_000; largest "
+        "tensors: "
+        "'node_Conv_57' 1x8x8x16 1_024, 'node_relu' 1x8x8x16 1_024, 'node_relu_1' 1x8x8x16 1_024; "
+        "try a board with more, such as cortex-m4\n"
+    )
+    assert not out.exists()
+    (tmp_path / "mine.toml").write_text(board)
+    assert call_json("compile", MODEL, "--board", str(tmp_path / "mine.toml"), "-o", str(out))["board"] == "mine"
+    (tmp_path / "mine.toml").unlink()
+    assert call_json("run", str(out))["bit_exact"] is True

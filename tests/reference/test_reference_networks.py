@@ -1,0 +1,120 @@
+"""The trained reference networks on their real data: accuracy, bits on the host and on the emulated CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference import case, compiled, first_windows, reference_folder, roc_auc
+
+from mcuq.compile import CompiledModel, compile_model, dataset_for
+from mcuq.dataset import from_arrays
+from mcuq.quantize import input_specs
+from mcuq.simulate import quantize_inputs, simulate
+from mcuq.tensor import Array
+from mcuq.validate import check_bits, measure_accuracy, probe_inputs
+from mcuq.validate.bits import BATCH
+
+pytestmark = pytest.mark.reference
+
+CLASSIFIERS = ("kws", "kws_refw", "ic", "vww", "sww", "mnist_cnn", "mnist_mlp")
+MODELS = (*CLASSIFIERS, "ad")
+EMULATED_SAMPLES = 50
+
+# Top-1 may fall by half a point (sww: one of 30 samples); figures of the issue that asked for them.
+MOST_LOST = {"sww": 1 / 30}
+LEAST_AGREEMENT = {"kws": 0.98, "kws_refw": 0.98, "vww": 0.98, "ic": 0.97}
+LEAST_SQNR_DB = {"kws": 31.0, "ic": 28.0, "vww": 18.0}
+LEAST_AUC = 0.90
+
+# Bytes of arena, input and output included (design document KERNELS, "first version").
+MOST_ARENA_BYTES = {"kws": 18_000, "ic": 52_000, "vww": 60_000, "ad": 2_000, "sww": 8_500}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_classifier_is_as_accurate_as_the_float_model(name: str) -> None:
+    model, data = compiled(name), case(name)
+    report = measure_accuracy(model, from_arrays(data.x, input_specs(model.graph), data.y))
+    assert report.samples == len(data.y)
+    assert report.accuracy is not None
+    assert report.float_accuracy is not None
+    assert report.agreement is not None
+    print(f"{name}: {report}")
+    assert report.accuracy >= report.float_accuracy - MOST_LOST.get(name, 0.005) - 1e-9
+    assert report.agreement >= LEAST_AGREEMENT.get(name, 0.97)
+    assert report.sqnr_db >= LEAST_SQNR_DB.get(name, 28.0)
+
+
+def test_anomalies_are_told_apart() -> None:
+    model, data = compiled("ad"), case("ad")
+    (name,) = model.graph.inputs
+    (output,) = model.graph.outputs
+    scores = []
+    for x in data.x.reshape(len(data.y), 196, 1, 640):
+        integers = simulate(model.graph, quantize_inputs(model.graph, {name: x}))[output]
+        real = model.graph.tensors[output].quantization.dequantize(integers)
+        scores.append(float(((x - real) ** 2).mean()))
+    auc = roc_auc(np.array(scores), data.y)
+    print(f"ad: AUC {auc:.4f}")
+    assert auc >= LEAST_AUC
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_output_byte_on_the_host_is_the_simulators(name: str) -> None:
+    model, data = compiled(name), case(name)
+    x = first_windows(data.x) if name == "ad" else data.x
+    batches = (quantize_inputs(model.graph, b) for b in dataset_for(model.graph, x).batches(BATCH))
+    report = check_bits(model, batches, "host")
+    assert report.first_mismatch is None
+    assert report.samples == len(x)
+    assert report.compared_bytes == len(x) * model.graph.tensors[model.graph.outputs[0]].elements
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_output_byte_on_the_emulated_cortex_m4_is_the_simulators(name: str) -> None:
+    model, data = compiled(name), case(name)
+    x = first_windows(data.x) if name == "ad" else data.x
+    if name == "sww":  # 45 recordings are all there are: made-up inputs with both extremes complete the 50
+        x = np.concatenate([data.x, data.x_calibration])
+    batches = [integers(model, x[:EMULATED_SAMPLES])]
+    if len(x) < EMULATED_SAMPLES:
+        batches.append(probe_inputs(model.graph))
+    report = check_bits(model, iter(batches), "emulator")
+    print(f"{name}: {report.instructions:,} instructions, arena {model.arena_bytes:,} bytes")
+    assert report.first_mismatch is None
+    assert report.samples >= EMULATED_SAMPLES
+
+
+def integers(model: CompiledModel, x: Array) -> dict[str, Array]:
+    """Real inputs of a network with one input as one int8 batch."""
+    (name,) = model.graph.inputs
+    shape = model.graph.tensors[name].shape
+    return quantize_inputs(model.graph, {name: x.reshape(-1, *shape)})
+
+
+@pytest.mark.parametrize("name", MOST_ARENA_BYTES)
+def test_the_arena_stays_within_its_bound(name: str) -> None:
+    assert compiled(name).arena_bytes <= MOST_ARENA_BYTES[name]
+
+
+@pytest.mark.parametrize("stem", ["dynamo", "dynamo_dynbatch", "legacy", "legacy_dynbatch"])
+def test_every_export_of_the_mnist_cnn_gives_the_same_c(stem: str) -> None:
+    path = reference_folder() / "models" / f"mnist_cnn_{stem}.onnx"
+    model = compile_model(path, "cortex-m4", case("mnist_cnn").x_calibration, name="mnist_cnn")
+    names = {node.op.__class__.__name__ for node in model.graph.nodes}
+    assert names == {"Reshape", "Conv2d", "MaxPool", "FullyConnected"}
+    assert model.arena_bytes == compiled("mnist_cnn").arena_bytes
+    x = case("mnist_cnn").x[:200]
+    ours = simulate(model.graph, integers(model, x))
+    theirs = simulate(compiled("mnist_cnn").graph, integers(compiled("mnist_cnn"), x))
+    assert np.array_equal(next(iter(ours.values())), next(iter(theirs.values())))
+
+
+@pytest.mark.parametrize("name", ["mnist_mlp_dynamo", "mnist_mlp_legacy", "kws_hybrid_dq"])
+def test_the_other_exports_compile_too(name: str) -> None:
+    calibration = case("kws" if name.startswith("kws") else "mnist_mlp").x_calibration
+    model = compile_model(reference_folder() / "models" / f"{name}.onnx", "cortex-m4", calibration)
+    report = check_bits(
+        model, iter([quantize_inputs(model.graph, dataset_for_one(model.graph, calibration[:20]))]), "host"
+    )
+    assert report.first_mismatch is None
+    assert report.samples == 20

@@ -1,0 +1,68 @@
+"""The README stays true: its commands, its C and its Python are run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def block(mark: str, language: str) -> str:
+    """The fenced block behind the comment `mark`."""
+    found = re.search(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None, mark
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with the examples in it, in which the shell block has run."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    run(folder, "bash", "-euo", "pipefail", "-c", block("a test runs these commands", "sh"))
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    # The `mcuq` of this Python, not one that happens to be on PATH.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_commands_run(folder: Path) -> None:
+    assert {"digits.c", "digits.h", "digits.mcuq"} <= {path.name for path in (folder / "build" / "digits").iterdir()}
+
+
+def test_the_c_program_compiles_and_answers_with_a_digit(folder: Path) -> None:
+    (folder / "main.c").write_text(block("a test compiles and runs this program", "c"))
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Ibuild/digits", "-o", "main"]
+    run(folder, "gcc", "main.c", "build/digits/digits.c", *flags)
+    assert subprocess.run([folder / "main"], check=False).returncode in range(10)
+
+
+def test_the_python_code_runs(folder: Path) -> None:
+    assert "(100, 1, 10)" in run(folder, sys.executable, "-c", block("a test runs this code", "python"))
+
+
+def test_the_two_set_up_commands_are_there_once() -> None:
+    assert README.count("pip install '.[emulator]' && mcuq demo\n") == 1
+    assert README.count("pip install '.[dev]' && pytest\n") == 1
+
+
+def test_the_ci_script_calls_the_readmes_test_command() -> None:
+    assert "pip install '.\\[dev\\]' && pytest" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
