@@ -1,21 +1,17 @@
 """Accuracy of each calibration method, with and without bias correction, on the reference networks.
 
-    python benchmarks/accuracy.py REFERENCE_FOLDER
+    python benchmarks/accuracy.py
 
-prints the table of docs/accuracy.md. REFERENCE_FOLDER holds data/load.py, which gives each network's ONNX file,
-calibration and test inputs.
+prints the tables of docs/accuracy.md.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+from reference_cases import Case, case, roc_auc, windows_of_recordings
 
 from mcuq.compile import dataset_for
 from mcuq.importer import import_model
@@ -41,42 +37,35 @@ class Variant:
 
 def main() -> None:
     """Print one row a network and method."""
-    load = _loader(Path(sys.argv[1]) / "data" / "load.py")
     print("| network | ranges | biases | top-1 % (float) | agreement % | SQNR dB |")
     print("|---|---|---|---|---|---|")
     for name in CLASSIFIERS:
-        case = load(name)
-        graph, onnx_model = import_model(case.onnx)
-        for variant in _variants(optimize(graph), case.x_calib):
-            data = dataset_for(variant.graph, case.x_test, case.y_test)
-            report = compare_with_float(variant.graph, onnx_model.SerializeToString(), data)
+        data = case(name)
+        graph, onnx_model = import_model(data.onnx)
+        for variant in _variants(optimize(graph), data.x_calibration):
+            test = dataset_for(variant.graph, data.x, data.y)
+            report = compare_with_float(variant.graph, onnx_model.SerializeToString(), test)
             assert report.accuracy is not None
             assert report.float_accuracy is not None
             assert report.agreement is not None
             figures = f"{100 * report.accuracy:.2f} ({100 * report.float_accuracy:.2f}) | {100 * report.agreement:.2f}"
             print(f"| {name} | {_names(variant)} | {figures} | {report.sqnr_db:.1f} |", flush=True)
-    _anomaly_detection(load("ad"))
+    _anomaly_detection(case("ad"))
 
 
-def _anomaly_detection(case: Any) -> None:
+def _anomaly_detection(data: Case) -> None:
     """AUC instead of top-1: the score of a recording is the mean squared error over its 196 windows."""
     print("\n| network | ranges | biases | ROC AUC |\n|---|---|---|---|")
-    graph, _ = import_model(case.onnx)
-    for variant in _variants(optimize(graph), case.x_calib):
-        scores = [_reconstruction_error(variant.graph, x) for x in case.x_test.reshape(-1, 196, 1, 640)]
-        print(f"| ad | {_names(variant)} | {roc_auc(np.array(scores), case.y_test):.4f} |", flush=True)
+    graph, _ = import_model(data.onnx)
+    for variant in _variants(optimize(graph), data.x_calibration):
+        scores = [_reconstruction_error(variant.graph, x) for x in windows_of_recordings(data.x)]
+        print(f"| ad | {_names(variant)} | {roc_auc(np.array(scores), data.y):.4f} |", flush=True)
 
 
 def _reconstruction_error(graph: Graph, x: Array) -> float:
     (name,), (output,) = graph.inputs, graph.outputs
     integers = simulate(graph, quantize_inputs(graph, {name: x}))[output]
     return float(((x - graph.tensors[output].quantization.dequantize(integers)) ** 2).mean())
-
-
-def roc_auc(scores: Array, labels: Array) -> float:
-    """Share of (positive, negative) pairs in the right order, ties a half."""
-    positive, negative = scores[labels == 1][:, None], scores[labels == 0][None, :]
-    return float(((positive > negative) + 0.5 * (positive == negative)).mean())
 
 
 def _variants(graph: Graph, x: Array) -> Iterator[Variant]:
@@ -89,16 +78,6 @@ def _variants(graph: Graph, x: Array) -> Iterator[Variant]:
 
 def _names(variant: Variant) -> str:
     return f"{variant.method} | {'corrected' if variant.corrected else 'as they are'}"
-
-
-def _loader(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("load", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["load"] = module
-    spec.loader.exec_module(module)
-    return module.load
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference import case, compiled, first_windows, reference_folder, roc_auc
+from reference import compiled
+from reference_cases import case, reference_folder, roc_auc, windows_of_recordings
 
 from mcuq.compile import CompiledModel, compile_model, dataset_for
 from mcuq.dataset import from_arrays
@@ -49,7 +50,7 @@ def test_anomalies_are_told_apart() -> None:
     (name,) = model.graph.inputs
     (output,) = model.graph.outputs
     scores = []
-    for x in data.x.reshape(len(data.y), 196, 1, 640):
+    for x in windows_of_recordings(data.x):
         integers = simulate(model.graph, quantize_inputs(model.graph, {name: x}))[output]
         real = model.graph.tensors[output].quantization.dequantize(integers)
         scores.append(float(((x - real) ** 2).mean()))
@@ -61,7 +62,7 @@ def test_anomalies_are_told_apart() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_output_byte_on_the_host_is_the_simulators(name: str) -> None:
     model, data = compiled(name), case(name)
-    x = first_windows(data.x) if name == "ad" else data.x
+    x = windows_of_recordings(data.x)[:, 0] if name == "ad" else data.x
     batches = (quantize_inputs(model.graph, b) for b in dataset_for(model.graph, x).batches(BATCH))
     report = check_bits(model, batches, "host")
     assert report.first_mismatch is None
@@ -72,7 +73,7 @@ def test_every_output_byte_on_the_host_is_the_simulators(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_output_byte_on_the_emulated_cortex_m4_is_the_simulators(name: str) -> None:
     model, data = compiled(name), case(name)
-    x = first_windows(data.x) if name == "ad" else data.x
+    x = windows_of_recordings(data.x)[:, 0] if name == "ad" else data.x
     if name == "sww":  # 45 recordings are all there are: made-up inputs with both extremes complete the 50
         x = np.concatenate([data.x, data.x_calibration])
     batches = [integers(model, x[:EMULATED_SAMPLES])]
@@ -113,8 +114,6 @@ def test_every_export_of_the_mnist_cnn_gives_the_same_c(stem: str) -> None:
 def test_the_other_exports_compile_too(name: str) -> None:
     calibration = case("kws" if name.startswith("kws") else "mnist_mlp").x_calibration
     model = compile_model(reference_folder() / "models" / f"{name}.onnx", "cortex-m4", calibration)
-    report = check_bits(
-        model, iter([quantize_inputs(model.graph, dataset_for_one(model.graph, calibration[:20]))]), "host"
-    )
+    report = check_bits(model, iter([integers(model, calibration[:20])]), "host")
     assert report.first_mismatch is None
     assert report.samples == 20
