@@ -134,8 +134,12 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
 
 
 def runtime_functions(text: str) -> list[str]:
-    """The functions of mcuq_math.h that `text` uses, directly or through each other, in the header's order."""
-    source = (resource_dir("firmware") / "mcuq_math.h").read_text(encoding="utf-8")
+    """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order.
+
+    mcuq_math.h comes first: the headers of instruction sets build on it.
+    """
+    headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in headers)
     definition = r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline \w+ (mcuq_\w+)\(.*?\n}\n"
     by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
     wanted: set[str] = set()
