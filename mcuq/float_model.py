@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import onnx
 import onnxruntime
 
+from mcuq.errors import ModelError
 from mcuq.tensor import Array
 
 
@@ -19,11 +20,20 @@ class FloatModel:
         # One thread: results do not depend on the machine, and small models run faster.
         options.intra_op_num_threads = 1
         data = model if isinstance(model, bytes) else model.SerializeToString()
-        self._session = onnxruntime.InferenceSession(data, options, ["CPUExecutionProvider"])
+        # It takes the zeros of a Pad before MaxPool for -inf (seen up to ONNX Runtime 1.31).
+        wrong = ["Pad_Fusion"]
+        try:
+            self._session = onnxruntime.InferenceSession(
+                data, options, ["CPUExecutionProvider"], disabled_optimizers=wrong
+            )
+        except Exception as error:  # ONNX Runtime raises bare exceptions of several kinds
+            raise ModelError(f"ONNX Runtime cannot load the model: {str(error).strip().splitlines()[0]}") from None
         self.inputs: tuple[str, ...] = tuple(i.name for i in self._session.get_inputs())
         self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
 
     def run(self, sample: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Outputs by name for one float32 array an input."""
         names = list(self.outputs if outputs is None else outputs)
+        if not names:
+            return {}  # ONNX Runtime would give all outputs
         return dict(zip(names, self._session.run(names, dict(sample)), strict=True))

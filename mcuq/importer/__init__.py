@@ -21,7 +21,7 @@ def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> t
     for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
     """
     model = read_model(path, shapes)
-    return convert(model, Path(path).stem), model
+    return convert(model, Path(path).name), model
 
 
 def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:

@@ -16,7 +16,6 @@ from mcuq.tensor import Array
 
 NOT_CONSTANT = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 SHAPE_QUERIES = {"Shape", "Size"}
-STANDARD_DOMAINS = ("", "ai.onnx")
 # Domains of which ONNX Runtime has operators of its own.
 RUNTIME_DOMAINS = ("ai.onnx.ml", "com.microsoft")
 
@@ -80,12 +79,12 @@ def reads(node: onnx.NodeProto) -> list[str]:
 
 def is_foldable(node: onnx.NodeProto, constants: Collection[str]) -> bool:
     """Whether the node's value is known at compile time; Shape and Size need no values."""
-    if node.domain in STANDARD_DOMAINS:
-        if node.op_type in SHAPE_QUERIES:
-            return True
-        known = node.op_type not in NOT_CONSTANT and onnx.defs.has(node.op_type)
-    else:
+    if node.domain:
         known = node.domain in RUNTIME_DOMAINS
+    elif node.op_type in SHAPE_QUERIES:
+        return True
+    else:
+        known = node.op_type not in NOT_CONSTANT and onnx.defs.has(node.op_type)
     return known and all(name in constants for name in reads(node))
 
 
@@ -113,7 +112,7 @@ def _reason(error: Exception) -> str:
     """What ONNX Runtime says in its first line, without error codes and places in its own source."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"^.*(Status Message: |\[ShapeInferenceError\] )", "", text)
+    text = re.sub(r"^.*(Status Message: |\[\w+InferenceError\] |This is an invalid model\. .* , Error )", "", text)
     text = re.sub(
         r"^(Exception during initialization: )?\S+\.(cc|h):\d+ (.* was false\. |\w+ (?=[A-Z])|.*\) )?", "", text
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Set
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -13,7 +14,6 @@ from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
-    STANDARD_DOMAINS,
     constant_node_value,
     data_type_name,
     evaluate,
@@ -33,18 +33,16 @@ MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
 
 def convert(model: onnx.ModelProto, name: str) -> Graph:
-    """The float graph of a model with fixed input shapes."""
+    """The float graph of a model with fixed input shapes; `name` is the file's."""
     nodes = needed_nodes(model.graph, name)
     unsupported = unsupported_nodes(model.graph, nodes)
     if unsupported:
         raise ModelError(unsupported_text(name, unsupported))
     check_nodes(nodes, model)
-    graph = GraphBuilder(name)
+    graph = GraphBuilder(Path(name).stem)
     graph.reserve(output for node in nodes for output in node.output)
     read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
-    constants = {
-        t.name: tensor_value(t, f"{name}: weight '{t.name}'") for t in model.graph.initializer if t.name in read
-    }
+    constants = {t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in read}
     # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
     tensors: dict[str, str] = {}
     for value in model.graph.input:
@@ -115,7 +113,7 @@ def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> di
     for node in nodes:
         if node.op_type == "Constant" or is_foldable(node, constant):
             constant.update(node.output)
-        elif node.domain not in STANDARD_DOMAINS:
+        elif node.domain:
             found.setdefault(f"{node.domain}.{node.op_type}", []).append(node_name(node))
         elif node.op_type not in FROM_ONNX:
             found.setdefault(node.op_type, []).append(node_name(node))
@@ -134,7 +132,7 @@ def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
     context.ir_version = model.ir_version
     context.opset_imports = {"": opset(model)}
     for node in nodes:
-        if node.domain not in STANDARD_DOMAINS or any(a.HasField("g") or a.graphs for a in node.attribute):
+        if node.domain or any(a.HasField("g") or a.graphs for a in node.attribute):
             continue
         try:
             checker.check_node(node, context)
@@ -171,7 +169,7 @@ def _view(
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode()
+        return value.decode(errors="replace")
     return tuple(value) if isinstance(value, list) else value
 
 

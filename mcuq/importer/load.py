@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import TensorProto, external_data_helper, inliner
+from google.protobuf.message import DecodeError, Message
+from onnx import TensorProto, external_data_helper, helper, inliner
 
 from mcuq.errors import ModelError
 
@@ -28,6 +28,8 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     """The model with its external weights read in and its local functions inlined."""
     model = _parse(path)
     name = path.name
+    if opset(model) == 0:
+        raise ModelError(f"{name}: imports no opset of ONNX; export with opset {OLDEST_OPSET} or later")
     if opset(model) < OLDEST_OPSET:
         raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {OLDEST_OPSET} or later")
     newest = onnx.defs.onnx_opset_version()
@@ -45,7 +47,8 @@ def load_onnx(path: Path) -> onnx.ModelProto:
             "keep them in the model's folder"
         ) from None
     if model.functions:
-        model = inliner.inline_local_functions(model)
+        model = _inlined(model, name)
+    _use_short_domain(model)
     return model
 
 
@@ -66,15 +69,47 @@ def _parse(path: Path) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
-        whole = bool(model.graph.output) and opset(model) > 0
-    except DecodeError:
+        whole = bool(model.graph.output) and bool(model.opset_import) and not _has_broken_text(model)
+    except (DecodeError, UnicodeDecodeError):
         whole = False
     if not whole:
         # Every exporter writes ir_version first: protobuf field 1, a varint.
         if data[:1] == b"\x08":
             raise ModelError(f"{path.name}: is cut short or damaged after {len(data)} bytes; export or copy it again")
-        raise ModelError(f"{path.name}: is not an ONNX model")
+        raise ModelError(f"{path.name}: is not an ONNX model; give an .onnx file")
     return model
+
+
+def _inlined(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """The model without local functions: their nodes stand where they were called."""
+    try:
+        return inliner.inline_local_functions(model)
+    except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0].split("failed: ")[-1]
+        raise ModelError(f"{name}: its local functions are invalid: {reason}") from None
+
+
+def _has_broken_text(message: Message) -> bool:
+    """Whether a name anywhere in the message is not UTF-8: protobuf then gives bytes, or raises."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            if any(isinstance(text, bytes) for text in ([value] if isinstance(value, str | bytes) else value)):
+                return True
+        elif field.type == field.TYPE_MESSAGE and any(
+            _has_broken_text(inner) for inner in ([value] if isinstance(value, Message) else value)
+        ):
+            return True
+    return False
+
+
+def _use_short_domain(model: onnx.ModelProto) -> None:
+    """The default operator set may be called "ai.onnx" or ""; from here on it is ""."""
+    version, others = opset(model), [entry for entry in model.opset_import if entry.domain not in ("", "ai.onnx")]
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", version), *others])
+    for node in model.graph.node:
+        if node.domain == "ai.onnx":
+            node.domain = ""
 
 
 def _stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
@@ -92,7 +127,7 @@ def _reject_tensor_types(model: onnx.ModelProto, name: str) -> None:
     typed = [(t.name, t.data_type) for t in graph.initializer]
     typed += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output)]
     typed += [
-        (node.output[0], attribute.t.data_type)
+        (node.output[0] if node.output else node.name, attribute.t.data_type)
         for node in graph.node
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR

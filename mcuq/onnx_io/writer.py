@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,23 @@ IR_VERSION = 8  # the first that goes with opset 17: runtimes from 2022 on read 
 class OnnxWriter:
     """Collects nodes and constants; operators' `to_onnx` methods call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        """`taken` are the tensor names of the graph: the writer's own keep clear of them."""
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[TensorProto] = []
+        self._prefix = "mcuq"
+        while any(name.startswith(f"{self._prefix}.") for name in taken):
+            self._prefix += "_"
 
     def constant(self, data: Array) -> str:
         """Add constant data; returns its name."""
-        name = f"mcuq.constant.{len(self.initializers)}"
+        name = f"{self._prefix}.constant.{len(self.initializers)}"
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
         return name
 
     def node(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node; returns its output's name."""
-        output = output or f"mcuq.value.{len(self.nodes)}"
+        output = output or f"{self._prefix}.value.{len(self.nodes)}"
         self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
         return output
 
@@ -51,7 +55,7 @@ class OnnxWriter:
 
 def write_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
     """The float graph as an ONNX model that gives `outputs` (default: the graph's own)."""
-    writer = OnnxWriter()
+    writer = OnnxWriter(graph.tensors)
     for layer in graph.layers():
         layer.op.to_onnx(layer, writer)
     used = {name for node in writer.nodes for name in node.input}

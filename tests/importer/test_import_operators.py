@@ -1,0 +1,88 @@
+"""Every operator, in a plain form, at every opset from 7 on that changed its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+import pytest
+from onnx_models import check_import, ints, model, node, random
+
+from mcuq.ops import FROM_ONNX
+from mcuq.tensor import Array
+
+OLDEST, NEWEST = 7, 26  # NEWEST: what ONNX Runtime runs
+
+IMAGE = (1, 3, 6, 5)
+
+# Operator -> (attributes, constant inputs) of a plain form at an opset; the input is IMAGE unless FLAT names it.
+Form = Callable[[int], tuple[dict[str, object], dict[str, Array]]]
+FLAT = {"Gemm": (2, 5), "MatMul": (2, 5)}
+
+
+def attribute_or_input(since: int, attribute: dict[str, object], constants: dict[str, Array]) -> Form:
+    """What became an input at opset `since`."""
+    return lambda opset: (attribute, {}) if opset < since else ({}, constants)
+
+
+def always(attributes: dict[str, object] | None = None, constants: dict[str, Array] | None = None) -> Form:
+    return lambda opset: (attributes or {}, constants or {})
+
+
+FORMS: dict[str, Form] = {
+    "Add": always(constants={"b": random(3, 1, 1)}),
+    "AveragePool": always({"kernel_shape": [2, 2]}),
+    "BatchNormalization": always(
+        {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
+    ),
+    "Clip": attribute_or_input(11, {"min": -0.5, "max": 0.75}, {"min": random(), "max": random(seed=3) + 2}),
+    "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
+    "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
+    "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
+    "Flatten": always({"axis": 2}),
+    "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
+    "GlobalAveragePool": always(),
+    "HardSigmoid": always({"alpha": 0.25, "beta": 0.375}),
+    "HardSwish": always(),
+    "Identity": always(),
+    "LeakyRelu": always({"alpha": 0.125}),
+    "LogSoftmax": always({"axis": 1}),
+    "MatMul": always(constants={"b": random(5, 4)}),
+    "MaxPool": always({"kernel_shape": [2, 2]}),
+    "Mul": always(constants={"b": random(3, 1, 1)}),
+    "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
+    "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "Relu": always(),
+    "Reshape": always(constants={"shape": ints(1, -1, 5)}),
+    "Sigmoid": always(),
+    "Slice": attribute_or_input(
+        10, {"starts": [1], "ends": [5], "axes": [2]}, {"starts": ints(1), "ends": ints(5), "axes": ints(2)}
+    ),
+    "Softmax": always({"axis": 1}),
+    "Squeeze": attribute_or_input(13, {"axes": [0]}, {"axes": ints(0)}),
+    "Sub": always(constants={"b": random(3, 1, 1)}),
+    "Tanh": always(),
+    "Transpose": always({"perm": [0, 2, 1, 3]}),
+    "Unsqueeze": attribute_or_input(13, {"axes": [0, 3]}, {"axes": ints(0, 3)}),
+}
+
+
+def versions() -> list[tuple[str, int]]:
+    """(operator, opset) at which its definition changed, and the oldest and newest at which it can be used."""
+    found = set()
+    for schema in onnx.defs.get_all_schemas_with_history():
+        if schema.domain == "" and schema.name in FROM_ONNX:
+            found.add((schema.name, max(schema.since_version, OLDEST)))
+            found.add((schema.name, NEWEST))
+    return sorted(found)
+
+
+def test_every_operator_has_a_form_here():
+    assert FORMS.keys() == FROM_ONNX.keys()
+
+
+@pytest.mark.parametrize(("op_type", "opset"), versions())
+def test_an_operator_means_the_same_at_every_opset(op_type, opset):
+    attributes, constants = FORMS[op_type](opset)
+    layer = node(op_type, ["x", *constants], "y", **attributes)
+    check_import(model([layer], {"x": FLAT.get(op_type, IMAGE)}, constants=constants, opset=opset))

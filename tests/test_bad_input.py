@@ -1,0 +1,610 @@
+"""Whatever a user may get wrong ends in one line that says what is wrong and what to do, never in a traceback."""
+
+from __future__ import annotations
+
+import random as mutations
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import ints, model, node, random, saved
+
+from mcuq import errors, fit
+from mcuq.compile import compile_model
+from mcuq.errors import McuqError
+from mcuq.importer import import_model
+from mcuq.ops import FROM_ONNX
+from mcuq.passes import optimize
+
+X = {"x": [1, 2, 4, 4]}
+WEIGHTS = {"w": random(3, 2, 2, 2)}
+SUPPORTED = ", ".join(sorted(FROM_ONNX))
+
+# What only somebody who knows mcuq's code, or that of its libraries, would understand.
+INTERNALS = ("Traceback", "Error", "onnxruntime", "ONNXRuntime", "numpy", "protobuf", "object at 0x", "<class", "None")
+
+
+def conv(**changes: object) -> onnx.ModelProto:
+    """A model that compiles, unless changed."""
+    options = {"inputs": X, "constants": WEIGHTS, **changes}
+    return model([node("Conv", ["x", "w"], "y", "conv")], **options)
+
+
+def relu(kind: int = TensorProto.FLOAT, shape: list[int | str | None] | None = X["x"], **options) -> onnx.ModelProto:
+    """A model of one node; its input has an element type."""
+    proto = model([node("Relu", ["x"], "y", "relu")], {"x": shape}, **options)
+    proto.graph.input[0].type.tensor_type.elem_type = kind
+    return proto
+
+
+def error_text(kind: type[McuqError], *arguments, **options) -> str:
+    """The text of the error of that kind that compiling ends with: one line, about the user's things alone."""
+    with pytest.raises(McuqError) as caught:
+        compile_model(*arguments, **options)
+    text = str(caught.value)
+    assert type(caught.value) is kind
+    assert "\n" not in text
+    assert not any(word in text for word in INTERNALS), text
+    return text
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Returns the text of the ModelError that compiling a model ends with; the folder must not be in it."""
+
+    def compile_error(proto: onnx.ModelProto, **options) -> str:
+        text = error_text(errors.ModelError, saved(proto, tmp_path), **options)
+        assert str(tmp_path) not in text
+        return text
+
+    return compile_error
+
+
+@pytest.fixture
+def refused_data(tmp_path):
+    """Returns the text of the error that calibrating a good model with bad data ends with."""
+    path = saved(conv(), tmp_path)
+    return lambda data, kind=errors.DataError: error_text(kind, path, calibration=data)
+
+
+# Files
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    path = tmp_path / "no.onnx"
+    assert error_text(errors.ModelError, path) == f"{path}: no such file"
+
+
+def test_a_folder_instead_of_a_model(tmp_path):
+    assert error_text(errors.ModelError, tmp_path) == f"{tmp_path}: is a folder; give the .onnx file in it"
+
+
+def test_a_path_that_cannot_be_read(tmp_path):
+    path = tmp_path / ("n" * 300)
+    assert error_text(errors.ModelError, path) == f"{path}: cannot be read: File name too long"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello\n",
+        b"import torch\n",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20",
+        b"PK\x03\x04\x14\0\0\0",
+        b"TFL3",
+        b"\x1c\0\0\0TFL3\x14\0\x20\0",
+        bytes(range(9, 256)),
+        np.random.default_rng(0).bytes(4096),
+    ],
+    ids=["empty", "text", "python", "png", "zip", "magic", "tflite", "counting", "random"],
+)
+def test_a_file_that_is_no_onnx_model(tmp_path, data):
+    (tmp_path / "net.onnx").write_bytes(data)
+    text = error_text(errors.ModelError, tmp_path / "net.onnx")
+    assert text == "net.onnx: is not an ONNX model; give an .onnx file"
+
+
+def test_a_model_cut_short_anywhere(tmp_path):
+    data = conv(producer_name="pytorch").SerializeToString()
+    path = tmp_path / "net.onnx"
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        wanted = f"is cut short or damaged after {length} bytes; export or copy it again"
+        if length == 0:
+            wanted = "is not an ONNX model; give an .onnx file"
+        assert error_text(errors.ModelError, path) == f"net.onnx: {wanted}"
+
+
+def test_external_weights_that_are_missing(tmp_path):
+    onnx.save_model(conv(), tmp_path / "net.onnx", save_as_external_data=True, location="net.data", size_threshold=0)
+    (tmp_path / "net.data").unlink()
+    assert error_text(errors.ModelError, tmp_path / "net.onnx") == (
+        "net.onnx: external weights 'net.data' are missing or unreadable; keep them in the model's folder"
+    )
+
+
+def test_external_weights_of_which_one_file_is_missing(tmp_path):
+    proto = model(
+        [node("Constant", [], "v", value=numpy_helper.from_array(random(3))), node("Add", ["x", "v"], "a"),
+         node("Add", ["a", "w"], "y")],
+        {"x": [1, 3]},
+        constants={"w": random(3)},
+    )  # fmt: skip
+    onnx.save_model(
+        proto,
+        tmp_path / "net.onnx",
+        save_as_external_data=True,
+        all_tensors_to_one_file=False,
+        size_threshold=0,
+        convert_attribute=True,
+    )
+    stored = [path for path in tmp_path.iterdir() if path.name != "net.onnx"]
+    assert len(stored) == 2
+    stored[0].unlink()
+    assert error_text(errors.ModelError, tmp_path / "net.onnx") == (
+        f"net.onnx: external weights '{stored[0].name}' are missing or unreadable; keep them in the model's folder"
+    )
+
+
+def test_external_weights_outside_the_models_folder(tmp_path):
+    proto = conv()
+    weight = proto.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="../secret")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(bytes(96))
+    assert error_text(errors.ModelError, saved(proto, folder)) == (
+        "net.onnx: external weights '../secret' are missing or unreadable; keep them in the model's folder"
+    )
+
+
+# Versions, operators, graphs
+
+
+def test_an_opset_that_is_too_old_or_too_new(refused):
+    assert refused(relu(opset=6)) == "net.onnx: opset 6 is not supported; export with opset 7 or later"
+    newest = onnx.defs.onnx_opset_version()
+    assert refused(relu(opset=99)) == f"net.onnx: opset 99 is not supported; export with opset {newest} or earlier"
+
+
+def test_a_model_without_an_opset(refused):
+    imports = [helper.make_opsetid("mine", 1)]
+    assert refused(relu(opset_imports=imports)) == "net.onnx: imports no opset of ONNX; export with opset 7 or later"
+    proto = relu()
+    del proto.opset_import[:]
+    size = len(proto.SerializeToString())
+    assert refused(proto) == f"net.onnx: is cut short or damaged after {size} bytes; export or copy it again"
+
+
+def test_all_unsupported_operators_are_listed_at_once(refused):
+    nodes = [
+        node("Erf", ["x"], "a", "first"),
+        node("Erf", ["a"], "b"),
+        node("Foo", ["b"], "c", "not in ONNX"),
+        node("Relu", ["c"], "d", "fine"),
+        node("Block", ["d"], "e", "custom", domain="my.ops"),
+        node("Gelu", ["e"], "f", "contributed", domain="com.microsoft"),
+        node("Custom", ["w"], "g", "on constants", domain="my.ops"),
+        node("Add", ["f", "g"], "y"),
+    ]
+    assert refused(model(nodes, X, constants=WEIGHTS)) == (
+        "net.onnx: operators that are not supported: Erf ('first', 'b'); Foo ('not in ONNX'); "
+        "com.microsoft.Gelu ('contributed'); my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
+        f"supported: {SUPPORTED}"
+    )
+
+
+def test_a_quantized_model_lists_its_operators(refused):
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], "q", "quantize"),
+        node("DequantizeLinear", ["q", "s", "z"], "y", "dequantize"),
+    ]
+    constants = {"s": np.float32(0.1), "z": np.int8(3)}
+    assert refused(model(nodes, X, constants=constants)) == (
+        "net.onnx: operators that are not supported: DequantizeLinear ('dequantize'); QuantizeLinear ('quantize'); "
+        f"supported: {SUPPORTED}"
+    )
+
+
+@pytest.mark.parametrize("op_type", ["If", "Loop"])
+def test_control_flow_is_not_supported(refused, op_type):
+    def body(name: str, *inputs: onnx.ValueInfoProto, condition: str | None = None) -> onnx.GraphProto:
+        outputs = [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, None)]
+        if condition:
+            outputs.insert(0, helper.make_tensor_value_info(condition, TensorProto.BOOL, []))
+        return helper.make_graph([node("Neg", ["r"], f"{name}_out")], name, list(inputs), outputs)
+
+    if op_type == "If":
+        flow = node("If", ["condition"], "y", "flow", then_branch=body("then"), else_branch=body("else"))
+    else:
+        inputs = [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, None),
+        ]
+        flow = node("Loop", ["count", "condition", "x"], "y", "flow", body=body("loop", *inputs, condition="go"))
+    constants = {"condition": np.array(True), "count": np.array(3)}
+    assert refused(model([node("Relu", ["x"], "r"), flow], X, constants=constants)) == (
+        f"net.onnx: operators that are not supported: {op_type} ('flow'); supported: {SUPPORTED}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (
+            [node("Add", ["x", "b"], "a", "n1"), node("Relu", ["a"], "b", "n2"), node("Relu", ["b"], "y", "n3")],
+            "nodes form a cycle: n1 -> n2 -> n1",
+        ),
+        ([node("Relu", ["y"], "y", "n1")], "nodes form a cycle: n1 -> n1"),
+        ([node("Relu", ["x"], "y", "n1"), node("Tanh", ["x"], "y", "n2")], "tensor 'y' is computed twice"),
+        ([node("Relu", ["x"], "x"), node("Relu", ["x"], "y")], "tensor 'x' is computed twice"),
+        ([node("Relu", ["x"], "w"), node("Add", ["x", "w"], "y")], "tensor 'w' is computed twice"),
+        ([node("Add", ["x", "q"], "y", "n1")], "tensor 'q', read by Add 'n1', is never computed"),
+        ([node("Relu", ["x"], "a")], "tensor 'y', read by the model's outputs, is never computed"),
+    ],
+)
+def test_a_graph_that_is_invalid(refused, nodes, message):
+    assert refused(model(nodes, X, constants={"w": random(1)})) == f"net.onnx: invalid graph: {message}"
+
+
+def test_an_output_that_depends_on_no_input(refused):
+    nodes = [node("Relu", ["x"], "a"), node("Constant", [], "y", value_float=1.0)]
+    for output in ("y", "w"):
+        proto = model(nodes, X, ["a", output], WEIGHTS)
+        assert refused(proto) == f"net.onnx: output '{output}' is constant; it depends on no input"
+
+
+def test_weights_that_are_computed(refused):
+    assert refused(conv(inputs=X | {"w": [3, 2, 2, 2]}, constants={})) == (
+        "Conv 'conv': weight must be a constant; export the model with fixed weights and shapes"
+    )
+    assert refused(model([node("MatMul", ["x", "w"], "y", "product")], X | {"w": [4, 4]})) == (
+        "MatMul 'product': needs one constant matrix; products of two computed tensors are not supported"
+    )
+
+
+# Shapes and types
+
+
+def test_a_dimension_that_is_not_known(refused):
+    assert refused(relu(shape=[1, 2, "height", 4])) == (
+        "net.onnx: input 'x' has the unknown dimension 'height' at axis 2; give its size with --shape height=N"
+    )
+    assert refused(relu(shape=[1, 2, None, 4])) == (
+        "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; export the model with a fixed size there"
+    )
+    assert refused(relu(shape=["N", 2, "N"])) == (
+        "net.onnx: input 'x' has the unknown dimension 'N' at axis 2; give its size with --shape N=N"
+    )
+
+
+@pytest.mark.parametrize("shape", [None, []])
+def test_an_input_without_a_shape(refused, shape):
+    assert refused(relu(shape=shape)) == "net.onnx: input 'x' has no shape; export the model with input shapes"
+
+
+def test_a_size_for_a_dimension_that_is_not_there(refused):
+    proto = relu(shape=["batch", 2, "height", "width"])
+    sizes = {"height": 3, "width": 3}
+    assert refused(proto, shapes=sizes | {"hieght": 3}) == (
+        "net.onnx: no input has a dimension 'hieght'; did you mean 'height'?"
+    )
+    assert refused(proto, shapes=sizes | {"q": 3}) == (
+        "net.onnx: no input has a dimension 'q'; its symbols are batch, height, width"
+    )
+    assert refused(relu(), shapes={"q": 3}) == "net.onnx: no input has a dimension 'q'; all its dimensions are fixed"
+    assert refused(proto, shapes=sizes | {"height": 0}) == (
+        "net.onnx: dimension 'height' cannot be 0; give a size of 1 or more"
+    )
+
+
+def test_a_size_that_no_board_could_hold(refused):
+    assert refused(relu(shape=[1, "height"]), shapes={"height": 10**12}) == (
+        "Relu 'relu': gives a tensor of shape [1, 1000000000000]; supported are 1 to 2147483647 elements"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (TensorProto.FLOAT16, "float16"),
+        (TensorProto.BFLOAT16, "bfloat16"),
+        (TensorProto.DOUBLE, "double"),
+        (TensorProto.INT8, "int8"),
+        (TensorProto.UINT8, "uint8"),
+        (TensorProto.INT64, "int64"),
+        (TensorProto.BOOL, "bool"),
+        (TensorProto.FLOAT8E4M3FN, "float8e4m3fn"),
+        (99, "data type 99"),
+    ],
+)
+def test_inputs_and_outputs_that_are_not_float32(refused, kind, name):
+    assert refused(relu(kind)) == (
+        f"net.onnx: input 'x' is {name}; only float32 inputs are supported, mcuq quantizes them"
+    )
+    assert refused(relu(outputs={"y": kind})) == (f"net.onnx: output 'y' is {name}; only float32 outputs are supported")
+
+
+def test_an_input_that_is_no_tensor(refused):
+    proto = relu()
+    proto.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = TensorProto.FLOAT
+    assert refused(proto) == "net.onnx: input 'x' is a sequence; only float32 tensors are supported"
+
+
+@pytest.mark.parametrize("place", ["input", "output", "initializer", "Constant"])
+@pytest.mark.parametrize(
+    ("type_name", "kind"),
+    [
+        ("INT4", "sub-byte"),
+        ("UINT4", "sub-byte"),
+        ("FLOAT4E2M1", "sub-byte"),
+        ("STRING", "string"),
+        ("COMPLEX64", "complex"),
+        ("COMPLEX128", "complex"),
+    ],
+)
+def test_tensors_of_types_that_are_not_supported(refused, type_name, kind, place):
+    code = TensorProto.DataType.Value(type_name)
+    stored = TensorProto(name="t", data_type=code, dims=[2])
+    operand = model([node("Mul", ["x", "t"], "y")], X, constants={"t": stored})
+    spelled = model([node("Constant", [], "t", value=stored), node("Mul", ["x", "t"], "y")], X)
+    proto, tensor = {
+        "input": (relu(code), "x"),
+        "output": (relu(outputs={"y": code}), "y"),
+        "initializer": (operand, "t"),
+        "Constant": (spelled, "t"),
+    }[place]
+    assert refused(proto) == (
+        f"net.onnx: tensor '{tensor}' is {type_name.lower()}; {kind} tensors are not supported, use float32"
+    )
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("stored", ["initializer", "Constant"])
+def test_weights_that_are_not_finite(refused, stored, value):
+    weight = WEIGHTS["w"].copy()
+    weight[0, 0, 0, :] = value
+    if stored == "Constant":
+        constant = node("Constant", [], "w", value=numpy_helper.from_array(weight))
+        proto = model([constant, node("Conv", ["x", "w"], "y", "conv")], X)
+    else:
+        proto = conv(constants={"w": weight})
+    assert refused(proto) == ("Conv 'conv': weight 'w' holds 2 NaN or infinite of 24 values; train or export it again")
+
+
+@pytest.mark.parametrize("operand", range(1, 5))
+def test_statistics_that_are_not_finite(refused, operand):
+    names = ("scale", "B", "mean", "var")
+    constants = {name: np.full(2, 0.5, np.float32) for name in names}
+    constants[names[operand - 1]][1] = np.nan
+    proto = model([node("BatchNormalization", ["x", *names], "y", "bn")], X, constants=constants)
+    what = names[operand - 1]
+    assert refused(proto) == (
+        f"BatchNormalization 'bn': {what} '{what}' holds 1 NaN or infinite of 2 values; train or export it again"
+    )
+
+
+def test_a_variance_that_is_negative(refused):
+    constants = {name: np.full(2, 0.5, np.float32) for name in ("s", "b", "m")}
+    constants["v"] = np.array([0.5, -1], np.float32)
+    proto = model([node("BatchNormalization", ["x", *constants], "y", "bn", epsilon=0.25)], X, constants=constants)
+    assert refused(proto) == "BatchNormalization 'bn': var + epsilon is -0.75 in channel 1; it must be positive"
+
+
+def test_an_accumulator_that_could_overflow(tmp_path):
+    gemm = node("Gemm", ["x", "w"], "y", "fc")
+    proto = model([gemm], {"x": [1, 200_000]}, constants={"w": np.ones((200_000, 1), np.float32)})
+    assert error_text(errors.QuantizationError, saved(proto, tmp_path)) == (
+        "FullyConnected 'fc': the accumulator of output channel 0 can reach 3251200000, more than int32 holds "
+        "(2147483647); split the layer, which sums 200000 products"
+    )
+
+
+# Calibration data
+
+
+DATA = random(8, 2, 4, 4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_calibration_data_that_are_not_finite(refused_data, tmp_path, value):
+    data = DATA.copy()
+    data[3, 0, 0, :2] = value
+    wanted = "sample 3: 2 of 32 values are NaN, Inf or beyond float32; mend or remove the sample"
+    assert refused_data(data) == f"data: array 'x', {wanted}"
+    np.savez(tmp_path / "cal.npz", x=data)
+    assert refused_data(tmp_path / "cal.npz") == f"cal.npz: array 'x', {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            random(8, 2, 4, 5),
+            "array 'x': shape (8, 2, 4, 5) does not fit the model's input 'x'; give (N, 2, 4, 4) for N samples",
+        ),
+        (
+            random(2, 4, 4),
+            "array 'x': shape (2, 4, 4) does not fit the model's input 'x'; give (N, 2, 4, 4) for N samples",
+        ),
+        (
+            DATA.astype(np.complex64),
+            "array 'x': dtype complex64 is not supported; use float32, float64, float16 or integers",
+        ),
+        (DATA.astype("U5"), "array 'x': dtype <U5 is not supported; use float32, float64, float16 or integers"),
+        ({"input": DATA}, "no array 'x' for the model's input 'x'; the arrays are: 'input'"),
+        ({}, "no array 'x' for the model's input 'x'; the arrays are: none"),
+        (DATA[:0], "array 'x': shape (0, 2, 4, 4) has fewer than one sample; give at least one"),
+    ],
+)
+def test_calibration_data_that_do_not_fit(refused_data, data, message):
+    assert refused_data(data) == f"data: {message}"
+
+
+def test_calibration_data_that_are_not_there(refused_data, tmp_path):
+    path = tmp_path / "cal.npz"
+    assert (
+        refused_data(path) == f"{path}: no such file or folder; give an .npz file, or a folder of .npy files or images"
+    )
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_calibration_data_that_are_constant(refused_data, value):
+    assert refused_data(np.full_like(DATA, value), errors.QuantizationError) == (
+        f"tensor 'x': is {value} throughout the 8 calibration samples, so its range cannot be known; "
+        "give calibration data that varies"
+    )
+
+
+@pytest.mark.parametrize("op_type", ["Identity", "Flatten", "Softmax"])
+def test_a_model_of_which_no_layer_needs_calibration_compiles(tmp_path, op_type):
+    compiled = compile_model(saved(model([node(op_type, ["x"], "y")], X), tmp_path), calibration=DATA)
+    assert compiled.graph.outputs == ("y",)
+
+
+# Boards
+
+
+BOARD = """
+name = "tiny"
+description = "A board with less memory than any"
+verified = "untried"
+clock_hz = 1_000_000
+
+[cpu]
+core = "cortex-m4"
+features = []
+target = "thumb-freestanding-eabi"
+zig_cpu = "cortex_m4"
+gcc = "arm-none-eabi-gcc"
+gcc_flags = []
+
+[memory]
+flash_address = 0x0800_0000
+flash_bytes = 2_000
+ram_address = 0x2000_0000
+ram_bytes = 6_000
+"""
+
+
+@pytest.fixture
+def tiny_board(tmp_path):
+    (tmp_path / "tiny.toml").write_text(BOARD)
+    return str(tmp_path / "tiny.toml")
+
+
+@pytest.fixture(params=["roomy", "none"])
+def suggestion(request, monkeypatch):
+    """What the error says of other boards, with and without one that would do."""
+    names = ("cortex-m4",) if request.param == "roomy" else ()
+    monkeypatch.setattr(fit, "board_names", lambda: names)
+    return "try a board with more, such as cortex-m4" if names else "use a smaller model"
+
+
+def test_a_board_that_is_not_known(tmp_path):
+    path = saved(conv(), tmp_path)
+    assert error_text(errors.BoardError, path, board="cortexm4") == (
+        "board 'cortexm4' is not known; did you mean 'cortex-m4'? (mcuq boards lists them)"
+    )
+    assert error_text(errors.BoardError, path, board="q") == "board 'q' is not known (mcuq boards lists them)"
+
+
+def test_a_model_that_needs_more_ram_than_the_board_has(tmp_path, tiny_board, suggestion):
+    nodes = [
+        node("Conv", ["x", "w"], "a", "first", pads=[1, 1, 1, 1]),
+        node("Conv", ["a", "v"], "y", "second"),
+    ]
+    constants = {"w": random(8, 2, 3, 3), "v": random(4, 8, 3, 3)}
+    path = saved(model(nodes, {"x": [1, 2, 16, 16]}, constants=constants), tmp_path)
+    roomy = BOARD.replace('"tiny"', '"roomy"').replace("ram_bytes = 6_000", "ram_bytes = 60_000")
+    (tmp_path / "roomy.toml").write_text(roomy)
+    arena_bytes = compile_model(path, board=str(tmp_path / "roomy.toml")).arena_bytes
+    assert error_text(errors.BoardError, path, board=tiny_board) == (
+        f"model 'net' needs {arena_bytes + 4096:_} bytes of RAM (arena {arena_bytes:_} + stack 4_096), tiny has "
+        "6_000; largest tensors: 'first' 1x16x16x8 2_048, 'second' 1x14x14x4 784, 'y' 1x4x14x14 784; "
+        f"{suggestion}"
+    )
+    assert arena_bytes >= 2048 + 784
+
+
+def test_a_model_that_needs_more_flash_than_the_board_has(tmp_path, tiny_board, suggestion):
+    nodes = [node("Gemm", ["x", "w", "b"], "a", "first"), node("Gemm", ["a", "v"], "y", "second")]
+    constants = {"w": random(100, 40), "b": random(40), "v": random(40, 10)}
+    path = saved(model(nodes, {"x": [1, 100]}, constants=constants), tmp_path)
+    constant_bytes = 100 * 40 + 40 * 10 + (40 + 10) * 8
+    assert error_text(errors.BoardError, path, board=tiny_board) == (
+        f"model 'net' needs {constant_bytes:_} bytes of flash (constants {constant_bytes:_} without code), tiny has "
+        "2_000; largest tensors: 'first.weight' 40x100 4_000, 'second.weight' 10x40 400, 'first.bias' 40 160; "
+        f"{suggestion}"
+    )
+
+
+# Damage
+
+
+def valuable() -> bytes:
+    """A small model with something of everything that an importer reads."""
+    channels = {name: random(3, low=0.5, seed=i) for i, name in enumerate(("scale", "shift", "mean", "var"))}
+    constants = {
+        "pads": ints(0, 0, 1, 0, 0, 0, 0, 1),
+        "w": random(3, 2, 2, 2),
+        "b": random(3),
+        **channels,
+        "low": np.float32(0),
+        "high": np.float32(6),
+        "matrix": random(2, 12),
+    }
+    nodes = [
+        node("Pad", ["x", "pads"], "p", "pad"),
+        node("Conv", ["p", "w", "b"], "c", "conv", pads=[0, 1, 1, 0], kernel_shape=[2, 2], auto_pad="NOTSET"),
+        node("BatchNormalization", ["c", *channels], "n", "bn", epsilon=1e-3),
+        node("Clip", ["n", "low", "high"], "r", "clip"),
+        node("MaxPool", ["r"], "m", "pool", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Shape", ["m"], "sizes", "shape"),
+        node("Constant", [], "first", value=numpy_helper.from_array(ints(0))),
+        node("Gather", ["sizes", "first"], "batch", "gather", axis=0),
+        node("Constant", [], "rest", value_ints=[-1]),
+        node("Concat", ["batch", "rest"], "target", "target", axis=0),
+        node("Reshape", ["m", "target"], "f", "flatten"),
+        node("Gemm", ["f", "matrix"], "o", "fc", transB=1, alpha=0.5),
+        node("Softmax", ["o"], "y", "softmax", axis=1),
+    ]
+    proto = model(nodes, {"x": ["batch", 2, 4, 4]}, ["y", "f"], constants, producer_name="pytorch")
+    return proto.SerializeToString()
+
+
+def import_mutated(data: bytes, seeds: range, path: Path) -> tuple[int, int]:
+    """Change one to three bytes for each seed; the numbers of models that were read and that were refused."""
+    read = refused = 0
+    for seed in seeds:
+        rng = mutations.Random(seed)
+        changed = bytearray(data)
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        path.write_bytes(changed)
+        try:
+            optimize(import_model(path)[0])
+            read += 1
+        except McuqError:
+            refused += 1
+    return read, refused
+
+
+def test_a_model_with_damaged_bytes_is_read_or_refused(tmp_path):
+    read, refused = import_mutated(valuable(), range(600), tmp_path / "net.onnx")
+    assert min(read, refused) > 60
+
+
+@pytest.mark.slow
+def test_many_models_with_damaged_bytes_are_read_or_refused(tmp_path):
+    read, refused = import_mutated(valuable(), range(600, 20_000), tmp_path / "net.onnx")
+    assert min(read, refused) > 2000
