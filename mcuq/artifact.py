@@ -11,7 +11,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,10 +25,11 @@ from mcuq.identifiers import identifier
 from mcuq.ir import Graph, Node, verify
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
+from mcuq.quantize import Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 _TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -102,6 +103,7 @@ def load(folder: str | Path) -> CompiledModel:
             manifest["arena_bytes"],
             manifest["constant_bytes"],
             manifest["calibration_samples"],
+            Pruned(**manifest["pruned"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -144,6 +146,7 @@ def _pack(model: CompiledModel) -> bytes:
         "arena_bytes": model.arena_bytes,
         "constant_bytes": model.constant_bytes,
         "calibration_samples": model.calibration_samples,
+        "pruned": asdict(model.pruned),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()

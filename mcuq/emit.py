@@ -12,7 +12,7 @@ import numpy as np
 
 from mcuq.identifiers import claim, stems
 from mcuq.ir import Graph
-from mcuq.lower import Program, Step
+from mcuq.lower import Program, Step, array_key
 from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
 from mcuq.resources import resource_dir
@@ -134,12 +134,8 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
 
 
 def runtime_functions(text: str) -> list[str]:
-    """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order.
-
-    mcuq_math.h comes first: the headers of instruction sets build on it.
-    """
-    headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
-    source = "\n".join(path.read_text(encoding="utf-8") for path in headers)
+    """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order."""
+    source = _runtime_source()
     definition = r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline \w+ (mcuq_\w+)\(.*?\n}\n"
     by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
     wanted: set[str] = set()
@@ -151,6 +147,12 @@ def runtime_functions(text: str) -> list[str]:
                 wanted.add(name)
                 pending.append(by_name[name])
     return [block for name, block in by_name.items() if name in wanted]
+
+
+def _runtime_source() -> str:
+    """All of firmware/mcuq_*.h; mcuq_math.h comes first: the headers of instruction sets build on it."""
+    headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
+    return "\n".join(path.read_text(encoding="utf-8") for path in headers)
 
 
 def render_kernel(constants: Constants, function: str) -> str:
@@ -165,16 +167,15 @@ def _names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     parts = ["run", "run_in", "arena", "digest", "arena_bytes"]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
-            parts += _port_parts(kind)
-    text = (resource_dir("firmware") / "mcuq_math.h").read_text(encoding="utf-8")
-    runtime = re.findall(r"\bmcuq_\w+", text.lower())
+            parts += [kind, *_macro_parts(kind)]
+    runtime = re.findall(r"\bmcuq_\w+", _runtime_source().lower())
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in parts))}
 
 
-def _port_parts(stem: str) -> list[str]:
-    """What follows the model's name in a port's accessor and macros."""
-    return [stem, *(f"{stem}_{part}" for part in ("elements", "scale", "zero_point", "offset"))]
+def _macro_parts(stem: str) -> list[str]:
+    """What follows the model's name in a port's macros."""
+    return [f"{stem}_{part}" for part in ("elements", "scale", "zero_point", "offset")]
 
 
 def _ports(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], list[Port]]:
@@ -186,9 +187,11 @@ def _ports(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], lis
         kind, alone = ("input", count == 1) if index < count else ("output", len(names) == count + 1)
 
         def derived(text: str, kind: str = kind if alone else "") -> set[str]:
-            # Parameters have the bare name. A port that is alone is called by its kind as well.
-            own = {f"{model_id}_{part}" for part in (_port_parts(text) if text.lower() != kind else [])}
-            return own if kind else {text, *own}
+            # A port that is alone is called by its kind, which is in `used` already, and has macros of both names.
+            macros = {f"{model_id}_{part}" for part in _macro_parts(text)}
+            if kind:
+                return macros if text.lower() != kind else set()
+            return {text, f"{model_id}_{text}", *macros}
 
         text = claim(stem, derived, used)
         found.append(Port(name, text, graph.tensors[name], kind if alone else text))
@@ -224,10 +227,10 @@ def _render_calls(
     pointers: Mapping[str, str],
     used: set[str],
 ) -> tuple[list[Function], list[DataArray], list[str]]:
-    """Functions shared by all calls with the same constants, their data, and the body of run_in."""
+    """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
     names = _function_names(program, model_id, layer_ids, used)
     functions: dict[Constants, Function] = {}
-    arrays: list[DataArray] = []
+    arrays: dict[tuple[str, bytes], DataArray] = {}
     calls: list[str] = []
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
         for stem, call in zip(_call_names(step, f"{model_id}_{layer_id}"), step.calls, strict=True):
@@ -235,8 +238,10 @@ def _render_calls(
             function = functions.get(call.constants) or Function(name, render_kernel(call.constants, name))
             users = (*function.users, _describe(step, call, layer_id))
             functions[call.constants] = replace(function, users=users, bound=max(function.bound, call.bound))
-            data = [DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a) for key, a in call.arrays.items()]
-            arrays += data
+            data = [
+                arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
+                for key, a in call.arrays.items()
+            ]
             arguments = [pointers[step.layer.inputs[i].name] for i in call.inputs]
             arguments += [array.name for array in data]
             if call.scratch_bytes:
@@ -244,7 +249,7 @@ def _render_calls(
             arguments.append(pointers[step.layer.output.name])
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
             calls.append(f"/* {layer_id} */\n    {lines.strip()});")
-    return list(functions.values()), arrays, calls
+    return list(functions.values()), list(arrays.values()), calls
 
 
 def _function_names(program: Program, model_id: str, layer_ids: Sequence[str], used: set[str]) -> dict[Constants, str]:

@@ -1,0 +1,103 @@
+import random
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcuq.plan.layout import Block, lower_bound, place
+
+BLOCKS = st.lists(
+    st.builds(
+        lambda words, first, life: Block(4 * words, first, first + life),
+        st.integers(1, 40),
+        st.integers(-1, 12),
+        st.integers(0, 6),
+    ),
+    max_size=14,
+)
+
+
+def end_of(blocks: list[Block], offsets: list[int]) -> int:
+    return max((offset + block.size_bytes for block, offset in zip(blocks, offsets, strict=True)), default=0)
+
+
+def assert_valid(blocks: list[Block], offsets: list[int]) -> None:
+    assert len(offsets) == len(blocks)
+    assert all(offset >= 0 and offset % 4 == 0 for offset in offsets)
+    for (a, at), (b, bt) in combinations(zip(blocks, offsets, strict=True), 2):
+        assert not a.meets(b) or at + a.size_bytes <= bt or bt + b.size_bytes <= at, (a, at, b, bt)
+    assert end_of(blocks, offsets) >= lower_bound(blocks)
+
+
+def random_blocks(seed: int, count: int, steps: int, longest: int) -> list[Block]:
+    rng = random.Random(seed)
+    firsts = [rng.randrange(steps) for _ in range(count)]
+    return [Block(4 * rng.randint(1, 500), first, first + rng.randint(1, longest)) for first in firsts]
+
+
+@settings(max_examples=150, deadline=None)
+@given(BLOCKS)
+def test_blocks_that_live_at_one_time_never_overlap(blocks: list[Block]) -> None:
+    assert_valid(blocks, place(blocks))
+
+
+@settings(max_examples=30, deadline=None)
+@given(BLOCKS)
+def test_the_same_blocks_get_the_same_offsets(blocks: list[Block]) -> None:
+    assert place(blocks) == place(list(blocks))
+
+
+def test_blocks_meet_where_they_share_a_step() -> None:
+    assert Block(4, 0, 2).meets(Block(4, 2, 3))
+    assert Block(4, 2, 3).meets(Block(4, 0, 2))
+    assert Block(4, 0, 9).meets(Block(4, 3, 4))
+    assert not Block(4, 0, 2).meets(Block(4, 3, 3))
+
+
+def test_the_lower_bound_is_the_most_bytes_alive_at_one_step() -> None:
+    assert lower_bound([]) == 0
+    assert lower_bound([Block(8, 0, 1), Block(16, 1, 2), Block(32, 2, 3), Block(4, 5, 5)]) == 48
+
+
+def test_no_block_and_one_block_are_placed() -> None:
+    assert place([]) == []
+    assert place([Block(12, -1, 4)]) == [0]
+
+
+def test_a_chain_of_blocks_alternates_between_two_places() -> None:
+    blocks = [Block(100, i, i + 1) for i in range(20)]
+    assert end_of(blocks, place(blocks)) == 200
+
+
+def test_a_block_moves_into_the_gap_that_two_others_leave() -> None:
+    blocks = [Block(8, 0, 3), Block(8, 0, 1), Block(8, 0, 3), Block(8, 2, 3)]
+    offsets = place(blocks)
+    assert_valid(blocks, offsets)
+    assert end_of(blocks, offsets) == 24
+
+
+def test_the_search_finds_what_no_greedy_order_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = random_blocks(seed=12, count=24, steps=16, longest=5)
+    assert end_of(blocks, place(blocks)) == lower_bound(blocks) == 8904
+    monkeypatch.setattr("mcuq.plan.layout.SEARCH_ROUNDS", 0)
+    assert end_of(blocks, place(blocks)) == 10_000
+
+
+# Seed -> bytes beyond the lower bound: what the search leaves over today. A better planner may lower a figure.
+LEFT_OVER_OF_60 = dict.fromkeys(range(12), 0) | {11: 92}
+LEFT_OVER_OF_100 = dict.fromkeys(range(12), 0) | {4: 120, 11: 88}
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "seed", "left_over"),
+    [
+        *((60, 50, seed, left_over) for seed, left_over in LEFT_OVER_OF_60.items()),
+        *((100, 80, seed, left_over) for seed, left_over in LEFT_OVER_OF_100.items()),
+    ],
+)
+def test_most_random_blocks_come_to_their_lower_bound(count: int, steps: int, seed: int, left_over: int) -> None:
+    blocks = random_blocks(seed, count, steps, longest=4)
+    offsets = place(blocks)
+    assert_valid(blocks, offsets)
+    assert end_of(blocks, offsets) - lower_bound(blocks) == left_over

@@ -1,0 +1,147 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from golden.graphs import pattern
+
+from mcuq.builder import GraphBuilder
+from mcuq.float_model import FloatModel
+from mcuq.ir import Graph
+from mcuq.lower import lower
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.weighted import BIAS_MAX
+from mcuq.ops.window import Window
+from mcuq.quantize import bias_correction, calibrate, correct_biases, quantize_graph
+from mcuq.simulate import quantize_inputs, run_layers
+from mcuq.tensor import Array, Quant
+
+Samples = list[dict[str, Array]]
+
+
+def conv_net(seed: int = 0) -> Graph:
+    """Three convolutions, one of them depthwise, and a fully connected layer."""
+    rng = np.random.default_rng(seed)
+    builder = GraphBuilder("net")
+
+    def constants(name: str, *shape: int) -> list[str]:
+        weight = rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])) * rng.uniform(0.05, 2, (shape[0], 1, 1, 1))
+        bias = rng.normal(size=shape[0]) * 0.3
+        data = ((f"{name}.w", weight), (f"{name}.b", bias))
+        return [builder.constant(value.astype(np.float32), key) for key, value in data]
+
+    x = builder.input("x", (1, 8, 8, 3))
+    same = Window((3, 3), pads=(1, 1, 1, 1))
+    x = builder.add(Conv2d(same, minimum=0.0), [x, *constants("first", 8, 3, 3, 3)], "first")
+    x = builder.add(Conv2d(same, 8, minimum=0.0), [x, *constants("depthwise", 8, 3, 3, 1)], "depthwise")
+    x = builder.add(Conv2d(Window((1, 1))), [x, *constants("pointwise", 6, 1, 1, 8)], "pointwise")
+    x = builder.add(Reshape((1, 384)), [x], "flat")
+    dense = [builder.constant(pattern(5, 384) / 10, "dense.w"), builder.constant(pattern(5), "dense.b")]
+    builder.outputs.append(builder.add(FullyConnected(), [x, *dense], "dense"))
+    return builder.graph()
+
+
+LAYERS = ("first", "depthwise", "pointwise", "dense")
+
+
+def samples_of(graph: Graph, count: int, seed: int = 1) -> Samples:
+    rng = np.random.default_rng(seed)
+    return [
+        {name: rng.uniform(-0.5, 2, graph.tensors[name].shape).astype(np.float32) for name in graph.inputs}
+        for _ in range(count)
+    ]
+
+
+def mean_errors(float_graph: Graph, graph: Graph, samples: Sequence[dict[str, Array]], name: str) -> Array:
+    """Mean error of each channel in steps."""
+    model = FloatModel(write_onnx(float_graph, [name]))
+    stacked = {key: np.stack([sample[key] for sample in samples]) for key in graph.inputs}
+    got = run_layers(graph, quantize_inputs(graph, stacked), keep_all=True)[name]
+    tensor = graph.tensors[name]
+    want = np.stack([model.run(sample, [name])[name] for sample in samples]).reshape(-1, tensor.shape[-1])
+    real = (got.reshape(-1, tensor.shape[-1]).astype(np.float64) - tensor.zero_point) * tensor.scale
+    return (real.mean(axis=0) - want.mean(axis=0)) / tensor.scale
+
+
+@pytest.fixture(scope="module")
+def net() -> tuple[Graph, Graph, Samples]:
+    """(float graph, its int8 graph with ranges that clip, samples)."""
+    graph = conv_net()
+    samples = samples_of(graph, 40)
+    ranges = {name: (low * 0.9, high * 0.9) for name, (low, high) in calibrate(graph, samples).items()}
+    return graph, quantize_graph(graph, ranges), samples
+
+
+def test_each_channels_mean_error_becomes_smaller(net: tuple[Graph, Graph, Samples]) -> None:
+    float_graph, graph, samples = net
+    corrected = correct_biases(float_graph, graph, samples)
+    for name in LAYERS:
+        before = np.abs(mean_errors(float_graph, graph, samples, name))
+        after = np.abs(mean_errors(float_graph, corrected, samples, name))
+        assert after.mean() < 0.7 * before.mean(), name
+        assert (after <= before + 0.05).all(), name
+
+
+def test_only_biases_change(net: tuple[Graph, Graph, Samples]) -> None:
+    float_graph, graph, samples = net
+    corrected = correct_biases(float_graph, graph, samples)
+    changed = {
+        name
+        for name, tensor in graph.tensors.items()
+        if tensor.data is not None and not np.array_equal(tensor.data, corrected.tensors[name].values)
+    }
+    assert changed == {f"{name}.b" for name in LAYERS}
+    assert corrected.text() == graph.text()
+    assert corrected.nodes == graph.nodes
+
+
+def test_the_uncorrected_graph_stays_as_it_was(net: tuple[Graph, Graph, Samples]) -> None:
+    float_graph, graph, samples = net
+    before = graph.tensors["first.b"].values.copy()
+    correct_biases(float_graph, graph, samples)
+    assert np.array_equal(graph.tensors["first.b"].values, before)
+
+
+def test_the_same_samples_give_the_same_biases(net: tuple[Graph, Graph, Samples]) -> None:
+    first, second = (correct_biases(*net).tensors["dense.b"].values for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_corrected_biases_leave_room_for_the_accumulator(net: tuple[Graph, Graph, Samples]) -> None:
+    corrected = correct_biases(*net)
+    for name in LAYERS:
+        assert np.abs(corrected.tensors[f"{name}.b"].values.astype(np.int64)).max() < BIAS_MAX
+    assert lower(corrected).steps
+
+
+def test_a_bias_without_room_stays_as_it_is(net: tuple[Graph, Graph, Samples]) -> None:
+    float_graph, graph, samples = net
+    bias = graph.tensors["first.b"]
+    # A channel of a scale so fine that the correction would leave int32.
+    scale = (*bias.quantization.scale[:-1], 1e-13)
+    tensors = {**graph.tensors, "first.b": replace(bias, quant=Quant(scale))}
+    corrected = correct_biases(float_graph, replace(graph, tensors=tensors), samples)
+    assert corrected.tensors["first.b"].values[-1] == bias.values[-1]
+    assert (corrected.tensors["first.b"].values[:-1] != bias.values[:-1]).any()
+
+
+def test_a_graph_without_biases_is_returned_as_it_is() -> None:
+    builder = GraphBuilder("net")
+    builder.outputs.append(builder.add(Sigmoid(), [builder.input("x", (4,))], "y"))
+    float_graph = builder.graph()
+    graph = quantize_graph(float_graph, {"x": (-1, 1), "y": (0, 1)})
+    assert correct_biases(float_graph, graph, samples_of(float_graph, 3)) is graph
+
+
+def test_samples_beyond_the_most_are_chosen_evenly(
+    net: tuple[Graph, Graph, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    float_graph, graph, samples = net
+    monkeypatch.setattr(bias_correction, "MOST_SAMPLES", 4)
+    few = [samples[i] for i in (0, 13, 26, 39)]
+    got = correct_biases(float_graph, graph, samples).tensors["dense.b"].values
+    assert np.array_equal(got, correct_biases(float_graph, graph, few).tensors["dense.b"].values)
