@@ -53,7 +53,7 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
     outputs: dict[str, tuple[int, ...]] = {}
     layers: tuple[LayerSummary, ...] = ()
     if not unsupported:
-        graph = optimize(convert(model, path.stem))
+        graph = optimize(convert(model, path.name))
         outputs = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(
             LayerSummary(

@@ -1,47 +1,104 @@
-"""What tests share: integer graphs of one layer, models around them, and runs of their C."""
+"""What tests share: integer graphs of one layer or of many side by side, and runs of their C and float meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import onnx
 
-from mcuq.boards import load_board
+from mcuq.boards import Board, load_board
 from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, assemble
+from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
-from mcuq.operator import Operator
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.operator import Layer, Operator
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
-from mcuq.tensor import Array
+from mcuq.simulate import simulate
+from mcuq.tensor import Array, Tensor
 from mcuq.validate import BitsReport, check_bits
 
+# What an operator reads: a shape is a computed input, an array a constant.
+Inputs = Sequence[tuple[int, ...] | Array]
+Case = tuple[Operator, Inputs]
 
-def float_graph(op: Operator, inputs: Sequence[tuple[int, ...] | Array]) -> Graph:
-    """A float graph of one node, y = op(x0, x1, ...): a shape is a computed input, an array a constant."""
+# Real input ranges that give zero points at both ends, in the middle and off it, at small and large scales.
+RANGES: tuple[Range, ...] = ((-1, 1), (0, 6), (-3, 0), (-0.4, 2.5), (-20, 7), (-1e-3, 1e-3), (0, 300), (-0.9, 0.1))
+
+# Steps that float32 arithmetic of ONNX Runtime may be off in the tests' layers.
+FLOAT_ROUNDING = 1e-3
+
+
+def float_graph(op: Operator, inputs: Inputs) -> Graph:
+    """A float graph of one node, y = op(x0, x1, ...)."""
     builder = GraphBuilder("layer")
-    names = [
-        builder.constant(np.asarray(value, np.float32), f"c{i}")
-        if isinstance(value, np.ndarray)
-        else builder.input(f"x{i}", value)
-        for i, value in enumerate(inputs)
-    ]
-    builder.outputs.append(builder.add(op, names, "y", "layer"))
+    _add_layer(builder, op, inputs, "layer", "y", "")
     return builder.graph()
 
 
-def integer_graph(
-    op: Operator, inputs: Sequence[tuple[int, ...] | Array], ranges: Mapping[str, Range] | None = None
-) -> Graph:
+def float_branches(cases: Sequence[Case]) -> Graph:
+    """A float graph of many nodes side by side, y0 = op0(x0_0, x0_1, ...), y1 = ..."""
+    builder = GraphBuilder("layers")
+    for i, (op, inputs) in enumerate(cases):
+        _add_layer(builder, op, inputs, f"layer{i}", f"y{i}", f"{i}_")
+    return builder.graph()
+
+
+def _add_layer(builder: GraphBuilder, op: Operator, inputs: Inputs, name: str, output: str, prefix: str) -> None:
+    names = [
+        builder.constant(np.asarray(value, np.float32), f"c{prefix}{i}")
+        if isinstance(value, np.ndarray)
+        else builder.input(f"x{prefix}{i}", value)
+        for i, value in enumerate(inputs)
+    ]
+    builder.outputs.append(builder.add(op, names, output, name))
+
+
+def integer_graph(op: Operator, inputs: Inputs, ranges: Mapping[str, Range] | None = None) -> Graph:
     """The int8 graph of one node; tensors without a range in `ranges` have [-1, 1]."""
     graph = float_graph(op, inputs)
     given = dict(ranges or {})
     return quantize_graph(graph, {name: given.get(name, (-1.0, 1.0)) for name in scaled_tensors(graph)})
 
 
-def model_of(graph: Graph, board: str = "cortex-m4", name: str = "layer") -> CompiledModel:
+def integer_branches(cases: Sequence[Case], seed: int = 0) -> Graph:
+    """The int8 graph of many nodes side by side: inputs have RANGES in turn, outputs what they then reach, cut or
+    widened at random."""
+    return with_ranges(float_branches(cases), seed)
+
+
+def with_ranges(graph: Graph, seed: int = 0, samples: int = 3) -> Graph:
+    """The int8 graph of a float graph, with ranges as `integer_branches` has them."""
+    rng = np.random.default_rng(seed)
+    ranges = {name: RANGES[(i + seed) % len(RANGES)] for i, name in enumerate(graph.inputs)}
+    computed = [name for name in scaled_tensors(graph) if name not in graph.inputs]
+    if computed:
+        model = FloatModel(write_onnx(graph, computed))
+        runs = [model.run(random_reals(graph, ranges, rng)) for _ in range(samples)]
+        for name in computed:
+            low, high = min(float(r[name].min()) for r in runs), max(float(r[name].max()) for r in runs)
+            low_factor, high_factor = rng.uniform(0.5, 1.3, 2)
+            ranges[name] = (low * low_factor, high * high_factor)
+    return quantize_graph(graph, ranges)
+
+
+def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Generator) -> dict[str, Array]:
+    """One float32 sample, evenly spread over the range of each input."""
+    return {n: rng.uniform(*ranges[n], graph.tensors[n].shape).astype(np.float32) for n in graph.inputs}
+
+
+def model_of(graph: Graph, board: str | Board = "cortex-m4", name: str = "layer") -> CompiledModel:
     """The integer graph with its C, without an ONNX model."""
-    return assemble(graph, load_board(board), name, b"", 0)
+    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"", 0)
+
+
+def portable(board: str = "cortex-m4") -> Board:
+    """The board without the CPU features that kernels may need."""
+    found = load_board(board)
+    return replace(found, cpu=replace(found.cpu, features=frozenset()))
 
 
 def random_inputs(graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
@@ -55,10 +112,59 @@ def random_inputs(graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]
     return result
 
 
-def check_c(graph: Graph, on: str, samples: int = 6, seed: int = 0) -> BitsReport:
+def check_c(graph: Graph, on: str, samples: int = 6, seed: int = 0, board: str | Board = "cortex-m4") -> BitsReport:
     """Run the graph's C on random inputs and both extremes, and assert that every byte is the simulator's."""
-    report = check_bits(model_of(graph), iter([random_inputs(graph, samples, seed)]), on)
+    report = check_bits(model_of(graph, board), iter([random_inputs(graph, samples, seed)]), on)
     assert report.first_mismatch is None, f"{graph.text()}{report.first_mismatch}"
     assert report.samples == samples
     assert report.compared_bytes > 0
     return report
+
+
+def check_portable_c(graph: Graph, on: str, samples: int = 6) -> BitsReport:
+    """`check_c` of the kernels that run on any CPU."""
+    return check_c(graph, on, samples, board=portable())
+
+
+def dequantized(graph: Graph) -> Graph:
+    """The float graph of an integer graph: the same constants as real numbers, no rounding of activations."""
+    tensors = {name: Tensor(name, t.shape) for name, t in graph.tensors.items() if not t.is_constant}
+    for layer in graph.layers():
+        for t in layer.inputs:
+            if not t.is_constant:
+                continue
+            values = t.values.astype(np.float64) - t.zero_point
+            if t.dtype == "int32":
+                # The stored bias has the input's zero point folded in.
+                weight = layer.inputs[1].values.astype(np.int64)
+                values += layer.inputs[0].zero_point * weight.reshape(len(weight), -1).sum(axis=1)
+            scale = np.array(t.quantization.scale)
+            real = values * (scale.reshape(-1, *(1,) * (values.ndim - 1)) if scale.size > 1 else scale)
+            tensors[t.name] = Tensor(t.name, t.shape, "float32", real.astype(np.float32).reshape(t.shape))
+    return replace(graph, tensors=tensors)
+
+
+def run_float(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Outputs (samples, *shape) by name of ONNX Runtime on float32 inputs (samples, *shape)."""
+    session = FloatModel(model)
+    count = len(next(iter(inputs.values())))
+    runs = [session.run({name: np.asarray(x[i]) for name, x in inputs.items()}) for i in range(count)]
+    return {name: np.stack([run[name] for run in runs]) for name in session.outputs}
+
+
+def check_float(graph: Graph, steps: float | Callable[[Layer], float], samples: int = 6, seed: int = 0) -> None:
+    """Assert that the simulator is within `steps` output steps of what ONNX Runtime computes from the same int8
+    inputs and constants as real numbers; values beyond the output's codes count as the nearest code. `steps` may
+    be a function of the layer that gives the output."""
+    inputs = random_inputs(graph, samples, seed)
+    reals = {name: graph.tensors[name].quantization.dequantize(x) for name, x in inputs.items()}
+    want = run_float(write_onnx(dequantized(graph)), reals)
+    for name, got in simulate(graph, inputs).items():
+        quant = graph.tensors[name].quantization
+        exact = np.clip(want[name].astype(np.float64) / quant.step + quant.zero_point, -128, 127)
+        off = np.abs(got - exact)
+        index = tuple(map(int, np.unravel_index(off.argmax(), off.shape)))
+        allowed = steps if isinstance(steps, float) else steps(graph.layer(graph.producers()[name]))
+        assert off[index] <= allowed + FLOAT_ROUNDING, (
+            f"{graph.text()}output '{name}', element {index}: want {exact[index]:.4f}, got {got[index]}"
+        )

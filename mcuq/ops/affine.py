@@ -31,7 +31,10 @@ def from_batch_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
     )
     if any(v.shape != (shape[1],) for v in (scale, shift, mean, variance)):
         raise node.error(f"parameters do not fit {shape[1]} channels")
-    factor = scale / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+    squared = variance + node.attribute("epsilon", 1e-5)
+    if not squared.min() > 0:
+        raise node.error(f"var + epsilon is {squared.min():g} in channel {squared.argmin()}; it must be positive")
+    factor = scale / np.sqrt(squared)
     inputs = [
         node.computed(0),
         graph.constant(factor.astype(np.float32), f"{node.name}.scale"),

@@ -15,6 +15,7 @@ from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
+from mcuq.ops.pool_dsp import is_max_pool_dsp, lower_max_pool_dsp
 from mcuq.ops.window import Window, WindowConstants, window_constants
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -50,7 +51,10 @@ class MaxPool(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
     shares_scale = True
-    kernels = (Kernel(lower_max_pool),)
+    kernels = (
+        Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
+        Kernel(lower_max_pool),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape
@@ -62,6 +66,11 @@ class MaxPool(Operator):
         # A window wholly inside the padding would have no maximum.
         if max(top, bottom) > (kh - 1) * dy or max(left, right) > (kw - 1) * dx:
             raise ModelError(f"pads={list(self.window.pads)} reach beyond the window {[kh, kw]}")
+        if not self.window.meets_input(height, width):
+            raise ModelError(
+                f"pads={list(self.window.pads)} and dilations={[dy, dx]} leave a window without input of "
+                f"{[height, width]}"
+            )
         return (n, *self.window.output_size(height, width), channels)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
@@ -72,7 +81,7 @@ class MaxPool(Operator):
             strides=self.window.strides,
             pads=self.window.pads,
             dilations=self.window.dilations,
-            ceil_mode=int(self.window.ceil_mode),
+            ceil_mode=self.window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
         )
         writer.transpose(y, (0, 2, 3, 1), layer.output.name)
 

@@ -14,6 +14,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.tensor import Array, Shape, Tensor
@@ -85,13 +86,18 @@ class Mean(Clamped):
         "GlobalAveragePool": from_global_average_pool,
         "ReduceMean": from_reduce_mean,
     }
-    kernels = (Kernel(lower_mean),)
+    kernels = (
+        Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
+        Kernel(lower_mean),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return tuple(1 if axis in self.axes else size for axis, size in enumerate(inputs[0].shape))
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
-        y = writer.node("ReduceMean", [layer.inputs[0].name], axes=list(self.axes), keepdims=1)
+        # ReduceMean without axes reduces all dimensions.
+        x = layer.inputs[0].name
+        y = writer.node("ReduceMean", [x], axes=list(self.axes), keepdims=1) if self.axes else x
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def span(self, shape: Shape) -> tuple[int, int]:

@@ -31,9 +31,9 @@ def from_reshape(node: OnnxNode, graph: GraphBuilder) -> str:
                 if axis >= len(source):
                     raise node.error(f"shape {list(given)} copies dimension {axis} of {list(source)}")
                 shape[axis] = source[axis]
-    if -1 in shape:
+    if any(size < 0 for size in shape):
         known = prod(size for size in shape if size != -1)
-        if shape.count(-1) > 1 or known == 0 or prod(source) % known:
+        if shape.count(-1) != 1 or known <= 0 or prod(source) % known:
             raise node.error(f"shape {list(given)} does not fit an input of shape {list(source)}")
         shape[shape.index(-1)] = prod(source) // known
     return graph.add(Reshape(tuple(shape)), [x], node.outputs[0], node.name)

@@ -34,7 +34,8 @@ def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
     if np.abs(folded).max() > INT32_MAX:
         channel = int(np.abs(folded).argmax())
         raise QuantizationError(
-            f"{layer.where}: bias of channel {channel} needs {int(np.abs(folded).max())}, more than int32 holds"
+            f"{layer.where}: bias of channel {channel} needs {int(np.abs(folded).max())}, more than int32 holds; "
+            f"split the layer, which sums {real.shape[1]} products"
         )
     return (
         x,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from mcuq.errors import ModelError
@@ -38,6 +38,24 @@ class Window:
                 count -= 1
             sizes.append(count)
         return sizes[0], sizes[1]
+
+    def meets_input(self, height: int, width: int) -> bool:
+        """Whether every window has a tap on an input of `height` x `width`; dilation may leave one none."""
+        return all(
+            any(0 <= o * self.strides[axis] - self.pads[axis] + k * self.dilations[axis] < size for k in range(taps))
+            for axis, (size, taps, count) in enumerate(
+                zip((height, width), self.kernel, self.output_size(height, width), strict=True)
+            )
+            for o in range(count)
+        )
+
+    def onnx_ceil_mode(self, height: int, width: int) -> int:
+        """ceil_mode as it is written to ONNX: 0 where it changes nothing.
+
+        The shape inference of ONNX (1.23) lets windows start beyond the input and ONNX Runtime (1.31), which does
+        not, then fails on the shapes.
+        """
+        return int(replace(self, ceil_mode=False).output_size(height, width) != self.output_size(height, width))
 
     def taps(self, x: Array, y: Array) -> Iterator[tuple[Array, Array]]:
         """For each tap of the window: the inputs it meets, and the view of `y` that they belong to.

@@ -20,11 +20,13 @@ from mcuq.tensor import Array
 
 
 def fold_affine(graph: Graph) -> Graph:
-    """Fold each Affine over the last dimension into the layer before it, else into the layer behind it."""
+    """Fold each Affine into an Affine before it; over the last dimension into the layer before, else behind it."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
-        if isinstance(node.op, Affine) and (parameters := _last_axis_parameters(builder, node)):
-            _ = _fold_backward(builder, node, *parameters) or _fold_forward(builder, node, *parameters)
+        if isinstance(node.op, Affine):
+            node = _merge(builder, node)
+            if parameters := _last_axis_parameters(builder, node):
+                _ = _fold_backward(builder, node, *parameters) or _fold_forward(builder, node, *parameters)
     return builder.graph()
 
 
@@ -38,11 +40,7 @@ def lower_affine(graph: Graph) -> Graph:
         parameters = _last_axis_parameters(builder, node)
         builder.remove(node)
         if parameters is None:
-            shape = [-1 if axis == node.op.axis else 1 for axis in range(len(x.shape))]
-            factor = builder.constant(scale.values.reshape(shape), scale.name)
-            summand = builder.constant(bias.values.reshape(shape), bias.name)
-            scaled = builder.add(Mul(), [x.name, factor], name=f"{node.name}.mul")
-            builder.add(Add(), [scaled, summand], node.output, node.name)
+            _add_mul_and_add(builder, node, node.op.axis)
             continue
         channels = x.shape[-1]
         weight = builder.constant(parameters[0].reshape(channels, 1, 1, 1), scale.name)
@@ -53,14 +51,55 @@ def lower_affine(graph: Graph) -> Graph:
     return builder.graph()
 
 
+def _add_mul_and_add(builder: GraphBuilder, node: Node, axis: int) -> None:
+    """Without what does nothing, as each rounds once more: a factor of 1, or the addition of 0."""
+    x, scale, bias = (builder.tensors[name] for name in node.inputs)
+    shape = [-1 if i == axis else 1 for i in range(len(x.shape))]
+    y = x.name
+    if (scale.values != 1).any():
+        factor = builder.constant(scale.values.reshape(shape), scale.name)
+        is_last = not bias.values.any()
+        name = node.name if is_last else f"{node.name}.mul"
+        y = builder.add(Mul(), [y, factor], node.output if is_last else None, name)
+    if bias.values.any():
+        builder.add(Add(), [y, builder.constant(bias.values.reshape(shape), bias.name)], node.output, node.name)
+
+
+def _merge(builder: GraphBuilder, node: Node) -> Node:
+    """The Affine with that before it, if only it reads that and both say it over one dimension; else as it is."""
+    before = builder.producer(node.inputs[0])
+    if before is None or not isinstance(before.op, Affine) or not builder.is_private(before.output):
+        return node
+    assert isinstance(node.op, Affine)
+    for axis in (node.op.axis, before.op.axis):
+        first, second = (_parameters(builder, n, axis) for n in (before, node))
+        if first is not None and second is not None:
+            break
+    else:
+        return node
+    builder.remove(before)
+    builder.remove(node)
+    inputs = [
+        before.inputs[0],
+        builder.constant((first[0] * second[0]).astype(np.float32), node.inputs[1]),
+        builder.constant((first[1] * second[0] + second[1]).astype(np.float32), node.inputs[2]),
+    ]
+    return builder.nodes[builder.add(Affine(axis), inputs, node.output, node.name)]
+
+
 def _last_axis_parameters(builder: GraphBuilder, node: Node) -> tuple[Array, Array] | None:
-    """(scale, bias) of the last dimension; one value for all may stand along any dimension."""
+    """(scale, bias) of the last dimension, if they can stand there."""
+    return _parameters(builder, node, len(builder.tensors[node.output].shape) - 1)
+
+
+def _parameters(builder: GraphBuilder, node: Node, axis: int) -> tuple[Array, Array] | None:
+    """(scale, bias) of dimension `axis`; one value for all may stand along any dimension."""
     assert isinstance(node.op, Affine)
     x, scale, bias = (builder.tensors[name] for name in node.inputs)
-    if node.op.axis == len(x.shape) - 1:
+    if node.op.axis == axis:
         return scale.values, bias.values
     if np.ptp(scale.values) == 0 and np.ptp(bias.values) == 0:
-        size = x.shape[-1]
+        size = x.shape[axis]
         return np.full(size, scale.values[0]), np.full(size, bias.values[0])
     return None
 

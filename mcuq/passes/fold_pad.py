@@ -16,14 +16,21 @@ def fold_pad(graph: Graph) -> Graph:
     """Pad of height and width -> Conv2d or AveragePool; the Pad vanishes once nobody reads it."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
-        producer = builder.producer(node.inputs[0])
-        if producer is None or not isinstance(producer.op, Pad) or not _is_spatial_zero(producer.op):
-            continue
-        op = _padded(node, producer.op)
-        if op is not None:
-            builder.remove(node)
-            builder.add(op, [producer.inputs[0], *node.inputs[1:]], node.output, node.name)
+        while _fold(builder, builder.nodes[node.output]):
+            pass
     return builder.graph()
+
+
+def _fold(builder: GraphBuilder, node: Node) -> bool:
+    producer = builder.producer(node.inputs[0])
+    if producer is None or not isinstance(producer.op, Pad) or not _is_spatial_zero(producer.op):
+        return False
+    op = _padded(node, producer.op)
+    if op is None:
+        return False
+    builder.remove(node)
+    builder.add(op, [producer.inputs[0], *node.inputs[1:]], node.output, node.name)
+    return True
 
 
 def _is_spatial_zero(pad: Pad) -> bool:
@@ -36,7 +43,10 @@ def _padded(node: Node, pad: Pad) -> Conv2d | AveragePool | None:
     if isinstance(node.op, Conv2d):
         return replace(node.op, window=_widened(node.op.window, added))
     if isinstance(node.op, AveragePool) and not any(node.op.window.pads) and not node.op.window.ceil_mode:
-        return replace(node.op, window=_widened(node.op.window, added), count_include_pad=True)
+        window = _widened(node.op.window, added)
+        # ONNX, which calibration runs, has no pooling window in the padding alone.
+        if all(pad < size for pad, size in zip(added, window.kernel * 2, strict=True)):
+            return replace(node.op, window=window, count_include_pad=True)
     return None
 
 

@@ -1,0 +1,38 @@
+"""Operands that broadcast in every way, for the tests of Add, Sub and Mul."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+from support import Case
+
+from mcuq.ops.binary import Binary
+
+BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
+
+SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((), ()),
+    ((1,), (1,)),
+    ((7,), (7,)),
+    ((1, 5, 3, 4), (1, 5, 3, 4)),
+    ((2, 3), (2, 3)),
+    ((1, 5, 3, 4), (1, 1, 1, 4)),
+    ((1, 5, 3, 4), (1, 5, 3, 1)),
+    ((1, 1, 1, 4), (1, 5, 3, 4)),
+    ((2, 5, 1, 4), (2, 1, 3, 4)),
+    ((2, 1, 3, 1), (1, 5, 1, 4)),
+    ((2, 1, 3, 1, 2, 1), (1, 5, 1, 4, 1, 3)),
+    ((1, 4, 1), (1, 1, 1)),
+]
+
+
+def binary_cases(kinds: list[type[Binary]], seed: int = 0) -> list[Case]:
+    """Each shape with both operands computed, with a constant behind and with a constant in front."""
+    rng = np.random.default_rng(seed)
+    cases: list[Case] = []
+    for i, (a, b) in enumerate(SHAPES):
+        low, high = BOUNDS[(i + seed) % len(BOUNDS)]
+        for k, inputs in enumerate(([a, b], [a, rng.normal(size=b)], [rng.normal(0.3, 2, size=a), b])):
+            cases.append((kinds[(i + k) % len(kinds)](minimum=low, maximum=high), inputs))
+    return cases

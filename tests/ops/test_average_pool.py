@@ -1,0 +1,118 @@
+"""AveragePool: C against the simulator, the simulator against float, divisors at the border, relations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from windows import random_window, window_cases
+
+from mcuq.builder import GraphBuilder
+from mcuq.errors import ModelError
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.mean import Mean
+from mcuq.ops.pad import Pad
+from mcuq.ops.window import Window
+from mcuq.quantize import quantize_graph
+from mcuq.simulate import simulate
+
+STEPS = 0.5
+
+BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (-0.3, 0.7))
+
+
+def cases(seed: int, count: int) -> list[Case]:
+    rng = np.random.default_rng(seed)
+    windows = window_cases()
+    while len(windows) < count:
+        windows.append(random_window(rng))
+    return [
+        (AveragePool(window, include, minimum=low, maximum=high), [x])
+        for i, (x, window) in enumerate(windows)
+        for low, high in [BOUNDS[i % len(BOUNDS)]]
+        for include in ((False, True) if any(window.pads) else (False,))
+    ]
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_gives_the_simulators_bits(on: str) -> None:
+    check_portable_c(integer_branches(cases(0, 20)), on)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
+    check_portable_c(integer_branches(cases(seed, 30), seed), on)
+
+
+def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
+    for seed in range(10):
+        check_float(integer_branches(cases(seed, 30), seed), STEPS)
+
+
+def counts(window: Window, include: bool, height: int, width: int) -> list[list[int]]:
+    graph = float_graph(AveragePool(window, include), [(1, height, width, 1)])
+    (layer,) = graph.layers()
+    return layer.op.counts(layer).tolist()
+
+
+def test_divisor_counts_the_image_or_the_padded_image() -> None:
+    window = Window((3, 2), (2, 1), (1, 0, 1, 1))
+    assert counts(window, False, 4, 3) == [[4, 4, 2], [6, 6, 3]]
+    assert counts(window, True, 4, 3) == [[6, 6, 6], [6, 6, 6]]
+
+
+def test_window_that_reaches_beyond_the_padded_image_counts_just_what_is_on_it() -> None:
+    window = Window((2, 2), (2, 2), (1, 1, 0, 0), ceil_mode=True)
+    assert counts(window, False, 4, 4) == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+    assert counts(window, True, 4, 4) == [[4, 4, 2], [4, 4, 2], [2, 2, 1]]
+
+
+@pytest.mark.parametrize("include", [False, True])
+@pytest.mark.parametrize("value", [-128, -3, 0, 127])
+def test_average_of_a_constant_image_is_the_constant(include: bool, value: int) -> None:
+    window = Window((3, 3), (2, 2), (0, 0, 0, 0) if include else (2, 1, 1, 2))
+    graph = integer_graph(AveragePool(window, include), [(1, 6, 6, 2)], {"x0": (-1, 3), "y": (-1, 3)})
+    y = simulate(graph, {"x0": np.full((1, 1, 6, 6, 2), value, np.int8)})["y"]
+    assert np.unique(y).tolist() == [value]
+
+
+def test_window_of_the_whole_image_is_the_mean() -> None:
+    ranges = {"x0": (-1, 3), "y": (-0.4, 0.7)}
+    pool = integer_graph(AveragePool(Window((4, 5))), [(2, 4, 5, 3)], ranges)
+    mean = integer_graph(Mean((1, 2)), [(2, 4, 5, 3)], ranges)
+    x = random_inputs(pool, 20)
+    assert np.array_equal(simulate(pool, x)["y"], simulate(mean, x)["y"])
+
+
+@pytest.mark.parametrize("x_range", [(-1.0, 1.0), (0.0, 3.0), (-0.2, 5.0)])
+def test_padding_in_a_node_of_its_own_is_padding_that_is_counted(x_range: tuple[float, float]) -> None:
+    window = Window((3, 2), (2, 1), (1, 0, 2, 1))
+    builder = GraphBuilder("padded")
+    builder.input("x0", (1, 6, 5, 2))
+    padded = builder.add(Pad((0, 1, 0, 0), (0, 2, 1, 0)), ["x0"])
+    builder.outputs.append(builder.add(AveragePool(replace(window, pads=(0, 0, 0, 0))), [padded], "y"))
+    ranges = {"x0": x_range, "y": (-0.6, 0.9)}
+    inside = integer_graph(AveragePool(window, True), [(1, 6, 5, 2)], ranges)
+    x = random_inputs(inside, 10)
+    assert np.array_equal(simulate(inside, x)["y"], simulate(quantize_graph(builder.graph(), ranges), x)["y"])
+
+
+def test_batch_of_two_is_twice_a_batch_of_one_and_permuted_channels_commute() -> None:
+    for x, window in window_cases():
+        one, two = (integer_graph(AveragePool(window), [(batch, *x[1:])], {"y": (-0.5, 0.4)}) for batch in (1, 2))
+        values = random_inputs(two, 4)["x0"]
+        halves = [simulate(one, {"x0": values[:, i : i + 1]})["y"] for i in range(2)]
+        whole = simulate(two, {"x0": values})["y"]
+        assert np.array_equal(whole, np.concatenate(halves, axis=1))
+        assert np.array_equal(simulate(two, {"x0": values[..., ::-1]})["y"], whole[..., ::-1])
+
+
+def test_window_larger_than_the_padded_image_is_refused() -> None:
+    with pytest.raises(ModelError) as caught:
+        float_graph(AveragePool(Window((3, 5), pads=(0, 1, 0, 0))), [(1, 3, 3, 1)])
+    assert str(caught.value) == "AveragePool 'layer': a window of 5 does not fit an input of 3 with pads 1 and 0"

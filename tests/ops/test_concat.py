@@ -1,0 +1,66 @@
+"""Concat: C against the simulator, the simulator against float, the shared scale, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+
+from mcuq.errors import ModelError
+from mcuq.ops.concat import Concat
+from mcuq.quantization import quant_for_range
+from mcuq.simulate import simulate
+
+# Half a step for constants, whose rounding this is; what is computed is exact.
+STEPS = 0.0
+
+
+def cases() -> list[Case]:
+    rng = np.random.default_rng(0)
+    return [
+        (Concat(0), [(1,), (1,)]),
+        (Concat(0), [(3,), (5,), (1,)]),
+        (Concat(1), [(1, 7)]),
+        (Concat(1), [(2, 7), (2, 1)]),
+        (Concat(3), [(1, 5, 3, 2), (1, 5, 3, 1), (1, 5, 3, 4)]),
+        (Concat(3), [(2, 5, 3, 2), (2, 5, 3, 3)]),
+        (Concat(2), [(2, 5, 3, 2), (2, 5, 1, 2)]),
+        (Concat(1), [(2, 5, 3, 2), (2, 1, 3, 2)]),
+        (Concat(0), [(2, 5, 3, 2), (1, 5, 3, 2)]),
+        (Concat(1), [(2, 3), rng.normal(size=(2, 4)), (2, 1)]),
+        (Concat(1), [rng.normal(size=(2, 4)), (2, 3), rng.normal(size=(2, 1))]),
+        (Concat(1), [(1, 1, 1)] * 17),
+    ]
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_gives_the_simulators_bits(on: str) -> None:
+    check_portable_c(integer_branches(cases()), on)
+
+
+def test_simulator_is_exactly_the_float_meaning() -> None:
+    for seed in range(8):
+        check_float(integer_branches(cases(), seed), STEPS)
+
+
+def test_all_inputs_share_one_scale_that_covers_every_range_and_constant() -> None:
+    constant = np.array([[-7.0, 0.5]])
+    graph = integer_graph(Concat(1), [(1, 2), constant, (1, 3)], {"x0": (-1, 2), "x2": (0, 9)})
+    want = quant_for_range(-7, 9)
+    assert [graph.tensors[name].quant for name in ("x0", "x2", "y", "c1")] == [want] * 4
+    assert graph.tensors["c1"].values.tolist() == want.quantize(constant).tolist()
+
+
+def test_slices_of_the_output_are_the_inputs() -> None:
+    graph = integer_graph(Concat(2), [(2, 3, 4), (2, 3, 1), (2, 3, 6)])
+    x = random_inputs(graph, 3)
+    parts = np.split(simulate(graph, x)["y"], [4, 5], axis=3)
+    assert all(np.array_equal(part, x[f"x{i}"]) for i, part in enumerate(parts))
+
+
+@pytest.mark.parametrize("shapes", [[(1, 3), (2, 3)], [(1, 3), (1, 3, 1)], [(2, 2, 2), (2, 2, 2), (2, 3, 3)]], ids=str)
+def test_shapes_that_do_not_join_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ModelError) as caught:
+        float_graph(Concat(1), shapes)
+    listed = [list(shape) for shape in shapes]
+    assert str(caught.value) == f"Concat 'layer': shapes {listed} do not join along axis 1"

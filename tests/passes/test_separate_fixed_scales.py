@@ -1,0 +1,61 @@
+"""A Rescale stands between an operator that fixes its scale and one that joins several tensors in one."""
+
+from __future__ import annotations
+
+import pytest
+from networks import Network, assert_same_meaning
+from support import check_float, check_portable_c, with_ranges
+
+from mcuq.ops.concat import Concat
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.softmax import Softmax
+from mcuq.ops.tanh import Tanh
+from mcuq.passes.separate_fixed_scales import separate_fixed_scales
+
+
+def joined() -> Network:
+    """Concat of a Softmax, seen through views, and an input."""
+    net = Network()
+    s = net.add(Softmax(), [net.input("x", (2, 3))], "s")
+    r = net.add(Reshape((3, 2)), [s], "r")
+    net.outputs.append(net.add(Concat(1), [r, net.input("z", (3, 2))], "y"))
+    return net
+
+
+def test_softmax_is_rescaled_before_a_concatenation() -> None:
+    before = joined().graph()
+    after = separate_fixed_scales(before)
+    assert_same_meaning(before, after)
+    assert after.text() == (
+        "input x: float32[2,3]\n"
+        "input z: float32[3,2]\n"
+        "s: float32[2,3] = Softmax(x)\n"
+        "r: float32[3,2] = Reshape(s) shape=3,2\n"
+        "rescale: float32[3,2] = Rescale(r)\n"
+        "y: float32[3,4] = Concat(rescale, z) axis=1\n"
+        "output y\n"
+    )
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_concatenation_keeps_values_beyond_the_range_of_softmax(on: str) -> None:
+    # Softmax errs by one step of 1/256, the Rescale by half a step of the shared scale, which is wider.
+    graph = with_ranges(separate_fixed_scales(joined().graph()))
+    assert graph.tensors["s"].scale == 1 / 256
+    assert graph.tensors["y"].scale > 1 / 256
+    check_float(graph, 1.5)
+    check_portable_c(graph, on)
+
+
+def test_softmax_that_nothing_joins_stays() -> None:
+    net = Network()
+    s = net.add(Softmax(), [net.input("x", (2, 3))], "s")
+    before = net.finish(net.add(Reshape((6,)), [s], "y"))
+    assert separate_fixed_scales(before).text() == before.text()
+
+
+def test_function_of_softmax_has_a_scale_of_its_own_and_stays() -> None:
+    net = Network()
+    s = net.add(Softmax(), [net.input("x", (2, 3))], "s")
+    before = net.finish(net.add(Concat(0), [net.add(Tanh(), [s], "t"), net.input("z", (2, 3))], "y"))
+    assert separate_fixed_scales(before).text() == before.text()

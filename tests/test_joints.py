@@ -1,0 +1,229 @@
+"""Where parts of the project must not drift apart: templates and constants, modules and their order, the table."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import jinja2
+import jinja2.meta
+import pytest
+
+import mcuq
+from mcuq.operator import Clamped, Constants, Operator
+from mcuq.ops import FROM_ONNX, OPS
+from mcuq.ops.affine import Affine
+from mcuq.resources import resource_dir
+
+PACKAGE = Path(mcuq.__file__).parent
+KERNELS = resource_dir("templates") / "kernels"
+PLAIN_C = "/* plain C from here on */\n"
+
+# Modules and packages of mcuq, the most basic first. Each imports from earlier lines only, and those of one line
+# do not import each other.
+STAGES = (
+    ("errors", "resources", "version", "emitted"),
+    ("tensor", "identifiers", "cycles", "emitted"),
+    ("operator", "arithmetic", "quantization", "float_model", "dataset", "boards"),
+    ("ir",),
+    ("builder", "simulate", "lower"),
+    ("onnx_io", "plan", "build"),
+    ("ops", "emit", "fit", "emulate"),
+    ("importer", "passes", "quantize"),
+    ("compile", "inspect"),
+    ("artifact", "validate", "footprint"),
+    ("api", "demo", "profile"),
+    ("__init__", "cli"),
+)
+LEVEL = {name: level for level, names in enumerate(STAGES) for name in names}
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    """All direct and indirect subclasses."""
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+KERNEL_CONSTANTS = sorted((c for c in set(subclasses(Constants)) if "template" in vars(c)), key=lambda c: c.__name__)
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name without "mcuq." -> file; a package is its name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        parts = relative.parent.parts if relative.name == "__init__.py" else relative.with_suffix("").parts
+        found[".".join(parts) or "__init__"] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(module: str, with_types_only: bool = True) -> set[str]:
+    """The modules of mcuq that a module imports, those only for type checking too if asked."""
+    tree = ast.parse(MODULES[module].read_text())
+    typing_only = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in typing_only and not with_types_only:
+            continue
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            # from package import submodule
+            found |= {name if name.removeprefix("mcuq.") in MODULES else base for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    ours = {
+        "__init__" if name == "mcuq" else name.removeprefix("mcuq.") for name in found if name.split(".")[0] == "mcuq"
+    }
+    assert ours <= MODULES.keys(), f"{module} imports {ours - MODULES.keys()}"
+    return ours
+
+
+def stage(module: str) -> str:
+    return module.split(".")[0]
+
+
+def imported_packages(module: str) -> set[str]:
+    """Top-level packages that a module imports anywhere."""
+    nodes = list(ast.walk(ast.parse(MODULES[module].read_text())))
+    plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("constants", KERNEL_CONSTANTS, ids=lambda c: c.__name__)
+def test_template_uses_exactly_the_fields_of_its_constants(constants: type[Constants]) -> None:
+    source = (KERNELS / f"{constants.template}.c.j2").read_text()
+    used = jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(source))
+    assert is_dataclass(constants)
+    assert used == {f.name for f in fields(constants)} | {"function"}
+
+
+def test_each_kernel_template_has_exactly_one_constants_class() -> None:
+    templates = {path.name for path in KERNELS.iterdir()}
+    named = [f"{c.template}.c.j2" for c in KERNEL_CONSTANTS]
+    assert templates - set(named) == set(), "templates that no class is for"
+    assert set(named) - templates == set(), "classes without a template"
+    assert len(named) == len(set(named)), "classes that share a template"
+
+
+@pytest.mark.parametrize("path", sorted(KERNELS.iterdir()), ids=lambda path: path.name.split(".")[0])
+def test_kernel_body_is_plain_c(path: Path) -> None:
+    head, marker, body = path.read_text().partition(PLAIN_C)
+    assert marker, f"{path.name} has no line {PLAIN_C.strip()}"
+    assert body.count(PLAIN_C) == 0
+    assert not re.search(r"\{\{|\}\}|\{%|%\}|\{#|#\}", body)
+    assert not re.search(r"\{%|\{#", head)
+
+
+@pytest.mark.parametrize("path", sorted(KERNELS.iterdir()), ids=lambda path: path.name.split(".")[0])
+def test_kernel_is_one_static_function_without_floats(path: Path) -> None:
+    source = re.sub(r"^__attribute__\(\(noinline\)\).*\n", "", path.read_text())
+    assert re.match(r"(__attribute__\(\(\w+\)\).*\n)?static void \{\{ function \}\}\(", source)
+    assert len(re.findall(r"^[a-z].*\(", source, re.MULTILINE)) == 1
+    assert not re.search(r"\b(float|double|long|malloc)\b", source)
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert {stage(name) for name in MODULES} == set(LEVEL)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_imports_only_from_stages_before_its_own(module: str) -> None:
+    # The interface of operators names, in annotations alone, what reads and writes ONNX.
+    used = imports(module, with_types_only=module != "operator")
+    wrong = {i for i in used if stage(i) != stage(module) and LEVEL[stage(i)] >= LEVEL[stage(module)]}
+    assert not wrong, f"mcuq.{module} imports from its own stage or a later one: {sorted(wrong)}"
+
+
+def test_operator_module_names_only_onnx_io_in_its_annotations() -> None:
+    assert imports("operator") - imports("operator", with_types_only=False) == {"onnx_io.reader", "onnx_io.writer"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    def executed(module: str) -> set[str]:
+        # Importing a.b runs a first; a package that imports its own modules is no circle.
+        return {i for i in imports(module, with_types_only=False) if not module.startswith(f"{i}.")}
+
+    list(TopologicalSorter({module: executed(module) for module in MODULES}).static_order())
+
+
+def test_only_emit_knows_jinja() -> None:
+    assert {module for module in MODULES if "jinja2" in imported_packages(module)} == {"emit"}
+
+
+def test_only_build_runs_compilers_and_other_programs_are_emulators() -> None:
+    running = {module for module in MODULES if "subprocess" in imported_packages(module)}
+    assert "build" in running
+    for module in running - {"build"}:
+        assert stage(module) == "emulate"
+        assert not re.search(r"gcc|clang|ziglang", MODULES[module].read_text()), module
+    assert not any(re.search(r"\bos\.(system|popen|exec|spawn)", path.read_text()) for path in MODULES.values())
+
+
+def test_only_build_and_the_block_counter_load_native_code() -> None:
+    assert {module for module in MODULES if "ctypes" in imported_packages(module)} == {"build", "emulate.block_counts"}
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = {module for module in MODULES if imported_packages(module) & {"click", "rich"}}
+    assert {stage(module) for module in printing} == {"cli"}
+    for module, path in MODULES.items():
+        calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not any(isinstance(f, ast.Name) and f.id == "print" for f in calls), module
+
+
+def test_table_of_operators_holds_every_operator() -> None:
+    families = {Operator, Clamped}
+    concrete = {op for op in subclasses(Operator) if op.__module__.startswith("mcuq.") and not op.__abstractmethods__}
+    assert set(OPS.values()) == concrete - families
+    assert all(OPS[op.__name__] is op for op in OPS.values())
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)
+def test_operator_states_its_error(op: type[Operator]) -> None:
+    docs = [
+        vars(c).get("__doc__") or "" for c in op.__mro__ if issubclass(c, Operator) and c not in (Operator, Clamped)
+    ]
+    if op is not Affine:
+        assert any(re.search(r"\b(exact|error)\b", doc, re.IGNORECASE) for doc in docs), docs[0]
+    assert docs[0] and not docs[0].startswith(f"{op.__name__}("), "has no docstring of its own"
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)
+def test_operator_has_portable_kernels_or_needs_none(op: type[Operator]) -> None:
+    if op.is_view or op is Affine:
+        assert op.kernels == ()
+    else:
+        assert op.kernels
+        assert op.kernels[-1].needs == frozenset(), "the last kernel must run anywhere"
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)
+def test_operator_has_tests_of_its_own(op: type[Operator]) -> None:
+    stem = op.__module__.removeprefix("mcuq.ops.")
+    assert (Path(__file__).parent / "ops" / f"test_{stem}.py").is_file()
+
+
+def test_each_onnx_operator_has_one_reader() -> None:
+    readers = [onnx_type for op in OPS.values() for onnx_type in vars(op).get("from_onnx", {})]
+    assert len(readers) == len(set(readers)) == len(FROM_ONNX)
+
+
+def test_each_pass_has_a_test_file() -> None:
+    stems = {path.stem for path in (PACKAGE / "passes").glob("*.py")} - {"__init__"}
+    tests = {path.stem.removeprefix("test_") for path in (Path(__file__).parent / "passes").glob("test_*.py")}
+    assert stems <= tests
