@@ -11,8 +11,10 @@ from typing import Any
 from mcuq.errors import BoardError, did_you_mean
 from mcuq.resources import resource_dir
 
-FEATURES = ("dsp", "fpu")
-"""What a kernel can ask of a CPU: dsp = SMLAD and its kin; fpu = single-precision registers."""
+FEATURES = ("dsp", "fpu", "mve", "rv32m", "armv6m", "armv7m")
+"""What a kernel can ask of a CPU: dsp = SMLAD and its kin; fpu = single-precision registers; mve = Helium, the
+vectors of Armv8.1-M; rv32m = RV32I with MUL and MULH; armv6m = Thumb without long multiplies (Cortex-M0, M0+);
+armv7m = Thumb-2 with them and without dsp (Cortex-M3)."""
 
 VERIFIED = ("hardware", "emulator", "untried")
 """How far a board has been proved: on the device itself, in an emulator only, not at all."""
@@ -25,7 +27,7 @@ class Cpu:
     """A processor, as each compiler and emulator names it.
 
     `target` and `zig_cpu` are for `zig cc -target ... -mcpu=...`; `gcc` is the command of the GNU compiler.
-    `unicorn_model` is None where nothing emulates it.
+    `unicorn_model` and `qemu_machine` are None where Unicorn or QEMU does not emulate it.
     """
 
     core: str
@@ -35,6 +37,12 @@ class Cpu:
     gcc: str
     gcc_flags: tuple[str, ...]
     unicorn_model: str | None = None
+    qemu_machine: str | None = None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether Unicorn or QEMU has it."""
+        return self.unicorn_model is not None or self.qemu_machine is not None
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,7 @@ def _cpu(table: _Table) -> Cpu:
         gcc=table.text("gcc"),
         gcc_flags=table.texts("gcc_flags"),
         unicorn_model=table.text("unicorn_model") if "unicorn_model" in table.values else None,
+        qemu_machine=table.text("qemu_machine") if "qemu_machine" in table.values else None,
     )
 
 
