@@ -19,10 +19,13 @@ from mcuq.passes import optimize
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
+    UNPRUNED,
     CalibrationMethod,
+    Pruned,
     calibrate,
     correct_biases,
     input_specs,
+    prune_graph,
     quantize_graph,
     synthetic_dataset,
 )
@@ -37,7 +40,7 @@ class CompiledModel:
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name. `calibration_samples` is 0 where ranges were guessed from made-up inputs, so that accuracy
-    is unknown.
+    is unknown. `pruned` says what was taken out of the graph as no output depends on it.
     """
 
     name: str
@@ -48,6 +51,7 @@ class CompiledModel:
     arena_bytes: int
     constant_bytes: int
     calibration_samples: int
+    pruned: Pruned = UNPRUNED
 
     @property
     def macs(self) -> int:
@@ -63,13 +67,15 @@ def compile_model(
     method: CalibrationMethod = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
     progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
+    prune: bool = True,
 ) -> CompiledModel:
     """Quantize an ONNX model to int8 and emit C for a board.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension; without it ranges are guessed from made-up inputs. `name` begins every C symbol (default: the
     file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
-    what is called after each of `total` samples. Raises McuqError for whatever the user can mend.
+    what is called after each of `total` samples. `prune` takes out channels that no output depends on; outputs
+    are the same bytes either way. Raises McuqError for whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
     model_id = model_identifier(name, Path(path))
@@ -80,10 +86,14 @@ def compile_model(
     integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
     integer = correct_biases(graph, integer, dataset)
     samples = 0 if calibration is None else len(dataset)
-    return assemble(integer, board, model_id, onnx_model.SerializeToString(deterministic=True), samples)
+    integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)
+    onnx_bytes = onnx_model.SerializeToString(deterministic=True)
+    return assemble(integer, board, model_id, onnx_bytes, samples, pruned)
 
 
-def assemble(graph: Graph, board: Board, name: str, onnx_model: bytes, calibration_samples: int) -> CompiledModel:
+def assemble(
+    graph: Graph, board: Board, name: str, onnx_model: bytes, calibration_samples: int, pruned: Pruned = UNPRUNED
+) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
     program = lower(graph, board.cpu.features)
     plan = plan_memory(program)
@@ -97,6 +107,7 @@ def assemble(graph: Graph, board: Board, name: str, onnx_model: bytes, calibrati
         plan.arena_bytes,
         program.constant_bytes,
         calibration_samples,
+        pruned,
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcuq.ir import Graph
 from mcuq.operator import Call, Kernel, Layer
+from mcuq.tensor import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +34,14 @@ class Program:
 
     @property
     def constant_bytes(self) -> int:
-        """Bytes of weights, biases, multipliers and tables."""
-        return sum(array.nbytes for step in self.steps for call in step.calls for array in call.arrays.values())
+        """Bytes of weights, biases, multipliers and tables; equal arrays are emitted once."""
+        arrays = (array for step in self.steps for call in step.calls for array in call.arrays.values())
+        return sum(array.nbytes for array in {array_key(array): array for array in arrays}.values())
+
+
+def array_key(array: Array) -> tuple[str, bytes]:
+    """What tells constant arrays apart in C: type and values. Kernels see no shapes."""
+    return array.dtype.name, np.ascontiguousarray(array).tobytes()
 
 
 def lower(graph: Graph, features: Set[str] = frozenset()) -> Program:

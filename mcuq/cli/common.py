@@ -69,6 +69,8 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "board": model.board.name,
         "layers": len(model.graph.nodes),
         "macs": model.macs,
+        "pruned_macs": model.pruned.macs,
+        "pruned_bytes": model.pruned.parameter_bytes,
         "flash_bytes": footprint.flash_bytes,
         "constant_bytes": footprint.constant_bytes,
         "code_bytes": footprint.code_bytes,
@@ -101,6 +103,9 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         parts = f"constants {footprint.constant_bytes:,} + code {footprint.code_bytes:,}"
         yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
+    if model.pruned.channels:
+        saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"
+        yield f"  pruned  {saved}: channels that no output depends on"
     for kind, names in (("input", model.graph.inputs), ("output", model.graph.outputs)):
         for name in names:
             tensor = model.graph.tensors[name]

@@ -32,6 +32,7 @@ from mcuq.quantize import DEFAULT_METHOD, METHODS, parse_method
     metavar="METHOD",
     help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept).",
 )
+@click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
 @shape_option
 @json_option
 def compile_(
@@ -41,6 +42,7 @@ def compile_(
     output: str | None,
     name: str | None,
     calibrator: str,
+    no_prune: bool,
     shapes: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -53,7 +55,7 @@ def compile_(
     """
     with progress() as ticker:
         compiled = compile_model(
-            model, board, calibration, name, parse_method(calibrator), parse_shapes(shapes), ticker
+            model, board, calibration, name, parse_method(calibrator), parse_shapes(shapes), ticker, prune=not no_prune
         )
     footprint = measure_footprint(compiled)
     folder = Path(output) if output else Path("build") / compiled.name

@@ -3,17 +3,21 @@
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.bias_correction import correct_biases
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.ranges import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
+    "UNPRUNED",
     "CalibrationMethod",
+    "Pruned",
     "calibrate",
     "correct_biases",
     "input_specs",
     "parse_method",
+    "prune_graph",
     "quantize_graph",
     "synthetic_dataset",
 ]

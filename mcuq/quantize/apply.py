@@ -29,7 +29,7 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        nodes.append(_with_constants(node, layer.op.quantize_constants(layer), tensors))
+        nodes.append(with_constants(node, layer.op.quantize_constants(layer), tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 
@@ -65,7 +65,7 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Qu
     }
 
 
-def _with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> Node:
+def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> Node:
     """The node on its integer constants, added under names of their own: layers may share the float ones."""
     names = []
     for tensor in inputs:

@@ -1,0 +1,98 @@
+"""Which int8 values each element of an integer graph can take, over all inputs that there are.
+
+Interval arithmetic: sound, and exact for each layer by itself, as all of it is in integers. Values that depend on
+each other are taken as independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from mcuq.ir import Graph
+from mcuq.operator import Layer
+from mcuq.ops.add import Add
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.concat import Concat
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.identity import Identity
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.mul import Mul
+from mcuq.ops.pad import Pad
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.slice import Slice
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Unary
+from mcuq.tensor import Array
+
+Interval = tuple[Array, Array]
+
+# Where no input grows, no output does.
+_MONOTONE = (AveragePool, Concat, Identity, MaxPool, Mean, Pad, Reshape, Slice, Transpose)
+
+
+def intervals(graph: Graph) -> dict[str, Interval]:
+    """(least, greatest) int8 value of each element, (1, *shape), of every tensor; a constant's are its values.
+
+    Inputs of the graph can be anything. An operator that is not known here can give anything as well.
+    """
+    found: dict[str, Interval] = {}
+    for tensor in graph.tensors.values():
+        if tensor.is_constant:
+            found[tensor.name] = (tensor.values, tensor.values)
+        elif tensor.name in graph.inputs:
+            found[tensor.name] = _anything(tensor.shape)
+    for layer in graph.layers():
+        found[layer.output.name] = _layer_interval(layer, found)
+    return found
+
+
+def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
+    low, high = zip(*(found[t.name] for t in layer.inputs), strict=True)
+    op = layer.op
+    if isinstance(op, Conv2d | FullyConnected):
+        return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
+    if isinstance(op, Add | Mul):
+        # Linear in each operand: extremes lie at corners.
+        corners = [op.simulate(layer, corner) for corner in product(*zip(low, high, strict=True))]
+        return np.minimum.reduce(corners), np.maximum.reduce(corners)
+    if isinstance(op, Unary):
+        return _table_interval(op.table(layer), low[0], high[0])
+    if isinstance(op, _MONOTONE):
+        return op.simulate(layer, low), op.simulate(layer, high)
+    return _anything(layer.output.shape)
+
+
+def _anything(shape: tuple[int, ...]) -> Interval:
+    return np.full((1, *shape), -128, np.int8), np.full((1, *shape), 127, np.int8)
+
+
+def _weighted(layer: Layer, for_positive: Array, for_negative: Array) -> Array:
+    """The layer's output where positive weights meet one input and negative weights the other.
+
+    One layer with twice the channels: each weight's positive part on the first, its negative part on the second.
+    """
+    x, weight, bias = layer.inputs
+    parts = (np.maximum(weight.values, 0), np.minimum(weight.values, 0))
+    doubled = np.concatenate(parts, axis=-1)
+    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    split = (*for_positive.shape[:-1], groups, x.shape[-1] // groups)
+    both = np.concatenate([for_positive.reshape(split), for_negative.reshape(split)], axis=-1)
+    shape = (*x.shape[:-1], 2 * x.shape[-1])
+    inputs = (replace(x, shape=shape), replace(weight, shape=doubled.shape, data=doubled), bias)
+    return layer.op.simulate(replace(layer, inputs=inputs), [both.reshape(1, *shape), doubled, bias.values])
+
+
+def _table_interval(table: Array, low: Array, high: Array) -> Interval:
+    """Least and greatest entry of table[low + 128] to table[high + 128]."""
+    least, greatest = np.full((256, 256), 127, np.int8), np.full((256, 256), -128, np.int8)
+    for first in range(256):
+        least[first, first:] = np.minimum.accumulate(table[first:])
+        greatest[first, first:] = np.maximum.accumulate(table[first:])
+    index = low.astype(np.int16) + 128, high.astype(np.int16) + 128
+    return least[index], greatest[index]

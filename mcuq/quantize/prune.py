@@ -1,0 +1,276 @@
+"""Takes channels out of an integer graph that no output depends on: constant ones, and ones that nobody reads.
+
+It runs on integers, behind scales and biases, so that the pruned graph gives the same bytes as the unpruned one:
+what a constant channel adds to the accumulators behind it goes into their biases. Weights too small to matter
+(weight decay leaves 1e-30 to 1e-16) are zero here, as no weight scale lies further than 2^-18 below the largest of
+its layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import ldexp
+
+import numpy as np
+
+from mcuq.ir import Graph, verify
+from mcuq.operator import Layer, Operator
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.binary import Binary
+from mcuq.ops.concat import Concat
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.identity import Identity
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.pad import Pad
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.slice import Slice
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Unary
+from mcuq.ops.weighted import layer_requantization
+from mcuq.quantize.apply import with_constants
+from mcuq.quantize.intervals import Interval, intervals
+from mcuq.tensor import Array, Quant, Shape, Tensor
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was taken out: channels of computed tensors, multiply-accumulates of an inference, bytes of weights and
+    biases."""
+
+    channels: int = 0
+    macs: int = 0
+    parameter_bytes: int = 0
+
+
+UNPRUNED = Pruned()
+
+
+def prune_graph(graph: Graph) -> tuple[Graph, Pruned]:
+    """The integer graph without channels that are constant or unread, and what that saves.
+
+    For all inputs it gives the same outputs, bit for bit. A channel is an index of a tensor's last dimension. A
+    constant channel stays where a window pads it with another value than its own, and where its size is part of
+    an operator's meaning (softmax, mean over channels, grouped convolution). One channel of each tensor stays.
+    """
+    pruned, smaller = graph, _prune_once(graph)
+    # What only pruned channels read is found in the next round.
+    while _channels(smaller) < _channels(pruned):
+        pruned, smaller = smaller, _prune_once(smaller)
+    return pruned, Pruned(
+        _channels(graph) - _channels(pruned),
+        graph.macs() - pruned.macs(),
+        _parameter_bytes(graph) - _parameter_bytes(pruned),
+    )
+
+
+def _channels(graph: Graph) -> int:
+    return sum(t.shape[-1] for t in graph.tensors.values() if not t.is_constant and t.shape)
+
+
+def _parameter_bytes(graph: Graph) -> int:
+    return sum(t.size_bytes for t in graph.tensors.values() if t.is_constant)
+
+
+def _prune_once(graph: Graph) -> Graph:
+    found = intervals(graph)
+    kept = _kept_channels(graph, found)
+    tensors: dict[str, Tensor] = {
+        t.name: replace(t, shape=_shape(t, kept)) for t in graph.tensors.values() if not t.is_constant
+    }
+    nodes = []
+    for node in graph.nodes:
+        layer = graph.layer(node)
+        inputs = _smaller_inputs(layer, kept, found)
+        x = kept[layer.inputs[0].name]
+        node = replace(node, op=_resized(layer, tensors[node.output].shape, len(x)))
+        nodes.append(with_constants(node, inputs, tensors))
+    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def _shape(tensor: Tensor, kept: Mapping[str, Array]) -> Shape:
+    return (*tensor.shape[:-1], len(kept[tensor.name])) if tensor.shape else ()
+
+
+class _Classes:
+    """Channels that stay or go together: union-find over (tensor, channel)."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._first: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        total = 0
+        for t in graph.tensors.values():
+            self._first[t.name], self._sizes[t.name] = total, t.shape[-1] if t.shape else 1
+            total += self._sizes[t.name]
+        self._parent = list(range(total))
+        self._needed = np.zeros(total, bool)
+
+    def join(self, a: str, a_channels: Array, b: str, b_channels: Array) -> None:
+        """Tie channels of one tensor to those of another, pair by pair."""
+        pairs = zip((self._first[a] + a_channels).tolist(), (self._first[b] + b_channels).tolist(), strict=True)
+        for i, j in pairs:
+            root = self._root(i)
+            self._needed[self._root(j)] |= self._needed[root]
+            self._parent[root] = self._root(j)
+
+    def need(self, name: str, channels: Array | None = None) -> None:
+        """Keep channels of a tensor, all if none are given."""
+        for channel in np.arange(self._sizes[name]) if channels is None else channels:
+            self._needed[self._root(self._first[name] + int(channel))] = True
+
+    def kept(self, name: str) -> Array:
+        """Channels of the tensor that stay, in order."""
+        first = self._first[name]
+        return np.array([c for c in range(self._sizes[name]) if self._needed[self._root(first + c)]], int)
+
+    def _root(self, i: int) -> int:
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
+        return i
+
+
+def _kept_channels(graph: Graph, found: Mapping[str, Interval]) -> dict[str, Array]:
+    """Channels that stay, by tensor."""
+    classes = _Classes(graph)
+    for name in (*graph.inputs, *graph.outputs):
+        classes.need(name)
+    for layer in graph.layers():
+        if _is_dense(layer):
+            x = layer.inputs[0]
+            classes.need(x.name, np.flatnonzero(~_absorbed(layer, *found[x.name])))
+            continue
+        ties = dict(_ties(layer))
+        for index, t in enumerate(layer.inputs):
+            if index in ties:
+                classes.join(t.name, ties[index][0], layer.output.name, ties[index][1])
+            elif not _is_weighted(layer) or index == 0:
+                classes.need(t.name)
+        if not ties:
+            classes.need(layer.output.name)
+    for name in graph.tensors:
+        if not len(classes.kept(name)):
+            classes.need(name, np.array([0]))
+    return {name: classes.kept(name) for name in graph.tensors}
+
+
+def _is_weighted(layer: Layer) -> bool:
+    return isinstance(layer.op, Conv2d | FullyConnected)
+
+
+def _is_dense(layer: Layer) -> bool:
+    """Whether every output channel reads all input channels, through weights."""
+    return isinstance(layer.op, FullyConnected) or (isinstance(layer.op, Conv2d) and layer.op.groups == 1)
+
+
+def _absorbed(layer: Layer, low: Array, high: Array) -> Array:
+    """bool, one an input channel: what it adds to an accumulator is the same everywhere, so that the bias can."""
+    x, weight, _ = layer.inputs
+    values = low.reshape(-1, x.shape[-1])
+    constant = (low == high).reshape(values.shape).all(axis=0) & (values == values[0]).all(axis=0)
+    if isinstance(layer.op, Conv2d) and any(layer.op.window.pads):
+        constant &= values[0] == x.zero_point
+    unread = ~weight.values.reshape(-1, x.shape[-1]).any(axis=0)
+    return np.asarray(constant | unread)
+
+
+def _ties(layer: Layer) -> Iterator[tuple[int, tuple[Array, Array]]]:
+    """Input index -> (its channels, the output's channels) that stay or go together, pair by pair.
+
+    Nothing for an operator that needs all channels; an input that is left out is needed whole.
+    """
+    op, y = layer.op, layer.output
+    if not y.shape or not all(t.shape for t in layer.inputs):
+        return
+    x = layer.inputs[0]
+    last, outputs = len(y.shape) - 1, np.arange(y.shape[-1])
+    if isinstance(op, Conv2d):
+        if op.is_depthwise(layer):
+            yield 0, (outputs // (len(outputs) // x.shape[-1]), outputs)
+    elif isinstance(op, Reshape):
+        size = max(x.shape[-1], y.shape[-1])
+        if size % x.shape[-1] == size % y.shape[-1] == 0:
+            yield 0, (np.arange(size) % x.shape[-1], np.arange(size) % y.shape[-1])
+    elif isinstance(op, Binary):
+        for index, t in enumerate(layer.inputs):
+            if t.shape[-1] == y.shape[-1]:
+                yield index, (outputs, outputs)
+    elif isinstance(op, Concat):
+        first = 0
+        for index, t in enumerate(layer.inputs):
+            own = np.arange(t.shape[-1])
+            yield index, (own, own + first)
+            first += t.shape[-1] if op.axis == last else 0
+    elif _keeps_channels(op, x, last):
+        yield 0, (outputs, outputs)
+
+
+def _keeps_channels(op: Operator, x: Tensor, last: int) -> bool:
+    """Whether each output channel is made of the input channel of the same index alone."""
+    if isinstance(op, Mean):
+        return last not in op.axes
+    if isinstance(op, Pad):
+        return op.before[last] == op.after[last] == 0
+    if isinstance(op, Slice):
+        return op.sizes[last] == x.shape[last] and op.steps[last] == 1
+    if isinstance(op, Transpose):
+        return op.perm[last] == last
+    return isinstance(op, AveragePool | Identity | MaxPool | Unary)
+
+
+def _resized(layer: Layer, y_shape: Shape, channels: int) -> Operator:
+    """The operator with those of its attributes that state sizes changed."""
+    op = layer.op
+    if isinstance(op, Reshape):
+        return Reshape(y_shape)
+    if isinstance(op, Slice):
+        return replace(op, sizes=y_shape)
+    if isinstance(op, Conv2d) and op.is_depthwise(layer):
+        return replace(op, groups=channels)
+    return op
+
+
+def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str, Interval]) -> tuple[Tensor, ...]:
+    """The layer's inputs, constants without the channels that go."""
+    if not _is_weighted(layer):
+        return tuple(
+            replace(t, shape=_shape(t, kept), data=t.values[..., kept[t.name]]) if t.is_constant and t.shape else t
+            for t in layer.inputs
+        )
+    x, weight, bias = layer.inputs
+    outputs = kept[layer.output.name]
+    data, offset = weight.values, bias.values
+    if _is_dense(layer):
+        gone = np.setdiff1d(np.arange(x.shape[-1]), kept[x.name])
+        # A channel without weights need not be constant; 0 times any of its values is 0.
+        values = found[x.name][0].reshape(-1, x.shape[-1])[0, gone].astype(np.int64)
+        per_channel = data.reshape(len(data), -1, x.shape[-1])[..., gone].sum(axis=1, dtype=np.int64)
+        # Fits: its magnitude is part of the accumulator's bound.
+        offset = (offset + per_channel @ values).astype(np.int32)
+        data = data[..., kept[x.name]]
+    data, offset = data[outputs], offset[outputs]
+    scale = np.array(weight.quantization.scale)[outputs]
+    if len(outputs) < len(weight.values):
+        scale, dead = _restated_scale(layer, scale, outputs)
+        data, offset = data.copy(), offset.copy()
+        data[dead], offset[dead] = 0, 0
+    return (
+        x,
+        replace(weight, shape=data.shape, data=np.ascontiguousarray(data), quant=Quant(tuple(scale.tolist()))),
+        replace(bias, shape=offset.shape, data=offset, quant=Quant(tuple((x.scale * scale).tolist()))),
+    )
+
+
+def _restated_scale(layer: Layer, scale: Array, outputs: Array) -> tuple[Array, Array]:
+    """Weight scales that the layer's integer multipliers stand for, and which channels have the multiplier 0.
+
+    Without its largest channel a layer may have a larger shift and finer multipliers. Those of restated scales
+    are the old ones times a power of two: the same function.
+    """
+    requant = layer_requantization(layer)
+    x, y = layer.inputs[0], layer.output
+    multiplier = np.array(requant.multiplier)[outputs]
+    unit = ldexp(1.0, requant.prescale - requant.shift - 32)
+    return np.where(multiplier > 0, multiplier * unit * y.scale / x.scale, scale), multiplier == 0
