@@ -6,6 +6,7 @@
     mcuq.save(model, "build/model")                  # model.c, model.h, model.mcuq
     print(mcuq.simulate(model, x_test).report)       # accuracy, agreement, SQNR
     print(mcuq.run(model, x_test[:50]).report)       # the C on an emulated CPU, every byte compared
+    print(mcuq.profile(model).layers)                # instructions and cycles of each layer
 
 Everything that the user can mend is raised as McuqError, whose text says what to do.
 """
@@ -21,6 +22,8 @@ from mcuq.footprint import Footprint
 from mcuq.footprint import measure_footprint as footprint
 from mcuq.inspect import Inspection
 from mcuq.inspect import inspect_model as inspect
+from mcuq.profile import Profile
+from mcuq.profile import profile_model as profile
 from mcuq.quantize import CalibrationMethod
 from mcuq.validate import AccuracyReport, BitsReport
 from mcuq.version import __version__
@@ -34,6 +37,7 @@ __all__ = [
     "Footprint",
     "Inspection",
     "McuqError",
+    "Profile",
     "Run",
     "Simulation",
     "__version__",
@@ -43,6 +47,7 @@ __all__ = [
     "footprint",
     "inspect",
     "load",
+    "profile",
     "run",
     "save",
     "simulate",

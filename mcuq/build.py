@@ -152,8 +152,8 @@ def read_symbols(elf: bytes) -> tuple[Symbol, ...]:
     found = []
     for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
         is_function = symbol["st_info"]["type"] == "STT_FUNC"
-        # $t, $d and $a mark where code and constants start
-        if symbol["st_shndx"] == "SHN_UNDEF" or not symbol.name or symbol.name.startswith("$"):
+        # $t, $d, $a and $x mark where code and constants start; Clang leaves local labels, .L0, for RISC-V
+        if symbol["st_shndx"] == "SHN_UNDEF" or not symbol.name or symbol.name.startswith(("$", ".L")):
             continue
         if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT", "STT_NOTYPE"):
             address = symbol["st_value"] & ~1 if is_function else symbol["st_value"]
@@ -189,6 +189,18 @@ def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: b
         folder.cleanup()
         raise
     return HostProgram(folder, model, version)
+
+
+def build_shared_object(source: str) -> bytes:
+    """Compile one C source into a shared library for this computer.
+
+    Raises BuildError where no compiler is installed or the compiler refuses the source.
+    """
+    compiler = _find_host_compiler()
+    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
+        files = _write(Path(name), {"library.c": source})
+        _compile(compiler, Path(name), ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
+        return (Path(name) / "library.so").read_bytes()
 
 
 def build_library(source: str) -> ctypes.CDLL:

@@ -136,7 +136,8 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
 def runtime_functions(text: str) -> list[str]:
     """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order."""
     source = _runtime_source()
-    definition = r"(?:/\*(?:(?!\*/).)*\*/\n)?static inline \w+ (mcuq_\w+)\(.*?\n}\n"
+    before = r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:__attribute__\(\(noinline\)\)\n)?"
+    definition = before + r"static (?:inline )?\w+ (mcuq_\w+)\(.*?\n}\n"
     by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
     wanted: set[str] = set()
     pending = [text]

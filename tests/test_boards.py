@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.boards import Board, Cpu, Memory, board_names, load_board
+from mcuq.boards import FEATURES, Board, Cpu, Memory, board_names, load_board
 from mcuq.errors import BoardError
 
 TEXT = """
@@ -134,7 +134,7 @@ def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
             "0xffff_fff0",
             "mine.toml [memory]: memory ends beyond 32-bit addresses; check addresses and sizes",
         ),
-        ('["dsp"]', '["dps"]', "mine.toml [cpu]: features has 'dps', must be from: dsp, fpu"),
+        ('["dsp"]', '["dps"]', "mine.toml [cpu]: features has 'dps', must be from: " + ", ".join(FEATURES)),
         ('["dsp"]', '"dsp"', "mine.toml [cpu]: features = 'dsp' must be a list of texts"),
         ('"untried"', '"yes"', "mine.toml: verified has 'yes', must be from: hardware, emulator, untried"),
         ('"mine"', '"yours"', "mine.toml: name = 'yours' is not the file's name; write 'mine'"),

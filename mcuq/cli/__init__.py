@@ -10,6 +10,7 @@ from mcuq.cli.boards import boards
 from mcuq.cli.compile import compile_
 from mcuq.cli.demo import demo
 from mcuq.cli.inspect import inspect
+from mcuq.cli.profile import profile
 from mcuq.cli.run import run
 from mcuq.cli.simulate import simulate
 from mcuq.errors import McuqError
@@ -39,8 +40,9 @@ def main() -> None:
     First:  mcuq demo
     Then:   mcuq compile model.onnx --board cortex-m4 --calibration inputs.npz -o build/model
             mcuq run build/model
+            mcuq profile build/model
     """
 
 
-for verb in (demo, boards, inspect, compile_, simulate, run):
+for verb in (demo, boards, inspect, compile_, simulate, run, profile):
     main.add_command(verb)

@@ -54,7 +54,7 @@ def _facts(board: Board) -> dict[str, Any]:
         "flash_address": memory.flash_address if memory else None,
         "ram_bytes": memory.ram_bytes if memory else None,
         "ram_address": memory.ram_address if memory else None,
-        "emulated": board.cpu.unicorn_model is not None,
+        "emulated": board.cpu.is_emulated,
     }
 
 

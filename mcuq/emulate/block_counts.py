@@ -5,12 +5,21 @@ from __future__ import annotations
 import ctypes
 import functools
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mcuq.build import build_library
 from mcuq.errors import BuildError
+
+
+class BlockCount(NamedTuple):
+    """A block's bytes, how often it ran, and how often it was left for elsewhere than the code behind it (of the
+    block that ran last, that is not known yet)."""
+
+    block_bytes: int
+    runs: int
+    left: int
 
 
 class BlockCounter(Protocol):
@@ -22,8 +31,8 @@ class BlockCounter(Protocol):
 
     def clear(self) -> None: ...
 
-    def counts(self) -> dict[int, tuple[int, int]]:
-        """Return, for each block that ran since `clear`, its address -> (its bytes, how often it ran)."""
+    def counts(self) -> dict[int, BlockCount]:
+        """Return what is known of each block that ran since `clear`, by address."""
 
 
 def new_block_counter(unicorn: Any, first_address: int, code_bytes: int) -> BlockCounter:
@@ -50,12 +59,26 @@ def count_thumb_instructions(code: bytes) -> int:
     return n_instructions
 
 
+def count_riscv_instructions(code: bytes) -> int:
+    """Return how many instructions a basic block of RV32 code holds.
+
+    One whose lowest two bits are not 0b11 is compressed, 16 bits long (RISC-V ISA manual, volume I, 1.5).
+    """
+    n_instructions = at = 0
+    while at < len(code):
+        at += 4 if code[at] & 0b11 == 0b11 else 2
+        n_instructions += 1
+    return n_instructions
+
+
 class PythonBlockCounter:
     """Calls Python for every block: slow (half a microsecond and more a block), but needs no C compiler."""
 
     def __init__(self, unicorn: Any) -> None:
         self._unicorn = unicorn
         self._counts: dict[tuple[int, int], int] = {}
+        self._left: dict[int, int] = {}
+        self._last = (-1, 0)
         self._hook = 0
 
     def start(self, engine: Any) -> None:
@@ -68,15 +91,23 @@ class PythonBlockCounter:
 
     def clear(self) -> None:
         self._counts.clear()
+        self._left.clear()
+        self._last = (-1, 0)
 
-    def counts(self) -> dict[int, tuple[int, int]]:
-        blocks = {address: (block_bytes, n) for (address, block_bytes), n in self._counts.items()}
+    def counts(self) -> dict[int, BlockCount]:
+        blocks = {
+            address: BlockCount(block_bytes, n, self._left.get(address, 0))
+            for (address, block_bytes), n in self._counts.items()
+        }
         _check(len(self._counts) - len(blocks))
         return blocks
 
     def _count(self, engine: Any, address: int, block_bytes: int, data: object) -> None:
         key = (address, block_bytes)
         self._counts[key] = self._counts.get(key, 0) + 1
+        if self._last[0] >= 0 and sum(self._last) != address:
+            self._left[self._last[0]] = self._left.get(self._last[0], 0) + 1
+        self._last = key
 
 
 class NativeBlockCounter:
@@ -87,7 +118,9 @@ class NativeBlockCounter:
         n_slots = code_bytes // 2
         self._count = np.zeros(n_slots, np.uint64)
         self._block_bytes = np.zeros(n_slots, np.uint32)
-        self._shared = _Counts(first_address, n_slots, self._count.ctypes.data, self._block_bytes.ctypes.data, 0)
+        self._left = np.zeros(n_slots, np.uint64)
+        arrays = (self._count, self._block_bytes, self._left)
+        self._shared = _Counts(first_address, n_slots, *(array.ctypes.data for array in arrays), n_slots, 0)
         self._handle: Any = None
 
     def start(self, engine: Any) -> None:
@@ -114,12 +147,16 @@ class NativeBlockCounter:
 
     def clear(self) -> None:
         self._count[:] = 0
+        self._left[:] = 0
+        self._shared.last_slot = self._shared.n_slots
         self._shared.unexpected = 0
 
-    def counts(self) -> dict[int, tuple[int, int]]:
+    def counts(self) -> dict[int, BlockCount]:
         _check(self._shared.unexpected)
         return {
-            self._shared.first_address + 2 * int(slot): (int(self._block_bytes[slot]), int(self._count[slot]))
+            self._shared.first_address + 2 * int(slot): BlockCount(
+                int(self._block_bytes[slot]), int(self._count[slot]), int(self._left[slot])
+            )
             for slot in np.flatnonzero(self._count)
         }
 
@@ -132,6 +169,8 @@ class _Counts(ctypes.Structure):
         ("n_slots", ctypes.c_uint64),
         ("count", ctypes.c_void_p),
         ("block_bytes", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        ("last_slot", ctypes.c_uint64),
         ("unexpected", ctypes.c_uint64),
     ]
 

@@ -10,6 +10,8 @@ from mcuq.arithmetic import WeightedSum, weighted_sum, weighted_sum_parameters
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.ops.add_dsp import lower_add_dsp
+from mcuq.ops.add_mve import ADD_KERNELS
 from mcuq.ops.binary import (
     Binary,
     BroadcastConstants,
@@ -72,6 +74,8 @@ class Add(Binary):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
     kernels = (
+        *ADD_KERNELS,
+        Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_add_broadcast),
     )

@@ -13,8 +13,10 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
+from mcuq.ops.pool_dsp import is_average_pool_dsp, lower_average_pool_dsp
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.window import Window, WindowConstants, window_constants
 from mcuq.tensor import Array, Shape, Tensor
@@ -75,7 +77,11 @@ class AveragePool(Clamped):
     count_include_pad: bool = False
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
-    kernels = (Kernel(lower_average_pool),)
+    kernels = (
+        Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
+        Kernel(lower_whole_image, accepts=accepts_whole_image),
+        Kernel(lower_average_pool),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape
@@ -90,7 +96,7 @@ class AveragePool(Clamped):
             kernel_shape=window.kernel,
             strides=window.strides,
             pads=window.pads,
-            ceil_mode=int(window.ceil_mode),
+            ceil_mode=window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
             count_include_pad=int(self.count_include_pad),
         )
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)

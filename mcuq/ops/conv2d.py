@@ -14,6 +14,26 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.conv2d_blocked import accepts_blocked, lower_blocked
+from mcuq.ops.conv2d_dsp import (
+    is_conv2d_dsp,
+    is_depthwise_dsp,
+    is_pointwise_dsp,
+    lower_conv2d_dsp,
+    lower_depthwise_dsp,
+    lower_pointwise_dsp,
+)
+from mcuq.ops.conv2d_mve import CONV2D_KERNELS
+from mcuq.ops.conv2d_rv32 import (
+    is_dense,
+    is_pointwise,
+    lower_conv2d_rv32,
+    lower_depthwise_rv32,
+    lower_pointwise_rv32,
+)
+from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_depthwise
+from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
+from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
@@ -96,7 +116,8 @@ class Conv2d(Clamped):
     """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
 
     x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O). Largest error against the same sum of the
-    quantized operands: half a step, and 1e-4 steps of multiplier rounding.
+    quantized operands: half a step, and of multiplier rounding 1e-4 steps in channels whose weight scale is at
+    least 2^-9 of the largest, 0.032 steps down to the smallest that there can be, 2^-18.
     """
 
     window: Window
@@ -104,6 +125,19 @@ class Conv2d(Clamped):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
     kernels = (
+        *DEPTHWISE_KERNELS,
+        *ONE_PIXEL_KERNELS,
+        *CONV2D_KERNELS,
+        Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
+        Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
+        Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),
+        Kernel(lower_blocked, needs=frozenset({"armv6m"}), accepts=accepts_blocked),
+        Kernel(lower_blocked, needs=frozenset({"armv7m"}), accepts=accepts_blocked),
+        Kernel(lower_depthwise_rv32, needs=frozenset({"rv32m"}), accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(lower_pointwise_rv32, needs=frozenset({"rv32m"}), accepts=is_pointwise),
+        Kernel(lower_conv2d_rv32, needs=frozenset({"rv32m"}), accepts=is_dense),
+        Kernel(lower_blocked_depthwise, needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
+        Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),
         Kernel(lower_conv2d),
     )

@@ -15,6 +15,14 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.fully_connected_blocked import (
+    accepts_blocked_fully_connected,
+    lower_armv6m_fully_connected,
+    lower_blocked_fully_connected,
+)
+from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
+from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
+from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
@@ -111,12 +119,28 @@ def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
 class FullyConnected(Clamped):
     """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
 
-    Largest error against the same sum of the quantized operands: half a step, and 1e-4 steps of multiplier
-    rounding.
+    Largest error against the same sum of the quantized operands: half a step, and of multiplier rounding 1e-4
+    steps in channels whose weight scale is at least 2^-9 of the largest, 0.032 steps down to the smallest that
+    there can be, 2^-18.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
-    kernels = (Kernel(lower_fully_connected),)
+    kernels = (
+        *FULLY_CONNECTED_KERNELS,
+        Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
+        Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
+        Kernel(
+            lower_armv6m_fully_connected,
+            needs=frozenset({"armv6m"}),
+            accepts=accepts_blocked_fully_connected,
+        ),
+        Kernel(
+            lower_blocked_fully_connected,
+            needs=frozenset({"armv7m"}),
+            accepts=accepts_blocked_fully_connected,
+        ),
+        Kernel(lower_fully_connected),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, weight, bias = inputs

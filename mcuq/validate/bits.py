@@ -10,6 +10,7 @@ import numpy as np
 from mcuq.build import HostModel, build_host, build_target
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
+from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BoardError
 from mcuq.fit import STACK_BYTES
@@ -93,10 +94,10 @@ def check_bits(
     `on` is "host" or "emulator" (default: emulator where the board has one). `observe(sample, outputs)` sees what
     the C gave, `tick` is called after each sample. Raises BuildError or BoardError where it cannot be run.
     """
-    on = on or ("emulator" if model.board.cpu.unicorn_model else "host")
-    if on == "emulator" and model.board.cpu.unicorn_model is None:
+    on = on or ("emulator" if model.board.cpu.is_emulated else "host")
+    if on == "emulator" and not model.board.cpu.is_emulated:
         raise BoardError(f"board '{model.board.name}' has no emulator; use --on host")
-    runner = _Emulated(model) if on == "emulator" else _Host(model)
+    runner = _runner(model, on)
     tally = _Tally()
     done = exact = 0
     try:
@@ -134,6 +135,12 @@ def probe_inputs(graph: Graph) -> dict[str, Array]:
     return probes
 
 
+def _runner(model: CompiledModel, on: str) -> _Host | _Emulated | _Qemu:
+    if on == "host":
+        return _Host(model)
+    return _Emulated(model) if model.board.cpu.unicorn_model else _Qemu(model)
+
+
 class _Host:
     """The C on this computer, under AddressSanitizer and UBSan."""
 
@@ -148,14 +155,9 @@ class _Host:
 
     def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
         count = len(next(iter(batch.values())))
-        samples = [b"".join(batch[name][i].tobytes() for name in self._graph.inputs) for i in range(count)]
+        samples = [_sample(self._graph, batch, i) for i in range(count)]
         for answer in self._program.run(samples):
-            values = np.frombuffer(answer, np.int8)
-            outputs = {}
-            for name in self._graph.outputs:
-                tensor = self._graph.tensors[name]
-                outputs[name], values = values[: tensor.elements].reshape(tensor.shape), values[tensor.elements :]
-            yield outputs
+            yield _outputs(self._graph, answer)
 
     def close(self) -> None:
         self._program.close()
@@ -192,6 +194,46 @@ class _Emulated:
 
     def close(self) -> None:
         """Nothing outlives the object."""
+
+
+class _Qemu:
+    """The C on the board's machine in QEMU, with inputs and outputs in its own arena."""
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._graph = model.graph
+        names = accessors(model.graph, model.name)
+        ports = [{names[n]: self._graph.tensors[n].size_bytes for n in side} for side in _ports(model.graph)]
+        self._program = QemuProgram(model.files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
+        self.compiler = self._program.compiler
+        self.instructions: int | None = None
+        self.stack_bytes: int | None = None
+
+    def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
+        samples = [_sample(self._graph, batch, i) for i in range(len(next(iter(batch.values()))))]
+        is_first = self.instructions is None
+        result = self._program.run(samples, count=is_first)
+        if is_first:
+            self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
+        for answer in result.answers:
+            yield _outputs(self._graph, answer)
+
+    def close(self) -> None:
+        """Nothing outlives the object."""
+
+
+def _sample(graph: Graph, batch: Inputs, index: int) -> bytes:
+    """All inputs of one sample, one after the other."""
+    return b"".join(batch[name][index].tobytes() for name in graph.inputs)
+
+
+def _outputs(graph: Graph, answer: bytes) -> dict[str, Array]:
+    """The outputs that lie one after the other in `answer`."""
+    values = np.frombuffer(answer, np.int8)
+    outputs = {}
+    for name in graph.outputs:
+        tensor = graph.tensors[name]
+        outputs[name], values = values[: tensor.elements].reshape(tensor.shape), values[tensor.elements :]
+    return outputs
 
 
 def _ports(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:

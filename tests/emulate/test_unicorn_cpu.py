@@ -221,7 +221,7 @@ def test_counting_blocks_gives_what_counting_instructions_gives(elf: bytes, symb
 def test_blocks_name_where_the_instructions_ran(cpu: UnicornCpu) -> None:
     blocks = cpu.call("count_down", 10, count=True).blocks
     address = cpu.address_of("count_down")
-    assert blocks == {address: Block(4, 2, count=10), address + 4: Block(2, 1, count=1)}
+    assert blocks == {address: Block(4, 2, count=10, left=9), address + 4: Block(2, 1, count=1)}
 
 
 def test_counting_can_be_switched_on_and_off_and_starts_from_zero(cpu: UnicornCpu) -> None:

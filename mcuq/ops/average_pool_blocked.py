@@ -1,0 +1,33 @@
+"""AveragePool over the whole image, which is a mean over rows and columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcuq.operator import Call, Layer
+from mcuq.ops.mean import MeanConstants
+from mcuq.ops.requantized import requantized
+
+if TYPE_CHECKING:
+    from mcuq.ops.average_pool import AveragePool
+
+
+def accepts_whole_image(op: AveragePool, layer: Layer) -> bool:
+    """One window, which is the image."""
+    return op.window.kernel == layer.inputs[0].shape[1:3] and not any(op.window.pads)
+
+
+def lower_whole_image(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
+    """The kernel of Mean."""
+    x = layer.inputs[0]
+    batch, height, width, channels = x.shape
+    _, requant = op.requantization(layer)
+    constants = MeanConstants(
+        **requantized(op, requant, layer.output),
+        outer=batch,
+        reduced=height * width,
+        inner=channels,
+        bias=-height * width * x.zero_point,
+        multiplier=requant.multiplier[0],
+    )
+    return (Call(constants, bound=op.bound(layer)),)

@@ -1,0 +1,214 @@
+"""Where a compiled model spends its instructions: counted layer by layer on the board's emulated CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from mcuq.build import Symbol, build_target, read_symbols
+from mcuq.compile import CompiledModel
+from mcuq.cycles import BlockCycles, CycleModel, cycle_model
+from mcuq.emit import accessors
+from mcuq.emitted import EmittedCall, emitted_arrays, emitted_calls, with_functions_apart
+from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram, QemuResult
+from mcuq.emulate.unicorn_cpu import Block, CallResult, Part, UnicornCpu
+from mcuq.errors import ArtifactError, BoardError
+from mcuq.fit import STACK_BYTES
+from mcuq.operator import Layer
+from mcuq.validate.bits import probe_inputs
+
+SAMPLE = 2  # of the probe inputs: the first random one
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer of the emitted C; views are none.
+
+    `code_bytes` and `weight_bytes` of what several layers share stand at the first of them. `cycles` is None for a
+    core without a cycle model, `ms` also for a board without a clock.
+    """
+
+    name: str
+    op: str
+    macs: int
+    instructions: int
+    cycles: int | None
+    ms: float | None
+    function: str
+    code_bytes: int
+    weight_bytes: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One inference of a compiled model on its board's emulated CPU, from entry to return of ID_run.
+
+    `instructions` and `cycles` are of the C as it is; the layers are counted in a build that keeps their functions
+    apart. The difference, `other_instructions` and `other_cycles`, is the way into the first layer, less what the
+    compiler saves by inlining. `cycle_source` is the document behind the cycles, which are without flash wait states.
+    """
+
+    layers: tuple[LayerProfile, ...]
+    macs: int
+    instructions: int
+    other_instructions: int
+    cycles: int | None
+    other_cycles: int | None
+    ms: float | None
+    cycle_source: str | None
+    clock_hz: int | None
+    stack_bytes: int
+    arena_bytes: int
+    flash_bytes: int
+    code_bytes: int
+    constant_bytes: int
+    compiler: str
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """A counted inference of one build: what the emulators tell of it, and how to read its code."""
+
+    compiler: str
+    flash_bytes: int
+    symbols: Mapping[str, Symbol]
+    instructions: int
+    blocks: Mapping[int, Block]
+    parts: tuple[Part, ...]
+    stack_bytes: int
+    read: Callable[[int, int], bytes]  # (address, bytes)
+
+
+def profile_model(model: CompiledModel) -> Profile:
+    """Build the model's C files and count one inference of a made-up input, the same each time.
+
+    Raises BoardError where the board is not emulated, BuildError where a compiler or the emulator is missing,
+    ArtifactError where the C file is not what mcuq has written.
+    """
+    if not model.board.cpu.is_emulated:
+        raise BoardError(f"board '{model.board.name}' has no emulator to profile on; compile for an emulated board")
+    text = model.files[f"{model.name}.c"]
+    calls = emitted_calls(text, model.name)
+    layers = _layers_of_calls(model, calls)
+    functions = {call.function for call in calls}
+    timing = cycle_model(model.board.cpu.core)
+    plain = _run(model, model.files, ())
+    apart = _run(model, {**model.files, f"{model.name}.c": with_functions_apart(text, functions)}, sorted(functions))
+    counted = _layer_profiles(model, text, layers, apart, timing)
+    cycles = _cycles(plain, [plain.blocks], timing)
+    return Profile(
+        layers=counted,
+        macs=model.macs,
+        instructions=plain.instructions,
+        other_instructions=plain.instructions - sum(layer.instructions for layer in counted),
+        cycles=cycles,
+        other_cycles=None if cycles is None else cycles - sum(layer.cycles or 0 for layer in counted),
+        ms=_milliseconds(model, cycles),
+        cycle_source=timing.source if timing else None,
+        clock_hz=model.board.clock_hz,
+        stack_bytes=plain.stack_bytes,
+        arena_bytes=model.arena_bytes,
+        flash_bytes=plain.flash_bytes,
+        code_bytes=plain.flash_bytes - model.constant_bytes,
+        constant_bytes=model.constant_bytes,
+        compiler=plain.compiler,
+    )
+
+
+def _layers_of_calls(
+    model: CompiledModel, calls: Sequence[EmittedCall]
+) -> tuple[tuple[Layer, tuple[EmittedCall, ...]], ...]:
+    """Each layer that has code, with its calls in order."""
+    grouped = [tuple(group) for _, group in groupby(calls, lambda call: call.layer)]
+    layers = [layer for layer in model.graph.layers() if not layer.op.is_view]
+    if len(grouped) != len(layers):
+        raise ArtifactError(
+            f"{model.name}.c: calls {len(grouped)} layers, the model has {len(layers)}; compile the model again"
+        )
+    return tuple(zip(layers, grouped, strict=True))
+
+
+def _run(model: CompiledModel, files: Mapping[str, str], marks: Sequence[str]) -> _Trace:
+    """Build and count the first random probe input, divided at each arrival at one of `marks`."""
+    graph, entry = model.graph, f"{model.name}_run"
+    names = accessors(graph, model.name)
+    built = build_target(files, entry, tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
+    sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(graph).items()}
+    result: CallResult | QemuResult
+    if model.board.cpu.unicorn_model is not None:
+        cpu = UnicornCpu(built.elf, model.board)
+        address = {tensor: cpu.call(accessor).value for tensor, accessor in names.items()}
+        for name, data in sample.items():
+            cpu.write(address[name], data)
+        pointers = [address[name] for name in (*graph.inputs, *graph.outputs)]
+        result, elf, read = cpu.call(entry, *pointers, count=True, marks=marks), built.elf, cpu.read
+    else:
+        ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
+        program = QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
+        joined = b"".join(sample[name] for name in graph.inputs)
+        result, elf, read = program.run([joined], count=True, marks=marks), program.elf, program.read
+    assert result.instructions is not None
+    assert result.blocks is not None
+    symbols = {symbol.name: symbol for symbol in read_symbols(elf)}
+    return _Trace(
+        built.compiler,
+        built.flash_bytes,
+        symbols,
+        result.instructions,
+        result.blocks,
+        result.parts,
+        result.stack_bytes,
+        read,
+    )
+
+
+def _layer_profiles(
+    model: CompiledModel,
+    text: str,
+    layers: Sequence[tuple[Layer, tuple[EmittedCall, ...]]],
+    trace: _Trace,
+    timing: CycleModel | None,
+) -> tuple[LayerProfile, ...]:
+    parts = list(trace.parts[1:])
+    arrays = dict(emitted_arrays(text))
+    code = {name: symbol.symbol_bytes for name, symbol in trace.symbols.items()}
+    profiles = []
+    for layer, calls in layers:
+        own, parts = parts[: len(calls)], parts[len(calls) :]
+        if [part.address for part in own] != [trace.symbols[call.function].address for call in calls]:
+            raise AssertionError(f"{layer.where}: ran other functions than its own")
+        cycles = _cycles(trace, [part.blocks for part in own], timing)
+        profiles.append(
+            LayerProfile(
+                name=layer.name,
+                op=type(layer.op).__name__,
+                macs=layer.op.macs(layer),
+                instructions=sum(b.instructions * b.count for part in own for b in part.blocks.values()),
+                cycles=cycles,
+                ms=_milliseconds(model, cycles),
+                function=", ".join(dict.fromkeys(call.function for call in calls)),
+                code_bytes=sum(code.pop(call.function, 0) for call in calls),
+                weight_bytes=sum(arrays.pop(argument, 0) for call in calls for argument in call.arguments),
+            )
+        )
+    if parts:
+        raise AssertionError(f"{model.name}: {len(parts)} calls belong to no layer")
+    return tuple(profiles)
+
+
+def _cycles(trace: _Trace, parts: Sequence[Mapping[int, Block]], timing: CycleModel | None) -> int | None:
+    if timing is None:
+        return None
+    known: dict[int, BlockCycles] = {}
+    total = 0
+    for blocks in parts:
+        for address, block in blocks.items():
+            if address not in known:
+                known[address] = timing.block(trace.read(address, block.block_bytes), address)
+            total += block.count * known[address].cycles + block.left * known[address].left_cycles
+    return total
+
+
+def _milliseconds(model: CompiledModel, cycles: int | None) -> float | None:
+    return None if cycles is None or model.board.clock_hz is None else 1000 * cycles / model.board.clock_hz
