@@ -606,5 +606,5 @@ def test_a_model_with_damaged_bytes_is_read_or_refused(tmp_path):
 
 @pytest.mark.slow
 def test_many_models_with_damaged_bytes_are_read_or_refused(tmp_path):
-    read, refused = import_mutated(valuable(), range(600, 20_000), tmp_path / "net.onnx")
-    assert min(read, refused) > 2000
+    read, refused = import_mutated(valuable(), range(600, 8_000), tmp_path / "net.onnx")
+    assert min(read, refused) > 740

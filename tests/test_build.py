@@ -1,7 +1,6 @@
 import dataclasses
 import importlib.util
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mcuq.boards import Board, Memory, load_board
 from mcuq.build import Built, HostModel, build_host, build_target, read_symbols
 from mcuq.errors import BoardError, BuildError
 
-COMPILERS = ["zig"] + (["gcc"] if shutil.which("arm-none-eabi-gcc") else [])
+COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]
 
 TOY_H = """
 #include <stdint.h>

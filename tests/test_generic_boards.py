@@ -21,7 +21,7 @@ def digits() -> Graph:
     return compile_model(DIGITS / "digits.onnx", "host", str(DIGITS / "digits_calibration.npz")).graph
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+@pytest.mark.parametrize("compiler", [pytest.param("gcc", marks=pytest.mark.toolchain), "zig"])
 @pytest.mark.parametrize("name", BOARDS)
 def test_digits_are_bit_exact_on_the_emulated_cpu(
     name: str, compiler: str, digits: Graph, monkeypatch: pytest.MonkeyPatch

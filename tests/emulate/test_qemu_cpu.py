@@ -12,6 +12,8 @@ from mcuq.emulate import qemu_cpu
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.errors import BoardError, BuildError
 
+pytestmark = pytest.mark.toolchain
+
 MODEL = QemuModel("twice", {"twice_input": 3}, {"twice_output": 3})
 HEADER = """
 #include <stdint.h>

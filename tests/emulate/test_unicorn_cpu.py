@@ -1,7 +1,6 @@
 import dataclasses
 import itertools
 import random
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from mcuq.emulate import block_counts
 from mcuq.emulate.unicorn_cpu import Block, UnicornCpu
 from mcuq.errors import BoardError, BuildError
 
-COMPILERS = ["zig"] + (["gcc"] if shutil.which("arm-none-eabi-gcc") else [])
+COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]
 M4 = load_board("cortex-m4")
 
 # Naked functions are the same instructions whatever the compiler.

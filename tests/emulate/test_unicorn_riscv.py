@@ -1,4 +1,3 @@
-import shutil
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from mcuq.emulate.block_counts import count_riscv_instructions
 from mcuq.emulate.unicorn_cpu import Block, UnicornCpu
 from mcuq.errors import BuildError
 
-COMPILERS = ["zig"] + (["gcc"] if shutil.which("riscv64-unknown-elf-gcc") else [])
+COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]
 RV32 = load_board("rv32imc")
 
 # Naked functions are the same instructions whatever the compiler.

@@ -27,8 +27,9 @@ def test_c_gives_the_simulators_bits(on: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("seed", "on"), [(seed, "emulator") for seed in SEEDS] + [(seed, "host") for seed in SEEDS[:2]]
+)
 def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
     check_c(random_graph(seed, PER_SEED), on, seed=seed, board="cortex-m0")
 
