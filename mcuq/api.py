@@ -9,11 +9,10 @@ import numpy as np
 
 from mcuq.boards import Board, board_names, load_board
 from mcuq.compile import CompiledModel, Data, dataset_for
-from mcuq.simulate import dequantize_outputs, quantize_inputs
+from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
 from mcuq.tensor import Array
-from mcuq.validate import AccuracyReport, BitsReport, check_bits, measure_accuracy
-from mcuq.validate.bits import BATCH
+from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def simulate(model: CompiledModel, data: Data, labels: Array | None = None) -> S
     data that does not fit.
     """
     dataset = dataset_for(model.graph, data, labels)
-    parts = [run_simulator(model.graph, quantize_inputs(model.graph, batch)) for batch in dataset.batches(BATCH)]
+    parts = [run_simulator(model.graph, batch) for batch in integer_batches(model.graph, dataset)]
     integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.outputs}
     return Simulation(integers, dequantize_outputs(model.graph, integers), measure_accuracy(model, dataset))
 
@@ -63,7 +62,7 @@ def run(model: CompiledModel, data: Data, on: str | None = None) -> Run:
     seen: list[Mapping[str, Array]] = []
     report = check_bits(
         model,
-        (quantize_inputs(model.graph, batch) for batch in dataset.batches(BATCH)),
+        integer_batches(model.graph, dataset),
         on,
         observe=lambda sample, outputs: seen.append(outputs),
     )

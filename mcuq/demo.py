@@ -10,10 +10,8 @@ import numpy as np
 from mcuq.compile import CompiledModel, compile_model, dataset_for
 from mcuq.footprint import Footprint, measure_footprint
 from mcuq.resources import resource_dir
-from mcuq.simulate import quantize_inputs
 from mcuq.tensor import Array
-from mcuq.validate import AccuracyReport, BitsReport, check_bits, measure_accuracy
-from mcuq.validate.bits import BATCH
+from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 SAMPLES = 100
 
@@ -29,7 +27,6 @@ class Demo:
     images: Array
     labels: Array
     answers: Array
-    exact_samples: int
 
 
 def run_demo(board: str = "cortex-m4") -> Demo:
@@ -47,7 +44,7 @@ def run_demo(board: str = "cortex-m4") -> Demo:
     def observe(sample: int, outputs: Mapping[str, Array]) -> None:
         answers.append(int(outputs[model.graph.outputs[0]].argmax()))
 
-    bits = check_bits(model, (quantize_inputs(model.graph, batch) for batch in dataset.batches(BATCH)), observe=observe)
+    bits = check_bits(model, integer_batches(model.graph, dataset), observe=observe)
     return Demo(
         model,
         measure_footprint(model),
@@ -56,5 +53,4 @@ def run_demo(board: str = "cortex-m4") -> Demo:
         images.reshape(-1, 8, 8),
         labels,
         np.array(answers),
-        bits.exact_samples,
     )

@@ -50,7 +50,7 @@ def demo_lines(result: Demo, unicode: bool) -> Iterator[str]:
     if bits.instructions is not None:
         yield f"  instructions {bits.instructions:,} an inference, stack {bits.stack_bytes:,} bytes"
     verdict = "bit-exact" if bits.bit_exact else "NOT bit-exact"
-    yield f"  {verdict}: {result.exact_samples}/{bits.samples}"
+    yield f"  {verdict}: {bits.exact_samples}/{bits.samples}"
     yield "next: mcuq compile YOUR.onnx --board cortex-m4 --calibration YOUR.npz"
 
 

@@ -11,9 +11,8 @@ import click
 from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, print_json, progress, warn
 from mcuq.compile import CompiledModel, dataset_for
-from mcuq.simulate import quantize_inputs
 from mcuq.tensor import Array
-from mcuq.validate import BitsReport, check_bits, probe_inputs
+from mcuq.validate import BitsReport, check_bits, integer_batches, probe_inputs
 from mcuq.validate.bits import BATCH, TARGETS
 
 
@@ -53,8 +52,7 @@ def _inputs(model: CompiledModel, data: str | None, samples: int | None) -> tupl
         return count, iter([{name: x[:count] for name, x in probes.items()}])
     dataset = dataset_for(model.graph, data)
     count = min(samples or len(dataset), len(dataset))
-    integers = (quantize_inputs(model.graph, batch) for batch in dataset.batches(BATCH))
-    return count, _first(integers, count)
+    return count, _first(integer_batches(model.graph, dataset), count)
 
 
 def _first(batches: Iterator[Mapping[str, Array]], count: int) -> Iterator[Mapping[str, Array]]:

@@ -1,6 +1,14 @@
 """Comparisons: simulator against float, C against simulator."""
 
 from mcuq.validate.accuracy import AccuracyReport, measure_accuracy
-from mcuq.validate.bits import BitsReport, Mismatch, check_bits, probe_inputs
+from mcuq.validate.bits import BitsReport, Mismatch, check_bits, integer_batches, probe_inputs
 
-__all__ = ["AccuracyReport", "BitsReport", "Mismatch", "check_bits", "measure_accuracy", "probe_inputs"]
+__all__ = [
+    "AccuracyReport",
+    "BitsReport",
+    "Mismatch",
+    "check_bits",
+    "integer_batches",
+    "measure_accuracy",
+    "probe_inputs",
+]

@@ -9,13 +9,14 @@ import numpy as np
 
 from mcuq.build import HostModel, build_host, build_target
 from mcuq.compile import CompiledModel
+from mcuq.dataset import Dataset
 from mcuq.emit import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BoardError
 from mcuq.fit import STACK_BYTES
 from mcuq.ir import Graph
-from mcuq.simulate import simulate
+from mcuq.simulate import quantize_inputs, simulate
 from mcuq.tensor import Array
 
 BATCH = 64
@@ -123,6 +124,11 @@ def check_bits(
         cycles=None,
         stack_bytes=runner.stack_bytes,
     )
+
+
+def integer_batches(graph: Graph, dataset: Dataset) -> Iterator[Inputs]:
+    """A data set as int8 batches (samples, *shape), as check_bits and the simulator take them."""
+    return (quantize_inputs(graph, batch) for batch in dataset.batches(BATCH))
 
 
 def probe_inputs(graph: Graph) -> dict[str, Array]:
