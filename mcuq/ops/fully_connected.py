@@ -15,11 +15,8 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
-from mcuq.ops.fully_connected_blocked import (
-    accepts_blocked_fully_connected,
-    lower_armv6m_fully_connected,
-    lower_blocked_fully_connected,
-)
+from mcuq.ops.fully_connected_armv6m import accepts_short_requantization, lower_armv6m_fully_connected
+from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
@@ -132,12 +129,12 @@ class FullyConnected(Clamped):
         Kernel(
             lower_armv6m_fully_connected,
             needs=frozenset({"armv6m"}),
-            accepts=accepts_blocked_fully_connected,
+            accepts=accepts_short_requantization,
         ),
         Kernel(
-            lower_blocked_fully_connected,
+            lower_armv7m_fully_connected,
             needs=frozenset({"armv7m"}),
-            accepts=accepts_blocked_fully_connected,
+            accepts=accepts_short_requantization,
         ),
         Kernel(lower_fully_connected),
     )

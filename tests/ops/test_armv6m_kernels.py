@@ -14,7 +14,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.conv2d_blocked import LONGEST_GROUP, lower_blocked, weight_groups
 from mcuq.ops.depthwise_blocked import lower_blocked_depthwise
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.fully_connected_blocked import lower_armv6m_fully_connected
+from mcuq.ops.fully_connected_armv6m import lower_armv6m_fully_connected
 from mcuq.ops.window import Window
 from mcuq.resources import resource_dir
 
