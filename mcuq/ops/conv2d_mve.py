@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcuq.operator import Call, Clamped, Constants, Kernel, Layer
+from mcuq.ops.pixels_mve import (
+    accepts_conv2d_pixels,
+    accepts_conv2d_windows,
+    accepts_pixels,
+    lower_conv2d_pixels,
+    lower_conv2d_windows,
+    lower_pixels,
+)
 from mcuq.ops.requantized_mve import (
     MVE,
     RequantizedMveConstants,
@@ -117,6 +125,9 @@ def lower_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 
 
 CONV2D_KERNELS = (
+    Kernel(lower_pixels, MVE, accepts_pixels),
+    Kernel(lower_conv2d_pixels, MVE, accepts_conv2d_pixels),
+    Kernel(lower_conv2d_windows, MVE, accepts_conv2d_windows),
     Kernel(lower_pointwise, MVE, _accepts_pointwise),
     Kernel(lower_conv2d, MVE, _accepts),
 )

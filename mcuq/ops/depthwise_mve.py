@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.ops.depthwise_3x3_mve import accepts_3x3, lower_depthwise_3x3
 from mcuq.ops.requantized_mve import LANES, MVE, has_one_high_word, requantized_mve
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -41,13 +42,6 @@ class _PlaneConstants(Constants):
     x_zero_point: int
     y_zero_point: int
     shift: int
-
-
-@dataclass(frozen=True)
-class Depthwise3x3MveConstants(_PlaneConstants):
-    """A 3x3 window with stride 1, clamped to int8 alone."""
-
-    template = "depthwise_3x3_mve"
 
 
 @dataclass(frozen=True)
@@ -130,16 +124,6 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
     )
 
 
-def _accepts_3x3(op: Conv2d, layer: Layer) -> bool:
-    return (
-        _accepts(op, layer)
-        and op.window.kernel == (3, 3)
-        and op.window.strides == (1, 1)
-        and op.output_bounds(layer.output) == (-128, 127)
-        and layer.output.shape[2 - _column_axis(layer, 4)] > 1
-    )
-
-
 def _dot_axis(op: Conv2d, layer: Layer) -> int | None:
     """Along which axis columns can run for DepthwiseDotMveConstants; the one that wastes fewer lanes."""
     best = _column_axis(layer, 4)
@@ -156,21 +140,15 @@ def _accepts_dot(op: Conv2d, layer: Layer) -> bool:
 
 
 def lower_depthwise_dot(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights as for 3x3; scratch reaches to a whole vector at the last of four columns."""
+    """Weights become OHW, or OWH where columns run along y; scratch reaches to a whole vector at the last column."""
     axis = _dot_axis(op, layer)
     assert axis is not None
     constants = DepthwiseDotMveConstants(**_plane(op, layer, 1, axis), **_window(op, axis))
     return _call(layer, constants, axis, LANES + 3 * op.window.strides[axis])
 
 
-def lower_depthwise_3x3(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights become OHW, or OWH where columns run along y."""
-    axis = _column_axis(layer, 4)
-    return _call(layer, Depthwise3x3MveConstants(**_plane(op, layer, 4, axis)), axis)
-
-
 def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights as for 3x3."""
+    """Weights as for the dot product."""
     axis = _column_axis(layer, 8)
     requantization = requantized_mve(op, layer)
     constants = DepthwiseMveConstants(
@@ -194,7 +172,7 @@ def _call(layer: Layer, constants: _PlaneConstants, axis: int, slack_bytes: int 
 
 
 DEPTHWISE_KERNELS = (
-    Kernel(lower_depthwise_3x3, MVE, _accepts_3x3),
+    Kernel(lower_depthwise_3x3, MVE, accepts_3x3),
     Kernel(lower_depthwise_dot, MVE, _accepts_dot),
     Kernel(lower_depthwise, MVE, _accepts),
 )
