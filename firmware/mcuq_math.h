@@ -22,7 +22,9 @@ static inline int32_t mcuq_multiply_high(int32_t a, int32_t b)
 /* q limited to [output_min, output_max], which lie in [-128, 127]. */
 static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_max)
 {
-    return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+    /* One bound at a time: compilers make two conditional moves of this, and a branch of one nested choice. */
+    const int32_t low = q < output_min ? output_min : q;
+    return (int8_t)(low > output_max ? output_max : low);
 }
 
 /* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.

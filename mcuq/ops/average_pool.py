@@ -33,7 +33,8 @@ def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 @dataclass(frozen=True)
 class AveragePoolConstants(WindowConstants, RequantizedConstants):
-    """Portable average pooling; `counted_*` frame the positions that the divisor counts."""
+    """Portable average pooling; `counted_*` frame the positions that the divisor counts, all of each window that
+    stays on the image; others there are where `meets_padding`."""
 
     template = "average_pool"
 
@@ -43,6 +44,7 @@ class AveragePoolConstants(WindowConstants, RequantizedConstants):
     counted_bottom: int
     counted_right: int
     smallest_count: int
+    meets_padding: int
     x_zero_point: int
 
 
@@ -60,6 +62,7 @@ def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
         counted_bottom=x.shape[1] + bottom,
         counted_right=x.shape[2] + right,
         smallest_count=smallest,
+        meets_padding=int(op.window.leaves(x, y)),
         x_zero_point=x.zero_point,
     )
     arrays = {"multiplier": np.array(requant.multiplier, np.int32)}

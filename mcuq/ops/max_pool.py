@@ -30,17 +30,21 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 @dataclass(frozen=True)
 class MaxPoolConstants(WindowConstants):
-    """Portable max pooling; the window is cut at the border."""
+    """Portable max pooling; the window is cut at the border, which any meets where `meets_padding`."""
 
     template = "max_pool"
 
     channels: int
+    meets_padding: int
 
 
 def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     x, y = layer.inputs[0], layer.output
-    return (Call(MaxPoolConstants(**window_constants(op.window, x, y), channels=x.shape[3])),)
+    constants = MaxPoolConstants(
+        **window_constants(op.window, x, y), channels=x.shape[3], meets_padding=int(op.window.leaves(x, y))
+    )
+    return (Call(constants),)
 
 
 @dataclass(frozen=True)

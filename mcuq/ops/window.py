@@ -57,6 +57,15 @@ class Window:
         """
         return int(replace(self, ceil_mode=False).output_size(height, width) != self.output_size(height, width))
 
+    def leaves(self, x: Tensor, y: Tensor) -> bool:
+        """Whether the window of any output of `y` (N, OH, OW, ...) meets padding around `x` (N, H, W, ...)."""
+        return any(
+            pad > 0 or (outputs - 1) * stride - pad + (kernel - 1) * dilation >= size
+            for size, outputs, kernel, stride, pad, dilation in zip(
+                x.shape[1:3], y.shape[1:3], self.kernel, self.strides, self.pads[:2], self.dilations, strict=True
+            )
+        )
+
     def taps(self, x: Array, y: Array) -> Iterator[tuple[Array, Array]]:
         """For each tap of the window: the inputs it meets, and the view of `y` that they belong to.
 

@@ -2,12 +2,12 @@
  *
  * This file and digits.h are yours: mcuq claims no rights in what it generates.
  *
- * 108864 multiply-accumulates an inference, 6192 bytes of constants, 3072 bytes of arena.
+ * 108864 multiply-accumulates an inference, 6192 bytes of constants, 3104 bytes of arena.
  * C99, freestanding; no heap, no floating point, no recursion.
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x794c5700u
+#if DIGITS_DIGEST != 0x89fa1158u
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -39,7 +39,9 @@ static inline int32_t mcuq_multiply_high(int32_t a, int32_t b)
 /* q limited to [output_min, output_max], which lie in [-128, 127]. */
 static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_max)
 {
-    return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+    /* One bound at a time: compilers make two conditional moves of this, and a branch of one nested choice. */
+    const int32_t low = q < output_min ? output_min : q;
+    return (int8_t)(low > output_max ? output_max : low);
 }
 
 /* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.
@@ -65,6 +67,15 @@ static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, i
                                        int shift, int32_t output_min, int32_t output_max)
 {
     return mcuq_clamp((a * factor_a + b * factor_b + constant) >> shift, output_min, output_max);
+}
+
+/* How many of a row or column of `kernel` taps lie before `position`, the first at 0, the others `dilation` apart. */
+static inline int32_t mcuq_taps_before(int32_t position, int32_t dilation, int32_t kernel)
+{
+    int32_t count = 0;
+    while (count < kernel && count * dilation < position)
+        count++;
+    return count;
 }
 
 static const int8_t digits_node_Conv_53_weight[144] = {
@@ -98,8 +109,7 @@ static const int8_t digits_node_Conv_55_weight[144] = {
 };
 
 static const int32_t digits_node_Conv_55_bias[16] = {
-    -80925, -7431, -24758, -14913, 1007, -23937, -12419, 14024, 2282, -29883, -428, 5981, -47250, 55069,
-    -48216, 13483
+    16867, -1671, 3658, -3137, -657, 2303, -1027, -5048, -4502, 2245, -2092, -803, 13166, -6755, 3496, -4949
 };
 
 static const int32_t digits_node_Conv_55_multiplier[16] = {
@@ -367,7 +377,7 @@ static const int32_t digits_node_linear_multiplier[10] = {
 
 /* node_Conv_53: Conv2d 1x8x8x1 -> 1x8x8x16, |accumulator| <= 120563 */
 static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
-    int8_t *y)
+    int8_t *scratch, int8_t *y)
 {
     enum {
         batch = 1,
@@ -376,40 +386,66 @@ static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int
         kernel_height = 3, kernel_width = 3, groups = 1,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 1, pad_left = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
         x_zero_point = -128, y_zero_point = -128,
         prescale = 0, shift = 6,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
-    enum { group_inputs = in_channels / groups, group_outputs = out_channels / groups };
+    enum {
+        group_inputs = in_channels / groups, group_outputs = out_channels / groups,
+        taps = kernel_height * kernel_width * group_inputs,
+        whole = taps - taps % 16, /* apart, as GCC at -O2 makes vectors just of loops without a rest */
+        block = group_outputs < 2 ? 1 : 2, second = block > 1 ? taps : 0
+    };
+    /* the inputs that one window meets of a group, as int16: SIMD multiplies those in pairs */
+    int16_t *const window = (int16_t *)(void *)scratch;
 
+    /* Order: pixels, in each the groups. The window of a group is read before its first output of the pixel is written,
+     * and not again for that pixel. */
     for (int32_t n = 0; n < batch; n++)
         for (int32_t oy = 0; oy < out_height; oy++)
             for (int32_t ox = 0; ox < out_width; ox++) {
-                const int8_t *w = weight;
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t first_channel = oc / group_outputs * group_inputs;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (iy < 0 || iy >= in_height || ix < 0 || ix >= in_width) {
-                                /* padding counts as x_zero_point: the bias has its product taken off */
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += x_zero_point * w[ic];
-                            } else {
-                                const int8_t *pixel = x + ((n * in_height + iy) * in_width + ix) * in_channels
-                                    + first_channel;
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += pixel[ic] * w[ic];
-                            }
-                            w += group_inputs;
-                        }
-                    }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+                const int32_t top = oy * stride_y - pad_top, left = ox * stride_x - pad_left;
+                int32_t ky_begin = 0, ky_end = kernel_height, kx_begin = 0, kx_end = kernel_width;
+                if (meets_padding) {
+                    ky_begin = mcuq_taps_before(-top, dilation_y, kernel_height);
+                    ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
+                    kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
+                    kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
+                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    for (int32_t i = 0; i < taps; i++)
+                        window[i] = x_zero_point;
                 }
+                for (int32_t g = 0; g < groups; g++) {
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                + kx * dilation_x) * in_channels + g * group_inputs;
+                            int16_t *part = window + (ky * kernel_width + kx) * group_inputs;
+                            for (int32_t ic = 0; ic < group_inputs; ic++)
+                                part[ic] = pixel[ic];
+                        }
+                    /* Two channels share what they read; of an odd number the last is with the one before it, again. */
+                    for (int32_t start = 0; start < group_outputs; start += block) {
+                        const int is_odd_last = group_outputs % block != 0 && start == group_outputs - 1;
+                        const int32_t oc = g * group_outputs + start - is_odd_last;
+                        const int8_t *w = weight + oc * taps;
+                        int32_t acc[2] = { 0, 0 };
+                        for (int32_t i = 0; i < whole; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t i = whole; i < taps; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
+                    }
+                }
+                y += out_channels;
             }
 }
 
@@ -425,37 +461,62 @@ static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int
         depth_multiplier = 16 / 16,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 1, pad_left = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
         x_zero_point = -128, y_zero_point = -128,
         prescale = 0, shift = 4,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
+    /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
+    enum {
+        is_plain = depth_multiplier == 1,
+        row = is_plain ? out_channels : depth_multiplier, rows = out_channels / row,
+        block = row < 4 ? row : 4,
+        w1 = block > 1 ? 1 : 0, w2 = block > 2 ? 2 : 0, w3 = block > 3 ? 3 : 0,
+        x1 = is_plain ? w1 : 0, x2 = is_plain ? w2 : 0, x3 = is_plain ? w3 : 0
+    };
+
+    /* Order: pixels, in each blocks of channels. A block is written when its inputs were read; those of a pixel are
+     * read until its last block is written, as that may repeat channels. */
     for (int32_t n = 0; n < batch; n++)
-        for (int32_t oy = 0; oy < out_height; oy++)
-            for (int32_t ox = 0; ox < out_width; ox++)
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t ic = oc / depth_multiplier;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            const int is_padding = iy < 0 || iy >= in_height || ix < 0 || ix >= in_width;
-                            /* padding counts as x_zero_point: the bias has its product taken off */
-                            const int32_t value = is_padding
-                                ? x_zero_point
-                                : x[((n * in_height + iy) * in_width + ix) * in_channels + ic];
-                            acc += value * weight[(ky * kernel_width + kx) * out_channels + oc];
-                        }
+        for (int32_t oy = 0; oy < out_height; oy++) {
+            const int32_t top = oy * stride_y - pad_top;
+            const int32_t ky_begin = meets_padding ? mcuq_taps_before(-top, dilation_y, kernel_height) : 0;
+            const int32_t ky_end = meets_padding ? mcuq_taps_before(in_height - top, dilation_y, kernel_height)
+                                                 : kernel_height;
+            for (int32_t ox = 0; ox < out_width; ox++) {
+                const int32_t left = ox * stride_x - pad_left;
+                const int32_t kx_begin = meets_padding ? mcuq_taps_before(-left, dilation_x, kernel_width) : 0;
+                const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
+                                                     : kernel_width;
+                for (int32_t i = 0; i < rows; i++)
+                    for (int32_t start = 0; start < row; start += block) {
+                        /* the last block ends at the last output: it may repeat some of the block before */
+                        const int is_cut = row % block != 0 && start > row - block;
+                        const int32_t oc = i * row + (is_cut ? row - block : start);
+                        int32_t acc[4] = { 0, 0, 0, 0 };
+                        for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                            for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                                const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                    + kx * dilation_x) * in_channels + (is_plain ? oc : i);
+                                const int8_t *w = weight + (ky * kernel_width + kx) * out_channels + oc;
+                                acc[0] += (pixel[0] - x_zero_point) * w[0];
+                                acc[1] += (pixel[x1] - x_zero_point) * w[w1];
+                                acc[2] += (pixel[x2] - x_zero_point) * w[w2];
+                                acc[3] += (pixel[x3] - x_zero_point) * w[w3];
+                            }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
                     }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
-                }
+                y += out_channels;
+            }
+        }
 }
 
 /* node_Conv_57: Conv2d 1x8x8x16 -> 1x8x8x16, |accumulator| <= 154114 */
 static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
-    int8_t *y)
+    int8_t *scratch, int8_t *y)
 {
     enum {
         batch = 1,
@@ -464,40 +525,66 @@ static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int
         kernel_height = 1, kernel_width = 1, groups = 1,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0,
+        pad_top = 0, pad_left = 0, meets_padding = 0,
         x_zero_point = -128, y_zero_point = -23,
         prescale = 0, shift = 6,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
-    enum { group_inputs = in_channels / groups, group_outputs = out_channels / groups };
+    enum {
+        group_inputs = in_channels / groups, group_outputs = out_channels / groups,
+        taps = kernel_height * kernel_width * group_inputs,
+        whole = taps - taps % 16, /* apart, as GCC at -O2 makes vectors just of loops without a rest */
+        block = group_outputs < 2 ? 1 : 2, second = block > 1 ? taps : 0
+    };
+    /* the inputs that one window meets of a group, as int16: SIMD multiplies those in pairs */
+    int16_t *const window = (int16_t *)(void *)scratch;
 
+    /* Order: pixels, in each the groups. The window of a group is read before its first output of the pixel is written,
+     * and not again for that pixel. */
     for (int32_t n = 0; n < batch; n++)
         for (int32_t oy = 0; oy < out_height; oy++)
             for (int32_t ox = 0; ox < out_width; ox++) {
-                const int8_t *w = weight;
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t first_channel = oc / group_outputs * group_inputs;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (iy < 0 || iy >= in_height || ix < 0 || ix >= in_width) {
-                                /* padding counts as x_zero_point: the bias has its product taken off */
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += x_zero_point * w[ic];
-                            } else {
-                                const int8_t *pixel = x + ((n * in_height + iy) * in_width + ix) * in_channels
-                                    + first_channel;
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += pixel[ic] * w[ic];
-                            }
-                            w += group_inputs;
-                        }
-                    }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+                const int32_t top = oy * stride_y - pad_top, left = ox * stride_x - pad_left;
+                int32_t ky_begin = 0, ky_end = kernel_height, kx_begin = 0, kx_end = kernel_width;
+                if (meets_padding) {
+                    ky_begin = mcuq_taps_before(-top, dilation_y, kernel_height);
+                    ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
+                    kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
+                    kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
+                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    for (int32_t i = 0; i < taps; i++)
+                        window[i] = x_zero_point;
                 }
+                for (int32_t g = 0; g < groups; g++) {
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                + kx * dilation_x) * in_channels + g * group_inputs;
+                            int16_t *part = window + (ky * kernel_width + kx) * group_inputs;
+                            for (int32_t ic = 0; ic < group_inputs; ic++)
+                                part[ic] = pixel[ic];
+                        }
+                    /* Two channels share what they read; of an odd number the last is with the one before it, again. */
+                    for (int32_t start = 0; start < group_outputs; start += block) {
+                        const int is_odd_last = group_outputs % block != 0 && start == group_outputs - 1;
+                        const int32_t oc = g * group_outputs + start - is_odd_last;
+                        const int8_t *w = weight + oc * taps;
+                        int32_t acc[2] = { 0, 0 };
+                        for (int32_t i = 0; i < whole; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t i = whole; i < taps; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
+                    }
+                }
+                y += out_channels;
             }
 }
 
@@ -524,34 +611,39 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
+    /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
     for (int32_t n = 0; n < batch; n++)
-        for (int32_t oy = 0; oy < out_height; oy++)
-            for (int32_t ox = 0; ox < out_width; ox++)
+        for (int32_t oy = 0; oy < out_height; oy++) {
+            const int32_t top = oy * stride_y - pad_top;
+            const int32_t ky_begin = meets_padding ? mcuq_taps_before(-top, dilation_y, kernel_height) : 0;
+            const int32_t ky_end = meets_padding ? mcuq_taps_before(in_height - top, dilation_y, kernel_height)
+                                                 : kernel_height;
+            for (int32_t ox = 0; ox < out_width; ox++) {
+                const int32_t left = ox * stride_x - pad_left;
+                const int32_t kx_begin = meets_padding ? mcuq_taps_before(-left, dilation_x, kernel_width) : 0;
+                const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
+                                                     : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
                     int8_t largest = -128;
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        if (iy < 0 || iy >= in_height)
-                            continue;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (ix < 0 || ix >= in_width)
-                                continue;
-                            const int8_t value = x[((n * in_height + iy) * in_width + ix) * channels + oc];
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                                                    + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;
                         }
-                    }
                     *y++ = largest;
                 }
+            }
+        }
 }
 
 /* node_conv2d_3: Conv2d 1x4x4x16 -> 1x4x4x32, |accumulator| <= 1032765 */
 static void digits_node_conv2d_3(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
-    int8_t *y)
+    int8_t *scratch, int8_t *y)
 {
     enum {
         batch = 1,
@@ -560,40 +652,66 @@ static void digits_node_conv2d_3(const int8_t *x, const int8_t *weight, const in
         kernel_height = 3, kernel_width = 3, groups = 1,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 1, pad_left = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
         x_zero_point = -128, y_zero_point = -128,
         prescale = 0, shift = 7,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
-    enum { group_inputs = in_channels / groups, group_outputs = out_channels / groups };
+    enum {
+        group_inputs = in_channels / groups, group_outputs = out_channels / groups,
+        taps = kernel_height * kernel_width * group_inputs,
+        whole = taps - taps % 16, /* apart, as GCC at -O2 makes vectors just of loops without a rest */
+        block = group_outputs < 2 ? 1 : 2, second = block > 1 ? taps : 0
+    };
+    /* the inputs that one window meets of a group, as int16: SIMD multiplies those in pairs */
+    int16_t *const window = (int16_t *)(void *)scratch;
 
+    /* Order: pixels, in each the groups. The window of a group is read before its first output of the pixel is written,
+     * and not again for that pixel. */
     for (int32_t n = 0; n < batch; n++)
         for (int32_t oy = 0; oy < out_height; oy++)
             for (int32_t ox = 0; ox < out_width; ox++) {
-                const int8_t *w = weight;
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t first_channel = oc / group_outputs * group_inputs;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (iy < 0 || iy >= in_height || ix < 0 || ix >= in_width) {
-                                /* padding counts as x_zero_point: the bias has its product taken off */
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += x_zero_point * w[ic];
-                            } else {
-                                const int8_t *pixel = x + ((n * in_height + iy) * in_width + ix) * in_channels
-                                    + first_channel;
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += pixel[ic] * w[ic];
-                            }
-                            w += group_inputs;
-                        }
-                    }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+                const int32_t top = oy * stride_y - pad_top, left = ox * stride_x - pad_left;
+                int32_t ky_begin = 0, ky_end = kernel_height, kx_begin = 0, kx_end = kernel_width;
+                if (meets_padding) {
+                    ky_begin = mcuq_taps_before(-top, dilation_y, kernel_height);
+                    ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
+                    kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
+                    kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
+                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    for (int32_t i = 0; i < taps; i++)
+                        window[i] = x_zero_point;
                 }
+                for (int32_t g = 0; g < groups; g++) {
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                + kx * dilation_x) * in_channels + g * group_inputs;
+                            int16_t *part = window + (ky * kernel_width + kx) * group_inputs;
+                            for (int32_t ic = 0; ic < group_inputs; ic++)
+                                part[ic] = pixel[ic];
+                        }
+                    /* Two channels share what they read; of an odd number the last is with the one before it, again. */
+                    for (int32_t start = 0; start < group_outputs; start += block) {
+                        const int is_odd_last = group_outputs % block != 0 && start == group_outputs - 1;
+                        const int32_t oc = g * group_outputs + start - is_odd_last;
+                        const int8_t *w = weight + oc * taps;
+                        int32_t acc[2] = { 0, 0 };
+                        for (int32_t i = 0; i < whole; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t i = whole; i < taps; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
+                    }
+                }
+                y += out_channels;
             }
 }
 
@@ -628,21 +746,31 @@ static void digits_node_linear(const int8_t *x, const int8_t *weight, const int3
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
+    enum { block = out_features < 2 ? 1 : 2, second = block > 1 ? in_features : 0 };
+
+    /* Order: rows, in each pairs of outputs, which share what they read; of an odd number the last goes with the one
+     * before it, again. A row is read for each pair, until its last output is written. */
     for (int32_t n = 0; n < rows; n++) {
-        const int8_t *w = weight;
-        for (int32_t oc = 0; oc < out_features; oc++) {
-            int32_t acc = bias[oc];
-            for (int32_t ic = 0; ic < in_features; ic++)
-                acc += x[ic] * w[ic];
-            w += in_features;
-            *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+        for (int32_t start = 0; start < out_features; start += block) {
+            const int is_odd_last = out_features % block != 0 && start == out_features - 1;
+            const int32_t oc = start - is_odd_last;
+            const int8_t *w = weight + oc * in_features;
+            int32_t acc[2] = { 0, 0 };
+            for (int32_t ic = 0; ic < in_features; ic++) {
+                acc[0] += x[ic] * w[ic];
+                acc[1] += x[ic] * w[second + ic];
+            }
+            for (int32_t j = 0; j < block; j++)
+                y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift, y_zero_point,
+                                            output_min, output_max);
         }
         x += in_features;
+        y += out_features;
     }
 }
 
 /* int32_t for its alignment */
-static int32_t digits_arena[3072 / 4];
+static int32_t digits_arena[3104 / 4];
 
 int8_t *digits_input(void)
 {
@@ -660,20 +788,20 @@ void digits_run_in(void *memory, const int8_t *input, int8_t *output)
 
     /* node_Conv_53 */
     digits_node_Conv_53(input, digits_node_Conv_53_weight, digits_node_Conv_53_bias,
-        digits_node_Conv_53_multiplier, arena);
+        digits_node_Conv_53_multiplier, arena + 1088, arena);
     /* node_Conv_55 */
     digits_node_Conv_55(arena, digits_node_Conv_55_weight, digits_node_Conv_55_bias,
         digits_node_Conv_55_multiplier, arena + 1024);
     /* node_Conv_57 */
     digits_node_Conv_57(arena + 1024, digits_node_Conv_57_weight, digits_node_Conv_57_bias,
-        digits_node_Conv_57_multiplier, arena + 2048);
+        digits_node_Conv_57_multiplier, arena + 3072, arena + 2048);
     /* node_add */
     digits_node_add(arena, arena + 2048, arena);
     /* node_max_pool2d */
     digits_node_max_pool2d(arena, arena + 1024);
     /* node_conv2d_3 */
     digits_node_conv2d_3(arena + 1024, digits_node_conv2d_3_weight, digits_node_conv2d_3_bias,
-        digits_node_conv2d_3_multiplier, arena);
+        digits_node_conv2d_3_multiplier, arena + 512, arena);
     /* node_mean */
     digits_node_mean(arena, arena + 512);
     /* node_linear */

@@ -2,12 +2,12 @@
  *
  * This file and tiny.h are yours: mcuq claims no rights in what it generates.
  *
- * 2940 multiply-accumulates an inference, 1500 bytes of constants, 216 bytes of arena.
+ * 2940 multiply-accumulates an inference, 1500 bytes of constants, 252 bytes of arena.
  * C99, freestanding; no heap, no floating point, no recursion.
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x2ad791edu
+#if TINY_DIGEST != 0x48138e3au
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -37,7 +37,9 @@ static inline int32_t mcuq_multiply_high(int32_t a, int32_t b)
 /* q limited to [output_min, output_max], which lie in [-128, 127]. */
 static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_max)
 {
-    return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+    /* One bound at a time: compilers make two conditional moves of this, and a branch of one nested choice. */
+    const int32_t low = q < output_min ? output_min : q;
+    return (int8_t)(low > output_max ? output_max : low);
 }
 
 /* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.
@@ -71,6 +73,15 @@ static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)
     return table[x + 128];
 }
 
+/* How many of a row or column of `kernel` taps lie before `position`, the first at 0, the others `dilation` apart. */
+static inline int32_t mcuq_taps_before(int32_t position, int32_t dilation, int32_t kernel)
+{
+    int32_t count = 0;
+    while (count < kernel && count * dilation < position)
+        count++;
+    return count;
+}
+
 static const int8_t tiny_conv_weight[72] = {
     -127, -33, 61, -102, -8, 86, -76, 18, 112, -51, 43, -119, -25, 69, -94, 0, 94, -69, 25, 119, -43, 51,
     -112, -18, 76, -86, 8, 102, -61, 33, 127, -36, 58, -104, -10, 84, -82, 16, 114, -56, 42, -127, -29, 69,
@@ -92,7 +103,7 @@ static const int8_t tiny_depthwise_weight[36] = {
 };
 
 static const int32_t tiny_depthwise_bias[4] = {
-    -19627, -23722, 8200, 16068
+    -10795, -2986, 5512, -8636
 };
 
 static const int32_t tiny_depthwise_multiplier[4] = {
@@ -148,7 +159,7 @@ static const int32_t tiny_softmax_table[256] = {
 
 /* conv: Conv2d 1x6x6x2 -> 1x6x6x4, |accumulator| <= 173693 */
 static void tiny_conv(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
-    int8_t *y)
+    int8_t *scratch, int8_t *y)
 {
     enum {
         batch = 1,
@@ -157,40 +168,66 @@ static void tiny_conv(const int8_t *x, const int8_t *weight, const int32_t *bias
         kernel_height = 3, kernel_width = 3, groups = 1,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 1, pad_left = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
         x_zero_point = -64, y_zero_point = -128,
         prescale = 0, shift = 6,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
-    enum { group_inputs = in_channels / groups, group_outputs = out_channels / groups };
+    enum {
+        group_inputs = in_channels / groups, group_outputs = out_channels / groups,
+        taps = kernel_height * kernel_width * group_inputs,
+        whole = taps - taps % 16, /* apart, as GCC at -O2 makes vectors just of loops without a rest */
+        block = group_outputs < 2 ? 1 : 2, second = block > 1 ? taps : 0
+    };
+    /* the inputs that one window meets of a group, as int16: SIMD multiplies those in pairs */
+    int16_t *const window = (int16_t *)(void *)scratch;
 
+    /* Order: pixels, in each the groups. The window of a group is read before its first output of the pixel is written,
+     * and not again for that pixel. */
     for (int32_t n = 0; n < batch; n++)
         for (int32_t oy = 0; oy < out_height; oy++)
             for (int32_t ox = 0; ox < out_width; ox++) {
-                const int8_t *w = weight;
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t first_channel = oc / group_outputs * group_inputs;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (iy < 0 || iy >= in_height || ix < 0 || ix >= in_width) {
-                                /* padding counts as x_zero_point: the bias has its product taken off */
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += x_zero_point * w[ic];
-                            } else {
-                                const int8_t *pixel = x + ((n * in_height + iy) * in_width + ix) * in_channels
-                                    + first_channel;
-                                for (int32_t ic = 0; ic < group_inputs; ic++)
-                                    acc += pixel[ic] * w[ic];
-                            }
-                            w += group_inputs;
-                        }
-                    }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+                const int32_t top = oy * stride_y - pad_top, left = ox * stride_x - pad_left;
+                int32_t ky_begin = 0, ky_end = kernel_height, kx_begin = 0, kx_end = kernel_width;
+                if (meets_padding) {
+                    ky_begin = mcuq_taps_before(-top, dilation_y, kernel_height);
+                    ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
+                    kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
+                    kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
+                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    for (int32_t i = 0; i < taps; i++)
+                        window[i] = x_zero_point;
                 }
+                for (int32_t g = 0; g < groups; g++) {
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                + kx * dilation_x) * in_channels + g * group_inputs;
+                            int16_t *part = window + (ky * kernel_width + kx) * group_inputs;
+                            for (int32_t ic = 0; ic < group_inputs; ic++)
+                                part[ic] = pixel[ic];
+                        }
+                    /* Two channels share what they read; of an odd number the last is with the one before it, again. */
+                    for (int32_t start = 0; start < group_outputs; start += block) {
+                        const int is_odd_last = group_outputs % block != 0 && start == group_outputs - 1;
+                        const int32_t oc = g * group_outputs + start - is_odd_last;
+                        const int8_t *w = weight + oc * taps;
+                        int32_t acc[2] = { 0, 0 };
+                        for (int32_t i = 0; i < whole; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t i = whole; i < taps; i++) {
+                            acc[0] += window[i] * w[i];
+                            acc[1] += window[i] * w[second + i];
+                        }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
+                    }
+                }
+                y += out_channels;
             }
 }
 
@@ -206,32 +243,57 @@ static void tiny_depthwise(const int8_t *x, const int8_t *weight, const int32_t 
         depth_multiplier = 4 / 4,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 1, pad_left = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
         x_zero_point = -128, y_zero_point = 0,
         prescale = 0, shift = 7,
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
+    /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
+    enum {
+        is_plain = depth_multiplier == 1,
+        row = is_plain ? out_channels : depth_multiplier, rows = out_channels / row,
+        block = row < 4 ? row : 4,
+        w1 = block > 1 ? 1 : 0, w2 = block > 2 ? 2 : 0, w3 = block > 3 ? 3 : 0,
+        x1 = is_plain ? w1 : 0, x2 = is_plain ? w2 : 0, x3 = is_plain ? w3 : 0
+    };
+
+    /* Order: pixels, in each blocks of channels. A block is written when its inputs were read; those of a pixel are
+     * read until its last block is written, as that may repeat channels. */
     for (int32_t n = 0; n < batch; n++)
-        for (int32_t oy = 0; oy < out_height; oy++)
-            for (int32_t ox = 0; ox < out_width; ox++)
-                for (int32_t oc = 0; oc < out_channels; oc++) {
-                    const int32_t ic = oc / depth_multiplier;
-                    int32_t acc = bias[oc];
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            const int is_padding = iy < 0 || iy >= in_height || ix < 0 || ix >= in_width;
-                            /* padding counts as x_zero_point: the bias has its product taken off */
-                            const int32_t value = is_padding
-                                ? x_zero_point
-                                : x[((n * in_height + iy) * in_width + ix) * in_channels + ic];
-                            acc += value * weight[(ky * kernel_width + kx) * out_channels + oc];
-                        }
+        for (int32_t oy = 0; oy < out_height; oy++) {
+            const int32_t top = oy * stride_y - pad_top;
+            const int32_t ky_begin = meets_padding ? mcuq_taps_before(-top, dilation_y, kernel_height) : 0;
+            const int32_t ky_end = meets_padding ? mcuq_taps_before(in_height - top, dilation_y, kernel_height)
+                                                 : kernel_height;
+            for (int32_t ox = 0; ox < out_width; ox++) {
+                const int32_t left = ox * stride_x - pad_left;
+                const int32_t kx_begin = meets_padding ? mcuq_taps_before(-left, dilation_x, kernel_width) : 0;
+                const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
+                                                     : kernel_width;
+                for (int32_t i = 0; i < rows; i++)
+                    for (int32_t start = 0; start < row; start += block) {
+                        /* the last block ends at the last output: it may repeat some of the block before */
+                        const int is_cut = row % block != 0 && start > row - block;
+                        const int32_t oc = i * row + (is_cut ? row - block : start);
+                        int32_t acc[4] = { 0, 0, 0, 0 };
+                        for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                            for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                                const int8_t *pixel = x + ((n * in_height + top + ky * dilation_y) * in_width + left
+                                    + kx * dilation_x) * in_channels + (is_plain ? oc : i);
+                                const int8_t *w = weight + (ky * kernel_width + kx) * out_channels + oc;
+                                acc[0] += (pixel[0] - x_zero_point) * w[0];
+                                acc[1] += (pixel[x1] - x_zero_point) * w[w1];
+                                acc[2] += (pixel[x2] - x_zero_point) * w[w2];
+                                acc[3] += (pixel[x3] - x_zero_point) * w[w3];
+                            }
+                        for (int32_t j = 0; j < block; j++)
+                            y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift,
+                                                        y_zero_point, output_min, output_max);
                     }
-                    *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
-                }
+                y += out_channels;
+            }
+        }
 }
 
 /* pooled: MaxPool 1x6x6x4 -> 1x3x3x4 */
@@ -244,29 +306,34 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
+    /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
     for (int32_t n = 0; n < batch; n++)
-        for (int32_t oy = 0; oy < out_height; oy++)
-            for (int32_t ox = 0; ox < out_width; ox++)
+        for (int32_t oy = 0; oy < out_height; oy++) {
+            const int32_t top = oy * stride_y - pad_top;
+            const int32_t ky_begin = meets_padding ? mcuq_taps_before(-top, dilation_y, kernel_height) : 0;
+            const int32_t ky_end = meets_padding ? mcuq_taps_before(in_height - top, dilation_y, kernel_height)
+                                                 : kernel_height;
+            for (int32_t ox = 0; ox < out_width; ox++) {
+                const int32_t left = ox * stride_x - pad_left;
+                const int32_t kx_begin = meets_padding ? mcuq_taps_before(-left, dilation_x, kernel_width) : 0;
+                const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
+                                                     : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
                     int8_t largest = -128;
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        if (iy < 0 || iy >= in_height)
-                            continue;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (ix < 0 || ix >= in_width)
-                                continue;
-                            const int8_t value = x[((n * in_height + iy) * in_width + ix) * channels + oc];
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                                                    + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;
                         }
-                    }
                     *y++ = largest;
                 }
+            }
+        }
 }
 
 /* sum: Add 1x3x3x4, 1x3x3x4 -> 1x3x3x4, |accumulator| <= 1612709888 */
@@ -322,29 +389,34 @@ static void tiny_largest(const int8_t *x, int8_t *y)
         kernel_height = 3, kernel_width = 3,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
+    /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
     for (int32_t n = 0; n < batch; n++)
-        for (int32_t oy = 0; oy < out_height; oy++)
-            for (int32_t ox = 0; ox < out_width; ox++)
+        for (int32_t oy = 0; oy < out_height; oy++) {
+            const int32_t top = oy * stride_y - pad_top;
+            const int32_t ky_begin = meets_padding ? mcuq_taps_before(-top, dilation_y, kernel_height) : 0;
+            const int32_t ky_end = meets_padding ? mcuq_taps_before(in_height - top, dilation_y, kernel_height)
+                                                 : kernel_height;
+            for (int32_t ox = 0; ox < out_width; ox++) {
+                const int32_t left = ox * stride_x - pad_left;
+                const int32_t kx_begin = meets_padding ? mcuq_taps_before(-left, dilation_x, kernel_width) : 0;
+                const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
+                                                     : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
                     int8_t largest = -128;
-                    for (int32_t ky = 0; ky < kernel_height; ky++) {
-                        const int32_t iy = oy * stride_y - pad_top + ky * dilation_y;
-                        if (iy < 0 || iy >= in_height)
-                            continue;
-                        for (int32_t kx = 0; kx < kernel_width; kx++) {
-                            const int32_t ix = ox * stride_x - pad_left + kx * dilation_x;
-                            if (ix < 0 || ix >= in_width)
-                                continue;
-                            const int8_t value = x[((n * in_height + iy) * in_width + ix) * channels + oc];
+                    for (int32_t ky = ky_begin; ky < ky_end; ky++)
+                        for (int32_t kx = kx_begin; kx < kx_end; kx++) {
+                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                                                    + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;
                         }
-                    }
                     *y++ = largest;
                 }
+            }
+        }
 }
 
 /* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
@@ -403,16 +475,26 @@ static void tiny_dense(const int8_t *x, const int8_t *weight, const int32_t *bia
         output_min = -128, output_max = 127
     };
     /* plain C from here on */
+    enum { block = out_features < 2 ? 1 : 2, second = block > 1 ? in_features : 0 };
+
+    /* Order: rows, in each pairs of outputs, which share what they read; of an odd number the last goes with the one
+     * before it, again. A row is read for each pair, until its last output is written. */
     for (int32_t n = 0; n < rows; n++) {
-        const int8_t *w = weight;
-        for (int32_t oc = 0; oc < out_features; oc++) {
-            int32_t acc = bias[oc];
-            for (int32_t ic = 0; ic < in_features; ic++)
-                acc += x[ic] * w[ic];
-            w += in_features;
-            *y++ = mcuq_requantize(acc, multiplier[oc], prescale, shift, y_zero_point, output_min, output_max);
+        for (int32_t start = 0; start < out_features; start += block) {
+            const int is_odd_last = out_features % block != 0 && start == out_features - 1;
+            const int32_t oc = start - is_odd_last;
+            const int8_t *w = weight + oc * in_features;
+            int32_t acc[2] = { 0, 0 };
+            for (int32_t ic = 0; ic < in_features; ic++) {
+                acc[0] += x[ic] * w[ic];
+                acc[1] += x[ic] * w[second + ic];
+            }
+            for (int32_t j = 0; j < block; j++)
+                y[oc + j] = mcuq_requantize(bias[oc + j] + acc[j], multiplier[oc + j], prescale, shift, y_zero_point,
+                                            output_min, output_max);
         }
         x += in_features;
+        y += out_features;
     }
 }
 
@@ -440,7 +522,7 @@ static void tiny_softmax(const int8_t *x, const int32_t *table, int8_t *y)
 }
 
 /* int32_t for its alignment */
-static int32_t tiny_arena[216 / 4];
+static int32_t tiny_arena[252 / 4];
 
 int8_t *tiny_input(void)
 {
@@ -457,7 +539,7 @@ void tiny_run_in(void *memory, const int8_t *input, int8_t *output)
     int8_t *const arena = (int8_t *)memory;
 
     /* conv */
-    tiny_conv(input, tiny_conv_weight, tiny_conv_bias, tiny_conv_multiplier, arena);
+    tiny_conv(input, tiny_conv_weight, tiny_conv_bias, tiny_conv_multiplier, arena + 216, arena);
     /* depthwise */
     tiny_depthwise(arena, tiny_depthwise_weight, tiny_depthwise_bias, tiny_depthwise_multiplier,
         arena + 144);

@@ -16,10 +16,10 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0x2ad791edu
+#define TINY_DIGEST 0x48138e3au
 
 /* Working memory: input, output and everything between. */
-#define TINY_ARENA_BYTES 216
+#define TINY_ARENA_BYTES 252
 
 /* input 'x', shape 1 x 6 x 6 x 2, last dimension fastest */
 #define TINY_X_ELEMENTS 72

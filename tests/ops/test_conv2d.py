@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -109,9 +110,68 @@ def random_cases(seed: int, count: int) -> list[Case]:
     return cases
 
 
+def border_cases() -> list[Case]:
+    """Windows that leave the image on each side, on all, or wholly; by a tap, by more than the kernel reaches; each
+    as a convolution, in one group or two, and depthwise, with one output a channel or two."""
+    rng = np.random.default_rng(31)
+    windows: list[tuple[tuple[int, int], tuple[int, int], dict[str, object]]] = [
+        ((2, 2), (5, 5), {"pads": (2, 2, 2, 2)}),  # kernel larger than the image
+        ((1, 1), (3, 4), {"pads": (1, 1, 1, 2)}),
+        ((1, 1), (2, 2), {"pads": (5, 4, 3, 6), "strides": (2, 3)}),  # padding larger than the kernel's reach
+        ((3, 2), (3, 3), {"pads": (4, 5, 4, 5)}),
+        ((2, 3), (3, 3), {"pads": (4, 4, 4, 4), "dilations": (4, 4)}),  # one tap in three on the image
+        ((4, 3), (2, 3), {"pads": (0, 5, 7, 4), "dilations": (7, 5), "strides": (1, 2)}),
+        ((5, 4), (3, 3), {"pads": (1, 0, 0, 0)}),
+        ((5, 4), (3, 3), {"pads": (0, 1, 0, 0)}),
+        ((5, 4), (3, 3), {"pads": (0, 0, 1, 0)}),
+        ((5, 4), (3, 3), {"pads": (0, 0, 0, 1)}),
+        ((4, 4), (3, 3), {"pads": (0, 0, 1, 1), "strides": (2, 2)}),
+        ((5, 5), (2, 2), {"pads": (0, 0, 1, 1), "strides": (3, 3)}),  # padding that no window meets
+    ]
+    return [
+        conv(rng, (1 + i % 2, *size, 4), kernel, out_channels, groups, BOUNDS[i % len(BOUNDS)], **window)
+        for i, (size, kernel, window) in enumerate(windows)
+        for out_channels, groups in (((3, 1), (4, 4)), ((6, 2), (8, 4)))[i % 2]
+    ]
+
+
+def block_cases() -> list[Case]:
+    """Channels and taps around the blocks: two outputs at a time, vectors of sixteen taps, four depthwise channels."""
+    rng = np.random.default_rng(32)
+    cases = []
+    for channels in (1, 2, 3, 4, 5, 7, 8, 15, 16, 17):
+        cases.append(conv(rng, (1, 2, 3, channels), (1, 1), channels % 5 + 1))
+        cases.append(conv(rng, (1, 2, 2, channels), (2, 2), 18 - channels, pads=(1, 0, 0, 1)))
+        cases.append(conv(rng, (1, 2, 3, 2), (1, 2), 2 * channels, groups=2, bounds=(0, 6)))  # channel multipliers
+        cases.append(conv(rng, (1, 3, 3, 2 * channels), (1, 1), 2 * (channels % 4 + 1), groups=2))
+        if channels > 1:
+            pads = (1, 1, 1, 1) if channels % 2 else (0, 0, 0, 0)
+            cases.append(conv(rng, (1, 3, 4, channels), (3, 3), channels, groups=channels, pads=pads))
+    return cases
+
+
+def many_channels(seed: int, count: int) -> list[Case]:
+    """Random windows on images of up to 40 channels."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    for op, inputs in random_cases(seed, count):
+        groups = int(rng.choice([1, 1, 2, 3, 5, 8]))
+        per_group = 1 if rng.random() < 0.4 else int(rng.integers(1, 41 // groups))
+        outputs = groups * int(rng.integers(1, 41 // groups))
+        x = (*inputs[0][:3], groups * per_group)
+        wide, constants = conv(rng, x, op.window.kernel, outputs, groups, (op.minimum, op.maximum))
+        cases.append((replace(wide, window=op.window), constants))
+    return cases
+
+
 @pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(corner_cases()), on)
+@pytest.mark.parametrize("cases", [corner_cases, border_cases, block_cases], ids=lambda cases: cases.__name__)
+def test_c_gives_the_simulators_bits(on: str, cases: Callable[[], list[Case]]) -> None:
+    check_portable_c(integer_branches(cases()), on)
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_gives_the_simulators_bits_for_random_layers(on: str) -> None:
     check_portable_c(integer_branches(random_cases(1, 20), seed=1), on)
 
 
@@ -119,7 +179,37 @@ def test_c_gives_the_simulators_bits(on: str) -> None:
 @pytest.mark.parametrize("on", ["host", "emulator"])
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_portable_c(integer_branches(random_cases(seed, 30), seed), on)
+    check_portable_c(integer_branches([*random_cases(seed, 30), *many_channels(seed, 20)], seed), on)
+
+
+def test_kernels_look_for_padding_just_where_a_window_leaves_the_image() -> None:
+    cases = [*corner_cases(), *border_cases(), *random_cases(40, 60)]
+    found = set()
+    for op, inputs in cases:
+        (layer,) = integer_graph(op, inputs).layers()
+        (call,) = choose_kernel(layer, frozenset()).lower(layer.op, layer)
+        window = op.window
+        meets = any(
+            not 0 <= o * window.strides[axis] - window.pads[axis] + k * window.dilations[axis] < inputs[0][axis + 1]
+            for axis in range(2)
+            for o in range(layer.output.shape[axis + 1])
+            for k in range(window.kernel[axis])
+        )
+        assert call.constants.meets_padding == meets
+        found.add((meets, layer.op.is_depthwise(layer), any(window.pads)))
+    assert {(meets, depthwise, True) for meets in (False, True) for depthwise in (False, True)} <= found
+
+
+def test_depthwise_bias_holds_no_padding_where_the_kernel_takes_the_zero_point_off() -> None:
+    rng = np.random.default_rng(33)
+    weight, bias = np.full((4, 3, 3, 1), -1.0), rng.normal(size=4)
+    for pads, taken_off in (((1, 1, 1, 1), -128), ((0, 0, 0, 0), 0)):
+        op = Conv2d(Window((3, 3), pads=pads), 4)
+        (layer,) = integer_graph(op, [(1, 5, 5, 4), weight, bias], {"x0": (0.0, 1.0)}).layers()
+        (call,) = choose_kernel(layer, frozenset()).lower(layer.op, layer)
+        assert (call.constants.x_zero_point, layer.inputs[0].zero_point) == (taken_off, -128)
+        assert call.arrays["bias"].tolist() == (layer.inputs[2].values + taken_off * 9 * -127).tolist()
+        assert np.abs(call.arrays["bias"]).max() <= call.bound
 
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:

@@ -150,6 +150,36 @@ MAKERS: tuple[Make, ...] = (
 )  # fmt: skip
 
 
+def corners() -> list[Case]:
+    """What random layers seldom are: one channel, three channels of odd images, one feature; and layers that are left
+    to portable kernels."""
+    rng = np.random.default_rng(1)
+    same = (1, 1, 1, 1)
+    cases: list[Case] = []
+    for x, window, outputs, groups in (
+        ((1, 9, 9, 3), Window((3, 3), (2, 2), same), 8, 1),
+        ((1, 7, 11, 3), Window((3, 3), pads=same), 3, 1),
+        ((1, 7, 9, 3), Window((3, 3), dilations=(2, 3)), 5, 1),
+        ((1, 11, 7, 3), Window((5, 4), (3, 2), (2, 1, 2, 2)), 1, 1),
+        ((2, 5, 5, 3), Window((1, 1)), 4, 1),
+        ((1, 9, 9, 1), Window((3, 3), (2, 2), same), 4, 1),
+        ((1, 25, 7, 1), Window((10, 4), (2, 2), (4, 1, 5, 1)), 5, 1),
+        ((1, 9, 9, 1), Window((2, 3), dilations=(3, 2), pads=(3, 0, 0, 4)), 2, 1),
+        ((1, 1, 1, 1), Window((1, 1)), 1, 1),
+        ((1, 1, 1, 3), Window((5, 4), pads=(4, 3, 0, 0)), 2, 1),
+        ((1, 5, 7, 4), Window((1, 1)), 3, 1),
+        ((2, 7, 5, 3), Window((3, 3), (2, 2), same), 3, 3),
+        ((1, 7, 5, 3), Window((3, 3), pads=same), 6, 3),
+        ((1, 9, 7, 3), Window((3, 3), dilations=(2, 2), pads=same), 3, 3),
+    ):
+        weight = weights(rng, outputs, *window.kernel, x[3] // groups)
+        cases.append((Conv2d(window, groups, **bounds(rng)), [x, weight, bias(rng, outputs)]))
+    for rows, inputs, outputs in ((1, 1, 1), (1, 1, 5), (2, 3, 1), (3, 2, 4)):
+        weight = weights(rng, outputs, inputs)
+        cases.append((FullyConnected(**bounds(rng)), [(rows, inputs), weight, bias(rng, outputs)]))
+    return cases
+
+
 def cases(seed: int, count: int) -> list[Case]:
     """`count` layers of each kind."""
     rng = np.random.default_rng(seed)
@@ -159,21 +189,30 @@ def cases(seed: int, count: int) -> list[Case]:
 @pytest.mark.parametrize(("on", "compiler"), WAYS)
 def test_c_gives_the_simulators_bits(on: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check_c(integer_branches(cases(0, 4)), on, samples=4)
+    check_c(integer_branches([*corners(), *cases(0, 4)]), on, samples=4)
 
 
 # 648 layers from one compiler in the emulator, a sixth of them from the other and on the host under sanitizers.
+SEEDS = range(1, 13)
+PER_SEED = 6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "on", "compiler"),
-    [(seed, "emulator", "gcc") for seed in range(1, 13)]
+    [(seed, "emulator", "gcc") for seed in SEEDS]
     + [(seed, *way) for seed in (1, 2) for way in (("host", "gcc"), ("emulator", "zig"))],
 )
 def test_c_gives_the_simulators_bits_for_many_random_layers(
     seed: int, on: str, compiler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check_c(integer_branches(cases(seed, 6), seed), on)
+    check_c(integer_branches(cases(seed, PER_SEED), seed), on)
+
+
+def test_most_random_layers_take_kernels_for_dsp() -> None:
+    layers = [layer for seed in SEEDS for layer in integer_branches(cases(seed, PER_SEED), seed).layers()]
+    assert sum(choose_kernel(layer, DSP).needs == DSP for layer in layers) >= 500
 
 
 def test_depthwise_image_larger_than_the_scratch_is_done_in_bands() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import test_average_pool
 import test_concat
 import test_conv2d
+import test_dsp_kernels
 import test_fully_connected
 import test_max_pool
 import test_mean
@@ -15,7 +17,8 @@ import test_pad
 import test_slice
 import test_transpose
 from binary_cases import binary_cases
-from support import Case, check_c, integer_branches
+from blocked_cases import PER_SEED, random_graph
+from support import Case, check_c, integer_branches, model_of
 
 from mcuq.boards import board_names, load_board
 from mcuq.ops.add import Add, Sub
@@ -23,6 +26,7 @@ from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
+from mcuq.validate import check_bits
 
 LAYERS: dict[str, Callable[[], list[Case]]] = {
     "conv2d": test_conv2d.corner_cases,
@@ -38,8 +42,10 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "transpose": lambda: test_transpose.CASES,
     "unary": lambda: [(Sigmoid(), [shape]) for shape in ((), (3,), (2, 5, 7, 3))],
 }
-# One board for each set of kernels.
-BOARDS = sorted({load_board(name).cpu.features: name for name in board_names() if name != "host"}.values())
+# One of the generic boards, which are named after their core, for each set of kernels.
+GENERIC = [name for name in board_names() if name == load_board(name).cpu.core and name != "host"]
+BOARDS = sorted({load_board(name).cpu.features: name for name in GENERIC}.values())
+EMULATED = [pytest.param(n, marks=() if load_board(n).cpu.unicorn_model else pytest.mark.toolchain) for n in BOARDS]
 
 
 @pytest.mark.slow
@@ -51,6 +57,36 @@ def test_kernels_of_the_board_give_the_simulators_bits_on_the_host(board: str, l
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layers", LAYERS)
-@pytest.mark.parametrize("board", [name for name in BOARDS if load_board(name).cpu.unicorn_model])
+@pytest.mark.parametrize("board", EMULATED)
 def test_kernels_of_the_board_give_the_simulators_bits_on_its_emulator(board: str, layers: str) -> None:
     check_c(integer_branches(LAYERS[layers]()), "emulator", board=board)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", EMULATED)
+def test_one_input_at_its_lowest_and_the_other_at_its_highest_value(board: str) -> None:
+    graph = integer_branches(binary_cases([Add, Sub, Mul], 31))
+    inputs = {}
+    for name in graph.inputs:  # x5_0 and x5_1 are those of the layer with the output y5
+        low_first = np.array([-128, 127] if name.endswith("_0") else [127, -128], np.int8)
+        inputs[name] = np.stack([np.full(graph.tensors[name].shape, value) for value in low_first])
+    report = check_bits(model_of(graph, board), iter([inputs]), "emulator")
+    assert report.first_mismatch is None
+    assert report.samples == 2
+
+
+# The sweeps of the kernels for DSP run on Cortex-M4 and those for Armv6-M on Cortex-M0; these are the other cores that
+# take them. 594 layers a core, of which more than 500 take kernels for DSP.
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(11))
+@pytest.mark.parametrize(("board", "first_seed"), [("cortex-m7", 100), ("cortex-m33", 200)])
+def test_random_layers_on_the_other_cores_with_dsp(board: str, first_seed: int, seed: int) -> None:
+    seed += first_seed
+    graph = integer_branches(test_dsp_kernels.cases(seed, test_dsp_kernels.PER_SEED), seed)
+    check_c(graph, "emulator", samples=4, seed=seed, board=board)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(300, 303))
+def test_random_layers_on_cortex_m0plus(seed: int) -> None:
+    check_c(random_graph(seed, PER_SEED), "emulator", samples=4, seed=seed, board="cortex-m0plus")

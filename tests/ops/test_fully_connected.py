@@ -33,6 +33,7 @@ def layer(rng: np.random.Generator, rows: int, inputs: int, outputs: int, low: f
 def cases(seed: int, count: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     sizes = [(1, 1, 1), (1, 1, 7), (1, 7, 1), (2, 3, 5), (1, 64, 10), (3, 63, 2), (1, 65, 3), (5, 16, 4)]
+    sizes += [(2, inputs, outputs) for inputs in (15, 16, 17) for outputs in (1, 2, 3)]
     sizes += [tuple(int(v) for v in rng.integers(1, 40, 3)) for _ in range(count)]
     return [layer(rng, *size, *BOUNDS[i % len(BOUNDS)]) for i, size in enumerate(sizes)]
 

@@ -10,7 +10,7 @@ import pytest
 from support import Case, integer_branches, model_of, random_inputs
 
 from mcuq.errors import ModelError
-from mcuq.lower import lower
+from mcuq.lower import choose_kernel, lower
 from mcuq.operator import Operator
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.conv2d_rv32 import Conv2dRv32Constants, blocked
@@ -75,7 +75,7 @@ def random_cases(seed: int, count: int) -> list[Case]:
         if kind < 2:
             cases.append(random_conv(rng, depthwise=bool(kind)))
         elif kind == 2:
-            x = (1, *(int(v) for v in rng.integers(1, 5, 2)), int(rng.integers(1, 20)))
+            x = (int(rng.choice([1, 1, 2])), *(int(v) for v in rng.integers(1, 5, 2)), int(rng.integers(1, 20)))
             cases.append(conv(rng, x, Window((1, 1)), int(rng.integers(1, 18))))
         elif kind == 3:
             cases.append(fully_connected(rng, int(rng.choice([1, 1, 2])), *(int(v) for v in rng.integers(1, 40, 2))))
@@ -90,7 +90,8 @@ def pointwise_cases() -> list[Case]:
     rng = np.random.default_rng(0)
     sizes = [(pixels, 5, out) for pixels in (1, 3, 4, 5, 8) for out in (1, 3, 4, 5, 9)]
     sizes += [(5, inputs, 5) for inputs in (1, 2, 3, 4)]
-    return [conv(rng, (1, 1, pixels, inputs), Window((1, 1)), out) for pixels, inputs, out in sizes]
+    cases = [conv(rng, (1, 1, pixels, inputs), Window((1, 1)), out) for pixels, inputs, out in sizes]
+    return [*cases, conv(rng, (2, 3, 3, 3), Window((1, 1)), 5)]
 
 
 def conv2d_cases() -> list[Case]:
@@ -188,19 +189,26 @@ def test_both_compilers_give_the_simulators_bits(compiler: str, monkeypatch: pyt
     check(random_cases(0, 20), "emulator")
 
 
+SEEDS = range(1, 11)
+PER_SEED = 60
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("seed", "compiler"), [(seed, "gcc") for seed in range(1, 11)] + [(seed, "zig") for seed in (1, 2)]
-)
+@pytest.mark.parametrize(("seed", "compiler"), [(seed, "gcc") for seed in SEEDS] + [(seed, "zig") for seed in (1, 2)])
 def test_random_layers_give_the_simulators_bits(seed: int, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check(random_cases(seed, 60), "emulator", seed)
+    check(random_cases(seed, PER_SEED), "emulator", seed)
+
+
+def test_most_random_layers_take_kernels_for_rv32() -> None:
+    layers = [layer for seed in SEEDS for layer in integer_branches(random_cases(seed, PER_SEED), seed).layers()]
+    assert sum(choose_kernel(layer, {"rv32m"}).needs == {"rv32m"} for layer in layers) >= 500
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 3))
 def test_random_layers_give_the_simulators_bits_on_the_host(seed: int) -> None:
-    check(random_cases(seed, 60), "host", seed)
+    check(random_cases(seed, PER_SEED), "host", seed)
 
 
 def test_layers_take_the_kernel_meant_for_them() -> None:
