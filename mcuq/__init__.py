@@ -11,14 +11,14 @@
 Everything that the user can mend is raised as McuqError, whose text says what to do.
 """
 
-from mcuq.api import Run, Simulation, boards, run, simulate
+from mcuq.api import Run, Simulation, boards, compare, run, simulate
 from mcuq.artifact import load, save
 from mcuq.boards import Board
 from mcuq.compile import CompiledModel
 from mcuq.compile import compile_model as compile
 from mcuq.demo import run_demo as demo
 from mcuq.errors import McuqError
-from mcuq.footprint import Footprint
+from mcuq.footprint import Choice, Footprint
 from mcuq.footprint import measure_footprint as footprint
 from mcuq.inspect import Inspection
 from mcuq.inspect import inspect_model as inspect
@@ -33,6 +33,7 @@ __all__ = [
     "BitsReport",
     "Board",
     "CalibrationMethod",
+    "Choice",
     "CompiledModel",
     "Footprint",
     "Inspection",
@@ -42,6 +43,7 @@ __all__ = [
     "Simulation",
     "__version__",
     "boards",
+    "compare",
     "compile",
     "demo",
     "footprint",

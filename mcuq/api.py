@@ -9,10 +9,11 @@ import numpy as np
 
 from mcuq.boards import Board, board_names, load_board
 from mcuq.compile import CompiledModel, Data, dataset_for
+from mcuq.footprint import Choice, measure_choices
 from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
 from mcuq.tensor import Array
-from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
+from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy, probe_inputs
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,18 @@ def run(model: CompiledModel, data: Data, on: str | None = None) -> Run:
     )
     integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.outputs}
     return Run(integers, dequantize_outputs(model.graph, integers), report)
+
+
+def compare(model: CompiledModel, count: bool = True) -> tuple[Choice, ...]:
+    """What the model takes with each choice of `optimize`: flash, arena and, with `count`, instructions.
+
+    Instructions are those of one made-up inference on the emulated board, as `profile` counts them; every choice is
+    None in what its board cannot tell. Raises BuildError where an emulator is missing.
+    """
+    return measure_choices(model, _count_instructions if count and model.board.cpu.is_emulated else None)
+
+
+def _count_instructions(model: CompiledModel) -> int | None:
+    """Those of the first random one of the probe inputs."""
+    probe = {name: x[2:3] for name, x in probe_inputs(model.graph).items()}
+    return check_bits(model, iter([probe])).instructions

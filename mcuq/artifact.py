@@ -23,13 +23,14 @@ from mcuq.compile import CompiledModel
 from mcuq.errors import ArtifactError
 from mcuq.identifiers import identifier
 from mcuq.ir import Graph, Node, verify
+from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.quantize import Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 _TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -104,6 +105,7 @@ def load(folder: str | Path) -> CompiledModel:
             manifest["constant_bytes"],
             manifest["calibration_samples"],
             Pruned(**manifest["pruned"]),
+            parse_goal(manifest["optimize"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -147,6 +149,7 @@ def _pack(model: CompiledModel) -> bytes:
         "constant_bytes": model.constant_bytes,
         "calibration_samples": model.calibration_samples,
         "pruned": asdict(model.pruned),
+        "optimize": model.optimize,
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()

@@ -14,8 +14,8 @@ from mcuq.fit import check_fit
 from mcuq.identifiers import KEYWORDS, identifier
 from mcuq.importer import import_model
 from mcuq.ir import Graph
-from mcuq.lower import lower
-from mcuq.passes import optimize
+from mcuq.lower import Goal, lower, parse_goal
+from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -40,7 +40,8 @@ class CompiledModel:
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name. `calibration_samples` is 0 where ranges were guessed from made-up inputs, so that accuracy
-    is unknown. `pruned` says what was taken out of the graph as no output depends on it.
+    is unknown. `pruned` says what was taken out of the graph as no output depends on it. `optimize` is what kernels
+    were chosen and compilers told for.
     """
 
     name: str
@@ -52,6 +53,7 @@ class CompiledModel:
     constant_bytes: int
     calibration_samples: int
     pruned: Pruned = UNPRUNED
+    optimize: Goal = "balanced"
 
     @property
     def macs(self) -> int:
@@ -68,6 +70,7 @@ def compile_model(
     shapes: Mapping[str, int] | None = None,
     progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
     prune: bool = True,
+    optimize: Goal = "balanced",
 ) -> CompiledModel:
     """Quantize an ONNX model to int8 and emit C for a board.
 
@@ -75,12 +78,14 @@ def compile_model(
     dimension; without it ranges are guessed from made-up inputs. `name` begins every C symbol (default: the
     file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
     what is called after each of `total` samples. `prune` takes out channels that no output depends on; outputs
-    are the same bytes either way. Raises McuqError for whatever the user can mend.
+    are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
+    instructions. Raises McuqError for whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
+    optimize = parse_goal(optimize)
     model_id = model_identifier(name, Path(path))
     graph, onnx_model = import_model(path, shapes)
-    graph = optimize(graph)
+    graph = simplify(graph)
     dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
     tick = progress("calibrating", len(dataset))
     integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
@@ -88,14 +93,20 @@ def compile_model(
     samples = 0 if calibration is None else len(dataset)
     integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)
     onnx_bytes = onnx_model.SerializeToString(deterministic=True)
-    return assemble(integer, board, model_id, onnx_bytes, samples, pruned)
+    return assemble(integer, board, model_id, onnx_bytes, samples, pruned, optimize)
 
 
 def assemble(
-    graph: Graph, board: Board, name: str, onnx_model: bytes, calibration_samples: int, pruned: Pruned = UNPRUNED
+    graph: Graph,
+    board: Board,
+    name: str,
+    onnx_model: bytes,
+    calibration_samples: int,
+    pruned: Pruned = UNPRUNED,
+    optimize: Goal = "balanced",
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
-    program = lower(graph, board.cpu.features)
+    program = lower(graph, board.cpu.features, optimize)
     plan = plan_memory(program)
     check_fit(name, program, plan, board)
     return CompiledModel(
@@ -108,6 +119,16 @@ def assemble(
         program.constant_bytes,
         calibration_samples,
         pruned,
+        optimize,
+    )
+
+
+def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
+    """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit."""
+    if optimize == model.optimize:
+        return model
+    return assemble(
+        model.graph, model.board, model.name, model.onnx_model, model.calibration_samples, model.pruned, optimize
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from mcuq.build import build_target, target_compiler
-from mcuq.compile import CompiledModel
+from mcuq.compile import CompiledModel, with_goal
 from mcuq.emit import accessors
+from mcuq.errors import BoardError
 from mcuq.fit import STACK_BYTES, flash_error
+from mcuq.lower import GOALS, Goal
 
 ROOMY_FLASH_BYTES = 64 * 2**20
 
@@ -24,6 +28,41 @@ class Footprint:
     def flash_bytes(self) -> int:
         """Constants, and code where it was measured."""
         return self.constant_bytes + (self.code_bytes or 0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a model takes when it is optimized for one of the goals.
+
+    `footprint` and `arena_bytes` are None where it does not fit the board then, `instructions` of one inference also
+    where they were not counted.
+    """
+
+    optimize: Goal
+    footprint: Footprint | None
+    arena_bytes: int | None
+    instructions: int | None
+
+
+def measure_choices(
+    model: CompiledModel, count: Callable[[CompiledModel], int | None] | None = None
+) -> tuple[Choice, ...]:
+    """The model optimized for each of GOALS. `count` gives the instructions of one inference of a compiled model.
+
+    Raises BoardError where the model as it is does not fit its board.
+    """
+
+    def measured(goal: Goal) -> Choice:
+        try:
+            other = with_goal(model, goal)
+            return Choice(goal, measure_footprint(other), other.arena_bytes, count(other) if count else None)
+        except BoardError:
+            if goal == model.optimize:
+                raise
+            return Choice(goal, None, None, None)
+
+    with ThreadPoolExecutor() as pool:  # compilers are most of the time that it takes
+        return tuple(pool.map(measured, GOALS))
 
 
 def measure_footprint(model: CompiledModel) -> Footprint:

@@ -54,6 +54,8 @@ class Call:
 
     `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
     `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
+    `parameters` are the constants that the function reads at run time, from the last of the arrays, so that other
+    calls can share it; calls whose other constants are equal have equal `constants` (see mcuq.lower.share).
     """
 
     constants: Constants
@@ -61,6 +63,7 @@ class Call:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     scratch_bytes: int = 0
     bound: int = 0
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Kernel:
     """One way to compute an operator in C.
 
     `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
-    board must have, `accepts` tells the layers that this kernel can compute.
+    board must have, `accepts` tells the layers that this kernel can compute. A kernel that needs "size" is for
+    programs that are optimized for it alone.
     """
 
     lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)

@@ -326,6 +326,7 @@ MANIFESTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a text for a list": (lambda m: m["graph"].update(nodes="none"), "TypeError"),
     "a number for a list": (lambda m: m["graph"].update(tensors=3), "TypeError"),
     "a board that is none": (lambda m: m.update(board="name = 1"), "BoardError"),
+    "a goal that is none": (lambda m: m.update(optimize="flash"), "ModelError"),
     "a name that is a path": (lambda m: m.update(name="../tiny"), "ValueError"),
     "a name with C in it": (lambda m: m.update(name="tiny; int x"), "ValueError"),
     "a name that is a number": (lambda m: m.update(name=7), "AttributeError"),

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mcuq.compile import CompiledModel
-from mcuq.footprint import Footprint
+from mcuq.footprint import Choice, Footprint
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
 
 PIPE_COLUMNS = 200
 
-Ticker = Callable[[str, int], Callable[[], None]]
+
+class Tick(Protocol):
+    """What a task calls for each step: one of its units, or as many as it says."""
+
+    def __call__(self, steps: int = 1, /) -> None: ...
+
+
+Ticker = Callable[[str, int], Tick]
 
 
 def out() -> Console:
@@ -50,14 +57,20 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def progress() -> Iterator[Ticker]:
-    """`tick = ticker(task, total)` shows a bar on stderr; nothing where stderr is no terminal."""
+    """`tick = ticker(task, total)` shows a bar on stderr that `tick()` or `tick(steps)` moves; nothing where stderr is
+    no terminal.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
-        def ticker(task: str, total: int) -> Callable[[], None]:
+        def ticker(task: str, total: int) -> Tick:
             bar = bars.add_task(task, total=total)
-            return lambda: bars.advance(bar)
+
+            def tick(steps: int = 1, /) -> None:
+                bars.advance(bar, steps)
+
+            return tick
 
         yield ticker
 
@@ -67,6 +80,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     return {
         "name": model.name,
         "board": model.board.name,
+        "optimize": model.optimize,
         "layers": len(model.graph.nodes),
         "macs": model.macs,
         "pruned_macs": model.pruned.macs,
@@ -82,6 +96,21 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     }
 
 
+def choices_json(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    """What each choice of --optimize takes, as `compile --json` prints it."""
+    return [
+        {
+            "optimize": choice.optimize,
+            "flash_bytes": choice.footprint.flash_bytes if choice.footprint else None,
+            "code_bytes": choice.footprint.code_bytes if choice.footprint else None,
+            "constant_bytes": choice.footprint.constant_bytes if choice.footprint else None,
+            "arena_bytes": choice.arena_bytes,
+            "instructions": choice.instructions,
+        }
+        for choice in choices
+    ]
+
+
 def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
     tensor = model.graph.tensors[name]
     return {
@@ -95,7 +124,8 @@ def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
 
 def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     """The same for people."""
-    yield f"{model.name}: {len(model.graph.nodes)} layers, {model.macs:,} MACs, for {model.board.name}"
+    goal = "" if model.optimize == "balanced" else f", optimized for {model.optimize}"
+    yield f"{model.name}: {len(model.graph.nodes)} layers, {model.macs:,} MACs, for {model.board.name}{goal}"
     if footprint.code_bytes is None:
         why = f"no compiler for {model.board.name} is installed" if model.board.memory else "the host's is not counted"
         yield f"  flash   {footprint.constant_bytes:>9,} bytes of constants; code not measured: {why}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from mcuq.errors import ModelError
+from mcuq.lower import GOALS
 
 
 def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
@@ -20,4 +21,12 @@ def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
 
 shape_option = click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
+)
+
+optimize_option = click.option(
+    "--optimize",
+    type=click.Choice(GOALS),
+    default=GOALS[0],
+    show_default=True,
+    help="Least flash, fewest instructions, or both in measure; outputs are the same.",
 )

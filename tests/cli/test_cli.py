@@ -78,6 +78,43 @@ def test_compile_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_compile_shows_what_each_choice_of_optimize_takes(tmp_path: Path) -> None:
+    arguments = ("compile", MODEL, "--board", "cortex-m0", "--calibration", CALIBRATION, "-o", str(tmp_path))
+    found = call_json(*arguments, "--optimize", "size")
+    assert found["optimize"] == "size"
+    assert [choice["optimize"] for choice in found["choices"]] == ["balanced", "speed", "size"]
+    balanced, speed, size = found["choices"]
+    assert size == {
+        "optimize": "size",
+        "flash_bytes": found["flash_bytes"],
+        "code_bytes": found["code_bytes"],
+        "constant_bytes": found["constant_bytes"],
+        "arena_bytes": found["arena_bytes"],
+        "instructions": None,
+    }
+    assert size["flash_bytes"] < balanced["flash_bytes"] <= speed["flash_bytes"]
+    result = call(*arguments, "--optimize", "speed")
+    assert "for cortex-m0, optimized for speed\n" in result.stdout
+    assert re.search(r"^  --optimize +flash +code +constants +arena *$", result.stdout, re.MULTILINE)
+    rows = re.findall(r"^([* ]) (balanced|speed|size) +([\d,]+) ", result.stdout, re.MULTILINE)
+    assert [row[:2] for row in rows] == [(" ", "balanced"), ("*", "speed"), (" ", "size")]
+    assert int(rows[2][2].replace(",", "")) == size["flash_bytes"]
+
+
+def test_compare_counts_the_instructions_of_each_choice(tmp_path: Path) -> None:
+    arguments = ("compile", MODEL, "--board", "cortex-m0", "--calibration", CALIBRATION, "-o", str(tmp_path))
+    balanced, speed, size = call_json(*arguments, "--compare")["choices"]
+    assert speed["instructions"] <= balanced["instructions"] < size["instructions"]
+    assert call_json("profile", str(tmp_path))["instructions"] == balanced["instructions"]
+
+
+def test_later_verbs_are_of_the_chosen_goal(tmp_path: Path) -> None:
+    arguments = ("--board", "cortex-m0", "--calibration", CALIBRATION, "-o", str(tmp_path), "--optimize", "size")
+    flash_bytes = call_json("compile", MODEL, *arguments)["flash_bytes"]
+    assert call_json("profile", str(tmp_path))["flash_bytes"] == flash_bytes
+    assert call_json("run", str(tmp_path), "--data", TEST, "--samples", "5")["bit_exact"]
+
+
 def test_compile_without_calibration_warns_loudly_on_stderr(tmp_path: Path) -> None:
     result = call("compile", MODEL, "--board", "cortex-m4", "-o", str(tmp_path), "--json")
     assert result.exit_code == 0
@@ -200,6 +237,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     [
         ("compile", MODEL),
         ("compile", MODEL, "--board"),
+        ("compile", MODEL, "--board", "cortex-m0", "--optimize", "fast"),
         ("nonsense",),
         ("run",),
         ("run", "x", "--on", "mars"),

@@ -10,17 +10,25 @@ from dataclasses import dataclass, fields, replace
 import jinja2
 import numpy as np
 
+from mcuq.emit.parameters import with_parameters
+from mcuq.emit.text import COLUMNS, wrap
 from mcuq.identifiers import claim, stems
 from mcuq.ir import Graph
 from mcuq.lower import Program, Step, array_key
+from mcuq.lower.share import PARAMETERS, shifts_down
+from mcuq.lower.source import runtime_blocks, runtime_names, runtime_source
 from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
 from mcuq.resources import resource_dir
 from mcuq.tensor import Array, Tensor
 from mcuq.version import __version__
 
+__all__ = ["accessors", "c_float", "emit", "render_kernel", "runtime_functions", "wrap"]
+
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t", "uint16": "uint16_t"}
-COLUMNS = 110
+
+
+_Callee = tuple[Constants, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     parameters += [f"int8_t *{port.accessor}" for port in outputs]
     context = {
         "version": __version__,
+        "goal": program.goal,
+        "gcc_options": ", ".join(f'"{option}"' for option in program.gcc_options),
         "id": model_id,
         "ID": model_id.upper(),
         "inputs": inputs,
@@ -95,6 +105,7 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
         "functions": functions,
         "runtime": runtime_functions("\n".join(f.text for f in functions)),
         "calls": calls,
+        "assumes": any("MCUQ_ASSUME(" in function.text for function in functions),
         "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
@@ -119,41 +130,9 @@ def c_float(value: float) -> str:
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
 
 
-def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str:
-    """Items on as few lines as fit."""
-    lines: list[str] = []
-    line = ""
-    for item in items:
-        piece = item + separator
-        if line and len(line) + len(piece.rstrip()) > columns:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece
-    lines.append(line.rstrip().rstrip(separator.strip()))
-    return "\n".join(indent + text for text in lines)
-
-
 def runtime_functions(text: str) -> list[str]:
     """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order."""
-    source = _runtime_source()
-    before = r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:__attribute__\(\(noinline\)\)\n)?"
-    definition = before + r"static (?:inline )?\w+ (mcuq_\w+)\(.*?\n}\n"
-    by_name = {found[1]: found[0].strip() for found in re.finditer(definition, source, re.DOTALL)}
-    wanted: set[str] = set()
-    pending = [text]
-    while pending:
-        body = pending.pop()
-        for name in set(re.findall(r"\bmcuq_\w+", body)) - wanted:
-            if name in by_name:
-                wanted.add(name)
-                pending.append(by_name[name])
-    return [block for name, block in by_name.items() if name in wanted]
-
-
-def _runtime_source() -> str:
-    """All of firmware/mcuq_*.h; mcuq_math.h comes first: the headers of instruction sets build on it."""
-    headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
-    return "\n".join(path.read_text(encoding="utf-8") for path in headers)
+    return [runtime_blocks()[name] for name in runtime_names(text)]
 
 
 def render_kernel(constants: Constants, function: str) -> str:
@@ -169,7 +148,7 @@ def _names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *_macro_parts(kind)]
-    runtime = re.findall(r"\bmcuq_\w+", _runtime_source().lower())
+    runtime = re.findall(r"\bmcuq_\w+", runtime_source().lower())
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in parts))}
 
@@ -230,15 +209,15 @@ def _render_calls(
 ) -> tuple[list[Function], list[DataArray], list[str]]:
     """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
     names = _function_names(program, model_id, layer_ids, used)
-    functions: dict[Constants, Function] = {}
+    functions: dict[_Callee, Function] = {}
     arrays: dict[tuple[str, bytes], DataArray] = {}
     calls: list[str] = []
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
         for stem, call in zip(_call_names(step, f"{model_id}_{layer_id}"), step.calls, strict=True):
-            name = names[call.constants]
-            function = functions.get(call.constants) or Function(name, render_kernel(call.constants, name))
+            name = names[_callee(call)]
+            function = functions.get(_callee(call)) or Function(name, _render(call, name))
             users = (*function.users, _describe(step, call, layer_id))
-            functions[call.constants] = replace(function, users=users, bound=max(function.bound, call.bound))
+            functions[_callee(call)] = replace(function, users=users, bound=max(function.bound, call.bound))
             data = [
                 arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
                 for key, a in call.arrays.items()
@@ -253,17 +232,31 @@ def _render_calls(
     return list(functions.values()), list(arrays.values()), calls
 
 
-def _function_names(program: Program, model_id: str, layer_ids: Sequence[str], used: set[str]) -> dict[Constants, str]:
+def _callee(call: Call) -> _Callee:
+    """What calls of one function have in common."""
+    return call.constants, call.parameters
+
+
+def _render(call: Call, name: str) -> str:
+    """The function that the call calls."""
+    text = render_kernel(call.constants, name)
+    if not call.parameters:
+        return text
+    c_type = C_TYPES[call.arrays[PARAMETERS].dtype.name]
+    return with_parameters(text, call.parameters, c_type, shifts_down(call.constants))
+
+
+def _function_names(program: Program, model_id: str, layer_ids: Sequence[str], used: set[str]) -> dict[_Callee, str]:
     """A function of one call is named after its layer, a shared one after its kernel."""
-    users: dict[Constants, list[str]] = {}
+    users: dict[_Callee, list[str]] = {}
     for step, layer_id in zip(program.steps, layer_ids, strict=True):
         for name, call in zip(_call_names(step, layer_id), step.calls, strict=True):
-            users.setdefault(call.constants, []).append(name)
-    names: dict[Constants, str] = {}
-    for constants, callers in users.items():
-        shared = f"{constants.template}_shared"
+            users.setdefault(_callee(call), []).append(name)
+    names: dict[_Callee, str] = {}
+    for callee, callers in users.items():
+        shared = f"{callee[0].template}_shared"
         name = claim(shared, lambda text: [f"{model_id}_{text}"], used) if len(callers) > 1 else callers[0]
-        names[constants] = f"{model_id}_{name}"
+        names[callee] = f"{model_id}_{name}"
     return names
 
 

@@ -1,14 +1,14 @@
-"""Chooses a kernel for each layer: integer Graph + CPU features -> Program."""
+"""What is emitted: the layers of an integer graph in order, each with the kernel calls that compute it."""
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcuq.ir import Graph
-from mcuq.operator import Call, Kernel, Layer
+from mcuq.lower.goal import Goal
+from mcuq.operator import Call, Layer
 from mcuq.tensor import Array
 
 
@@ -27,10 +27,12 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What is emitted: the steps of an integer graph in order."""
+    """The steps of an integer graph in order, what they are optimized for, and what GCC is told for it."""
 
     graph: Graph
     steps: tuple[Step, ...]
+    goal: Goal = "balanced"
+    gcc_options: tuple[str, ...] = ()
 
     @property
     def constant_bytes(self) -> int:
@@ -42,20 +44,3 @@ class Program:
 def array_key(array: Array) -> tuple[str, bytes]:
     """What tells constant arrays apart in C: type and values. Kernels see no shapes."""
     return array.dtype.name, np.ascontiguousarray(array).tobytes()
-
-
-def lower(graph: Graph, features: Set[str] = frozenset()) -> Program:
-    """The program for a CPU with the given features. Raises ModelError for a layer that no kernel can compute."""
-    steps = []
-    for layer in graph.layers():
-        calls = () if layer.op.is_view else choose_kernel(layer, features).lower(layer.op, layer)
-        steps.append(Step(layer, calls))
-    return Program(graph, tuple(steps))
-
-
-def choose_kernel(layer: Layer, features: Set[str]) -> Kernel:
-    """The first kernel of the operator that the CPU can run and that takes the layer."""
-    for kernel in layer.op.kernels:
-        if kernel.needs <= features and kernel.accepts(layer.op, layer):
-            return kernel
-    raise NotImplementedError(f"{layer.where} has no portable kernel")

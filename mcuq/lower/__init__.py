@@ -1,0 +1,7 @@
+"""Chooses a kernel for each layer: integer Graph + CPU features + goal -> Program."""
+
+from mcuq.lower.choose import choose_kernel, lower
+from mcuq.lower.goal import GOALS, Goal, parse_goal
+from mcuq.lower.program import Program, Step, array_key
+
+__all__ = ["GOALS", "Goal", "Program", "Step", "array_key", "choose_kernel", "lower", "parse_goal"]

@@ -1,0 +1,34 @@
+"""What the C of a model is optimized for, and what compilers are told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Literal, get_args
+
+from mcuq.errors import ModelError, did_you_mean
+
+Goal = Literal["balanced", "speed", "size"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
+
+# What `speed` asks of GCC, by the feature of a CPU that decides its kernels: what took the fewest instructions on the
+# reference networks without taking more than `balanced` on any (docs/optimize.md). Unrolling adds counters around
+# loops that are hardware's own on Cortex-M55, and around rows of 16 outputs on RISC-V.
+_SPEED = {"mve": ("O3",), "rv32m": ("O2", "peel-loops", "unswitch-loops")}
+_SPEED_ELSEWHERE = ("O2", "unroll-loops")
+
+
+def parse_goal(text: str) -> Goal:
+    """One of GOALS by its name. Raises ModelError for any other text."""
+    for goal in GOALS:
+        if goal == text:
+            return goal
+    raise ModelError(f"optimize '{text}': is not known; use {', '.join(GOALS)}{did_you_mean(text, GOALS)}")
+
+
+def gcc_options(goal: Goal, features: Set[str]) -> tuple[str, ...]:
+    """Arguments of `#pragma GCC optimize` for the whole file; none for `balanced`: what the user's build says."""
+    if goal == "balanced":
+        return ()
+    if goal == "size":
+        return ("Os",)
+    return next((options for feature, options in _SPEED.items() if feature in features), _SPEED_ELSEWHERE)

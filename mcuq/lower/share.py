@@ -1,0 +1,91 @@
+"""One function for layers of different sizes: what differs among them becomes parameters, read at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from mcuq.lower.source import body_code_bytes, has_assembly, names_in
+from mcuq.operator import Call, Constants
+from mcuq.tensor import Array
+
+PARAMETERS = "parameters"
+# About how many bytes a parameter array takes where it is passed, and reading one value of it.
+PASSED_BYTES, READ_BYTES = 12, 4
+Calls = tuple[Call, ...]
+_Family = tuple[type[Constants], bool]
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """A function for several calls: compiled with `constants`, but for `names`, whose values are of `dtype`."""
+
+    constants: Constants
+    names: tuple[str, ...]
+    dtype: str
+
+    def call(self, call: Call) -> Call:
+        """The call as one of this function."""
+        if not self.names:
+            return replace(call, constants=self.constants)
+        arrays = {**call.arrays, PARAMETERS: self.values(call.constants)}
+        return replace(call, constants=self.constants, arrays=arrays, parameters=self.names)
+
+    def values(self, constants: Constants) -> Array:
+        """What a call with these constants gives the function."""
+        return np.array([getattr(constants, name) for name in self.names], self.dtype)
+
+
+def share_functions(steps: Sequence[Calls]) -> list[Calls]:
+    """The calls with one function for all that can share it, where that saves flash.
+
+    Calls of one kernel can where they round in the same way: of mcuq_requantize one branch is left. A constant that
+    is equal in all of them stays a constant of C; the others are the call's last array.
+    """
+    members: dict[_Family, list[Constants]] = {}
+    for call in (call for calls in steps for call in calls):
+        members.setdefault(_family(call.constants), []).append(call.constants)
+    shared = {family: _function_of(constants) for family, constants in members.items()}
+    saves = {family: _saves_flash(shared[family], constants) for family, constants in members.items()}
+    return [
+        tuple(shared[f].call(call) if saves[f := _family(call.constants)] else call for call in calls)
+        for calls in steps
+    ]
+
+
+def shifts_down(constants: Constants) -> bool:
+    """Whether `shift`, where the kernel has one, is at least 1."""
+    return bool(getattr(constants, "shift", 1) >= 1)
+
+
+def _family(constants: Constants) -> _Family:
+    return type(constants), shifts_down(constants)
+
+
+def _function_of(members: Sequence[Constants]) -> _Shared:
+    """What the kernel reads at run time are its constants that differ among the members."""
+    first = members[0]
+    used = [f.name for f in fields(first) if f.name in names_in(first.template)]
+    names = tuple(name for name in used if len({getattr(constants, name) for constants in members}) > 1)
+    values = [int(getattr(constants, name)) for constants in members for name in names]
+    return _Shared(first, names, next(name for name in ("int8", "int16", "int32") if _holds(name, values)))
+
+
+def _holds(dtype: str, values: Sequence[int]) -> bool:
+    bounds = np.iinfo(dtype)
+    return all(bounds.min <= value <= bounds.max for value in values)
+
+
+def _saves_flash(shared: _Shared, members: Sequence[Constants]) -> bool:
+    """Whether one function and its parameters are less than a function for each.
+
+    Half of a function's own code is what remains of it where all sizes are constants. Assembly among that code may
+    leave too few registers for sizes that are none, so that compilers refuse it.
+    """
+    if has_assembly(shared.constants.template):
+        return False
+    code_bytes = body_code_bytes(shared.constants.template)
+    passed = sum(PASSED_BYTES + shared.values(constants).nbytes for constants in members) if shared.names else 0
+    return code_bytes + READ_BYTES * len(shared.names) + passed < len(set(members)) * code_bytes // 2
