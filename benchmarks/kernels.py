@@ -82,8 +82,8 @@ def main() -> None:
 
 
 def emulated_boards() -> list[str]:
-    """Boards whose CPU an emulator has."""
-    return [name for name in board_names() if load_board(name).cpu.is_emulated]
+    """Generic CPUs that an emulator has; a board with a driver runs the code of its CPU."""
+    return [name for name in board_names() if (b := load_board(name)).cpu.is_emulated and b.driver is None]
 
 
 def measure(network: str, boards: list[Board]) -> Iterator[tuple[Board, Figures]]:

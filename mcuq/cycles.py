@@ -53,7 +53,8 @@ _MULTIPLE_TRANSFER = re.compile(r"ldrd|strd|v?(ldm|stm)(ia|db)?|v?(push|pop)")
 
 
 def _cortex_m4_block(code: bytes, address: int) -> BlockCycles:
-    """Cortex-M4 technical reference manual (Arm DDI 0439), tables 3-1 and 7-1, and section 3.3.3 on pairs of loads.
+    """Cortex-M4 technical reference manual (Arm DDI 0439, now Arm 100166), tables 3-1 and 7-1, and section 3.3.3 on
+    pairs of loads; without that section's stalls for addresses just computed and for words that are not aligned.
 
     An instruction in an IT block counts as if its condition held.
     """
@@ -68,7 +69,7 @@ def _cortex_m4_block(code: bytes, address: int) -> BlockCycles:
             own, written = _single_transfer(instruction, name, loaded)
         elif _MULTIPLE_TRANSFER.fullmatch(name):
             own = 1 + _words(instruction, name)
-        elif name == "vmov" and len(instruction.operands) > 2:
+        elif name == "vmov" and _is_vmov_of_core_registers(instruction):
             own = 2
         jump_cycles = _REFILL if name in _JUMPS or _loads_program_counter(instruction, name) else 0
         may_fall_through = is_conditional or name in ("cbz", "cbnz")
@@ -98,6 +99,12 @@ def _words(instruction: Any, name: str) -> int:
     first = 0 if "push" in name or "pop" in name else 1  # the address comes first
     registers = len(instruction.operands) - first
     return registers * (2 if _register_name(instruction, first).startswith("d") else 1)
+
+
+def _is_vmov_of_core_registers(instruction: Any) -> bool:
+    """Whether a whole float, or two, move between the FPU and the core; half of a double takes a cycle less."""
+    names = [_register_name(instruction, index) for index in range(len(instruction.operands))]
+    return len(names) > 2 or (all(names) and sum(re.fullmatch(r"s\d+", name) is not None for name in names) == 1)
 
 
 def _loads_program_counter(instruction: Any, name: str) -> bool:

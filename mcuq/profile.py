@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from mcuq.build import Symbol, build_target, read_symbols
+from mcuq.build import Built, Symbol, build_target, read_symbols
 from mcuq.compile import CompiledModel
 from mcuq.cycles import BlockCycles, CycleModel, cycle_model
 from mcuq.emit import accessors
@@ -70,14 +71,13 @@ class Profile:
 class _Trace:
     """A counted inference of one build: what the emulators tell of it, and how to read its code."""
 
-    compiler: str
-    flash_bytes: int
     symbols: Mapping[str, Symbol]
     instructions: int
     blocks: Mapping[int, Block]
     parts: tuple[Part, ...]
     stack_bytes: int
     read: Callable[[int, int], bytes]  # (address, bytes)
+    timed: dict[tuple[int, int], BlockCycles] = field(default_factory=dict)  # (address, bytes): parts share most blocks
 
 
 def profile_model(model: CompiledModel) -> Profile:
@@ -93,8 +93,9 @@ def profile_model(model: CompiledModel) -> Profile:
     layers = _layers_of_calls(model, calls)
     functions = {call.function for call in calls}
     timing = cycle_model(model.board.cpu.core)
-    plain = _run(model, model.files, ())
-    apart = _run(model, {**model.files, f"{model.name}.c": with_functions_apart(text, functions)}, sorted(functions))
+    apart_files = {**model.files, f"{model.name}.c": with_functions_apart(text, functions)}
+    run = _run_on_unicorn if model.board.cpu.unicorn_model is not None else _run_on_qemu
+    built, plain, apart = run(model, apart_files, sorted(functions))
     counted = _layer_profiles(model, text, layers, apart, timing)
     cycles = _cycles(plain, [plain.blocks], timing)
     return Profile(
@@ -109,10 +110,10 @@ def profile_model(model: CompiledModel) -> Profile:
         clock_hz=model.board.clock_hz,
         stack_bytes=plain.stack_bytes,
         arena_bytes=model.arena_bytes,
-        flash_bytes=plain.flash_bytes,
-        code_bytes=plain.flash_bytes - model.constant_bytes,
+        flash_bytes=built.flash_bytes,
+        code_bytes=built.flash_bytes - model.constant_bytes,
         constant_bytes=model.constant_bytes,
-        compiler=plain.compiler,
+        compiler=built.compiler,
     )
 
 
@@ -129,38 +130,62 @@ def _layers_of_calls(
     return tuple(zip(layers, grouped, strict=True))
 
 
-def _run(model: CompiledModel, files: Mapping[str, str], marks: Sequence[str]) -> _Trace:
-    """Build and count the first random probe input, divided at each arrival at one of `marks`."""
-    graph, entry = model.graph, f"{model.name}_run"
-    names = accessors(graph, model.name)
-    built = build_target(files, entry, tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
-    sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(graph).items()}
-    result: CallResult | QemuResult
-    if model.board.cpu.unicorn_model is not None:
-        cpu = UnicornCpu(built.elf, model.board)
-        address = {tensor: cpu.call(accessor).value for tensor, accessor in names.items()}
-        for name, data in sample.items():
-            cpu.write(address[name], data)
-        pointers = [address[name] for name in (*graph.inputs, *graph.outputs)]
-        result, elf, read = cpu.call(entry, *pointers, count=True, marks=marks), built.elf, cpu.read
-    else:
-        ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
-        program = QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
-        joined = b"".join(sample[name] for name in graph.inputs)
-        result, elf, read = program.run([joined], count=True, marks=marks), program.elf, program.read
+def _run_on_unicorn(
+    model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str]
+) -> tuple[Built, _Trace, _Trace]:
+    """(the build of the model's files, its trace, the trace of `apart_files` divided at each arrival at a mark)."""
+    with ThreadPoolExecutor() as pool:  # compilers are most of the time that a profile takes
+        plain, apart = pool.map(lambda files: _build(model, files), (model.files, apart_files))
+    return plain, _trace_on_unicorn(model, plain.elf, ()), _trace_on_unicorn(model, apart.elf, marks)
+
+
+def _run_on_qemu(
+    model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str]
+) -> tuple[Built, _Trace, _Trace]:
+    """As `_run_on_unicorn`. The build is one of its own, without the code that starts QEMU's machine."""
+    with ThreadPoolExecutor() as pool:
+        build = pool.submit(_build, model, model.files)
+        programs = pool.map(lambda files: _qemu_program(model, files), (model.files, apart_files))
+        built, plain, apart = build.result(), *programs
+    return built, _trace_on_qemu(model, plain, ()), _trace_on_qemu(model, apart, marks)
+
+
+def _build(model: CompiledModel, files: Mapping[str, str]) -> Built:
+    names = accessors(model.graph, model.name)
+    return build_target(files, f"{model.name}_run", tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
+
+
+def _qemu_program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
+    graph, names = model.graph, accessors(model.graph, model.name)
+    ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
+    return QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
+
+
+def _trace_on_unicorn(model: CompiledModel, elf: bytes, marks: Sequence[str]) -> _Trace:
+    graph, cpu = model.graph, UnicornCpu(elf, model.board)
+    address = {tensor: cpu.call(accessor).value for tensor, accessor in accessors(graph, model.name).items()}
+    for name, data in _sample(model).items():
+        cpu.write(address[name], data)
+    pointers = [address[name] for name in (*graph.inputs, *graph.outputs)]
+    return _trace(cpu.call(f"{model.name}_run", *pointers, count=True, marks=marks), elf, cpu.read)
+
+
+def _trace_on_qemu(model: CompiledModel, program: QemuProgram, marks: Sequence[str]) -> _Trace:
+    sample = _sample(model)
+    joined = b"".join(sample[name] for name in model.graph.inputs)
+    return _trace(program.run([joined], count=True, marks=marks), program.elf, program.read)
+
+
+def _sample(model: CompiledModel) -> dict[str, bytes]:
+    """The bytes of each input."""
+    return {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
+
+
+def _trace(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int], bytes]) -> _Trace:
     assert result.instructions is not None
     assert result.blocks is not None
     symbols = {symbol.name: symbol for symbol in read_symbols(elf)}
-    return _Trace(
-        built.compiler,
-        built.flash_bytes,
-        symbols,
-        result.instructions,
-        result.blocks,
-        result.parts,
-        result.stack_bytes,
-        read,
-    )
+    return _Trace(symbols, result.instructions, result.blocks, result.parts, result.stack_bytes, read)
 
 
 def _layer_profiles(
@@ -200,13 +225,13 @@ def _layer_profiles(
 def _cycles(trace: _Trace, parts: Sequence[Mapping[int, Block]], timing: CycleModel | None) -> int | None:
     if timing is None:
         return None
-    known: dict[int, BlockCycles] = {}
     total = 0
     for blocks in parts:
         for address, block in blocks.items():
-            if address not in known:
-                known[address] = timing.block(trace.read(address, block.block_bytes), address)
-            total += block.count * known[address].cycles + block.left * known[address].left_cycles
+            key = (address, block.block_bytes)
+            if key not in trace.timed:
+                trace.timed[key] = timing.block(trace.read(*key), address)
+            total += block.count * trace.timed[key].cycles + block.left * trace.timed[key].left_cycles
     return total
 
 
