@@ -57,9 +57,7 @@ def _smaller(choices: Sequence[Sequence[Calls]], picks: list[int]) -> list[int]:
         best, picks = cost, moved
 
 
-def _faster(
-    choices: Sequence[Sequence[Calls]], picks: list[int], work: Sequence[int], most_bytes: float
-) -> list[int]:
+def _faster(choices: Sequence[Sequence[Calls]], picks: list[int], work: Sequence[int], most_bytes: float) -> list[int]:
     """The choices by index after all moves to preferred kernels that fit into `most_bytes`, most work first."""
 
     def slowness(picked: Sequence[int]) -> int:
