@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a model on a board for the host that speaks docs/protocol.md: the same file for all boards and models. */
+
+#include "board.h"
+#include "model.h"
+#include "model/requests.h"
+#include "model/run.h"
+#include "protocol/little_endian.h"
+#include "protocol/session.h"
+#include "stack.h"
+
+const uint8_t mcuq_role = MCUQ_ROLE_MODEL;
+
+uint8_t mcuq_handle(struct mcuq_message *message)
+{
+    switch (message->type) {
+    case MCUQ_INFER:
+        return mcuq_answer_infer(message);
+    case MCUQ_WRITE_INPUT:
+        return mcuq_answer_write_input(message);
+    case MCUQ_RUN:
+        return mcuq_answer_run(message);
+    case MCUQ_READ_OUTPUT:
+        return mcuq_answer_read_output(message);
+    case MCUQ_READ_ARENA:
+        return mcuq_answer_read_arena(message);
+    case MCUQ_CONTINUE:
+        return mcuq_answer_continue(message);
+    case MCUQ_LAYER_CYCLES:
+        return mcuq_answer_layer_cycles(message);
+    case MCUQ_MARKS:
+        return mcuq_answer_marks(message);
+    case MCUQ_CHECKSUM:
+        return mcuq_answer_checksum(message);
+    default:
+        return MCUQ_UNKNOWN_TYPE;
+    }
+}
+
+uint8_t mcuq_hello_flags(void)
+{
+    return (uint8_t)((mcuq_model.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
+}
+
+void mcuq_hello_numbers(uint8_t *bytes)
+{
+    bytes = mcuq_put_u32(bytes, mcuq_model.digest);
+    bytes = mcuq_put_u32(bytes, mcuq_model.input_bytes);
+    bytes = mcuq_put_u32(bytes, mcuq_model.output_bytes);
+    bytes = mcuq_put_u32(bytes, mcuq_model.arena_bytes);
+    bytes = mcuq_put_u32(bytes, mcuq_stack_bytes());
+    mcuq_put_u16(bytes, mcuq_model.layers);
+}
+
+const char *mcuq_hello_name(void)
+{
+    return mcuq_model.name;
+}
+
+void mcuq_main(void)
+{
+    mcuq_run_forget();
+    board_start();
+    mcuq_session_start();
+    for (;;)
+        mcuq_session_step();
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the firmware knows of a model. The build generates one C file that includes the model's C, so that its static arrays
+ * can be named here, and calls mcuq_layer_done() after each layer.
+ */
+#ifndef MCUQ_MODEL_H
+#define MCUQ_MODEL_H
+
+#include <stdint.h>
+
+/* One input or output at its own place in the arena. */
+struct mcuq_tensor {
+    int8_t *address;
+    uint32_t n_bytes;
+};
+
+/* One constant array of the model's C. */
+struct mcuq_constant {
+    const void *data;
+    uint32_t n_bytes;
+};
+
+struct mcuq_model {
+    const char *name;                      /* UTF-8 */
+    uint32_t digest;                       /* MODEL_DIGEST of the model's header */
+    uint32_t input_bytes;                  /* sum over `inputs` */
+    uint32_t output_bytes;                 /* sum over `outputs` */
+    uint32_t arena_bytes;
+    int8_t *arena;                         /* first byte of the model's own arena; aligned to 4 */
+    const struct mcuq_tensor *inputs;      /* in the model's order */
+    const struct mcuq_tensor *outputs;     /* in the model's order */
+    const struct mcuq_constant *constants; /* in the order of the C file */
+    int8_t *kept_input;                    /* input_bytes outside the arena (MCUQ_KEEPS_INPUT), or 0 */
+    uint32_t *layer_cycles;                /* one for each layer */
+    void (*run)(void);                     /* one inference on the arena: calls mcuq_layer_done */
+    uint16_t n_inputs;
+    uint16_t n_outputs;
+    uint16_t n_constants;
+    uint16_t layers;                       /* how many call mcuq_layer_done, as 0, 1, ... layers - 1 */
+};
+
+extern const struct mcuq_model mcuq_model;
+
+/* Called by the model's code after the last statement of its layer; model/run.c provides it. */
+void mcuq_layer_done(uint16_t layer);
+
+#endif
