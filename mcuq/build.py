@@ -14,7 +14,7 @@ import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -110,10 +110,7 @@ def build_target(
     """
     if board.memory is None:
         raise BoardError(f"board '{board.name}' has no memory to link for; use a board with a [memory] table")
-    cpu = board.cpu
-    compiler = _find_compiler((cpu.gcc,), f"gcc-{cpu.gcc.removesuffix('-gcc')}")
-    flags = ("-target", cpu.target, f"-mcpu={cpu.zig_cpu}") if compiler.is_zig else cpu.gcc_flags
-    helpers = "-lcompiler_rt" if compiler.is_zig else "-lgcc"  # 64-bit division and its kin
+    compiler, flags, helpers = _for_target(board)
     firmware = resource_dir("firmware")
     script = string.Template((firmware / "link.ld.in").read_text(encoding="utf-8")).substitute(
         keep=" ".join(f'"{name}"' for name in (entry, *keep)),
@@ -136,6 +133,28 @@ def build_target(
             raise BuildError(f"function '{symbol}' is not in the sources{hint}")
     _check_fit(built, entry, board, stack_bytes)
     return built
+
+
+def build_device(
+    sources: Mapping[str, str | bytes], includes: Collection[str], script: str, config: str, board: Board, optimize: str
+) -> bytes:
+    """Compile and link `sources` (path -> text) with the linker script, each .c file but those that others include.
+
+    `config` is a header that every file sees first. Returns the ELF file; the same input gives the same bytes.
+
+    Raises BuildError where no compiler is installed or the compiler refuses the sources.
+    """
+    compiler, flags, helpers = _for_target(board)
+    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        for path, text in {**sources, "mcuq_config.h": config, "mcuq.ld": script}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(text.encode() if isinstance(text, str) else text)
+        files = sorted(path for path in sources if path.endswith(".c") and path not in includes)
+        head = ("-I.", "-include", "mcuq_config.h")
+        link = ("-T", "mcuq.ld", "-Wl,--gc-sections", "-Wl,-e,mcuq_reset", helpers)
+        _compile(compiler, folder, (*flags, optimize, *WARNINGS, *_TARGET_FLAGS, *head, *files, *link), "program.elf")
+        return (folder / "program.elf").read_bytes()
 
 
 def target_compiler(board: Board) -> str | None:
@@ -388,3 +407,12 @@ def _check_fit(built: Built, entry: str, board: Board, stack_bytes: int) -> None
             f"{stack_bytes:_}), {board.name} has {board.memory.ram_bytes:_}; "
             "use a smaller model or a board with more RAM"
         )
+
+
+def _for_target(board: Board) -> tuple[_Compiler, tuple[str, ...], str]:
+    """The compiler for the board's CPU, the flags that name the CPU, and its library: 64-bit division and its kin."""
+    cpu = board.cpu
+    compiler = _find_compiler((cpu.gcc,), f"gcc-{cpu.gcc.removesuffix('-gcc')}")
+    if compiler.is_zig:
+        return compiler, ("-target", cpu.target, f"-mcpu={cpu.zig_cpu}"), "-lcompiler_rt"
+    return compiler, cpu.gcc_flags, "-lgcc"

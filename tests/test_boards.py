@@ -1,9 +1,13 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from mcuq.board_facts import FLASH_OPTIONS, Driver, Flashing, Loader, Qemu, Uart, Usb
+from mcuq.board_family import family_keys, family_names
 from mcuq.boards import FEATURES, Board, Cpu, Memory, board_names, load_board
 from mcuq.errors import BoardError
+from mcuq.toml_table import pin_numbers
 
 TEXT = """
 name = "mine"
@@ -157,3 +161,204 @@ def test_a_board_file_needs_a_cpu(tmp_path: Path) -> None:
 def test_the_cpu_must_be_a_table(tmp_path: Path) -> None:
     text = 'cpu = "cortex-m4"\n' + TEXT.split("[cpu]")[0]
     assert error_of(tmp_path, text) == "mine.toml [cpu]: must be a table, is 'cortex-m4'"
+
+
+# Boards with firmware
+
+FULL = """
+[firmware]
+family = "stm32f4"
+counter = "dwt"
+
+[uart]
+address = 0x4000_4400
+interrupt = 38
+clock_hz = 16_000_000
+tx = "PA2"
+rx = "PA3"
+alternate = 7
+
+[clock]
+hse_hz = 8_000_000
+hse_bypass = true
+pll_m = 8
+pll_n = 256
+pll_p = 4
+apb1_divider = 4
+apb2_divider = 2
+
+[flash]
+method = "mcuq-loader"
+wait_states = 2
+
+[loader]
+slot_address = 0x2000_8000
+slot_bytes = 32_768
+page_bytes = 1_024
+kind = "ram"
+
+[usb]
+vendor_id = 0x0483
+product_id = 0x374b
+
+[qemu]
+machine = "netduinoplus2"
+serial = 1
+"""
+
+
+def test_a_board_with_firmware_is_read_table_by_table(tmp_path: Path) -> None:
+    board = load_board(write(tmp_path, TEXT + FULL))
+    assert board.driver == Driver("stm32f4", "dwt")
+    assert board.uart == Uart(0x4000_4400, 16_000_000, 115_200, 38, "PA2", "PA3", (("alternate", 7),))
+    clock = {"hse_hz": 8_000_000, "hse_bypass": 1, "pll_m": 8, "pll_n": 256, "pll_p": 4}
+    assert dict(board.clock) == {**clock, "apb1_divider": 4, "apb2_divider": 2}
+    assert board.flashing == Flashing("mcuq-loader", 2, ())
+    assert board.loader == Loader(0x2000_8000, 32_768, 1024, "ram", None)
+    assert board.usb == Usb(0x0483, 0x374B)
+    assert board.qemu == Qemu("netduinoplus2", "arm", 1)
+    assert len({board, board}) == 1
+
+
+def test_a_program_lies_in_the_slot_and_a_slot_in_ram_takes_from_it(tmp_path: Path) -> None:
+    board = load_board(write(tmp_path, TEXT + FULL))
+    assert board.program_memory == Memory(0x2000_8400, 31_744, 0x2000_0000, 32_768)
+    assert load_board(write(tmp_path, TEXT)).program_memory == Memory(0, 524_288, 0x2000_0000, 65_536)
+    in_flash = FULL.replace("0x2000_8000", "0x0000_4000")
+    board = load_board(write(tmp_path, TEXT + in_flash))
+    assert board.program_memory == Memory(0x4400, 31_744, 0x2000_0000, 65_536)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'family = "stm32f4"',
+            'family = "stm32f9"',
+            f"mine.toml [firmware]: family has 'stm32f9', must be from: {', '.join(family_names())}",
+        ),
+        (
+            'counter = "dwt"',
+            'counter = "clock"',
+            "mine.toml [firmware]: counter has 'clock', must be from: dwt, systick, mcycle, timer",
+        ),
+        ('family = "stm32f4"', "", "mine.toml [firmware]: key 'family' is missing"),
+        ("address = 0x4000_4400", "", "mine.toml [uart]: key 'address' is missing"),
+        ("clock_hz = 16_000_000", "", "mine.toml [uart]: key 'clock_hz' is missing"),
+        ('tx = "PA2"', "", "mine.toml [uart]: key 'tx' is missing (family 'stm32f4' needs it)"),
+        ('tx = "PA2"', 'tx = "A2"', "mine.toml [uart]: tx = 'A2' must be a pin such as 'PA2', 'P0.24' or 'GPIO1'"),
+        ("alternate = 7", "", "mine.toml [uart]: key 'alternate' is missing (family 'stm32f4' needs it)"),
+        ("alternate = 7", "alternat = 7", "mine.toml [uart]: unknown key 'alternat'; did you mean 'alternate'?"),
+        ("alternate = 7", 'alternate = "7"', "mine.toml [uart]: alternate = '7' must be a whole number from 0"),
+        ("interrupt = 38", "interrupt = -1", "mine.toml [uart]: interrupt = -1 must be a whole number from 0"),
+        ("pll_n = 256", "", "mine.toml [clock]: key 'pll_n' is missing (family 'stm32f4' needs it)"),
+        ("pll_n = 256", "pll_nn = 256", "mine.toml [clock]: unknown key 'pll_nn'; did you mean 'pll_n'?"),
+        ("wait_states = 2", "", "mine.toml [flash]: key 'wait_states' is missing (family 'stm32f4' needs it)"),
+        (
+            '"mcuq-loader"',
+            '"jtag"',
+            "mine.toml [flash]: method has 'jtag', must be from: " + ", ".join(FLASH_OPTIONS),
+        ),
+        (
+            "wait_states = 2",
+            "wait_states = 2\ntargets = 'stm32'",
+            "mine.toml [flash]: unknown key 'targets'; did you mean 'target'?",
+        ),
+        ('kind = "ram"', 'kind = "rom"', "mine.toml [loader]: kind has 'rom', must be from: ram, nrf51"),
+        (
+            "slot_bytes = 32_768",
+            "slot_bytes = 32_000",
+            "mine.toml [loader]: slot_bytes = 32_000 must be 2 or more pages of 1_024 bytes",
+        ),
+        (
+            "slot_address = 0x2000_8000",
+            "slot_address = 0x2000_4000",
+            "mine.toml [loader]: a slot in RAM must be at its end, and leave some",
+        ),
+        (
+            "slot_address = 0x2000_8000",
+            "slot_address = 0",
+            "mine.toml [loader]: the slot covers the loader at 0x00000000",
+        ),
+        ("vendor_id = 0x0483", "", "mine.toml [usb]: key 'vendor_id' is missing"),
+        ('machine = "netduinoplus2"', "", "mine.toml [qemu]: key 'machine' is missing"),
+        ("serial = 1", "serial = 1.5", "mine.toml [qemu]: serial = 1.5 must be a whole number from 0"),
+    ],
+)
+def test_a_wrong_table_of_the_firmware_is_refused_with_its_place(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert FULL.count(old) == 1
+    assert error_of(tmp_path, TEXT + FULL.replace(old, new)) == message
+
+
+def without(table: str) -> str:
+    return re.sub(rf"\[{table}\].*?\n\n", "", FULL + "\n", flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TEXT + without("uart"), "mine.toml [uart]: the table is missing"),
+        (TEXT + without("clock"), "mine.toml [clock]: the table is missing"),
+        (
+            TEXT + without("firmware"),
+            "mine.toml [uart]: unknown key 'alternate'; known keys: address, clock_hz, baud, interrupt, tx, rx",
+        ),
+        (TEXT + without("loader"), "mine.toml [flash]: method 'mcuq-loader' needs a [loader] table"),
+        (TEXT.split("[memory]")[0] + FULL, "mine.toml: [firmware] needs [memory] and clock_hz too"),
+        (TEXT.replace("clock_hz = 64_000_000", "") + FULL, "mine.toml: [firmware] needs [memory] and clock_hz too"),
+        (TEXT + "[clock]\npll_m = 8\n", "mine.toml [clock]: needs a [firmware] table too"),
+        (TEXT + FULL[FULL.index("[loader]") :], "mine.toml [loader]: needs a [firmware] table too"),
+        ("uart = 3\n" + TEXT, "mine.toml [uart]: must be a table, is 3"),
+    ],
+)
+def test_tables_that_need_each_other_say_so(tmp_path: Path, text: str, message: str) -> None:
+    assert error_of(tmp_path, text) == message
+
+
+def test_a_familys_driver_says_what_it_wants_to_know() -> None:
+    assert family_keys("cmsdk", "uart") == {"address": True, "clock_hz": True, "baud": True, "interrupt": False}
+    assert family_keys("cmsdk", "clock") == {}
+    assert family_keys("stm32f4", "clock")["hse_bypass"] is False
+    assert family_keys("stm32f4", "clock")["pll_m"] is True
+    assert family_keys("stm32f4", "flash") == {"wait_states": True}
+    assert "host" not in family_names()
+
+
+@pytest.mark.parametrize(
+    ("pin", "numbers"), [("PA0", (0, 0)), ("PC13", (2, 13)), ("P0.24", (0, 24)), ("P1.2", (1, 2)), ("GPIO21", (0, 21))]
+)
+def test_pins_are_a_port_and_a_number(pin: str, numbers: tuple[int, int]) -> None:
+    assert pin_numbers(pin) == numbers
+
+
+def test_a_text_that_is_no_pin_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="'X1' is no pin"):
+        pin_numbers("X1")
+
+
+@pytest.mark.parametrize("name", [n for n in board_names() if load_board(n).driver is not None])
+def test_every_board_with_firmware_can_reach_its_baud_rate(name: str) -> None:
+    """Within 2 %, which leaves the other side as much: ten bits may slip by half of one, 5 %, in all."""
+    uart = load_board(name).uart
+    assert uart is not None
+    divider = round(uart.clock_hz / uart.baud)
+    assert abs(uart.clock_hz / divider / uart.baud - 1) < 0.02
+
+
+@pytest.mark.parametrize("name", [n for n in board_names() if (d := load_board(n).driver) and d.family == "stm32f4"])
+def test_stm32f4_clocks_come_out_of_their_pll_as_the_board_says(name: str) -> None:
+    """RM0090, 7.2.3 and 7.3.2: input / m is 1 to 2 MHz, that x n at most 432 MHz, then / p."""
+    board = load_board(name)
+    clock = dict(board.clock)
+    source_hz = clock["hse_hz"] or 16_000_000
+    assert 1_000_000 <= source_hz / clock["pll_m"] <= 2_000_000
+    vco_hz = source_hz / clock["pll_m"] * clock["pll_n"]
+    assert 100_000_000 <= vco_hz <= 432_000_000
+    assert clock["pll_p"] in (2, 4, 6, 8)
+    assert vco_hz / clock["pll_p"] == board.clock_hz
+    assert board.uart is not None
+    bus = clock["apb2_divider"] if board.uart.address >= 0x4001_0000 else clock["apb1_divider"]
+    assert board.clock_hz is not None
+    assert board.clock_hz / bus == board.uart.clock_hz

@@ -25,24 +25,44 @@ def boards(name: str | None, as_json: bool) -> None:
         if as_json:
             print_json(facts)
             return
-        width = max(map(len, facts))
-        for key, value in facts.items():
-            out().print(f"{key:<{width}}  {_text(key, value)}", markup=False)
+        known = {key: value for key, value in facts.items() if value is not None}
+        width = max(map(len, known))
+        for key, value in known.items():
+            said = f" ({_PROOF[value]})" if key == "verified" else ""
+            out().print(f"{key:<{width}}  {_text(key, value)}{said}", markup=False)
         return
     listed = [load_board(board) for board in board_names()]
     if as_json:
         print_json({"boards": [_facts(board) for board in listed]})
         return
-    table = Table("board", "CPU", "flash", "RAM", "clock", "verified on", "what", box=None, pad_edge=False)
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
     for board in listed:
         facts = _facts(board)
-        keys = ("name", "core", "flash_bytes", "ram_bytes", "clock_hz", "verified", "description")
-        table.add_row(*(_text(key, facts[key]) for key in keys))
+        table.add_row(*(_text(key, facts[key]) for key in _COLUMNS.values()))
     out().print(table)
 
 
+_COLUMNS = {
+    "board": "name",
+    "CPU": "core",
+    "flash": "flash_bytes",
+    "RAM": "ram_bytes",
+    "clock": "clock_hz",
+    "family": "family",
+    "flashed by": "flash_method",
+    "verified on": "verified",
+    "what": "description",
+}
+_PROOF = {
+    "hardware": "proved on the device itself",
+    "emulator": "proved on an emulator, not on hardware",
+    "untried": "written from its manuals, not run on hardware",
+}
+
+
 def _facts(board: Board) -> dict[str, Any]:
-    memory = board.memory
+    """All that is known; None for what the board does not have."""
+    memory, uart, flashing, loader = board.memory, board.uart, board.flashing, board.loader
     return {
         "name": board.name,
         "description": board.description,
@@ -55,6 +75,25 @@ def _facts(board: Board) -> dict[str, Any]:
         "ram_bytes": memory.ram_bytes if memory else None,
         "ram_address": memory.ram_address if memory else None,
         "emulated": board.cpu.is_emulated,
+        "qemu_machine": board.qemu.machine if board.qemu else board.cpu.qemu_machine,
+        "family": board.driver.family if board.driver else None,
+        "cycle_counter": board.driver.counter if board.driver else None,
+        "uart_address": uart.address if uart else None,
+        "uart_interrupt": uart.interrupt if uart else None,
+        "uart_clock_hz": uart.clock_hz if uart else None,
+        "uart_baud": uart.baud if uart else None,
+        "uart_tx": uart.tx if uart else None,
+        "uart_rx": uart.rx if uart else None,
+        **({f"uart_{key}": value for key, value in uart.settings} if uart else {}),
+        **{f"clock_{key}": value for key, value in board.clock},
+        "flash_method": flashing.method if flashing else None,
+        "flash_wait_states": flashing.wait_states if flashing else None,
+        **({f"flash_{key}": value for key, value in flashing.options} if flashing else {}),
+        "loader_slot_address": loader.slot_address if loader else None,
+        "loader_slot_bytes": loader.slot_bytes if loader else None,
+        "loader_page_bytes": loader.page_bytes if loader else None,
+        "loader_kind": loader.kind if loader else None,
+        "usb": f"{board.usb.vendor_id:04x}:{board.usb.product_id:04x}" if board.usb else None,
     }
 
 

@@ -1,0 +1,172 @@
+"""What is known of a board: frozen dataclasses, one a table of its file (docs/boards.md describes the file)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FEATURES = ("dsp", "fpu", "mve", "rv32m", "armv6m", "armv7m")
+"""What a kernel can ask of a CPU: dsp = SMLAD and its kin; fpu = single-precision registers; mve = Helium, the
+vectors of Armv8.1-M; rv32m = RV32I with MUL and MULH; armv6m = Thumb without long multiplies (Cortex-M0, M0+);
+armv7m = Thumb-2 with them and without dsp (Cortex-M3)."""
+
+VERIFIED = ("hardware", "emulator", "untried")
+"""How far a board has been proved: on the device itself, in an emulator only, not at all."""
+
+COUNTERS = ("dwt", "systick", "mcycle", "timer")
+"""What counts cycles: the debug unit's counter of Cortex-M3 and larger, the core's timer, RISC-V's counter, or a timer
+that the family's driver knows."""
+
+FLASH_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "mcuq-loader": {},
+    "stm32-rom": {"sectors": "text", "boot0": "text", "reset": "text"},
+    "esptool": {"chip": "text", "offset": "address"},
+    "uf2": {"family_id": "address", "volume": "text"},
+    "pyocd": {"target": "text"},
+    "teensy": {"mcu": "text"},
+    "mcuboot": {"header_bytes": "positive", "key": "text"},
+}
+"""Ways to write a program to a board -> its options in [flash] and the kind of each; all optional to the reader, and
+those of other methods than the board's own are there for `mcuq flash --method`."""
+
+LOADER_KINDS = ("ram", "nrf51")
+"""Memory of the loader's slot: written like RAM, or through the flash controller of nRF51."""
+
+MAILBOX_BYTES = 16
+"""At the end of the program's RAM, initialized by nobody: what a program tells the loader across a reset."""
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A processor, as each compiler and emulator names it.
+
+    `target` and `zig_cpu` are for `zig cc -target ... -mcpu=...`; `gcc` is the command of the GNU compiler.
+    `unicorn_model` and `qemu_machine` are None where Unicorn or QEMU does not emulate it.
+    """
+
+    core: str
+    features: frozenset[str]
+    target: str
+    zig_cpu: str
+    gcc: str
+    gcc_flags: tuple[str, ...]
+    unicorn_model: str | None = None
+    qemu_machine: str | None = None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether Unicorn or QEMU has it."""
+        return self.unicorn_model is not None or self.qemu_machine is not None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The memory a program may use."""
+
+    flash_address: int
+    flash_bytes: int
+    ram_address: int
+    ram_bytes: int
+
+
+@dataclass(frozen=True)
+class Driver:
+    """[firmware]: the folder of firmware/boards/ with the chip's driver, and what counts cycles."""
+
+    family: str
+    counter: str
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The serial port that the firmware talks through.
+
+    `clock_hz` is the UART's input clock. `interrupt` is its number at the interrupt controller; None where reception
+    is polled. `settings` are the keys that only the family's driver knows.
+    """
+
+    address: int
+    clock_hz: int
+    baud: int
+    interrupt: int | None = None
+    tx: str | None = None
+    rx: str | None = None
+    settings: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Flashing:
+    """[flash]: the way a program gets onto the board; `wait_states` at the board's clock, None where the driver does
+    not set them; `options` are the method's own."""
+
+    method: str
+    wait_states: int | None = None
+    options: tuple[tuple[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Loader:
+    """mcuq's resident loader: programs go to the slot, behind one page of header. `address` is where the loader itself
+    begins where that is not the start of flash."""
+
+    slot_address: int
+    slot_bytes: int
+    page_bytes: int
+    kind: str
+    address: int | None = None
+
+
+@dataclass(frozen=True)
+class Usb:
+    """What the board's USB interface calls itself: `--port auto` looks for it."""
+
+    vendor_id: int
+    product_id: int
+
+
+@dataclass(frozen=True)
+class Qemu:
+    """QEMU's machine for the whole board; `serial` is the index of its UART among the machine's, `system` the
+    architecture in the name of QEMU's command."""
+
+    machine: str
+    system: str = "arm"
+    serial: int = 0
+
+
+@dataclass(frozen=True)
+class Board:
+    """A CPU with its memory and clock; the host has neither `memory` nor `clock_hz`. `source` is the TOML text.
+
+    Firmware can be built where `driver` and `uart` are there; the rest says how it gets onto the board.
+    """
+
+    name: str
+    description: str
+    verified: str
+    cpu: Cpu
+    memory: Memory | None = None
+    clock_hz: int | None = None
+    driver: Driver | None = None
+    uart: Uart | None = None
+    clock: tuple[tuple[str, int], ...] = ()
+    flashing: Flashing | None = None
+    loader: Loader | None = None
+    usb: Usb | None = None
+    qemu: Qemu | None = None
+    source: str = field(default="", repr=False, compare=False)
+
+    @property
+    def program_memory(self) -> Memory | None:
+        """The memory of a program: the loader's slot without its header where there is a loader, and RAM without a slot
+        that lies in it."""
+        if self.memory is None or self.loader is None:
+            return self.memory
+        slot, ram_address, ram_bytes = self.loader, self.memory.ram_address, self.memory.ram_bytes
+        slot_is_in_ram = ram_address <= slot.slot_address < ram_address + ram_bytes
+        return Memory(
+            flash_address=slot.slot_address + slot.page_bytes,
+            flash_bytes=slot.slot_bytes - slot.page_bytes,
+            ram_address=ram_address,
+            ram_bytes=slot.slot_address - ram_address if slot_is_in_ram else ram_bytes,
+        )

@@ -1,0 +1,205 @@
+"""A board's TOML text, read strictly into the dataclasses of board_facts."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+
+from mcuq.board_facts import (
+    COUNTERS,
+    FEATURES,
+    FLASH_OPTIONS,
+    LOADER_KINDS,
+    VERIFIED,
+    Board,
+    Cpu,
+    Driver,
+    Flashing,
+    Loader,
+    Memory,
+    Qemu,
+    Uart,
+    Usb,
+)
+from mcuq.board_family import COMMON_UART_KEYS, family_keys, family_names
+from mcuq.errors import BoardError
+from mcuq.toml_table import Table
+
+_ADDRESS_SPACE = 1 << 32
+_UART_KEYS_OF_ALL = ("address", "clock_hz", "baud", "interrupt")  # what Uart always has, or knows how to do without
+_TABLES = ("cpu", "memory", "firmware", "uart", "clock", "flash", "loader", "usb", "qemu")
+
+
+def parse_board(text: str, file_name: str) -> Board:
+    """Return the board that the TOML text describes; `file_name` is its file's, for errors.
+
+    Raises BoardError for anything wrong in the text.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"{file_name}: is not valid TOML: {error}") from error
+    table = Table(file_name, values, ("name", "description", "verified", "clock_hz", *_TABLES))
+    driver = _driver(table.table("firmware", _keys(Driver))) if "firmware" in table else None
+    board = Board(
+        name=table.text("name"),
+        description=table.text("description"),
+        verified=table.choice("verified", VERIFIED),
+        cpu=_cpu(table.table("cpu", _keys(Cpu))),
+        memory=_memory(table.table("memory", _keys(Memory))) if "memory" in table else None,
+        clock_hz=table.positive("clock_hz") if "clock_hz" in table else None,
+        driver=driver,
+        uart=_uart(table, driver) if driver or "uart" in table else None,
+        clock=_settings(table, "clock", driver),
+        flashing=_flashing(table, driver) if "flash" in table else None,
+        loader=_loader(table.table("loader", _keys(Loader))) if "loader" in table else None,
+        usb=_usb(table.table("usb", _keys(Usb))) if "usb" in table else None,
+        qemu=_qemu(table.table("qemu", _keys(Qemu))) if "qemu" in table else None,
+        source=text,
+    )
+    stem = file_name.removesuffix(".toml")
+    if board.name != stem:
+        raise BoardError(f"{file_name}: name = '{board.name}' is not the file's name; write '{stem}'")
+    _check_parts(board, file_name)
+    return board
+
+
+def _keys(shape: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(shape))
+
+
+def _cpu(table: Table) -> Cpu:
+    return Cpu(
+        core=table.text("core"),
+        features=frozenset(table.choices("features", FEATURES)),
+        target=table.text("target"),
+        zig_cpu=table.text("zig_cpu"),
+        gcc=table.text("gcc"),
+        gcc_flags=table.texts("gcc_flags"),
+        unicorn_model=table.text("unicorn_model") if "unicorn_model" in table else None,
+        qemu_machine=table.text("qemu_machine") if "qemu_machine" in table else None,
+    )
+
+
+def _memory(table: Table) -> Memory:
+    memory = Memory(
+        flash_address=table.address("flash_address"),
+        flash_bytes=table.positive("flash_bytes"),
+        ram_address=table.address("ram_address"),
+        ram_bytes=table.positive("ram_bytes"),
+    )
+    flash_end = memory.flash_address + memory.flash_bytes
+    ram_end = memory.ram_address + memory.ram_bytes
+    if max(flash_end, ram_end) > _ADDRESS_SPACE:
+        raise BoardError(f"{table.where}: memory ends beyond 32-bit addresses; check addresses and sizes")
+    if memory.flash_address < ram_end and memory.ram_address < flash_end:
+        raise BoardError(f"{table.where}: flash and RAM overlap; check addresses and sizes")
+    return memory
+
+
+def _driver(table: Table) -> Driver:
+    return Driver(family=table.choice("family", family_names()), counter=table.choice("counter", COUNTERS))
+
+
+def _uart(file: Table, driver: Driver | None) -> Uart:
+    own = family_keys(driver.family, "uart") if driver else {}
+    settings = tuple(key for key in own if key not in COMMON_UART_KEYS)
+    table = file.table("uart", (*COMMON_UART_KEYS, *settings))
+    _check_needed(table, {key: own[key] for key in own if key not in _UART_KEYS_OF_ALL}, driver)
+    return Uart(
+        address=table.address("address"),
+        clock_hz=table.positive("clock_hz"),
+        baud=table.positive("baud") if "baud" in table else 115_200,
+        interrupt=table.address("interrupt") if "interrupt" in table else None,
+        tx=table.pin("tx") if "tx" in table else None,
+        rx=table.pin("rx") if "rx" in table else None,
+        settings=tuple((key, table.setting(key)) for key in settings if key in table),
+    )
+
+
+def _settings(file: Table, name: str, driver: Driver | None) -> tuple[tuple[str, int], ...]:
+    """A table of which every key is the family's."""
+    own = family_keys(driver.family, name) if driver else {}
+    if name not in file and not any(own.values()):
+        return ()
+    if driver is None:
+        raise BoardError(f"{file.where} [{name}]: needs a [firmware] table too")
+    table = file.table(name, tuple(own))
+    _check_needed(table, own, driver)
+    return tuple((key, table.setting(key)) for key in own if key in table)
+
+
+def _check_needed(table: Table, own: Mapping[str, bool], driver: Driver | None) -> None:
+    """Raise where a key is missing that the family's driver cannot do without."""
+    for key, is_needed in own.items():
+        if driver and is_needed and key not in table:
+            raise BoardError(f"{table.where}: key '{key}' is missing (family '{driver.family}' needs it)")
+
+
+def _flashing(file: Table, driver: Driver | None) -> Flashing:
+    kinds = {key: kind for options in FLASH_OPTIONS.values() for key, kind in options.items()}
+    own = family_keys(driver.family, "flash") if driver else {}
+    table = file.table("flash", ("method", *own, *kinds))
+    _check_needed(table, own, driver)
+    read: dict[str, Callable[[str], str | int]] = {
+        "text": table.text,
+        "address": table.address,
+        "positive": table.positive,
+    }
+    return Flashing(
+        method=table.choice("method", tuple(FLASH_OPTIONS)),
+        wait_states=table.address("wait_states") if "wait_states" in table else None,
+        options=tuple((key, read[kind](key)) for key, kind in kinds.items() if key in table),
+    )
+
+
+def _loader(table: Table) -> Loader:
+    loader = Loader(
+        slot_address=table.address("slot_address"),
+        slot_bytes=table.positive("slot_bytes"),
+        page_bytes=table.positive("page_bytes"),
+        kind=table.choice("kind", LOADER_KINDS),
+        address=table.address("address") if "address" in table else None,
+    )
+    if loader.slot_bytes % loader.page_bytes or loader.slot_bytes < 2 * loader.page_bytes:
+        raise BoardError(
+            f"{table.where}: slot_bytes = {loader.slot_bytes:_} must be 2 or more pages of {loader.page_bytes:_} bytes"
+        )
+    return loader
+
+
+def _usb(table: Table) -> Usb:
+    return Usb(vendor_id=table.address("vendor_id"), product_id=table.address("product_id"))
+
+
+def _qemu(table: Table) -> Qemu:
+    return Qemu(
+        machine=table.text("machine"),
+        system=table.text("system") if "system" in table else "arm",
+        serial=table.address("serial") if "serial" in table else 0,
+    )
+
+
+def _check_parts(board: Board, where: str) -> None:
+    """What no table can tell alone."""
+    if board.driver is not None and (board.memory is None or board.clock_hz is None):
+        raise BoardError(f"{where}: [firmware] needs [memory] and clock_hz too")
+    if board.loader is None:
+        if board.flashing is not None and board.flashing.method == "mcuq-loader":
+            raise BoardError(f"{where} [flash]: method 'mcuq-loader' needs a [loader] table")
+        return
+    if board.driver is None or board.memory is None:
+        raise BoardError(f"{where} [loader]: needs a [firmware] table too")
+    slot, memory = board.loader, board.memory
+    end = slot.slot_address + slot.slot_bytes
+    ram_end = memory.ram_address + memory.ram_bytes
+    if (
+        slot.slot_address < ram_end
+        and memory.ram_address < end
+        and (end != ram_end or slot.slot_address <= memory.ram_address)
+    ):
+        raise BoardError(f"{where} [loader]: a slot in RAM must be at its end, and leave some")
+    start = memory.flash_address if slot.address is None else slot.address
+    if slot.slot_address <= start < end or end > _ADDRESS_SPACE:
+        raise BoardError(f"{where} [loader]: the slot covers the loader at {start:#010x}")

@@ -1,0 +1,130 @@
+"""The C file that joins a model to firmware/main.c: the model's own C with a mark after each layer, and its tables."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from math import prod
+
+from mcuq.compile import CompiledModel
+from mcuq.emit import accessors
+from mcuq.emitted import emitted_arrays
+from mcuq.errors import ArtifactError
+
+_CALL = re.compile(r"/\* (\w+) \*/\s+\w+\([^;]*\);\n")
+
+_FILE = string.Template("""\
+#include "model.h"
+
+#include "$name.c"
+
+static const struct mcuq_tensor inputs[] = {
+$inputs
+};
+static const struct mcuq_tensor outputs[] = {
+$outputs
+};
+$constants
+$kept_input
+$layer_cycles
+
+static void run(void)
+{
+    ${name}_run($arguments);
+}
+
+const struct mcuq_model mcuq_model = {
+    .name = "$name",
+    .digest = ${NAME}_DIGEST,
+    .input_bytes = $input_bytes,
+    .output_bytes = $output_bytes,
+    .arena_bytes = sizeof ${name}_arena,
+    .arena = (int8_t *)${name}_arena,
+    .inputs = inputs,
+    .outputs = outputs,
+    .constants = $constants_or_none,
+    .kept_input = $kept_input_or_none,
+    .layer_cycles = $layer_cycles_or_none,
+    .run = run,
+    .n_inputs = $n_inputs,
+    .n_outputs = $n_outputs,
+    .n_constants = $n_constants,
+    .layers = $layers,
+};
+""")
+
+
+def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
+    """Bytes of all inputs and of all outputs."""
+    sides = (model.graph.inputs, model.graph.outputs)
+    inputs, outputs = (sum(prod(model.graph.tensors[name].shape) for name in names) for names in sides)
+    return inputs, outputs
+
+
+def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
+    """File name -> C of the joined model; only `mcuq_joined.c` is to be compiled, it includes the others.
+
+    With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
+    Raises ArtifactError where the model's C is not what mcuq has written.
+    """
+    marked, layers = marked_source(model.files[f"{model.name}.c"], model.name)
+    ports = accessors(model.graph, model.name)
+    sides = [[ports[name] for name in names] for names in (model.graph.inputs, model.graph.outputs)]
+    arrays = emitted_arrays(model.files[f"{model.name}.c"])
+    input_bytes, output_bytes = tensor_bytes(model)
+    joined = _FILE.substitute(
+        name=model.name,
+        NAME=model.name.upper(),
+        inputs="\n".join(_tensor(model, port) for port in sides[0]),
+        outputs="\n".join(_tensor(model, port) for port in sides[1]),
+        constants=_table("const struct mcuq_constant constants", [f"{{{name}, sizeof {name}}}" for name in arrays]),
+        constants_or_none="constants" if arrays else "0",
+        kept_input=f"static int8_t kept_input[{input_bytes}];" if keeps_input else "",
+        kept_input_or_none="kept_input" if keeps_input else "0",
+        layer_cycles=f"static uint32_t layer_cycles[{len(layers)}];" if layers else "",
+        layer_cycles_or_none="layer_cycles" if layers else "0",
+        arguments=", ".join(f"{port}()" for side in sides for port in side),
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        n_inputs=len(sides[0]),
+        n_outputs=len(sides[1]),
+        n_constants=len(arrays),
+        layers=len(layers),
+    )
+    header = f"{model.name}.h"
+    return {"mcuq_joined.c": joined, f"{model.name}.c": marked, header: model.files[header]}
+
+
+def marked_source(text: str, name: str) -> tuple[str, tuple[str, ...]]:
+    """The model's C with mcuq_layer_done(k) after the last call of each layer in NAME_run_in, and the layers.
+
+    Raises ArtifactError where the C has no such function.
+    """
+    body = re.search(rf"^void {name}_run_in\([^)]*\)\n\{{\n(.*?)^\}}", text, re.DOTALL | re.MULTILINE)
+    if body is None:
+        raise ArtifactError(f"{name}.c: has no function {name}_run_in as mcuq writes it; compile the model again")
+    pieces: list[str] = []
+    layers: list[str] = []
+    at = 0
+    calls = list(_CALL.finditer(body[1]))
+    for call, following in zip(calls, [*calls[1:], None], strict=True):
+        if following is not None and following[1] == call[1]:
+            continue
+        pieces.append(f"{body[1][at : call.end()]}    mcuq_layer_done({len(layers)});\n")
+        layers.append(call[1])
+        at = call.end()
+    marked = "".join(pieces) + body[1][at:]
+    return text[: body.start(1)] + marked + text[body.end(1) :], tuple(layers)
+
+
+def _tensor(model: CompiledModel, port: str) -> str:
+    macro = port.upper()
+    return f"    {{(int8_t *){model.name}_arena + {macro}_OFFSET, {macro}_ELEMENTS}},"
+
+
+def _table(declaration: str, rows: list[str]) -> str:
+    if not rows:
+        return ""
+    lines = "\n".join(f"    {row}," for row in rows)
+    return f"static {declaration}[] = {{\n{lines}\n}};"
