@@ -37,6 +37,10 @@ class ArtifactError(McuqError):
     """A compiled model cannot be written to, or read from, its folder."""
 
 
+class DeviceError(McuqError):
+    """A port or the device behind it is missing, silent, or not what was expected."""
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return "; did you mean 'X'?" for the nearest candidate, or "" where none is near."""
     near = difflib.get_close_matches(name, list(candidates), n=1)

@@ -27,15 +27,18 @@ PLAIN_C = "/* plain C from here on */\n"
 # do not import each other.
 STAGES = (
     ("errors", "resources", "version", "emitted"),
-    ("tensor", "identifiers", "cycles", "emitted"),
-    ("operator", "arithmetic", "quantization", "float_model", "dataset", "boards"),
-    ("ir",),
+    ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
+    ("operator", "arithmetic", "quantization", "float_model", "dataset", "board_file"),
+    ("ir", "boards"),
     ("builder", "simulate", "lower"),
     ("onnx_io", "plan", "build"),
-    ("ops", "emit", "fit", "emulate"),
+    ("ops", "emit", "fit"),
     ("importer", "passes", "quantize"),
     ("compile", "inspect"),
-    ("artifact", "validate", "footprint"),
+    ("firmware_source",),
+    ("firmware",),
+    ("emulate", "device"),
+    ("artifact", "validate", "footprint", "esp_idf"),
     ("api", "demo", "profile"),
     ("__init__", "cli"),
 )
@@ -167,10 +170,10 @@ def test_only_emit_knows_jinja() -> None:
     assert {module for module in MODULES if "jinja2" in imported_packages(module)} == {"emit"}
 
 
-def test_only_build_runs_compilers_and_other_programs_are_emulators() -> None:
+def test_only_build_runs_compilers_and_other_programs_are_emulators_and_flashing_tools() -> None:
     running = {module for module in MODULES if "subprocess" in imported_packages(module)}
-    assert "build" in running
-    for module in running - {"build"}:
+    assert {"build", "device.flash.program"} <= running
+    for module in running - {"build", "device.flash.program"}:
         assert stage(module) == "emulate"
         assert not re.search(r"gcc|clang|ziglang", MODULES[module].read_text()), module
     assert not any(re.search(r"\bos\.(system|popen|exec|spawn)", path.read_text()) for path in MODULES.values())

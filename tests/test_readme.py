@@ -43,6 +43,24 @@ def test_the_commands_run(folder: Path) -> None:
     assert {"digits.c", "digits.h", "digits.mcuq"} <= {path.name for path in (folder / "build" / "digits").iterdir()}
 
 
+@pytest.mark.toolchain
+def test_the_commands_for_a_board_run_with_an_emulated_one(folder: Path) -> None:
+    lines = block("a test runs these commands, the second in the background", "sh").splitlines()
+    compiling, emulating, *using = (line.partition("#")[0].split() for line in lines)
+    run(folder, *compiling)
+    mcuq = str(Path(sys.executable).parent / emulating[0])
+    with subprocess.Popen([mcuq, *emulating[1:]], cwd=folder, stdout=subprocess.PIPE, text=True) as machine:
+        try:
+            assert machine.stdout is not None
+            port = re.search(r"/dev/\S+", machine.stdout.readline())
+            assert port is not None
+            said = [run(folder, *(port[0] if word == "PORT" else word for word in command)) for command in using]
+        finally:
+            machine.terminate()
+    assert "checked and started" in said[0]
+    assert "bit-exact: 5,000 of 5,000 output bytes equal" in said[1]
+
+
 def test_the_c_program_compiles_and_answers_with_a_digit(folder: Path) -> None:
     (folder / "main.c").write_text(block("a test compiles and runs this program", "c"))
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Ibuild/digits", "-o", "main"]

@@ -9,10 +9,13 @@ import click
 from mcuq.cli.boards import boards
 from mcuq.cli.compile import compile_
 from mcuq.cli.demo import demo
+from mcuq.cli.emulate import emulate_
+from mcuq.cli.flash import flash
 from mcuq.cli.inspect import inspect
 from mcuq.cli.profile import profile
 from mcuq.cli.run import run
 from mcuq.cli.simulate import simulate
+from mcuq.cli.validate import validate
 from mcuq.errors import McuqError
 from mcuq.version import __version__
 
@@ -44,5 +47,5 @@ def main() -> None:
     """
 
 
-for verb in (demo, boards, inspect, compile_, simulate, run, profile):
+for verb in (demo, boards, inspect, compile_, simulate, run, profile, emulate_, flash, validate):
     main.add_command(verb)

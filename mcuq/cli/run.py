@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 
 import click
 
 from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, print_json, progress, warn
-from mcuq.compile import CompiledModel, dataset_for
-from mcuq.tensor import Array
-from mcuq.validate import BitsReport, check_bits, integer_batches, probe_inputs
-from mcuq.validate.bits import BATCH, TARGETS
+from mcuq.compile import CompiledModel
+from mcuq.validate import BitsReport, check_bits
+from mcuq.validate.bits import TARGETS
+from mcuq.validate.inputs import int8_inputs
 
 
 @click.command(short_help="Compare the C with the simulator, byte for byte.")
@@ -31,7 +30,7 @@ def run(folder: str, data: str | None, on: str | None, samples: int | None, as_j
     Example:  mcuq run build/model --data test.npz --on emulator
     """
     model = load(folder)
-    total, batches = _inputs(model, data, samples)
+    total, batches = int8_inputs(model, data, samples)
     with progress() as ticker:
         report = check_bits(model, batches, on, tick=ticker("running", total))
     if as_json:
@@ -42,24 +41,6 @@ def run(folder: str, data: str | None, on: str | None, samples: int | None, as_j
     if not report.bit_exact:
         warn(f"first difference: {report.first_mismatch}")
         click.get_current_context().exit(1)
-
-
-def _inputs(model: CompiledModel, data: str | None, samples: int | None) -> tuple[int, Iterator[Mapping[str, Array]]]:
-    """(how many, int8 batches) of the data file, or of made-up inputs that reach both extremes."""
-    if data is None:
-        probes = probe_inputs(model.graph)
-        count = min(samples or 10**9, len(next(iter(probes.values()))))
-        return count, iter([{name: x[:count] for name, x in probes.items()}])
-    dataset = dataset_for(model.graph, data)
-    count = min(samples or len(dataset), len(dataset))
-    return count, _first(integer_batches(model.graph, dataset), count)
-
-
-def _first(batches: Iterator[Mapping[str, Array]], count: int) -> Iterator[Mapping[str, Array]]:
-    """Batches up to `count` samples."""
-    for batch in islice(batches, -(-count // BATCH)):
-        yield {name: x[:count] for name, x in batch.items()}
-        count -= BATCH
 
 
 def run_lines(model: CompiledModel, report: BitsReport) -> Iterator[str]:

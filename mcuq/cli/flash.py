@@ -1,0 +1,55 @@
+"""mcuq flash: the model onto the board."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from mcuq.artifact import load
+from mcuq.boards import load_board
+from mcuq.cli.common import json_option, out, print_json, progress
+from mcuq.device.flash import METHODS, flash_method
+from mcuq.esp_idf import build_idf_firmware, is_esp_idf
+from mcuq.firmware import build_firmware, build_loader
+
+
+@click.command(short_help="Build the firmware and write it to a board.")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@click.option(
+    "--port", required=True, metavar="PORT", help="Serial port or URL; for other methods see mcuq boards NAME."
+)
+@click.option("--board", metavar="NAME", help="Another board with the same CPU features.  [default: the model's]")
+@click.option("--method", metavar="NAME", help=f"One of: {', '.join(METHODS)}.  [default: the board's]")
+@click.option("--loader", is_flag=True, help="Write mcuq's resident loader instead, by another method than its own.")
+@json_option
+def flash(folder: str, port: str, board: str | None, method: str | None, loader: bool, as_json: bool) -> None:
+    """Build the firmware of the model in DIR for its board, write it there, check it and start it.
+
+    What PORT is depends on the method: a serial port (/dev/ttyACM0, COM3) or a URL of pyserial
+    (socket://host:port), a debug probe's id, or the folder of a USB drive.
+
+    \b
+    Example:  mcuq flash build/model --port /dev/ttyACM0
+    """
+    model = load(folder)
+    target = load_board(board) if board else model.board
+    chosen = flash_method(target, method)
+    build = build_idf_firmware if is_esp_idf(target) else build_firmware
+    firmware = build_loader(target) if loader else build(model, target)
+    started_s = time.monotonic()
+    with progress() as ticker:
+        chosen.flash(firmware, port, ticker)
+    seconds = time.monotonic() - started_s
+    if as_json:
+        facts = {"board": target.name, "bytes": len(firmware.image), "seconds": round(seconds, 3)}
+        print_json({"name": model.name, **facts, "address": firmware.address, "build": firmware.build})
+        return
+    what = "loader" if loader else model.name
+    out().print(
+        f"{what}: {len(firmware.image):,} bytes at {firmware.address:#010x} of {target.name}, checked and started, in "
+        f"{seconds:.1f} s ({firmware.build})",
+        markup=False,
+    )
+    if not loader:
+        out().print(f"  next: mcuq validate {folder} --port {port}", markup=False)

@@ -1,0 +1,70 @@
+"""Samples with the outputs that the simulator computes: a batch ahead of the device, once for all devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from types import TracebackType
+
+import numpy as np
+
+from mcuq.ir import Graph
+from mcuq.simulate import simulate
+from mcuq.tensor import Array
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All inputs, and all outputs as they should be, each one after the other in the model's order: int8 as bytes."""
+
+    inputs: bytes
+    outputs: bytes
+
+
+class Expected:
+    """Any number of threads may go through the samples; they are simulated once, in a thread of their own."""
+
+    def __init__(self, graph: Graph, batches: Iterator[Mapping[str, Array]]) -> None:
+        """`batches` are int8 inputs by name, (samples, *shape)."""
+        self._graph = graph
+        self._batches = batches
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._lock = Lock()
+        self._futures: list[Future[list[Sample]]] = []
+
+    def __enter__(self) -> Expected:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __iter__(self) -> Iterator[Sample]:
+        index = 0
+        while batch := self._batch(index):
+            yield from batch
+            index += 1
+
+    def _batch(self, index: int) -> list[Sample]:
+        """Empty after the last one. The following batch is begun before anyone asks for it."""
+        with self._lock:
+            while len(self._futures) < index + 2:
+                self._futures.append(self._pool.submit(self._simulate_next))
+        return self._futures[index].result()
+
+    def _simulate_next(self) -> list[Sample]:
+        batch = next(self._batches, None)
+        if batch is None:
+            return []
+        inputs = _joined(batch, self._graph.inputs)
+        outputs = _joined(simulate(self._graph, batch), self._graph.outputs)
+        return [Sample(*both) for both in zip(inputs, outputs, strict=True)]
+
+
+def _joined(values: Mapping[str, Array], names: tuple[str, ...]) -> list[bytes]:
+    """Each sample's tensors as bytes, one after the other."""
+    flat = [values[name].reshape(len(values[name]), -1) for name in names]
+    return [row.tobytes() for row in np.concatenate(flat, axis=1)]

@@ -1,0 +1,81 @@
+"""Runs one sample on a device with a pause after each layer, and finds the first that is not the simulator's."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.device.exchange import StatusError
+from mcuq.device.messages import Status
+from mcuq.device.session import Session
+from mcuq.errors import DeviceError
+from mcuq.ir import Graph
+from mcuq.simulate import run_layers
+from mcuq.tensor import Array
+from mcuq.validate.emitted_model import EmittedModel
+
+RESTARTS = 4
+# What a device answers after a reset: it holds no input, or is not paused.
+_AFTER_RESET = (Status.WRONG_INPUT, Status.WRONG_STATE, Status.NO_RESULT)
+
+
+@dataclass(frozen=True)
+class LayerMismatch:
+    """The first byte that differs of the first layer that does: where, what the simulator says, what the device has."""
+
+    layer: str
+    op: str
+    index: int
+    want: int
+    got: int
+
+    def __str__(self) -> str:
+        return f"{self.op} '{self.layer}', element {self.index}: want {self.want}, got {self.got}"
+
+
+def first_wrong_layer(graph: Graph, session: Session, emitted: EmittedModel, inputs: bytes) -> LayerMismatch | None:
+    """None where every layer's output is right, this time. `inputs` are all input bytes, inputs in order.
+
+    Raises DeviceError where the device is reset again and again, or does not answer.
+    """
+    values = run_layers(graph, _batch_of_one(graph, inputs), keep_all=True)
+    for _ in range(RESTARTS):
+        try:
+            found = _walk(session, emitted, values, inputs)
+            if found is not None:
+                session.resume()  # refused where the device was reset, and what was read lay in a fresh arena
+            return found
+        except StatusError as error:
+            if error.status not in _AFTER_RESET:
+                raise
+    raise DeviceError(f"{session.link.name}: the device was reset {RESTARTS} times in a row; check its supply")
+
+
+def _walk(session: Session, emitted: EmittedModel, values: dict[str, Array], inputs: bytes) -> LayerMismatch | None:
+    session.end_pause()
+    session.write_input(inputs)
+    for number, placed in enumerate(emitted.layers):
+        if number == 0:
+            session.run(zlib.crc32(inputs), pause_after=0)
+        else:
+            session.resume(pause_after=number)
+        layer = placed.layer
+        want = values[layer.output.name].reshape(-1)
+        got = np.frombuffer(session.read_arena(placed.offset, layer.output.size_bytes), np.int8)
+        different = np.flatnonzero(want != got)
+        if different.size:
+            index = int(different[0])
+            return LayerMismatch(layer.name, type(layer.op).__name__, index, int(want[index]), int(got[index]))
+    session.end_pause()
+    return None
+
+
+def _batch_of_one(graph: Graph, inputs: bytes) -> dict[str, Array]:
+    flat = np.frombuffer(inputs, np.int8)
+    batch = {}
+    for name in graph.inputs:
+        tensor = graph.tensors[name]
+        batch[name], flat = flat[: tensor.elements].reshape(1, *tensor.shape), flat[tensor.elements :]
+    return batch

@@ -1,0 +1,46 @@
+"""A compiled model's firmware as a process on this computer, at a pseudo-terminal: real C without an emulator."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from host_board import FIRMWARE, FIRMWARE_SOURCES, build
+
+from mcuq.compile import CompiledModel
+from mcuq.firmware_source import model_sources
+
+
+def build_host_firmware(
+    model: CompiledModel,
+    folder: Path,
+    payload_bytes: int = 1024,
+    window_bytes: int = 0,
+    keeps_input: bool = False,
+    change: Callable[[str], str] = lambda text: text,
+) -> Path:
+    """The program, built under AddressSanitizer and UBSan; `change` is made to each source file of the model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in model_sources(model, keeps_input).items():
+        (folder / name).write_text(change(text).replace('#include "model.h"', f'#include "{FIRMWARE}/model.h"'))
+    sources = (*FIRMWARE_SOURCES, folder / "mcuq_joined.c")
+    macros = {"MCUQ_KEEPS_INPUT": "1"} if keeps_input else {}
+    return build(folder / "firmware", sources, payload_bytes, window_bytes, **macros)
+
+
+@contextmanager
+def running(program: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """(port, process); SIGUSR1 is the reset button."""
+    process = subprocess.Popen(
+        [str(program), "--pty"], stdout=subprocess.PIPE, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().decode().strip(), process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
