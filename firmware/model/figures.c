@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../memory.h"
+#include "../model.h"
+#include "../protocol/crc32.h"
+#include "../protocol/little_endian.h"
+#include "../stack.h"
+#include "orders.h"
+#include "requests.h"
+#include "run.h"
+
+enum { LAYER_CYCLES_BYTES = 4 };
+
+static uint8_t arena_paint; /* 0: not painted */
+
+uint8_t mcuq_answer_layer_cycles(struct mcuq_message *message)
+{
+    uint16_t first, n;
+    uint8_t *next = message->answer;
+
+    if (message->n_bytes != LAYER_CYCLES_BYTES)
+        return MCUQ_BAD_LENGTH;
+    first = mcuq_get_u16(message->body);
+    n = mcuq_get_u16(message->body + 2);
+    if (n > MCUQ_MOST_ANSWER_BYTES / 4)
+        return MCUQ_BAD_LENGTH;
+    if (!mcuq_is_inside(first, n, mcuq_model.layers))
+        return MCUQ_BAD_ADDRESS;
+    if (mcuq_is_paused())
+        return MCUQ_WRONG_STATE;
+    if (!mcuq_run_is_complete())
+        return MCUQ_NO_RESULT;
+    for (uint16_t i = 0; i < n; i++)
+        next = mcuq_put_u32(next, mcuq_model.layer_cycles[first + i]);
+    message->answer_bytes = (uint16_t)(4 * n);
+    return MCUQ_OK;
+}
+
+/* Bytes from the arena's first to the last that is not painted any more. */
+static uint32_t arena_high_water(void)
+{
+    uint32_t n_bytes = mcuq_model.arena_bytes;
+
+    if (arena_paint == 0)
+        return 0;
+    while (n_bytes > 0 && (uint8_t)mcuq_model.arena[n_bytes - 1] == arena_paint)
+        n_bytes--;
+    return n_bytes;
+}
+
+uint8_t mcuq_answer_marks(struct mcuq_message *message)
+{
+    uint8_t task;
+
+    if (message->n_bytes != 1)
+        return MCUQ_BAD_LENGTH;
+    task = message->body[0];
+    if (task > MCUQ_MARKS_PAINT_5A)
+        return MCUQ_UNSUPPORTED;
+    if (task != MCUQ_MARKS_READ) {
+        if (mcuq_is_paused())
+            return MCUQ_WRONG_STATE;
+        arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
+        memset(mcuq_model.arena, arena_paint, mcuq_model.arena_bytes);
+        mcuq_forget_result();
+        mcuq_forget_order();
+    }
+    mcuq_put_u32(message->answer, mcuq_stack_high_water());
+    mcuq_put_u32(message->answer + 4, arena_high_water());
+    message->answer_bytes = 8;
+    return MCUQ_OK;
+}
+
+uint8_t mcuq_answer_checksum(struct mcuq_message *message)
+{
+    uint32_t crc = 0, n_bytes = 0;
+
+    if (message->n_bytes != 0)
+        return MCUQ_BAD_LENGTH;
+    for (uint16_t i = 0; i < mcuq_model.n_constants; i++) {
+        crc = mcuq_crc32(crc, mcuq_model.constants[i].data, mcuq_model.constants[i].n_bytes);
+        n_bytes += mcuq_model.constants[i].n_bytes;
+    }
+    mcuq_put_u32(message->answer, crc);
+    mcuq_put_u32(message->answer + 4, n_bytes);
+    message->answer_bytes = 8;
+    return MCUQ_OK;
+}

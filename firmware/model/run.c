@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run.h"
+
+#include "../board.h"
+#include "../model.h"
+#include "../protocol/session.h"
+#include "../stack.h"
+
+static uint32_t cycles;
+static uint32_t resumed_at;   /* board_cycles() where the model's code went on */
+static uint16_t next_pause;   /* after this layer, or MCUQ_NO_LAYER */
+static uint16_t paused_after; /* layer, or MCUQ_NO_LAYER where the model is not paused */
+static uint8_t goes_on;       /* a request has ended the pause */
+static uint8_t is_complete;
+
+void mcuq_run_forget(void)
+{
+    paused_after = MCUQ_NO_LAYER;
+    is_complete = 0;
+}
+
+uint32_t mcuq_run_cycles(void)
+{
+    return cycles;
+}
+
+int mcuq_run_is_complete(void)
+{
+    return is_complete;
+}
+
+uint16_t mcuq_paused_after(void)
+{
+    return paused_after;
+}
+
+void mcuq_resume(uint16_t pause_after)
+{
+    next_pause = pause_after;
+    goes_on = 1;
+}
+
+/* Serves other requests until one lets the model go on. */
+static void pause(uint16_t layer)
+{
+    mcuq_stack_measure();
+    mcuq_has_paused();
+    goes_on = 0;
+    paused_after = layer;
+    while (!goes_on)
+        mcuq_session_step();
+    paused_after = MCUQ_NO_LAYER;
+    mcuq_stack_paint();
+}
+
+/* The time that passes in here counts for no layer. */
+void mcuq_layer_done(uint16_t layer)
+{
+    const uint32_t layer_cycles = board_cycles() - resumed_at;
+
+    cycles += layer_cycles;
+    if (layer < mcuq_model.layers)
+        mcuq_model.layer_cycles[layer] = layer_cycles;
+    if (layer == next_pause)
+        pause(layer);
+    resumed_at = board_cycles();
+}
+
+void mcuq_run_once(uint16_t pause_after)
+{
+    is_complete = 0;
+    next_pause = pause_after;
+    cycles = 0;
+    mcuq_stack_paint();
+    resumed_at = board_cycles();
+    mcuq_model.run();
+    cycles += board_cycles() - resumed_at;
+    mcuq_stack_measure();
+    is_complete = 1;
+}
