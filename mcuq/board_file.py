@@ -192,6 +192,11 @@ def _check_parts(board: Board, where: str) -> None:
     if board.driver is None or board.memory is None:
         raise BoardError(f"{where} [loader]: needs a [firmware] table too")
     slot, memory = board.loader, board.memory
+    if slot.slot_address % slot.page_bytes:
+        raise BoardError(
+            f"{where} [loader]: slot_address = {slot.slot_address:#x} must be a multiple of page_bytes = "
+            f"{slot.page_bytes:_}: a page is erased as a whole"
+        )
     end = slot.slot_address + slot.slot_bytes
     ram_end = memory.ram_address + memory.ram_bytes
     if (

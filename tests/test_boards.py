@@ -272,6 +272,12 @@ def test_a_program_lies_in_the_slot_and_a_slot_in_ram_takes_from_it(tmp_path: Pa
         ),
         (
             "slot_address = 0x2000_8000",
+            "slot_address = 0x2000_8200",
+            "mine.toml [loader]: slot_address = 0x20008200 must be a multiple of page_bytes = 1_024: a page is erased "
+            "as a whole",
+        ),
+        (
+            "slot_address = 0x2000_8000",
             "slot_address = 0x2000_4000",
             "mine.toml [loader]: a slot in RAM must be at its end, and leave some",
         ),

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mcuq.device.link import Link
-from mcuq.device.messages import ANSWER, DAMAGED, MEANING, STARTED, Boot, Continue, Infer, Request, Reset, Run, Status
+from mcuq.device.messages import (
+    ANSWER,
+    DAMAGED,
+    MEANING,
+    STARTED,
+    Boot,
+    Continue,
+    Infer,
+    Request,
+    Reset,
+    Role,
+    Run,
+    Status,
+)
 from mcuq.device.protocol import DELIMITER, Damage, Decoder, Frame, encode, wire_bytes
 from mcuq.errors import DeviceError
 
@@ -96,6 +109,7 @@ class Exchange:
         self._work_s = 0.0
         self._is_new = True
         self._was_answered = False
+        self._is_loader = False  # what has started last, since the session began
         self._awaited_since_s = self._deadline_s = 0.0
         self._heard = _Heard(0.0)
 
@@ -237,6 +251,7 @@ class Exchange:
     def _start_again(self, frame: Frame) -> None:
         """The device has just started: all that it had received is lost."""
         self.traffic.starts += 1
+        self._is_loader = frame.body == bytes((Role.LOADER,))
         for sent in list(self._unanswered):
             if isinstance(sent.request, Reset | Boot):
                 self._answer(Frame(sent.request.type | ANSWER, sent.sequence, bytes((Status.OK,))))
@@ -273,6 +288,13 @@ class Exchange:
     def _unpacked(self, request: Request[A], frame: Frame) -> A:
         status, body = frame.body[0], frame.body[1:]
         name = self._link.name
+        if status == Status.UNKNOWN_TYPE and self._is_loader:
+            raise StatusError(
+                f"{name}: the device was in its loader when {request.name} was awaited: its program crashes again and "
+                "again, or there is none; flash it again",
+                status,
+                body,
+            )
         if status != Status.OK:
             known = status in tuple(Status)
             label, meaning = (Status(status).name, MEANING[Status(status)]) if known else ("?", "mcuq does not know it")
