@@ -32,7 +32,11 @@ def emulate_(folder: str, board: str | None, empty: bool, as_json: bool) -> None
     """
     model = load(folder)
     target = load_board(board) if board else model.board
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+    for name in (
+        "SIGINT",
+        "SIGTERM",
+        "SIGHUP",
+    ):  # a shell starts background jobs with SIGINT ignored; Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
     try:

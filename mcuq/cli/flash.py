@@ -9,7 +9,10 @@ import click
 from mcuq.artifact import load
 from mcuq.boards import load_board
 from mcuq.cli.common import json_option, out, print_json, progress
+from mcuq.device.find import find_port
 from mcuq.device.flash import METHODS, flash_method
+from mcuq.device.flash.mcuq_loader import McuqLoader
+from mcuq.errors import BoardError
 from mcuq.esp_idf import build_idf_firmware, is_esp_idf
 from mcuq.firmware import build_firmware, build_loader
 
@@ -35,6 +38,10 @@ def flash(folder: str, port: str, board: str | None, method: str | None, loader:
     model = load(folder)
     target = load_board(board) if board else model.board
     chosen = flash_method(target, method)
+    if loader and isinstance(chosen, McuqLoader):
+        raise BoardError("--loader: the loader cannot write itself; give another --method, such as pyocd")
+    if port == "auto" and chosen.is_serial:
+        port = find_port(target)
     build = build_idf_firmware if is_esp_idf(target) else build_firmware
     firmware = build_loader(target) if loader else build(model, target)
     started_s = time.monotonic()

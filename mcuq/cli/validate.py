@@ -79,7 +79,7 @@ def validate(
                 out().print(line, markup=False)
     for member in fleet:
         _warn(member)
-    if not all(member.report and member.report.bit_exact for member in fleet):
+    if not all(r is not None and r.bit_exact and r.weights_intact for r in (member.report for member in fleet)):
         click.get_current_context().exit(1)
 
 
@@ -122,7 +122,7 @@ def device_lines(report: DeviceReport, name: str) -> Iterator[str]:
     wire = f"{report.sent_bytes:,.0f} bytes to the device, {report.received_bytes:,.0f} back"
     yield f"  line     {report.sent_bytes + report.received_bytes:>10,.0f} bytes an inference: {wire}"
     if report.repeats or report.starts:
-        yield f"  repaired {report.repeats:>10,} requests sent again, {report.starts} starts of the device"
+        yield f"  repaired {report.repeats:>10,} sent again, {report.starts} starts of the device"
     equal = report.compared_bytes - report.mismatches
     verdict = "bit-exact" if report.bit_exact else "NOT bit-exact"
     yield f"  {verdict}: {equal:,} of {report.compared_bytes:,} output bytes equal, {report.samples:,} samples"
@@ -133,12 +133,11 @@ def _warn(member: Member) -> None:
     if report is None:
         warn(str(member.error))
         return
-    if report.first_mismatch is None:
-        return
-    warn(f"{report.port}: first difference: {report.first_mismatch}")
-    if report.first_layer is not None:
-        warn(f"{report.port}: first layer that differs: {report.first_layer}")
-    else:
-        warn(f"{report.port}: run layer by layer, the same sample was right: the device does not repeat itself")
+    if report.first_mismatch is not None:
+        warn(f"{report.port}: first difference: {report.first_mismatch}")
+        if report.first_layer is not None:
+            warn(f"{report.port}: first layer that differs: {report.first_layer}")
+        else:
+            warn(f"{report.port}: run layer by layer, the same sample was right: the device does not repeat itself")
     if not report.weights_intact:
         warn(f"{report.port}: the model's constants in the device's memory have changed since the start")

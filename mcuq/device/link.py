@@ -75,7 +75,7 @@ def open_link(port: str, baud: int = DEFAULT_BAUD, parity: str = "N") -> SerialL
         opened = serial.serial_for_url(
             port, baudrate=baud, parity=parity, timeout=_SLICE_S, write_timeout=write_timeout_s, exclusive=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise DeviceError(_why_not_opened(port, baud, error)) from error
     return SerialLink(opened, port, baud)
 
@@ -104,6 +104,7 @@ class SerialLink:
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         end_s = self._clock() + timeout_s
         with self._told_apart():
+            self._serial.timeout = min(timeout_s, _SLICE_S)
             while True:
                 found = bytes(self._serial.read(1))
                 if found:
@@ -142,7 +143,7 @@ class SerialLink:
             ) from error
 
 
-def _why_not_opened(port: str, baud: int, error: OSError | ValueError) -> str:
+def _why_not_opened(port: str, baud: int, error: OSError | ValueError | KeyError) -> str:
     number = getattr(error, "errno", None)
     said = _said(error)
     if "://" in port:

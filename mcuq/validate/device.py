@@ -89,6 +89,10 @@ def validate_device(
     """
     emitted = read_emitted(model)
     info = session.hello()
+    if model.board.flashing is None:
+        mend = f"{mend} --board {info.board}"
+    # An emulated port opens a second late, and what was on the line before is nobody's fault.
+    repeats = session.traffic.repeats
     _check_model(model, emitted, info, session.link.name, mend)
     _check_self_test(session, mend)
     if not _weights_intact(session, emitted):
@@ -103,12 +107,11 @@ def validate_device(
     cycles = found.cycles if info.abilities & Ability.COUNTS_CYCLES else []
     layer_cycles, stack_bytes = _layer_cycles_and_stack(session, samples, bool(cycles))
     first = layer = None
-    intact = True
+    intact = _weights_intact(session, emitted)
     if found.first is not None:
         number, index, sample, got = found.first
         first = _mismatch(model, number, index, sample.outputs, got)
         layer = first_wrong_layer(model.graph, session, emitted, sample.inputs)
-        intact = _weights_intact(session, emitted)
     return DeviceReport(
         port=session.link.name,
         board=info.board,
@@ -133,7 +136,7 @@ def validate_device(
         arena_bytes=arena_bytes,
         sent_bytes=found.sent_bytes / max(found.samples, 1),
         received_bytes=found.received_bytes / max(found.samples, 1),
-        repeats=session.traffic.repeats,
+        repeats=session.traffic.repeats - repeats,
         starts=session.traffic.starts,
     )
 

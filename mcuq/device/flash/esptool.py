@@ -18,6 +18,7 @@ class EspTool(FlashMethod):
     """`esptool write_flash`, which resets the chip into its ROM loader, checks what it wrote, and starts it."""
 
     port_is: ClassVar[str] = "a serial port"
+    is_serial: ClassVar[bool] = True
 
     def flash(self, firmware: Firmware, port: str, progress: Progress = silent) -> None:
         """Write the image where the board file's `offset` says."""

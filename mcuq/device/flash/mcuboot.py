@@ -21,13 +21,14 @@ HEADER_BYTES = 512
 
 
 class McuBoot(FlashMethod):
-    """Writes the primary slot through MCUboot's serial recovery, or the secondary through a running SMP server.
+    """Writes the primary slot through MCUboot's serial recovery.
 
     The program is linked behind the image header: [memory] flash_address of the board file is the slot's address plus
     `header_bytes`. `key` is the file of the signing key, where MCUboot was built with one.
     """
 
     port_is: ClassVar[str] = "a serial port"
+    is_serial: ClassVar[bool] = True
 
     def flash(self, firmware: Firmware, port: str, progress: Progress = silent) -> None:
         """Sign, upload, and reset the device, whose MCUboot then checks the image and starts it."""
@@ -66,7 +67,7 @@ async def _upload(image: bytes, port: str, baud: int, tick: Callable[[int], None
         said = str(error) or type(error).__name__
         raise DeviceError(
             f"{port}: MCUboot's SMP server took {done:_} of {len(image):_} bytes, then: {said}; is the board in serial "
-            "recovery (or does its program run an SMP server), and this its port?"
+            "recovery, and this its port?"
         ) from error
 
 

@@ -21,6 +21,7 @@ class McuqLoader(FlashMethod):
     """ERASE, WRITE, COMMIT, BOOT; a model that runs is told to make way first."""
 
     port_is: ClassVar[str] = "a serial port, or a URL such as socket://host:port"
+    is_serial: ClassVar[bool] = True
 
     def __init__(self, options: Options, opener: Callable[[str, int], Link] = open_link) -> None:
         super().__init__(options)

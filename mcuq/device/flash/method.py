@@ -24,6 +24,8 @@ class FlashMethod(ABC):
 
     # What --port means to it, for help and errors.
     port_is: ClassVar[str]
+    # Whether that is a serial port, which can be found by the board's USB ids.
+    is_serial: ClassVar[bool] = False
 
     def __init__(self, options: Options) -> None:
         self.options = options

@@ -20,6 +20,7 @@ class Stm32RomLoader(FlashMethod):
     """Erases the sectors under the program, writes it, reads it back, and starts it."""
 
     port_is: ClassVar[str] = "a serial port at the pins of the chip's ROM loader"
+    is_serial: ClassVar[bool] = True
 
     def __init__(self, options: Options, opener: Callable[..., SerialLink] = open_link) -> None:
         super().__init__(options)

@@ -7,6 +7,7 @@ middle of a command. Faults: NACKs on demand, slow erases, bytes lost on their w
 from __future__ import annotations
 
 import os
+import select
 import struct
 import threading
 import time
@@ -47,6 +48,7 @@ class Stm32Model:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Stm32Model:
@@ -56,15 +58,23 @@ class Stm32Model:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop.set()
+        self._thread.join()
         os.close(self._slave)
         os.close(self._master)
-        self._thread.join(timeout=10)
+
+    def _received_bytes(self) -> bytes:
+        """What the host has sent; b"" once the model is switched off."""
+        while not self._stop.is_set():
+            if select.select([self._master], [], [], 0.02)[0]:
+                return os.read(self._master, 4096)
+        return b""
 
     def _serve(self) -> None:
         rom = self._rom()
         next(rom)
         try:
-            while data := os.read(self._master, 4096):
+            while data := self._received_bytes():
                 for byte in data:
                     self.received += 1
                     if self.received not in self.faults.lost:

@@ -102,7 +102,7 @@ def test_a_lost_byte_is_recovered_from(position: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("position", [*range(1, 44), *range(44, 356, 7)])
+@pytest.mark.parametrize("position", [*range(1, 44), *range(44, 356, 5)])
 def test_a_byte_lost_anywhere_is_recovered_from(position: int) -> None:
     lossy(position)
 
@@ -152,6 +152,7 @@ def test_a_rom_that_falls_silent_ends_with_what_was_awaited() -> None:
         found = rom(model)
         found.connect()
         model.faults.lost = frozenset(range(model.received + 1, model.received + 100_000))
+        found._answer_s = 0.02  # so that the fillers take no half minute
         with pytest.raises(DeviceError) as error:
             found.write(FLASH, b"1234")
         assert str(error.value) == (
