@@ -247,7 +247,9 @@ def test_a_device_in_its_loader_is_refused_with_the_command_that_mends_it(tiny_m
         def hello(self) -> bytes:
             return struct.pack("<BBHHBBI5IH", 1, 1, 64, 0, 0, 0, 9, 1, 2, 3, 0, 0, 0) + b"\1b\0\0"
 
-    assert refusal(tiny_model, Loader()) == (f"model: the device is in its loader and runs no model; flash it: {GIVEN} --board b")
+    assert refusal(tiny_model, Loader()) == (
+        f"model: the device is in its loader and runs no model; flash it: {GIVEN} --board b"
+    )
 
 
 def test_constants_that_differ_at_the_start_are_an_error(tiny_model: CompiledModel) -> None:
