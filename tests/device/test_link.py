@@ -287,7 +287,8 @@ def test_a_server_that_hangs_up_is_an_unplugged_device() -> None:
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
 from mcuq.device.link import open_link
 from mcuq.device.session import Session
 with Session(open_link(sys.argv[1])) as session:

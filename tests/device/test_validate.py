@@ -452,7 +452,10 @@ def test_the_transcript_of_an_emulated_board_replays(monkeypatch: pytest.MonkeyP
     assert sum(layer.cycles for layer in report.layers) <= (report.cycles_max or 0)
 
 
-INTERRUPTED = "from mcuq.cli import main; main()"
+# As a terminal starts it: where tests run in the background, SIGINT is ignored and would be by the command too.
+INTERRUPTED = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mcuq.cli import main; main()"
+)
 
 
 def test_ctrl_c_ends_the_command_and_leaves_the_port_usable(
