@@ -13,6 +13,8 @@ from mcuq.device.link import SerialLink, open_link
 from mcuq.errors import BoardError, DeviceError
 from mcuq.firmware import Firmware
 
+# Where a byte is lost, one filler in 256 passes for the checksum of what is then written wrong.
+WRITES = 2
 RESET_S = 0.05  # how long the reset line is held, and the ROM takes to start
 
 
@@ -22,9 +24,15 @@ class Stm32RomLoader(FlashMethod):
     port_is: ClassVar[str] = "a serial port at the pins of the chip's ROM loader"
     is_serial: ClassVar[bool] = True
 
-    def __init__(self, options: Options, opener: Callable[..., SerialLink] = open_link) -> None:
+    def __init__(
+        self,
+        options: Options,
+        opener: Callable[..., SerialLink] = open_link,
+        talk: Callable[[SerialLink], Stm32Rom] = Stm32Rom,
+    ) -> None:
         super().__init__(options)
         self._open = opener
+        self._talk = talk
 
     def flash(self, firmware: Firmware, port: str, progress: Progress = silent) -> None:
         """Write and check the program; where the board file says that DTR and RTS reach BOOT0 and reset, use them."""
@@ -34,24 +42,19 @@ class Stm32RomLoader(FlashMethod):
         sectors = sectors_under(parse_sectors(self.text("sectors")), len(firmware.image))
         with self._open(port, firmware.board.uart.baud, parity="E") as link:
             self._enter_rom(link)
-            rom = Stm32Rom(link)
+            rom = self._talk(link)
             rom.connect()
-            tick = progress("flashing", 2 * len(firmware.image))
-            rom.erase(sectors)
-            blocks = range(0, len(firmware.image), BLOCK_BYTES)
-            for offset in blocks:
-                data = firmware.image[offset : offset + BLOCK_BYTES]
-                rom.write(firmware.address + offset, data)
-                tick(len(data))
-            for offset in blocks:
-                want = firmware.image[offset : offset + BLOCK_BYTES]
-                if rom.read(firmware.address + offset, len(want)) != want:
-                    raise DeviceError(
-                        f"{port}: flash differs from what was written near {firmware.address + offset:#010x}; "
-                        "run this again; if it stays, the flash is worn out or the chip is another than "
-                        f"{firmware.board.name}'s"
-                    )
-                tick(len(want))
+            for attempt in range(WRITES):
+                tick = progress("flashing" if attempt == 0 else "flashing again", 2 * len(firmware.image))
+                rom.erase(sectors)
+                wrong = _write(rom, firmware, tick)
+                if wrong is None:
+                    break
+            else:
+                raise DeviceError(
+                    f"{port}: flash differs from what was written near {wrong:#010x}; run this again; if it stays, the "
+                    f"flash is worn out or the chip is another than {firmware.board.name}'s"
+                )
             self._set_boot0(link, 0)
             rom.go(firmware.address)
 
@@ -67,6 +70,22 @@ class Stm32RomLoader(FlashMethod):
     def _set_boot0(self, link: SerialLink, value: int) -> None:
         if "boot0" in self.options:
             _set_line(link, self.text("boot0"), value)
+
+
+def _write(rom: Stm32Rom, firmware: Firmware, tick: Callable[[int], None]) -> int | None:
+    """Write the image and read it back: the address of the first block that differs, or None."""
+    blocks = [
+        (firmware.address + offset, firmware.image[offset : offset + BLOCK_BYTES])
+        for offset in range(0, len(firmware.image), BLOCK_BYTES)
+    ]
+    for address, data in blocks:
+        rom.write(address, data)
+        tick(len(data))
+    for address, data in blocks:
+        if rom.read(address, len(data)) != data:
+            return address
+        tick(len(data))
+    return None
 
 
 def _set_line(link: SerialLink, wiring: str, value: int) -> None:
