@@ -58,7 +58,7 @@ def test_nothing_that_is_received_is_a_fault(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["model-with-window", "loader"])  # each half of both pairs
 def test_a_million_frames_are_no_fault(tmp_path: Path, kind: str) -> None:
     frames, answers, resets = fuzz(tmp_path, kind, seed=2, frames=1_000_000)
     assert frames >= 1_000_000
