@@ -45,6 +45,21 @@ static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int presca
     return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* mcuq_requantize for results of 8 or 16 bits, signed or not: |zero_point << shift| <= 2^30 for zero points to 255, and
+ * those of 16 bits have zero point 0, so that the sum fits likewise. */
+static inline int32_t mcuq_requantize_wide(int32_t acc, int32_t multiplier, int prescale, int shift,
+                                           int32_t zero_point, int32_t output_min, int32_t output_max)
+{
+    int64_t q;
+    if (shift >= 1) {
+        const int32_t high = mcuq_multiply_high(acc * (1 << prescale), multiplier);
+        q = (high + zero_point * (1 << shift) + ((1 << shift) >> 1)) >> shift;
+    } else {
+        q = (((int64_t)acc * multiplier + ((int64_t)1 << (31 + shift))) >> (32 + shift)) + zero_point;
+    }
+    return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
 /* (a * factor_a + b * factor_b + constant) >> shift, clamped; the generator keeps the sum below 2^31. */
 static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int32_t constant,
                                        int shift, int32_t output_min, int32_t output_max)

@@ -60,6 +60,11 @@ def requantize(
     acc: Array, requant: Requantization, zero_point: int, output_min: int = -128, output_max: int = 127
 ) -> Array:
     """int8 of accumulators (int32 or int64, last axis: channels) by one rounding, halves up."""
+    return requantize_wide(acc, requant, zero_point, output_min, output_max).astype(np.int8)
+
+
+def requantize_wide(acc: Array, requant: Requantization, zero_point: int, output_min: int, output_max: int) -> Array:
+    """int32 of accumulators (int32 or int64, last axis: channels), as `requantize`; bounds are of 8 or 16 bits."""
     multiplier = np.asarray(requant.multiplier, np.int64)
     product = acc.astype(np.int64)
     product *= multiplier << requant.prescale
@@ -67,7 +72,7 @@ def requantize(
     product >>= 32 + requant.shift
     product += zero_point
     np.clip(product, output_min, output_max, out=product)
-    return product.astype(np.int8)
+    return product.astype(np.int32)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from mcuq.quantize import Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
-FORMAT = 3
+FORMAT = 4
 _TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -184,8 +184,8 @@ def _graph_manifest(graph: Graph, constants: list[str]) -> dict[str, Any]:
                 "shape": t.shape,
                 "dtype": t.dtype,
                 "data": str(constants.index(t.name)) if t.is_constant else None,
-                "scale": t.quantization.scale,
-                "zero_point": t.quantization.zero_point,
+                "packing": t.packing,
+                "quant": None if t.quant is None else asdict(t.quant),
             }
             for t in graph.tensors.values()
         ],
@@ -199,7 +199,8 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
             tuple(t["shape"]),
             t["dtype"],
             None if t["data"] is None else constants[t["data"]],
-            Quant(tuple(t["scale"]), t["zero_point"]),
+            None if t["quant"] is None else Quant(**{**t["quant"], "scale": tuple(t["quant"]["scale"])}),
+            t["packing"],
         )
         for t in manifest["tensors"]
     }

@@ -22,9 +22,12 @@ from mcuq.quantize import (
     UNPRUNED,
     CalibrationMethod,
     Pruned,
+    Scheme,
     calibrate,
     correct_biases,
     input_specs,
+    insert_conversions,
+    parse_scheme,
     prune_graph,
     quantize_graph,
     synthetic_dataset,
@@ -71,24 +74,27 @@ def compile_model(
     progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
     prune: bool = True,
     optimize: Goal = "balanced",
+    scheme: Scheme | str = "int8",
 ) -> CompiledModel:
-    """Quantize an ONNX model to int8 and emit C for a board.
+    """Quantize an ONNX model and emit C for a board.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension; without it ranges are guessed from made-up inputs. `name` begins every C symbol (default: the
     file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
     what is called after each of `total` samples. `prune` takes out channels that no output depends on; outputs
     are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
-    instructions. Raises McuqError for whatever the user can mend.
+    instructions. `scheme` says in which numbers the layers compute: what `parse_scheme` takes, or a Scheme. Raises
+    McuqError for whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
     model_id = model_identifier(name, Path(path))
     graph, onnx_model = import_model(path, shapes)
-    graph = simplify(graph)
+    scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
+    graph = insert_conversions(simplify(graph), scheme)
     dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
     tick = progress("calibrating", len(dataset))
-    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
+    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick), scheme)
     integer = correct_biases(graph, integer, dataset)
     samples = 0 if calibration is None else len(dataset)
     integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_BITS = r"(?:u?int(\d+)_t)"
+# Bytes of an element by its type in C.
+ELEMENT_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "float": 4}
+_CAST = re.compile(r"^(?:\([^()]*\*\))+\((.*)\)$")
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,15 @@ def emitted_calls(text: str, model_id: str) -> tuple[EmittedCall, ...]:
 
 def emitted_arrays(text: str) -> Mapping[str, int]:
     """Bytes of each constant array."""
-    found = re.findall(rf"^static const {_BITS} (\w+)\[(\d+)\]", text, re.MULTILINE)
-    return {name: int(bits) // 8 * int(count) for bits, name, count in found}
+    found = re.findall(rf"^static const ({'|'.join(ELEMENT_BYTES)}) (\w+)\[(\d+)\]", text, re.MULTILINE)
+    return {name: ELEMENT_BYTES[c_type] * int(count) for c_type, name, count in found}
+
+
+def arena_offset(argument: str) -> int | None:
+    """The offset of an argument that is a place in the arena, whatever it is cast to; None for any other."""
+    cast = _CAST.match(argument)
+    found = re.fullmatch(r"arena(?: \+ (\d+))?", cast[1] if cast else argument)
+    return None if found is None else int(found[1] or 0)
 
 
 def with_functions_apart(text: str, functions: set[str]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
-from math import prod
 
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
 from mcuq.emitted import emitted_arrays
 from mcuq.errors import ArtifactError
+from mcuq.tensor_bytes import bytes_of
 
 _CALL = re.compile(r"/\* (\w+) \*/\s+\w+\([^;]*\);\n")
 
@@ -58,7 +58,7 @@ const struct mcuq_model mcuq_model = {
 def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
     """Bytes of all inputs and of all outputs."""
     sides = (model.graph.inputs, model.graph.outputs)
-    inputs, outputs = (sum(prod(model.graph.tensors[name].shape) for name in names) for names in sides)
+    inputs, outputs = (bytes_of(names, model.graph) for names in sides)
     return inputs, outputs
 
 
@@ -76,8 +76,8 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     joined = _FILE.substitute(
         name=model.name,
         NAME=model.name.upper(),
-        inputs="\n".join(_tensor(model, port) for port in sides[0]),
-        outputs="\n".join(_tensor(model, port) for port in sides[1]),
+        inputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.inputs),
+        outputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.outputs),
         constants=_table("const struct mcuq_constant constants", [f"{{{name}, sizeof {name}}}" for name in arrays]),
         constants_or_none="constants" if arrays else "0",
         kept_input=f"static int8_t kept_input[{input_bytes}];" if keeps_input else "",
@@ -118,9 +118,9 @@ def marked_source(text: str, name: str) -> tuple[str, tuple[str, ...]]:
     return text[: body.start(1)] + marked + text[body.end(1) :], tuple(layers)
 
 
-def _tensor(model: CompiledModel, port: str) -> str:
+def _tensor(model: CompiledModel, name: str, port: str) -> str:
     macro = port.upper()
-    return f"    {{(int8_t *){model.name}_arena + {macro}_OFFSET, {macro}_ELEMENTS}},"
+    return f"    {{(int8_t *){model.name}_arena + {macro}_OFFSET, {bytes_of([name], model.graph)}}},"
 
 
 def _table(declaration: str, rows: list[str]) -> str:

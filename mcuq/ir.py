@@ -57,7 +57,9 @@ class Graph:
     @property
     def is_integer(self) -> bool:
         """Whether the graph is quantized."""
-        return all(self.tensors[name].dtype == "int8" for name in (*self.inputs, *self.outputs))
+        return all(t.quant is not None or t.dtype == "float32" for t in self.tensors.values()) and any(
+            t.quant is not None for t in self.tensors.values()
+        )
 
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +15,11 @@ from mcuq.tensor import Array, Quant, Shape, Tensor
 if TYPE_CHECKING:
     from mcuq.onnx_io.reader import FromOnnx
     from mcuq.onnx_io.writer import OnnxWriter
+
+
+INT8 = frozenset({"int8"})
+# Constants of one element after the other, as most kernels read them.
+WHOLE = frozenset({"int8", "int16", "int32"})
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,11 @@ class Constants:
     """All that a kernel template is given.
 
     A subclass stands for templates/kernels/TEMPLATE.c.j2, whose variables are its fields, and `function`: the
-    C name that the emitter chooses.
+    C name that the emitter chooses. `computes_in_float` says that the kernel is for schemes that ask for floats.
     """
 
     template: ClassVar[str]
+    computes_in_float: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,24 @@ class Kernel:
 
     `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
     board must have, `accepts` tells the layers that this kernel can compute. A kernel that needs "size" is for
-    programs that are optimized for it alone.
+    programs that are optimized for it alone. `activations` are the dtypes that computed inputs and the output may have,
+    `constants` the storages (dtype or packing) of constant inputs.
     """
 
     lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)
     needs: frozenset[str] = frozenset()
     accepts: Callable[[Any, Layer], bool] = lambda op, layer: True
+    activations: frozenset[str] = INT8
+    constants: frozenset[str] = WHOLE
+
+    def fits(self, layer: Layer, features: Set[str]) -> bool:
+        """Whether a CPU with the features can compute the layer by this kernel."""
+        return (
+            self.needs <= features
+            and all(t.dtype in self.activations for t in (*layer.activations, layer.output))
+            and all(t.storage in self.constants for t in layer.inputs if t.is_constant)
+            and self.accepts(layer.op, layer)
+        )
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,10 @@ class Operator(ABC):
     is_view: ClassVar[bool] = False
     # Values are only moved, so that all activations share one scale and zero point.
     shares_scale: ClassVar[bool] = False
+    # What its output may hold once the graph is quantized.
+    dtypes: ClassVar[frozenset[str]] = INT8
+    # Whether its inputs may be of other dtypes than its output; else they are converted before it.
+    mixes_dtypes: ClassVar[bool] = False
     # Portable kernel last; the first that fits the board and the layer is used.
     kernels: ClassVar[tuple[Kernel, ...]] = ()
 
@@ -115,7 +137,10 @@ class Operator(ABC):
 
     @abstractmethod
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
-        """The integer meaning. Arrays are (samples, *shape), constants as in the graph, without samples."""
+        """The integer meaning, or that in float32 where the layer's tensors are.
+
+        Arrays are (samples, *shape), constants as in the graph, without samples.
+        """
 
     def macs(self, layer: Layer) -> int:
         """Multiply-accumulates of one inference."""
@@ -138,7 +163,7 @@ class Clamped(Operator):
         return max(low, self.minimum), min(high, self.maximum)
 
     def output_bounds(self, output: Tensor) -> tuple[int, int]:
-        """`output_min`, `output_max`: the fused bounds as int8 values of the output tensor."""
+        """`output_min`, `output_max`: the fused bounds as integers of the output tensor."""
         quant = output.quantization
         bounds = quant.quantize(np.clip([self.minimum, self.maximum], -3e38, 3e38))
         return int(bounds[0]), int(bounds[1])

@@ -10,14 +10,18 @@ from mcuq.tensor import Quant
 SMALLEST_STEP = 1e-30
 
 
-def quant_for_range(low: float, high: float) -> Quant:
-    """Asymmetric int8 over [low, high], widened so that 0 is a code; 256 levels.
+def quant_for_range(low: float, high: float, dtype: str = "int8") -> Quant:
+    """Integers of `dtype` over [low, high], widened so that 0 is a code.
 
-    The zero point is an integer, so the range moves by up to half a step. [0, 0] gets the scale 1.
+    int8 is asymmetric: 256 levels; the zero point is an integer, so the range moves by up to half a step. int16 is
+    symmetric, from -32767, as its zero point costs kernels more than the bit that it may save. [0, 0] gets the scale 1.
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    step = (high - low) / 255
+    info = np.iinfo(dtype)
+    step = max(-low, high) / info.max if dtype == "int16" else (high - low) / (info.max - info.min)
     if step < SMALLEST_STEP:
-        return Quant((1.0,), 0)
-    zero_point = int(np.clip(np.floor(-128 - low / step + 0.5), -128, 127))
-    return Quant((step,), zero_point)
+        return Quant((1.0,), 0, dtype)
+    if dtype == "int16":
+        return Quant((step,), 0, dtype)
+    zero_point = int(np.clip(np.floor(info.min - low / step + 0.5), info.min, info.max))
+    return Quant((step,), zero_point, dtype)

@@ -15,7 +15,7 @@ WORKSPACE_BYTES = 64 * 2**20
 
 
 def simulate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """int8 outputs by name, (samples, *shape), for int8 inputs of the same form."""
+    """Outputs by name, (samples, *shape), for inputs of the same form, in the dtypes of the graph's tensors."""
     wanted = set(graph.outputs)
     chunk = _samples_at_once(graph)
     total = len(next(iter(inputs.values())))
@@ -56,13 +56,13 @@ def run_layer(layer: Layer, arguments: Sequence[Array]) -> Array:
 
 
 def quantize_inputs(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
-    """int8 of real inputs by name, in any number of leading dimensions."""
-    return {name: graph.tensors[name].quantization.quantize(sample[name]) for name in graph.inputs}
+    """Real inputs by name as the graph takes them, in any number of leading dimensions."""
+    return {name: graph.tensors[name].encode(sample[name]) for name in graph.inputs}
 
 
 def dequantize_outputs(graph: Graph, outputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Real values, float32, of int8 outputs by name."""
-    return {name: graph.tensors[name].quantization.dequantize(value) for name, value in outputs.items()}
+    """Real values, float32, of outputs by name."""
+    return {name: graph.tensors[name].decode(value) for name, value in outputs.items()}
 
 
 def _samples_at_once(graph: Graph) -> int:

@@ -12,16 +12,31 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
-# What the stages agree to pass on. Integer dtypes appear once the graph is quantized.
-DTYPES = ("float32", "int8", "int32")
+# What the stages agree to pass on. Integer dtypes appear once the graph is quantized; float16 is for weights alone,
+# uint8 for the model's inputs and outputs.
+DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32")
+# What a computed tensor of a quantized graph may hold.
+ACTIVATION_DTYPES = ("int8", "int16", "float32")
+# How constants of few different values lie in flash: names of mcuq/packing.py.
+PACKINGS = ("int4", "int2", "ternary", "binary", "codebook")
 
 
 @dataclass(frozen=True)
 class Quant:
-    """real = scale * (q - zero_point); `scale` has one entry, or one per output channel for weights."""
+    """real = scale * (q - zero_point); `scale` has one entry, or one per output channel for weights.
+
+    `dtype` is the integer type of q.
+    """
 
     scale: tuple[float, ...]
     zero_point: int = 0
+    dtype: str = "int8"
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest q."""
+        info = np.iinfo(self.dtype)
+        return int(info.min), int(info.max)
 
     @property
     def step(self) -> float:
@@ -31,9 +46,9 @@ class Quant:
         return self.scale[0]
 
     def quantize(self, real: Array) -> Array:
-        """Nearest int8 value, halves up, saturated to [-128, 127]; `real` of any shape, one scale."""
+        """Nearest integer of `dtype`, halves up, saturated; `real` of any shape, one scale."""
         q = np.floor(np.asarray(real, np.float64) / self.step + (self.zero_point + 0.5))
-        return np.clip(q, -128, 127).astype(np.int8)
+        return np.clip(q, *self.bounds).astype(self.dtype)
 
     def dequantize(self, q: Array) -> Array:
         """The real values, float32, of integers of any shape, one scale."""
@@ -45,7 +60,8 @@ class Tensor:
     """A named array: a constant where `data` is given, otherwise computed or fed.
 
     `shape` includes the batch. Operators over images take NHWC, their weights are OHWI; what the model has
-    in another order reaches them through Transpose nodes.
+    in another order reaches them through Transpose nodes. A computed tensor of a quantized graph without `quant` holds
+    real values, float32. `packing` says how a constant lies in flash where that is not one element after the other.
     """
 
     name: str
@@ -53,6 +69,7 @@ class Tensor:
     dtype: str = "float32"
     data: Array | None = None
     quant: Quant | None = None
+    packing: str | None = None
 
     @property
     def elements(self) -> int:
@@ -63,6 +80,11 @@ class Tensor:
     def size_bytes(self) -> int:
         """Bytes of the dense array."""
         return self.elements * np.dtype(self.dtype).itemsize
+
+    @property
+    def storage(self) -> str:
+        """How the elements lie in memory: the packing, or else the dtype."""
+        return self.packing or self.dtype
 
     @property
     def is_constant(self) -> bool:
@@ -92,3 +114,11 @@ class Tensor:
     def zero_point(self) -> int:
         """The zero point of a tensor of an integer graph."""
         return self.quantization.zero_point
+
+    def encode(self, real: Array) -> Array:
+        """Real values as the tensor holds them, any shape: quantized, or float32 as they are."""
+        return np.asarray(real, np.float32) if self.quant is None else self.quant.quantize(real)
+
+    def decode(self, values: Array) -> Array:
+        """The real values, float32, of what the tensor holds, any shape."""
+        return np.asarray(values, np.float32) if self.quant is None else self.quant.dequantize(values)

@@ -131,7 +131,7 @@ CONV, SIGMOID, SUM = GRAPH.nodes
     ("graph", "message"),
     [
         (broken(GRAPH, x=Tensor("y", (1, 4, 4, 2))), "tensor 'x': inconsistent entry y: float32"),
-        (broken(GRAPH, x=Tensor("x", (1, 4, 4, 2), "int16")), "tensor 'x': inconsistent entry x: int16"),
+        (broken(GRAPH, x=Tensor("x", (1, 4, 4, 2), "int64")), "tensor 'x': inconsistent entry x: int64"),
         (
             broken(GRAPH, b=Tensor("b", (2,), "float32", np.zeros(3, np.float32))),
             "tensor 'b': data is float32[3], stated is float32[2]",

@@ -28,9 +28,9 @@ PLAIN_C = "/* plain C from here on */\n"
 STAGES = (
     ("errors", "resources", "version", "emitted"),
     ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
-    ("operator", "arithmetic", "quantization", "float_model", "dataset", "board_file"),
+    ("operator", "arithmetic", "float_arithmetic", "quantization", "float_model", "dataset", "board_file"),
     ("ir", "boards"),
-    ("builder", "simulate", "lower"),
+    ("builder", "simulate", "lower", "tensor_bytes"),
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),
     ("importer", "passes", "quantize"),
@@ -112,7 +112,9 @@ def imported_packages(module: str) -> set[str]:
 @pytest.mark.parametrize("constants", KERNEL_CONSTANTS, ids=lambda c: c.__name__)
 def test_template_uses_exactly_the_fields_of_its_constants(constants: type[Constants]) -> None:
     source = (KERNELS / f"{constants.template}.c.j2").read_text()
-    used = jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(source))
+    environment = jinja2.Environment()
+    environment.filters["c_float"] = str
+    used = jinja2.meta.find_undeclared_variables(environment.parse(source))
     assert is_dataclass(constants)
     assert used == {f.name for f in fields(constants)} | {"function"}
 
@@ -135,11 +137,13 @@ def test_kernel_body_is_plain_c(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(KERNELS.iterdir()), ids=lambda path: path.name.split(".")[0])
-def test_kernel_is_one_static_function_without_floats(path: Path) -> None:
+def test_kernel_is_one_static_function_without_floats_unless_it_says_so(path: Path) -> None:
     source = re.sub(r"^__attribute__\(\(noinline\)\).*\n", "", path.read_text())
     assert re.match(r"(__attribute__\(\(\w+\)\).*\n)?static void \{\{ function \}\}\(", source)
     assert len(re.findall(r"^[a-z].*\(", source, re.MULTILINE)) == 1
-    assert not re.search(r"\b(float|double|long|malloc)\b", source)
+    assert not re.search(r"\b(double|long|malloc)\b", source)
+    (constants,) = (c for c in KERNEL_CONSTANTS if c.template == path.name.removesuffix(".c.j2"))
+    assert constants.computes_in_float == bool(re.search(r"\bfloat\b", source))
 
 
 def test_every_module_has_its_place_in_the_order() -> None:

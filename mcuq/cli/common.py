@@ -117,8 +117,8 @@ def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
         "name": name,
         "shape": list(tensor.shape),
         "dtype": tensor.dtype,
-        "scale": tensor.scale,
-        "zero_point": tensor.zero_point,
+        "scale": None if tensor.quant is None else tensor.scale,
+        "zero_point": None if tensor.quant is None else tensor.zero_point,
     }
 
 
@@ -140,8 +140,12 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         for name in names:
             tensor = model.graph.tensors[name]
             shape = " x ".join(map(str, tensor.shape))
+            if tensor.quant is None:
+                yield f"  {kind:<7} {name}  {shape}  float, real values"
+                continue
             offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
-            yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset})"
+            dtype = "" if tensor.dtype == "int8" else f", {tensor.dtype}"
+            yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
 
 
 def percent(share: float | None) -> str:

@@ -20,11 +20,11 @@ from mcuq.cli.common import (
     progress,
     warn,
 )
-from mcuq.cli.options import optimize_option, parse_shapes, shape_option
+from mcuq.cli.options import optimize_option, parse_shapes, scheme_options, shape_option
 from mcuq.compile import compile_model
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import DEFAULT_METHOD, METHODS, parse_method
+from mcuq.quantize import DEFAULT_METHOD, METHODS, Scheme, parse_method
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
@@ -46,6 +46,7 @@ from mcuq.quantize import DEFAULT_METHOD, METHODS, parse_method
     help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept).",
 )
 @click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
+@scheme_options
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @shape_option
@@ -58,12 +59,13 @@ def compile_(
     name: str | None,
     calibrator: str,
     no_prune: bool,
+    scheme: Scheme,
     optimize: Goal,
     compare: bool,
     shapes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Quantize the ONNX file MODEL to int8 and write it as C: ID.c and ID.h, which need nothing else.
+    """Quantize the ONNX file MODEL and write it as C: ID.c and ID.h, which need nothing else.
 
     ID.mcuq beside them is what simulate, run and the other verbs read.
 
@@ -81,6 +83,7 @@ def compile_(
             ticker,
             prune=not no_prune,
             optimize=optimize,
+            scheme=scheme,
         )
     choices = compare_choices(compiled, count=compare)
     footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)

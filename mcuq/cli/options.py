@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
 import click
 
 from mcuq.errors import ModelError
 from mcuq.lower import GOALS
+from mcuq.quantize import NAMED, PORTS, parse_scheme
 
 
 def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
@@ -30,3 +36,44 @@ optimize_option = click.option(
     show_default=True,
     help="Least flash, fewest instructions, or both in measure; outputs are the same.",
 )
+
+
+def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--scheme and what changes parts of it; the command gets `scheme`, a Scheme."""
+
+    @click.option(
+        "--scheme",
+        "scheme_text",
+        default="int8",
+        show_default=True,
+        metavar="NAME|FILE.toml",
+        help=f"Numbers to compute in: {', '.join(NAMED)}; a .toml file states them layer by layer.",
+    )
+    @click.option("--input-type", type=click.Choice(PORTS), help="Type of the model's inputs.  [default: the scheme's]")
+    @click.option("--output-type", type=click.Choice(PORTS), help="Type of the outputs.  [default: the scheme's]")
+    @click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel.")
+    @click.option("--symmetric", is_flag=True, help="Activations with zero point 0.")
+    @click.option("--power-of-two", is_flag=True, help="Scales that are powers of two: requantization is a shift.")
+    @wraps(command)
+    def with_scheme(
+        *args: Any,
+        scheme_text: str,
+        input_type: str | None,
+        output_type: str | None,
+        per_tensor: bool,
+        symmetric: bool,
+        power_of_two: bool,
+        **kwargs: Any,
+    ) -> Any:
+        given = parse_scheme(scheme_text)
+        scheme = replace(
+            given,
+            input=input_type or given.input,
+            output=output_type or given.output,
+            per_channel=given.per_channel and not per_tensor,
+            symmetric=given.symmetric or symmetric,
+            power_of_two=given.power_of_two or power_of_two,
+        )
+        return command(*args, scheme=scheme, **kwargs)
+
+    return with_scheme

@@ -25,8 +25,14 @@ from mcuq.version import __version__
 
 __all__ = ["accessors", "c_float", "emit", "render_kernel", "runtime_functions", "wrap"]
 
-C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t", "uint16": "uint16_t"}
-
+C_TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "float32": "float",
+}
 
 _Callee = tuple[Constants, tuple[str, ...]]
 
@@ -41,6 +47,16 @@ class Port:
     accessor: str  # "input" or "output" where there is only one, else the identifier
 
     @property
+    def c_type(self) -> str:
+        """The type of an element in C."""
+        return C_TYPES[self.tensor.dtype]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest value of a quantized port."""
+        return self.tensor.quantization.bounds
+
+    @property
     def macro(self) -> str:
         """Stem of the port's macros."""
         return self.identifier.upper()
@@ -50,6 +66,24 @@ class Port:
         """The name as a C comment can hold it: nothing in it ends the comment, opens another or joins lines."""
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
         return text.replace("*/", "* /").replace("/*", "/ *")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A place in C: an expression `name` of type `c_type` *, used as a pointer to elements of `element_type`."""
+
+    name: str
+    c_type: str
+    element_type: str
+    is_read_only: bool = False
+
+    @property
+    def text(self) -> str:
+        """The argument; by way of void, as places are aligned for all elements and compilers need not be told."""
+        if self.element_type == self.c_type:
+            return self.name
+        const = "const " if self.is_read_only else ""
+        return f"({const}{self.element_type} *)({const}void *)({self.name})"
 
 
 @dataclass(frozen=True)
@@ -63,7 +97,8 @@ class DataArray:
     @property
     def text(self) -> str:
         """The initializer's lines."""
-        return wrap([str(v) for v in self.values.reshape(-1).tolist()], ", ", COLUMNS - 4, "    ")
+        as_text = c_float if self.c_type == "float" else str
+        return wrap([as_text(v) for v in self.values.reshape(-1).tolist()], ", ", COLUMNS - 4, "    ")
 
 
 @dataclass(frozen=True)
@@ -83,12 +118,14 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     inputs, outputs = _ports(graph, model_id, used)
     layer_ids = _layer_identifiers(program, model_id, used)
     offset = {port.name: plan.storage_of(port.name).offset for port in (*inputs, *outputs)}
-    pointers = _pointers(plan, inputs, outputs)
+    pointers = _pointers(plan, graph, inputs, outputs)
     functions, arrays, calls = _render_calls(program, plan, model_id, layer_ids, pointers, used)
-    read = {pointers[t.name] for step in program.steps if step.calls for t in step.layer.activations}
+    read = {pointers[t.name].name for step in program.steps if step.calls for t in step.layer.activations}
     environment = _environment()
-    parameters = [f"const int8_t *{port.accessor}" for port in inputs]
-    parameters += [f"int8_t *{port.accessor}" for port in outputs]
+    parameters = [f"const {port.c_type} *{port.accessor}" for port in inputs]
+    parameters += [f"{port.c_type} *{port.accessor}" for port in outputs]
+    dtypes = {tensor.dtype for tensor in graph.tensors.values() if not tensor.is_constant}
+    has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
     context = {
         "version": __version__,
         "goal": program.goal,
@@ -109,6 +146,9 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
         "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
+        "has_floats": has_floats,
+        "needs_barriers": dtypes != {"int8"},
+        "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
         "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
     }
@@ -204,7 +244,7 @@ def _render_calls(
     plan: Plan,
     model_id: str,
     layer_ids: Sequence[str],
-    pointers: Mapping[str, str],
+    pointers: Mapping[str, Pointer],
     used: set[str],
 ) -> tuple[list[Function], list[DataArray], list[str]]:
     """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
@@ -222,11 +262,11 @@ def _render_calls(
                 arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
                 for key, a in call.arrays.items()
             ]
-            arguments = [pointers[step.layer.inputs[i].name] for i in call.inputs]
+            arguments = [pointers[step.layer.inputs[i].name].text for i in call.inputs]
             arguments += [array.name for array in data]
             if call.scratch_bytes:
                 arguments.append(f"arena + {plan.scratch[index]}")
-            arguments.append(pointers[step.layer.output.name])
+            arguments.append(pointers[step.layer.output.name].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
             calls.append(f"/* {layer_id} */\n    {lines.strip()});")
     return list(functions.values()), list(arrays.values()), calls
@@ -260,14 +300,17 @@ def _function_names(program: Program, model_id: str, layer_ids: Sequence[str], u
     return names
 
 
-def _pointers(plan: Plan, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, str]:
-    """The C expression for each tensor: a parameter where it shares the memory of an input or output."""
-    parameter = {port.name: port.accessor for port in (*inputs, *outputs)}
+def _pointers(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Pointer]:
+    """Where each tensor is in C: a parameter where it shares the memory of an input or output, else in the arena."""
+    parameter = {port.name: port for port in (*inputs, *outputs)}
     pointers = {}
     for storage in plan.storages:
         given = [parameter[name] for name in storage.tensors if name in parameter]
-        for name in storage.tensors:
-            pointers[name] = given[0] if given else f"arena + {storage.offset}" if storage.offset else "arena"
+        place = f"arena + {storage.offset}" if storage.offset else "arena"
+        name, c_type = (given[0].accessor, given[0].c_type) if given else (place, "int8_t")
+        is_input = bool(given) and given[0] in inputs
+        for tensor in storage.tensors:
+            pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input)
     return pointers
 
 
@@ -292,7 +335,9 @@ def _digest(
 ) -> str:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
-    interface = [f"{p.macro} {p.tensor.shape} {p.tensor.quantization} {plan.storage_of(p.name).offset}" for p in ports]
+    interface = [
+        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.storage_of(p.name).offset}" for p in ports
+    ]
     for text in (*interface, *(f.text for f in functions), *calls):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:

@@ -39,7 +39,8 @@ def fitting_kernels(layer: Layer, features: Set[str]) -> list[Kernel]:
     """The kernels that the CPU can run and that take the layer, the preferred first; none for a view."""
     if layer.op.is_view:
         return []
-    found = [k for k in layer.op.kernels if k.needs <= features and k.accepts(layer.op, layer)]
+    found = [k for k in layer.op.kernels if k.fits(layer, features)]
     if not found:
-        raise NotImplementedError(f"{layer.where} has no portable kernel")
+        held = ", ".join(f"{t.name}: {t.storage}" for t in (*layer.inputs, layer.output))
+        raise NotImplementedError(f"{layer.where} has no portable kernel for {held}")
     return found

@@ -15,7 +15,7 @@ PARAMETERS = "parameters"
 # About how many bytes a parameter array takes where it is passed, and reading one value of it.
 PASSED_BYTES, READ_BYTES = 12, 4
 Calls = tuple[Call, ...]
-_Family = tuple[type[Constants], bool]
+_Family = tuple[type[Constants], bool, tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def shifts_down(constants: Constants) -> bool:
 
 
 def _family(constants: Constants) -> _Family:
-    return type(constants), shifts_down(constants)
+    values = (getattr(constants, f.name) for f in fields(constants))
+    return type(constants), shifts_down(constants), tuple(v for v in values if not isinstance(v, int))
 
 
 def _function_of(members: Sequence[Constants]) -> _Shared:

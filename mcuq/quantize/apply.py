@@ -9,18 +9,23 @@ from mcuq.ir import Graph, Node, verify
 from mcuq.ops.pad import Pad
 from mcuq.quantization import quant_for_range
 from mcuq.quantize.calibrate import Range
+from mcuq.quantize.dtypes import activation_dtypes
+from mcuq.quantize.scheme import Scheme
 from mcuq.tensor import Quant, Tensor
 
+INT8_SCHEME = Scheme()
 
-def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
-    """The int8 graph of a float graph whose scaled tensors have the given real ranges.
+
+def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:
+    """The quantized graph of a float graph that has its conversions, whose scaled tensors have the given real ranges.
 
     Tensors that data only moves between share one scale, which covers the ranges of all of them. Raises
     QuantizationError where int32 cannot hold a layer's accumulator or bias.
     """
-    quants = activation_quants(graph, ranges)
+    dtypes = activation_dtypes(graph, scheme)
+    quants = activation_quants(graph, ranges, dtypes)
     tensors = {
-        name: replace(tensor, dtype="int8", quant=quants[name])
+        name: replace(tensor, dtype=dtypes[name], quant=quants.get(name))
         for name, tensor in graph.tensors.items()
         if not tensor.is_constant
     }
@@ -33,8 +38,8 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 
-def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:
-    """Scale and zero point of every tensor that is not a constant."""
+def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping[str, str]) -> dict[str, Quant]:
+    """Scale and zero point of every computed tensor of integers; `dtypes` has the type of all computed tensors."""
     groups = _Groups()
     covered: dict[str, Range] = dict(ranges)
     fixed: dict[str, Quant] = {}
@@ -59,9 +64,9 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Qu
         spans[root] = (min(a, low), max(b, high))
     fixed_groups = {groups.root(name): quant for name, quant in fixed.items()}
     return {
-        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)])
-        for name, tensor in graph.tensors.items()
-        if not tensor.is_constant
+        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)], dtype)
+        for name, dtype in dtypes.items()
+        if dtype != "float32"
     }
 
 

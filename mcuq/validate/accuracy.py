@@ -13,6 +13,7 @@ from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
+from mcuq.ops.convert import Convert
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.softmax import Softmax
 from mcuq.simulate import quantize_inputs, simulate
@@ -58,7 +59,7 @@ def compare_with_float(
         integers = simulate(watched, quantize_inputs(graph, batch))
         references = [float_model.run({k: v[i] for k, v in batch.items()}, watched.outputs) for i in range(count)]
         expected = np.stack([r[logits] for r in references]).astype(np.float64)
-        got = graph.tensors[logits].quantization.dequantize(integers[logits])
+        got = graph.tensors[logits].decode(integers[logits])
         signal += float((expected**2).sum())
         noise += float(((expected - got) ** 2).sum())
         chosen = _largest(integers[output])
@@ -84,7 +85,10 @@ def compare_with_float(
 
 def _logits(graph: Graph, onnx_model: bytes) -> tuple[str, FloatModel]:
     """The tensor to take the SQNR of, and the float model with it among its outputs."""
-    producer = graph.producers().get(graph.outputs[0])
+    producers = graph.producers()
+    producer = producers.get(graph.outputs[0])
+    while producer is not None and isinstance(producer.op, Convert):
+        producer = producers.get(producer.inputs[0])
     proto = onnx.load_model_from_string(onnx_model)
     if producer is not None and isinstance(producer.op, Softmax | LogSoftmax):
         name = producer.inputs[0]

@@ -18,6 +18,7 @@ from mcuq.fit import STACK_BYTES
 from mcuq.ir import Graph
 from mcuq.simulate import quantize_inputs, simulate
 from mcuq.tensor import Array
+from mcuq.tensor_bytes import bytes_of, differing_bytes, join_tensors, split_tensors
 
 BATCH = 64
 TARGETS = ("host", "emulator")
@@ -27,13 +28,13 @@ Inputs = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first byte that differs: where, what the simulator says and what the C said."""
+    """The first element that differs: where, what the simulator says and what the C said; an int or a float32."""
 
     sample: int
     output: str
     index: int
-    want: int
-    got: int
+    want: float
+    got: float
 
     def __str__(self) -> str:
         return f"sample {self.sample}, output '{self.output}', element {self.index}: want {self.want}, got {self.got}"
@@ -73,14 +74,14 @@ class _Tally:
 
     def compare(self, sample: int, name: str, want: Array, got: Array) -> bool:
         """Whether all bytes are equal."""
-        wanted, gotten = want.reshape(-1), got.reshape(-1)
-        different = np.flatnonzero(wanted != gotten)
-        self.compared_bytes += wanted.size
-        self.mismatches += different.size
-        if different.size and self.first is None:
-            index = int(different[0])
-            self.first = Mismatch(sample, name, index, int(wanted[index]), int(gotten[index]))
-        return not different.size
+        different = differing_bytes(want, got)
+        count = int(np.count_nonzero(different))
+        self.compared_bytes += different.size
+        self.mismatches += count
+        if count and self.first is None:
+            index = int(np.argmax(different.any(axis=1)))
+            self.first = Mismatch(sample, name, index, want.reshape(-1)[index].item(), got.reshape(-1)[index].item())
+        return not count
 
 
 def check_bits(
@@ -90,7 +91,7 @@ def check_bits(
     observe: Callable[[int, Mapping[str, Array]], None] = lambda sample, outputs: None,
     tick: Callable[[], None] = lambda: None,
 ) -> BitsReport:
-    """Build the model's C files, run int8 input batches (samples, *shape) and compare with the simulator.
+    """Build the model's C, run input batches (samples, *shape) of the graph's dtypes and compare with the simulator.
 
     `on` is "host" or "emulator" (default: emulator where the board has one). `observe(sample, outputs)` sees what
     the C gave, `tick` is called after each sample. Raises BuildError or BoardError where it cannot be run.
@@ -127,17 +128,28 @@ def check_bits(
 
 
 def integer_batches(graph: Graph, dataset: Dataset) -> Iterator[Inputs]:
-    """A data set as int8 batches (samples, *shape), as check_bits and the simulator take them."""
+    """A data set as batches (samples, *shape) of the dtypes of the model's inputs, as check_bits and the simulator take
+    them."""
     return (quantize_inputs(graph, batch) for batch in dataset.batches(BATCH))
 
 
 def probe_inputs(graph: Graph) -> dict[str, Array]:
-    """Made-up int8 inputs (8, *shape), always the same: all -128, all 127, and random ones."""
+    """Made-up inputs (8, *shape), always the same: both extremes throughout, and random ones.
+
+    Those of float32 inputs are up to 8 in magnitude.
+    """
     rng = np.random.default_rng(0)
     probes = {}
     for name in graph.inputs:
-        probes[name] = rng.integers(-128, 128, (8, *graph.tensors[name].shape)).astype(np.int8)
-        probes[name][0], probes[name][1] = -128, 127
+        tensor = graph.tensors[name]
+        shape = (8, *tensor.shape)
+        if tensor.quant is None:
+            low, high = -8, 8
+            probes[name] = rng.uniform(low, high, shape).astype(np.float32)
+        else:
+            low, high = tensor.quant.bounds
+            probes[name] = rng.integers(low, high + 1, shape).astype(tensor.dtype)
+        probes[name][0], probes[name][1] = low, high
     return probes
 
 
@@ -160,10 +172,8 @@ class _Host:
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
-        count = len(next(iter(batch.values())))
-        samples = [_sample(self._graph, batch, i) for i in range(count)]
-        for answer in self._program.run(samples):
-            yield _outputs(self._graph, answer)
+        for answer in self._program.run(_samples(self._graph, batch)):
+            yield split_tensors(answer, self._graph, self._graph.outputs)
 
     def close(self) -> None:
         self._program.close()
@@ -195,8 +205,8 @@ class _Emulated:
             yield {name: self._read(name) for name in self._graph.outputs}
 
     def _read(self, name: str) -> Array:
-        tensor = self._graph.tensors[name]
-        return np.frombuffer(self._cpu.read(self._address[name], tensor.size_bytes), np.int8).reshape(tensor.shape)
+        data = self._cpu.read(self._address[name], bytes_of([name], self._graph))
+        return split_tensors(data, self._graph, [name])[name]
 
     def close(self) -> None:
         """Nothing outlives the object."""
@@ -215,31 +225,21 @@ class _Qemu:
         self.stack_bytes: int | None = None
 
     def run(self, batch: Inputs) -> Iterator[dict[str, Array]]:
-        samples = [_sample(self._graph, batch, i) for i in range(len(next(iter(batch.values()))))]
         is_first = self.instructions is None
-        result = self._program.run(samples, count=is_first)
+        result = self._program.run(_samples(self._graph, batch), count=is_first)
         if is_first:
             self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
         for answer in result.answers:
-            yield _outputs(self._graph, answer)
+            yield split_tensors(answer, self._graph, self._graph.outputs)
 
     def close(self) -> None:
         """Nothing outlives the object."""
 
 
-def _sample(graph: Graph, batch: Inputs, index: int) -> bytes:
-    """All inputs of one sample, one after the other."""
-    return b"".join(batch[name][index].tobytes() for name in graph.inputs)
-
-
-def _outputs(graph: Graph, answer: bytes) -> dict[str, Array]:
-    """The outputs that lie one after the other in `answer`."""
-    values = np.frombuffer(answer, np.int8)
-    outputs = {}
-    for name in graph.outputs:
-        tensor = graph.tensors[name]
-        outputs[name], values = values[: tensor.elements].reshape(tensor.shape), values[tensor.elements :]
-    return outputs
+def _samples(graph: Graph, batch: Inputs) -> list[bytes]:
+    """All inputs of each sample, one after the other."""
+    count = len(next(iter(batch.values())))
+    return [join_tensors({name: batch[name][i] for name in graph.inputs}, graph.inputs) for i in range(count)]
 
 
 def _ports(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Ability, DeviceInfo, Paint, Role, SelfTest, Status
 from mcuq.device.session import LEAST_INFERENCE_S, Session
 from mcuq.errors import DeviceError
+from mcuq.tensor_bytes import split_tensors
 from mcuq.validate.bits import Mismatch
 from mcuq.validate.emitted_model import EmittedModel, read_emitted
 from mcuq.validate.expected import Expected, Sample
@@ -221,7 +222,7 @@ class _Found:
     first: tuple[int, int, Sample, bytes] | None = None  # number of the sample, byte that differs, sample, its answer
 
     def compare(self, sample: Sample, outputs: bytes) -> None:
-        different = np.flatnonzero(np.frombuffer(sample.outputs, np.int8) != np.frombuffer(outputs, np.int8))
+        different = np.flatnonzero(np.frombuffer(sample.outputs, np.uint8) != np.frombuffer(outputs, np.uint8))
         if different.size and self.first is None:
             self.first = (self.samples, int(different[0]), sample, outputs)
         self.samples += 1
@@ -252,10 +253,13 @@ def _compare_all(session: Session, samples: Expected, tick: Callable[[], None]) 
 
 def _mismatch(model: CompiledModel, number: int, index: int, want: bytes, got: bytes) -> Mismatch:
     """The byte `index` of all outputs, as an element of one of them."""
-    values = [int(np.frombuffer(data, np.int8)[index]) for data in (want, got)]
-    for name in model.graph.outputs:
-        elements = model.graph.tensors[name].elements
-        if index < elements:
-            return Mismatch(number, name, index, *values)
-        index -= elements
+    graph = model.graph
+    wanted, gotten = (split_tensors(data, graph, graph.outputs) for data in (want, got))
+    for name in graph.outputs:
+        tensor = graph.tensors[name]
+        if index < tensor.size_bytes:
+            element = index * tensor.elements // tensor.size_bytes
+            values = (array[name].reshape(-1)[element].item() for array in (wanted, gotten))
+            return Mismatch(number, name, element, *values)
+        index -= tensor.size_bytes
     raise AssertionError("the index lies behind all outputs")

@@ -12,11 +12,11 @@ import numpy as np
 
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
-from mcuq.emitted import emitted_calls
+from mcuq.emitted import ELEMENT_BYTES, arena_offset, emitted_calls
 from mcuq.errors import ArtifactError
 from mcuq.operator import Layer
 
-_ARRAY = re.compile(r"^static const (u?)int(\d+)_t \w+\[\d+\] = \{\n(.*?)\n\};", re.MULTILINE | re.DOTALL)
+_ARRAY = re.compile(r"^static const (\w+) \w+\[\d+\] = \{\n(.*?)\n\};", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,18 @@ def read_emitted(model: CompiledModel) -> EmittedModel:
     if digest is None:
         raise ArtifactError(f"{model.name}.h: has no digest as mcuq writes it; compile the model again")
     crc = n_bytes = 0
-    for unsigned, bits, values in _ARRAY.findall(text):
-        kind = np.dtype(f"<{'u' if unsigned else 'i'}{int(bits) // 8}")
-        data = np.array(values.split(","), np.int64).astype(kind).tobytes()
+    for c_type, values in _ARRAY.findall(text):
+        data = _constants(c_type, values.split(","))
         crc, n_bytes = zlib.crc32(data, crc), n_bytes + len(data)
     return EmittedModel(int(digest[1], 16), crc, n_bytes, tuple(_layers(model, text, header)))
+
+
+def _constants(c_type: str, values: list[str]) -> bytes:
+    """The bytes of an initializer's numbers, little-endian."""
+    if c_type == "float":
+        return np.array([value.strip().removesuffix("f") for value in values], "<f4").tobytes()
+    kind = np.dtype(f"<{'u' if c_type.startswith('u') else 'i'}{ELEMENT_BYTES[c_type]}")
+    return np.array(values, np.int64).astype(kind).tobytes()
 
 
 def _layers(model: CompiledModel, text: str, header: str) -> Iterator[PlacedLayer]:
@@ -63,17 +70,18 @@ def _layers(model: CompiledModel, text: str, header: str) -> Iterator[PlacedLaye
     parameters = _parameter_offsets(model, text)
     for layer, calls in zip(layers, grouped, strict=True):
         place = calls[-1].arguments[-1]
-        found = re.fullmatch(r"arena(?: \+ (\d+))?", place)
-        if found is None and place not in parameters:
+        offset = arena_offset(place)
+        if offset is None and place not in parameters:
             raise ArtifactError(f"{model.name}.c: {layer.where} writes to '{place}'; compile the model again")
-        yield PlacedLayer(layer, int(found[1] or 0) if found else parameters[place])
+        yield PlacedLayer(layer, parameters[place] if offset is None else offset)
 
 
 def _parameter_offsets(model: CompiledModel, text: str) -> Mapping[str, int]:
     """Where the model's own arena has each input and output, by its parameter's name."""
     offsets = {}
     for function in accessors(model.graph, model.name).values():
-        body = rf"^int8_t \*{function}\(void\)\n\{{\n    return \(int8_t \*\){model.name}_arena \+ (\d+);\n\}}"
+        place = rf"(?:\(\w+ \*\)\(void \*\)\()?\(int8_t \*\){model.name}_arena \+ (\d+)\)?"
+        body = rf"^\w+ \*{function}\(void\)\n\{{\n    return {place};\n\}}"
         found = re.search(body, text, re.MULTILINE)
         if found is None:
             raise ArtifactError(f"{model.name}.c: has no {function} as mcuq writes it; compile the model again")

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 
-import numpy as np
-
 from mcuq.ir import Graph
 from mcuq.simulate import simulate
 from mcuq.tensor import Array
+from mcuq.tensor_bytes import join_tensors
 
 
 @dataclass(frozen=True)
 class Sample:
-    """All inputs, and all outputs as they should be, each one after the other in the model's order: int8 as bytes."""
+    """All inputs, and all outputs as they should be, each one after the other in the model's order, as bytes."""
 
     inputs: bytes
     outputs: bytes
@@ -27,7 +26,7 @@ class Expected:
     """Any number of threads may go through the samples; they are simulated once, in a thread of their own."""
 
     def __init__(self, graph: Graph, batches: Iterator[Mapping[str, Array]]) -> None:
-        """`batches` are int8 inputs by name, (samples, *shape)."""
+        """`batches` are inputs by name as the graph takes them, (samples, *shape)."""
         self._graph = graph
         self._batches = batches
         self._pool = ThreadPoolExecutor(max_workers=1)
@@ -66,5 +65,5 @@ class Expected:
 
 def _joined(values: Mapping[str, Array], names: tuple[str, ...]) -> list[bytes]:
     """Each sample's tensors as bytes, one after the other."""
-    flat = [values[name].reshape(len(values[name]), -1) for name in names]
-    return [row.tobytes() for row in np.concatenate(flat, axis=1)]
+    count = len(next(iter(values.values())))
+    return [join_tensors({name: values[name][i] for name in names}, names) for i in range(count)]

@@ -14,6 +14,7 @@ from mcuq.errors import DeviceError
 from mcuq.ir import Graph
 from mcuq.simulate import run_layers
 from mcuq.tensor import Array
+from mcuq.tensor_bytes import differing_bytes, split_tensors
 from mcuq.validate.emitted_model import EmittedModel
 
 RESTARTS = 4
@@ -28,8 +29,8 @@ class LayerMismatch:
     layer: str
     op: str
     index: int
-    want: int
-    got: int
+    want: float
+    got: float
 
     def __str__(self) -> str:
         return f"{self.op} '{self.layer}', element {self.index}: want {self.want}, got {self.got}"
@@ -63,19 +64,14 @@ def _walk(session: Session, emitted: EmittedModel, values: dict[str, Array], inp
             session.resume(pause_after=number)
         layer = placed.layer
         want = values[layer.output.name].reshape(-1)
-        got = np.frombuffer(session.read_arena(placed.offset, layer.output.size_bytes), np.int8)
-        different = np.flatnonzero(want != got)
+        got = np.frombuffer(session.read_arena(placed.offset, layer.output.size_bytes), want.dtype)
+        different = np.flatnonzero(differing_bytes(want, got).any(axis=1))
         if different.size:
             index = int(different[0])
-            return LayerMismatch(layer.name, type(layer.op).__name__, index, int(want[index]), int(got[index]))
+            return LayerMismatch(layer.name, type(layer.op).__name__, index, want[index].item(), got[index].item())
     session.end_pause()
     return None
 
 
 def _batch_of_one(graph: Graph, inputs: bytes) -> dict[str, Array]:
-    flat = np.frombuffer(inputs, np.int8)
-    batch = {}
-    for name in graph.inputs:
-        tensor = graph.tensors[name]
-        batch[name], flat = flat[: tensor.elements].reshape(1, *tensor.shape), flat[tensor.elements :]
-    return batch
+    return {name: value[None] for name, value in split_tensors(inputs, graph, graph.inputs).items()}

@@ -1,0 +1,162 @@
+"""In which numbers a network computes: for the whole of it, for some layers, and at its inputs and outputs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from mcuq.errors import QuantizationError, did_you_mean
+
+WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "float32")
+ACTIVATIONS = ("int8", "int16", "float32")
+PORTS = ("int8", "uint8", "int16", "float32")
+
+
+@dataclass(frozen=True)
+class LayerScheme:
+    """What the weights of a layer are stored as, and what it writes.
+
+    `weights`: a grid of mcuq.quantize.grid, or floats. `activations`: the type of the layer's output; where that is
+    "float32" and the weights are integers, the range of its input is found on the device at each inference.
+    """
+
+    weights: str = "int8"
+    activations: str = "int8"
+
+
+# Names that --scheme takes, beside the path of a .toml file.
+NAMED: Mapping[str, LayerScheme] = {
+    "int8": LayerScheme(),
+    "int16": LayerScheme("int8", "int16"),
+    "int4": LayerScheme("int4"),
+    "int2": LayerScheme("int2"),
+    "ternary": LayerScheme("ternary"),
+    "binary": LayerScheme("binary"),
+    "codebook": LayerScheme("codebook"),
+    "float16": LayerScheme("float16", "float32"),
+    "dynamic": LayerScheme("int8", "float32"),
+    "float32": LayerScheme("float32", "float32"),
+}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """`default` for all layers but those in `layers`, whose keys are names of layers or patterns such as "conv*", the
+    first that matches counting; `input` and `output` are the types of the model's inputs and outputs (None: what its
+    layers read and write).
+
+    `per_channel`: one weight scale for each output channel, else one a layer. `symmetric`: activations of zero point 0.
+    `power_of_two`: all scales are powers of two, so that requantization is a shift.
+    """
+
+    default: LayerScheme = LayerScheme()
+    layers: Mapping[str, LayerScheme] = field(default_factory=dict)
+    input: str | None = None
+    output: str | None = None
+    per_channel: bool = True
+    symmetric: bool = False
+    power_of_two: bool = False
+
+    def of(self, layer: str) -> LayerScheme:
+        """The scheme of the layer with this name."""
+        return next((own for pattern, own in self.layers.items() if fnmatchcase(layer, pattern)), self.default)
+
+    def check_layers(self, names: Iterable[str], where: str = "scheme") -> None:
+        """Raise QuantizationError for an override that no layer's name matches."""
+        known = list(names)
+        for pattern in self.layers:
+            if not any(fnmatchcase(name, pattern) for name in known):
+                hint = did_you_mean(pattern, known) or f"; layers: {', '.join(known)}"
+                raise QuantizationError(f'{where} [layers."{pattern}"]: no layer has this name{hint}')
+
+
+def parse_scheme(text: str) -> Scheme:
+    """A name of NAMED, or the path of a .toml file. Raises QuantizationError for anything else."""
+    if text.endswith(".toml"):
+        return read_scheme(Path(text))
+    if text not in NAMED:
+        raise QuantizationError(
+            f"scheme '{text}': is not known; use {', '.join(NAMED)} or a .toml file{did_you_mean(text, NAMED)}"
+        )
+    return Scheme(NAMED[text])
+
+
+def read_scheme(path: Path) -> Scheme:
+    """The scheme of a TOML file, read strictly:
+
+        scheme = "int8"           # a name of NAMED; or weights = ..., activations = ...
+        input = "uint8"           # types at the model's edges: int8, uint8, int16, float32
+        per_channel = true
+        [layers."conv_7"]         # a layer's name or a pattern
+        weights = "int4"
+        activations = "int16"
+
+    Raises QuantizationError for what is unknown or of the wrong type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QuantizationError(f"{path}: no such file; give a scheme's name or a .toml file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise QuantizationError(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise QuantizationError(f"{path.name}: is not TOML: {error}") from None
+    return _scheme(path.name, values)
+
+
+_SWITCHES = ("per_channel", "symmetric", "power_of_two")
+_KEYS = ("scheme", "weights", "activations", "input", "output", *_SWITCHES, "layers")
+
+
+def _scheme(where: str, values: Mapping[str, Any]) -> Scheme:
+    _known(where, values, _KEYS)
+    default = _layer_scheme(where, values, LayerScheme())
+    layers = values.get("layers", {})
+    if not isinstance(layers, dict):
+        raise QuantizationError(f"{where} [layers]: must be a table, is {layers!r}")
+    own = {}
+    for name, table in layers.items():
+        inner = f'{where} [layers."{name}"]'
+        if not isinstance(table, dict):
+            raise QuantizationError(f"{inner}: must be a table, is {table!r}")
+        _known(inner, table, ("scheme", "weights", "activations"))
+        own[name] = _layer_scheme(inner, table, default)
+    given: dict[str, Any] = {}
+    for key in ("input", "output"):
+        if key in values:
+            given[key] = _choice(where, key, values[key], PORTS)
+    for key in _SWITCHES:
+        if key in values:
+            if not isinstance(values[key], bool):
+                raise QuantizationError(f"{where}: {key} = {values[key]!r} must be true or false")
+            given[key] = values[key]
+    return Scheme(default, own, **given)
+
+
+def _layer_scheme(where: str, values: Mapping[str, Any], default: LayerScheme) -> LayerScheme:
+    found = default
+    if "scheme" in values:
+        found = NAMED[_choice(where, "scheme", values["scheme"], tuple(NAMED))]
+    if "weights" in values:
+        found = replace(found, weights=_choice(where, "weights", values["weights"], WEIGHTS))
+    if "activations" in values:
+        found = replace(found, activations=_choice(where, "activations", values["activations"], ACTIVATIONS))
+    return found
+
+
+def _known(where: str, values: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in values:
+        if key not in keys:
+            hint = did_you_mean(key, keys) or f"; known keys: {', '.join(keys)}"
+            raise QuantizationError(f"{where}: unknown key '{key}'{hint}")
+
+
+def _choice(where: str, key: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        near = did_you_mean(value, choices) if isinstance(value, str) else ""
+        raise QuantizationError(f"{where}: {key} = {value!r} must be from: {', '.join(choices)}{near}")
+    return str(value)
