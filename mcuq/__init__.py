@@ -12,7 +12,7 @@ Everything that the user can mend is raised as McuqError, whose text says what t
 """
 
 from mcuq.api import Run, Simulation, boards, compare, run, simulate
-from mcuq.artifact import load, save
+from mcuq.artifact import load, save, save_qdq
 from mcuq.boards import Board
 from mcuq.compile import CompiledModel
 from mcuq.compile import compile_model as compile
@@ -52,5 +52,6 @@ __all__ = [
     "profile",
     "run",
     "save",
+    "save_qdq",
     "simulate",
 ]

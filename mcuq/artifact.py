@@ -26,6 +26,7 @@ from mcuq.ir import Graph, Node, verify
 from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
+from mcuq.qdq_export import export_qdq
 from mcuq.quantize import Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
@@ -53,6 +54,21 @@ def save(model: CompiledModel, folder: str | Path) -> list[Path]:
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}; choose another folder with -o") from None
     return [folder / name for name in contents]
+
+
+def save_qdq(model: CompiledModel, folder: str | Path) -> Path:
+    """Write the quantized model as NAME_qdq.onnx into the folder; returns its path. Raises ArtifactError where that
+    cannot be written."""
+    path = Path(folder) / f"{model.name}_qdq.onnx"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".mcuq-", dir=path.parent) as staging:
+            part = Path(staging) / path.name
+            part.write_bytes(export_qdq(model.graph).SerializeToString(deterministic=True))
+            part.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror}; choose another folder with -o") from None
+    return path
 
 
 def _replace_all(staging: Path, folder: Path, names: list[str]) -> None:

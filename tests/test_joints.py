@@ -33,7 +33,7 @@ STAGES = (
     ("builder", "simulate", "lower", "tensor_bytes"),
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),
-    ("importer", "passes", "quantize"),
+    ("importer", "passes", "qdq_export", "quantize"),
     ("compile", "inspect"),
     ("firmware_source",),
     ("firmware",),

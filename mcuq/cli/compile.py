@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from mcuq.api import compare as compare_choices
-from mcuq.artifact import save
+from mcuq.artifact import save, save_qdq
 from mcuq.cli.common import (
     choices_json,
     json_option,
@@ -45,6 +45,9 @@ from mcuq.quantize import DEFAULT_METHOD, METHODS, Scheme, parse_method
     metavar="METHOD",
     help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept).",
 )
+@click.option(
+    "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
+)
 @click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
 @scheme_options
 @optimize_option
@@ -58,6 +61,7 @@ def compile_(
     output: str | None,
     name: str | None,
     calibrator: str,
+    export_qdq: bool,
     no_prune: bool,
     scheme: Scheme,
     optimize: Goal,
@@ -90,6 +94,8 @@ def compile_(
     assert footprint is not None, "a model that does not fit is an error"
     folder = Path(output) if output else Path("build") / compiled.name
     files = save(compiled, folder)
+    if export_qdq:
+        files.append(save_qdq(compiled, folder))
     if calibration is None:
         warn(
             "no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.ir import Graph
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Tensor
 
 OPSET = 17
 IR_VERSION = 8  # the first that goes with opset 17: runtimes from 2022 on read it
@@ -30,8 +30,12 @@ class OnnxWriter:
     def constant(self, data: Array) -> str:
         """Add constant data; returns its name."""
         name = f"{self._prefix}.constant.{len(self.initializers)}"
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(data).reshape(data.shape), name))
         return name
+
+    def permuted(self, tensor: Tensor, perm: Sequence[int]) -> str:
+        """Add a constant tensor of the graph with its dimensions in another order; returns its name."""
+        return self.constant(tensor.values.transpose(perm))
 
     def node(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node; returns its output's name."""

@@ -182,7 +182,7 @@ class Conv2d(Clamped):
             "Conv",
             [
                 writer.transpose(x.name, (0, 3, 1, 2)),
-                writer.constant(weight.values.transpose(0, 3, 1, 2)),
+                writer.permuted(weight, (0, 3, 1, 2)),
                 bias.name,
             ],
             strides=self.window.strides,

@@ -44,6 +44,13 @@ def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
     )
 
 
+def unfolded_bias(layer: Layer) -> Array:
+    """int32 (channels): the bias before `quantize_weights` folded the input's zero point into it."""
+    x, weight, bias = layer.inputs
+    sums = weight.values.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.int64)
+    return np.asarray(np.clip(bias.values + x.zero_point * sums, -INT32_MAX, INT32_MAX), np.int32)
+
+
 def accumulator_bound(layer: Layer) -> int:
     """Largest magnitude that any partial sum of the layer can reach, from its actual weights and bias.
 
