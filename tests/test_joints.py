@@ -39,7 +39,7 @@ STAGES = (
     ("firmware",),
     ("emulate", "device"),
     ("artifact", "validate", "footprint", "esp_idf"),
-    ("api", "demo", "profile"),
+    ("api", "demo", "profile", "diagnose"),
     ("__init__", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(STAGES) for name in names}

@@ -123,7 +123,7 @@ class RangeCollector:
         low, high = min(self._min, 0.0), max(self._max, 0.0)
         if method.name == "minmax" or low == high:
             return low, high
-        edges, counts = self._histogram()
+        edges, counts = self.histogram()
         if method.name == "percentile":
             dropped = (100 - method.percentile) / 200
             found = _quantile(edges, counts, dropped), -_quantile(-edges[::-1], counts[::-1], dropped)
@@ -158,7 +158,7 @@ class RangeCollector:
             index += self._bins
             self._counts += np.bincount(index.astype(np.intp), minlength=self._counts.size)
 
-    def _histogram(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def histogram(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the edges (n + 1,) and counts (n,) of the bins from the lowest to the highest value."""
         first, last = self._bin(self._min), self._bin(self._max)
         edges = np.ldexp(np.arange(first, last + 2, dtype=np.float64), self._exponent)

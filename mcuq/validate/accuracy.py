@@ -83,20 +83,30 @@ def compare_with_float(
     )
 
 
+def logits_tensor(graph: Graph) -> str:
+    """The tensor to take the SQNR of: the first output, or what a Softmax that ends in it reads; before conversions."""
+    producers = graph.producers()
+
+    def before_conversions(name: str) -> str:
+        while name in producers and isinstance(producers[name].op, Convert):
+            name = producers[name].inputs[0]
+        return name
+
+    last = producers.get(before_conversions(graph.outputs[0]))
+    if last is not None and isinstance(last.op, Softmax | LogSoftmax):
+        return before_conversions(last.inputs[0])
+    return graph.outputs[0]
+
+
 def _logits(graph: Graph, onnx_model: bytes) -> tuple[str, FloatModel]:
     """The tensor to take the SQNR of, and the float model with it among its outputs."""
-    producers = graph.producers()
-    producer = producers.get(graph.outputs[0])
-    while producer is not None and isinstance(producer.op, Convert):
-        producer = producers.get(producer.inputs[0])
     proto = onnx.load_model_from_string(onnx_model)
-    if producer is not None and isinstance(producer.op, Softmax | LogSoftmax):
-        name = producer.inputs[0]
-        if any(name in node.output for node in proto.graph.node):
-            if all(value.name != name for value in proto.graph.output):
-                proto.graph.output.append(onnx.ValueInfoProto(name=name))
-            return name, FloatModel(proto)
-    return graph.outputs[0], FloatModel(proto)
+    name = logits_tensor(graph)
+    if not any(name in node.output for node in proto.graph.node):
+        return graph.outputs[0], FloatModel(proto)
+    if all(value.name != name for value in proto.graph.output):
+        proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    return name, FloatModel(proto)
 
 
 def _largest(values: Array) -> Array:

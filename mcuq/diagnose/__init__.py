@@ -1,0 +1,1 @@
+"""Where a quantized model loses accuracy, layer by layer, and what to do about it."""
