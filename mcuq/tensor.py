@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -35,6 +35,11 @@ class Quant:
         q = np.floor(np.asarray(real, np.float64) / self.step + (self.zero_point + 0.5))
         return np.clip(q, -128, 127).astype(np.int8)
 
+    def scaled(self, factor: Array) -> Quant:
+        """Of the real values times `factor`, one or one a scale; where that is 0 the scale stays, as 0 is a code."""
+        factors = np.where(factor == 0, 1.0, np.abs(factor.astype(np.float64)))
+        return replace(self, scale=tuple(np.multiply(self.scale, factors).reshape(-1).tolist()))
+
     def dequantize(self, q: Array) -> Array:
         """The real values, float32, of integers of any shape, one scale."""
         return ((q.astype(np.float64) - self.zero_point) * self.step).astype(np.float32)
@@ -45,7 +50,8 @@ class Tensor:
     """A named array: a constant where `data` is given, otherwise computed or fed.
 
     `shape` includes the batch. Operators over images take NHWC, their weights are OHWI; what the model has
-    in another order reaches them through Transpose nodes.
+    in another order reaches them through Transpose nodes. A float32 tensor with `quant` holds real values of that
+    quantization: a quantized model came with it. Its integers are what rounding to nearest gives, exactly.
     """
 
     name: str

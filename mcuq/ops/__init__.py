@@ -12,6 +12,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -38,6 +39,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Clip,
     Concat,
     Conv2d,
+    FakeQuantize,
     FullyConnected,
     HardSigmoid,
     HardSwish,

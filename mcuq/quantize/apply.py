@@ -9,6 +9,7 @@ from mcuq.ir import Graph, Node, verify
 from mcuq.ops.pad import Pad
 from mcuq.quantization import quant_for_range
 from mcuq.quantize.calibrate import Range
+from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.tensor import Quant, Tensor
 
 
@@ -34,22 +35,23 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
 
 
 def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:
-    """Scale and zero point of every tensor that is not a constant."""
-    groups = _Groups()
+    """Scale and zero point of every tensor that is not a constant: given, fixed by its operator, or of its range."""
+    groups = scale_groups(graph)
+    given = given_quants(graph, groups)
     covered: dict[str, Range] = dict(ranges)
-    fixed: dict[str, Quant] = {}
+    fixed: dict[str, Quant] = {groups.root(name): quant for name, quant in given.items()}
     for layer in graph.layers():
         name = layer.output.name
+        if groups.root(name) in fixed:
+            continue
         if layer.op.shares_scale:
-            for t in layer.activations:
-                groups.join(name, t.name)
             constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
             if isinstance(layer.op, Pad):
                 constants.append(layer.op.value)
             if constants:
                 covered[name] = (float(min(constants)), float(max(constants)))
         elif (quant := layer.op.output_quant(layer)) is not None:
-            fixed[name] = quant
+            fixed[groups.root(name)] = quant
         else:
             covered[name] = layer.op.clip_range(*ranges[name])
     spans: dict[str, Range] = {}
@@ -57,9 +59,8 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Qu
         root = groups.root(name)
         a, b = spans.get(root, (low, high))
         spans[root] = (min(a, low), max(b, high))
-    fixed_groups = {groups.root(name): quant for name, quant in fixed.items()}
     return {
-        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)])
+        name: fixed.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)])
         for name, tensor in graph.tensors.items()
         if not tensor.is_constant
     }
@@ -79,17 +80,3 @@ def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Te
         names.append(name)
     return replace(node, inputs=tuple(names))
 
-
-class _Groups:
-    """Sets of tensors with one scale: union-find."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        while (parent := self._parent.get(name, name)) != name:
-            name = parent
-        return name
-
-    def join(self, a: str, b: str) -> None:
-        self._parent[self.root(a)] = self.root(b)
