@@ -78,7 +78,7 @@ def _fused(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
     if node.op_type == "DynamicQuantizeMatMul":
         a, weight, scale, zero_point, bias = inputs_of(node, 5)
     else:
-        x, weight, _, scale, x_zero_point, zero_point, bias = inputs_of(node, 7)
+        x, weight, _x_scale, scale, _x_zero_point, zero_point, bias = inputs_of(node, 7)
         source = rewriter.producers.get(x)
         if source is None or source.op_type != "DynamicQuantizeLinear":
             return None

@@ -35,7 +35,7 @@ def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
 
 
 def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:
-    """The quantization of a constant behind a node that moves it; None where its axis is torn apart, or values change."""
+    """The quantization of a constant behind a node that moves it; None where values change, or its axis is split."""
     if given.axis is None:
         return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Concat", "Gather", "Split") else None
     if node.op_type == "Transpose":
@@ -70,7 +70,7 @@ def moves_integers(node: OnnxNode) -> tuple[OnnxNode, GivenQuant]:
         raise node.error("joins integers of several quantizations; give its inputs one scale and zero point")
     if node.op_type == "Relu" and given.zero_point != 0:
         raise node.error(
-            f"limits integers with zero point {given.zero_point} at 0; put it before QuantizeLinear, or use zero point 0"
+            f"limits integers at 0, but their zero point is {given.zero_point}; put it before the QuantizeLinear"
         )
     real = {
         name: ((value.astype(np.float64) + INTEGER_TYPES[value.dtype.name] - given.zero_point) * given.scale[0]).astype(

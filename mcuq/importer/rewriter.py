@@ -51,7 +51,7 @@ class Rewriter:
         if key not in self._dequantized:
             y = self._dequantized[key] = self.fresh(f"{x}.real")
             inputs = [x, scale, zero_point] if zero_point else [x, scale]
-            attributes = {} if axis is None else {"axis": axis}
+            attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
             into.append(helper.make_node("DequantizeLinear", inputs, [y], y, **attributes))
         return self._dequantized[key]
 

@@ -27,7 +27,9 @@ def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
     real = weight.values.astype(np.float64).reshape(weight.shape[0], -1)
     real_bias = bias.values.astype(np.float64)
     given = given_weight_scale(weight)
-    scale = np.abs(real).max(axis=1) / WEIGHT_MAX if given is None else given
+    scale = np.abs(real).max(axis=1) / WEIGHT_MAX
+    if given is not None:
+        scale = np.where(np.isnan(given), scale, given)
     # A channel whose weights are all but zero must leave room for its bias, and an empty layer needs a scale.
     floor = max(float(scale.max()) * SCALE_RANGE, float(np.finfo(np.float32).tiny))
     scale = np.maximum(scale, np.maximum(np.abs(real_bias) / (x.scale * BIAS_MAX), floor))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.operator import Operator
@@ -63,7 +65,7 @@ def _only_quantization(builder: GraphBuilder, name: str, node: Node) -> bool:
 
 
 def _bypass(builder: GraphBuilder, node: Node) -> bool:
-    """Take the node out: its input takes its name, if nobody knows the input by its own; an output of the model stays."""
+    """Take the node out: its input takes its name, unless the caller knows the input by its own."""
     x = node.inputs[0]
     if x in builder.nodes and x not in builder.outputs:
         builder.remove(node)
@@ -100,7 +102,7 @@ def _raise(builder: GraphBuilder, producer: Node, node: Node) -> None:
 
 
 def _rounded(op: FakeQuantize, real: float) -> float:
-    return float(op.quant.dequantize(op.quant.quantize(real)))
+    return float(op.quant.dequantize(op.quant.quantize(np.array(real))))
 
 
 def _quantized_constant(builder: GraphBuilder, tensor: Tensor, op: FakeQuantize) -> str:

@@ -15,7 +15,7 @@ from mcuq.ops.unary import Unary
 
 
 def order_quantization(graph: Graph) -> Graph:
-    """clip(quantize(x)) -> quantize(clip(x)) and quantize(pad(x)) -> pad(quantize(x)), if only the second reads between.
+    """clip(quantize(x)) -> quantize(clip(x)) and quantize(pad(x)) -> pad(quantize(x)), if nobody reads between.
 
     Both are the same where the bounds, or the padding, are values of the quantization. A Clip then fuses with the layer
     before it, and a Pad with the window behind it.

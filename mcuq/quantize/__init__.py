@@ -3,6 +3,7 @@
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.bias_correction import correct_biases
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.ranges import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
@@ -12,9 +13,11 @@ __all__ = [
     "METHODS",
     "UNPRUNED",
     "CalibrationMethod",
+    "GivenQuantization",
     "Pruned",
     "calibrate",
     "correct_biases",
+    "given_quantization",
     "input_specs",
     "parse_method",
     "prune_graph",

@@ -79,4 +79,3 @@ def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Te
             tensors[name] = replace(tensor, name=name)
         names.append(name)
     return replace(node, inputs=tuple(names))
-
