@@ -122,6 +122,8 @@ def load(folder: str | Path) -> CompiledModel:
             manifest["calibration_samples"],
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
+            manifest["ranges"],
+            tuple(manifest["notes"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -166,6 +168,8 @@ def _pack(model: CompiledModel) -> bytes:
         "calibration_samples": model.calibration_samples,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
+        "ranges": model.ranges,
+        "notes": model.notes,
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()

@@ -10,7 +10,7 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.ir import Graph, Node, verify
 from mcuq.operator import Layer, Operator
-from mcuq.tensor import Array, Shape, Tensor
+from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
 class GraphBuilder:
@@ -49,17 +49,18 @@ class GraphBuilder:
         self.inputs.append(name)
         return name
 
-    def constant(self, data: Array, stem: str = "constant") -> str:
-        """Add constant data under a fresh name."""
+    def constant(self, data: Array, stem: str = "constant", quant: Quant | None = None) -> str:
+        """Add constant data under a fresh name; `quant` where the data are its real values."""
         name = self.fresh(stem)
         data = np.ascontiguousarray(data).reshape(data.shape)
-        self.tensors[name] = Tensor(name, data.shape, data.dtype.name, data)
+        self.tensors[name] = Tensor(name, data.shape, data.dtype.name, data, quant)
         return name
 
     def add(self, op: Operator, inputs: list[str], output: str | None = None, name: str | None = None) -> str:
         """Add a node and return its output's name, `output` if given, else made from `name`; its shape is inferred.
 
-        An infer error is a ModelError with the node's name in front.
+        An output that is known already keeps its quantization. An infer error is a ModelError with the node's name in
+        front.
         """
         output = self.fresh(name or type(op).__name__.lower()) if output is None else output
         tensors = tuple(self.tensors[i] for i in inputs)
@@ -68,7 +69,8 @@ class GraphBuilder:
             shape = op.infer(tensors)
         except ModelError as error:
             raise ModelError(f"{type(op).__name__} '{node_name}': {error}") from None
-        self.tensors[output] = Tensor(output, shape)
+        known = self.tensors.get(output)
+        self.tensors[output] = Tensor(output, shape, quant=known.quant if known else None)
         self.nodes[output] = Node(node_name, op, tuple(inputs), output)
         return output
 
@@ -98,6 +100,10 @@ class GraphBuilder:
             if old in node.inputs:
                 inputs = tuple(new if i == old else i for i in node.inputs)
                 self.nodes[output] = replace(node, inputs=inputs)
+
+    def give(self, tensor: str, quant: Quant) -> None:
+        """State that the tensor's values are those of a quantization."""
+        self.tensors[tensor] = replace(self.tensors[tensor], quant=quant)
 
     def rename(self, old: str, new: str) -> None:
         """Give a computed tensor another name."""

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcuq.importer import convert, needed_nodes, read_model, unsupported_nodes
+from mcuq.importer import convert, dynamic_layers, needed_nodes, read_model, to_qdq, unsupported_nodes
 from mcuq.importer.load import opset
 from mcuq.passes import optimize
+from mcuq.quantize import GivenQuantization, given_quantization
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Inspection:
     """A model's contents.
 
     `operators` counts the ONNX nodes by type; `unsupported` names the nodes that mcuq has no operator for. Where
-    there are any, `layers` is empty, and `macs` and `parameters` are None.
+    there are any, `layers` is empty, and `macs`, `parameters` and `quantization` are None. `quantization` is what of
+    it came with the model, and `dynamic` the layers that ask for activation ranges found at run time.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Inspection:
     layers: tuple[LayerSummary, ...]
     macs: int | None
     parameters: int | None
+    quantization: GivenQuantization | None
+    dynamic: tuple[str, ...]
 
 
 def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> Inspection:
@@ -48,12 +52,15 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
     path = Path(path)
     model = read_model(path, shapes)
     nodes = needed_nodes(model.graph, path.name)
-    unsupported = unsupported_nodes(model.graph, nodes)
+    expanded = to_qdq(model).graph
+    unsupported = unsupported_nodes(expanded, needed_nodes(expanded, path.name))
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
     outputs: dict[str, tuple[int, ...]] = {}
     layers: tuple[LayerSummary, ...] = ()
+    quantization = None
     if not unsupported:
         graph = optimize(convert(model, path.name))
+        quantization = given_quantization(graph)
         outputs = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(
             LayerSummary(
@@ -76,4 +83,6 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
         layers=layers,
         macs=None if unsupported else sum(layer.macs for layer in layers),
         parameters=None if unsupported else sum(layer.parameters for layer in layers),
+        quantization=quantization,
+        dynamic=dynamic_layers(model),
     )

@@ -25,3 +25,12 @@ def quant_for_range(low: float, high: float, dtype: str = "int8") -> Quant:
         return Quant((step,), 0, dtype)
     zero_point = int(np.clip(np.floor(info.min - low / step + 0.5), info.min, info.max))
     return Quant((step,), zero_point, dtype)
+
+
+def with_dtype(quant: Quant, dtype: str) -> Quant:
+    """The quantization in another type that expresses the same range: the same steps between int8 and uint8."""
+    if quant.dtype == dtype:
+        return quant
+    if {quant.dtype, dtype} == {"int8", "uint8"}:
+        return Quant(quant.scale, quant.zero_point + (128 if dtype == "uint8" else -128), dtype)
+    return quant_for_range(*quant.real_bounds, dtype)

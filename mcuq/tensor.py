@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -39,6 +39,12 @@ class Quant:
         return int(info.min), int(info.max)
 
     @property
+    def real_bounds(self) -> tuple[float, float]:
+        """The least and the greatest real value of an activation."""
+        low, high = ((bound - self.zero_point) * self.step for bound in self.bounds)
+        return low, high
+
+    @property
     def step(self) -> float:
         """The one scale of an activation: the real value of one quantization step."""
         if len(self.scale) != 1:
@@ -50,6 +56,11 @@ class Quant:
         q = np.floor(np.asarray(real, np.float64) / self.step + (self.zero_point + 0.5))
         return np.clip(q, *self.bounds).astype(self.dtype)
 
+    def scaled(self, factor: Array) -> Quant:
+        """Of the real values times `factor`, one or one a scale; where that is 0 the scale stays, as 0 is a code."""
+        factors = np.where(factor == 0, 1.0, np.abs(factor.astype(np.float64)))
+        return replace(self, scale=tuple(np.multiply(self.scale, factors).reshape(-1).tolist()))
+
     def dequantize(self, q: Array) -> Array:
         """The real values, float32, of integers of any shape, one scale."""
         return ((q.astype(np.float64) - self.zero_point) * self.step).astype(np.float32)
@@ -60,8 +71,10 @@ class Tensor:
     """A named array: a constant where `data` is given, otherwise computed or fed.
 
     `shape` includes the batch. Operators over images take NHWC, their weights are OHWI; what the model has
-    in another order reaches them through Transpose nodes. A computed tensor of a quantized graph without `quant` holds
-    real values, float32. `packing` says how a constant lies in flash where that is not one element after the other.
+    in another order reaches them through Transpose nodes. A float32 tensor of a float graph with `quant` holds real
+    values of that quantization: a quantized model came with it. Its integers are what rounding to nearest gives,
+    exactly. A computed float32 tensor of a quantized graph has no `quant`. `packing` says how a constant lies in flash
+    where that is not one element after the other.
     """
 
     name: str

@@ -90,7 +90,9 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
         "arena_bytes": model.arena_bytes,
+        "ranges": model.ranges,
         "calibration_samples": model.calibration_samples,
+        "notes": list(model.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
         "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
     }

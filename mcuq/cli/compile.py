@@ -73,6 +73,8 @@ def compile_(
 
     ID.mcuq beside them is what simulate, run and the other verbs read.
 
+    A quantized MODEL (Q/DQ, QLinear operators) keeps its scales and integers and needs no --calibration.
+
     \b
     Example:  mcuq compile model.onnx --board cortex-m4 --calibration inputs.npz -o build/model
     """
@@ -96,7 +98,9 @@ def compile_(
     files = save(compiled, folder)
     if export_qdq:
         files.append(save_qdq(compiled, folder))
-    if calibration is None:
+    for note in compiled.notes:
+        warn(note)
+    if compiled.ranges == "guessed":
         warn(
             "no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
             "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
@@ -108,7 +112,9 @@ def compile_(
     console = out()
     for line in model_lines(compiled, footprint):
         console.print(line, markup=False)
-    if calibration is not None:
+    if compiled.ranges == "given":
+        console.print("  ranges  those of the quantized model", markup=False)
+    elif compiled.ranges == "calibrated":
         console.print(f"  ranges  from {compiled.calibration_samples} samples, {calibrator}", markup=False)
     if footprint.compiler is not None:
         console.print(_choices(choices, compiled.optimize))

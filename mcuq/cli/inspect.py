@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
@@ -37,8 +38,31 @@ def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> None:
         for op, nodes in found.unsupported.items():
             console.print(f"    {op}: {', '.join(nodes)}", markup=False)
         return
+    for line in _quantization(found):
+        console.print(line, markup=False)
     console.print("  all operators are supported; as it will be compiled:")
     console.print(_layers(found))
+
+
+def _quantization(found: Inspection) -> Iterator[str]:
+    """What came quantized, and what did not; nothing for a float model."""
+    given = found.quantization
+    if given is None or not given.is_quantized:
+        return
+    layers = len(given.weights) + len(given.rounded)
+    tensors = len(given.activations) + len(given.calibrated)
+    kept = (
+        f"weights of {len(given.weights)} of {layers} layers, scales of {len(given.activations)} of {tensors} tensors"
+    )
+    yield f"  quantized: {kept}"
+    for title, names in (
+        ("weights rounded by mcuq", [name for name in given.rounded if name not in given.requantized]),
+        ("weights with a zero point, rounded anew", given.requantized),
+        ("ranges at run time, calibrated here", found.dynamic),
+        ("needs calibration data", given.calibrated),
+    ):
+        if names:
+            yield f"    {title}: {', '.join(map(_short, names))}"
 
 
 def _layers(found: Inspection) -> Table:
@@ -47,9 +71,13 @@ def _layers(found: Inspection) -> Table:
     table.add_column("MACs", f"{found.macs:,}", justify="right")
     table.add_column("parameters", f"{found.parameters:,}", justify="right")
     for layer in found.layers:
-        name = layer.name if len(layer.name) <= 40 else f"...{layer.name[-37:]}"
-        table.add_row(name, layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
+        table.add_row(_short(layer.name), layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
     return table
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which says more than its beginning."""
+    return name if len(name) <= 40 else f"...{name[-37:]}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

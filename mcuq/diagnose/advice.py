@@ -53,11 +53,12 @@ def advise(found: LayerNoise, producers: tuple[str, ...]) -> Advice:
     if found.clipped and parts["rounding"] > 2 * ROUNDING_VARIANCE * scale**2 * count:
         return Advice("clipping", f"clips {100 * found.clipped:.2g} % of its values: --calibrator minmax or mse")
     rms = sqrt(float(found.rounding.signal.sum()) / count)
-    low, high = found.values.range_seen
-    if rms > 0 and max(-low, high) > OUTLIER_RATIO * rms:
+    edges, _ = found.values.histogram()
+    largest_value = max(-float(edges[0]), float(edges[-1]))
+    if rms > 0 and largest_value > OUTLIER_RATIO * rms:
         return Advice(
             "outliers",
-            f'values up to {max(-low, high) / rms:.0f} times their RMS: [layers."{name}"] activations = "int16"',
+            f'values up to {largest_value / rms:.0f} times their RMS: [layers."{name}"] activations = "int16"',
         )
     return Advice("rounding", f'the 8 bits of its output: [layers."{name}"] activations = "int16"')
 

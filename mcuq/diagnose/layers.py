@@ -110,7 +110,7 @@ def _add(sums: _Sums, layer: Layer, probe: _Probe, reference: Sample, integer: A
     sums.impact.add(watched, probe.watched(alone, reference))
     sums.values.update(want)
     if layer.output.quant is not None:
-        low, high = real_bounds(layer.output)
+        low, high = layer.output.quant.real_bounds
         margin = layer.output.scale / 2
         sums.clipped += int(np.count_nonzero((want < low - margin) | (want > high + margin)))
 
@@ -147,12 +147,6 @@ class _Probe:
             return value if self._output == self._watched_name else reference[self._watched_name]
         given = {name: value if name == self._output else reference[name] for name in self._behind.inputs}
         return _run(self._behind, given, [self._watched_name])[self._watched_name]
-
-
-def real_bounds(tensor: Tensor) -> tuple[float, float]:
-    """The least and the greatest real value that a quantized tensor expresses."""
-    low, high = ((bound - tensor.zero_point) * tensor.scale for bound in tensor.quantization.bounds)
-    return low, high
 
 
 def real_constant(tensor: Tensor) -> Array:

@@ -8,7 +8,9 @@ from pathlib import Path
 import onnx
 
 from mcuq.importer.convert import convert, needed_nodes, unsupported_nodes
+from mcuq.importer.edges import float_edges
 from mcuq.importer.load import load_onnx
+from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.shapes import fix_shapes
 from mcuq.ir import Graph
 
@@ -25,9 +27,20 @@ def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> t
 
 
 def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:
-    """The model with its weights inside and all input shapes fixed, whatever its operators."""
+    """The model with its weights inside and all input shapes fixed, whatever its operators.
+
+    Inputs and outputs that are int8 or uint8 in the file are float32 here, with their Q/DQ.
+    """
     path = Path(path)
-    return fix_shapes(load_onnx(path), dict(shapes or {}), path.name)
+    return fix_shapes(float_edges(load_onnx(path), path.name), dict(shapes or {}), path.name)
 
 
-__all__ = ["convert", "import_model", "needed_nodes", "read_model", "unsupported_nodes"]
+__all__ = [
+    "convert",
+    "dynamic_layers",
+    "import_model",
+    "needed_nodes",
+    "read_model",
+    "to_qdq",
+    "unsupported_nodes",
+]

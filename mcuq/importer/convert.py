@@ -23,28 +23,39 @@ from mcuq.importer.constants import (
     tensor_value,
 )
 from mcuq.importer.load import opset
+from mcuq.importer.qdq import to_qdq
+from mcuq.importer.quantized import dequantized_constant, integer_inputs, moved_quant, moves_integers
 from mcuq.ir import Graph
+from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
 from mcuq.ops.identity import Identity
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Tensor
 
 MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
 
 def convert(model: onnx.ModelProto, name: str) -> Graph:
-    """The float graph of a model with fixed input shapes; `name` is the file's."""
+    """The float graph of a model with fixed input shapes; `name` is the file's.
+
+    A quantized model becomes a float graph too, with FakeQuantize where it quantizes and constants that carry their
+    quantization.
+    """
+    written = needed_nodes(model.graph, name)
+    model = to_qdq(model)
     nodes = needed_nodes(model.graph, name)
     unsupported = unsupported_nodes(model.graph, nodes)
     if unsupported:
         raise ModelError(unsupported_text(name, unsupported))
-    check_nodes(nodes, model)
+    check_nodes(written, model)
     graph = GraphBuilder(Path(name).stem)
     graph.reserve(output for node in nodes for output in node.output)
     read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
     constants = {t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in read}
     # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
     tensors: dict[str, str] = {}
+    # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
+    quants: dict[str, GivenQuant] = {}
     for value in model.graph.input:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         tensors[value.name] = graph.input(value.name, shape)
@@ -56,10 +67,13 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
             shape = constants[source].shape if source in constants else graph.tensors[tensors[source]].shape
             constants[node.output[0]] = shape_query_value(node, shape)
         elif is_foldable(node, constants):
-            constants.update(evaluate(node, constants, model))
+            _fold(node, constants, quants, model)
         else:
-            view = _view(node, opset(model), constants, tensors, graph, read)
-            y = tensors[node.output[0]] = FROM_ONNX[node.op_type](view, graph)
+            view = _view(node, opset(model), constants, tensors, graph.tensors, read, quants)
+            y = tensors[node.output[0]] = _add_node(view, graph, quants)
+            if node.op_type == "DequantizeLinear":
+                _rename(graph, tensors, y, node.output[0])
+                y = tensors[node.output[0]]
             if not 1 <= graph.tensors[y].elements <= MOST_ELEMENTS:
                 sizes = list(graph.tensors[y].shape)
                 raise view.error(f"gives a tensor of shape {sizes}; supported are 1 to {MOST_ELEMENTS} elements")
@@ -151,8 +165,9 @@ def _view(
     version: int,
     constants: Mapping[str, Array],
     tensors: Mapping[str, str],
-    graph: GraphBuilder,
+    known: Mapping[str, Tensor],
     read: Set[str],
+    quants: Mapping[str, GivenQuant],
 ) -> OnnxNode:
     return OnnxNode(
         op_type=node.op_type,
@@ -162,9 +177,45 @@ def _view(
         outputs=tuple(node.output),
         attributes={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
         constants={i: constants[i] for i in node.input if i in constants},
-        tensors=graph.tensors,
+        tensors=known,
         unread=frozenset(node.output) - read,
+        quants={tensors.get(i, i): quants[i] for i in node.input if i in quants},
     )
+
+
+def _fold(
+    node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, GivenQuant], model: onnx.ModelProto
+) -> None:
+    """Compute a node of constants; what is known of their quantization goes on."""
+    source = node.input[0] if node.input else ""
+    if node.op_type == "DequantizeLinear":
+        constants[node.output[0]], given = dequantized_constant(_view(node, opset(model), constants, {}, {}, set(), {}))
+    else:
+        constants.update(evaluate(node, constants, model))
+        given = quants.get(source)
+        if given is not None:
+            given = moved_quant(node, given, constants[source].shape, constants[node.output[0]].shape)
+    if given is not None:
+        quants[node.output[0]] = given
+
+
+def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]) -> str:
+    """Let the operator add itself; an output of integers is noted with its quantization."""
+    given = None
+    if view.op_type == "QuantizeLinear":
+        given = read_given(view, view.shape(0))[0]
+    elif view.op_type != "DequantizeLinear" and integer_inputs(view):
+        view, given = moves_integers(view)
+    if given is not None:
+        quants[view.outputs[0]] = given
+    return FROM_ONNX[view.op_type](view, graph)
+
+
+def _rename(graph: GraphBuilder, tensors: dict[str, str], old: str, new: str) -> None:
+    """Call a computed tensor by the name that its real values have in the file; only the first one counts."""
+    if old in graph.nodes and old not in graph.outputs and tensors.get(new) == old:
+        graph.rename(old, new)
+        tensors.update({alias: new for alias, known in tensors.items() if known == old})
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,15 @@ from mcuq.tensor import Array, Tensor
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from mcuq.onnx_io.given import GivenQuant
+
 
 @dataclass(frozen=True)
 class OnnxNode:
     """A node with constants resolved: `inputs` are tensor names, "" where an optional one is left out.
 
-    `unread` are the outputs that neither a node nor the model's user reads.
+    `unread` are the outputs that neither a node nor the model's user reads. `quants` are the given quantizations of
+    inputs: of constants behind DequantizeLinear, and of computed tensors that are integers in the file.
     """
 
     op_type: str
@@ -32,6 +35,7 @@ class OnnxNode:
     constants: Mapping[str, Array]
     tensors: Mapping[str, Tensor]
     unread: frozenset[str] = frozenset()
+    quants: Mapping[str, GivenQuant] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -58,6 +62,10 @@ class OnnxNode:
     def is_constant(self, index: int) -> bool:
         """Whether the input is given and known at compile time."""
         return self.has(index) and self.inputs[index] in self.constants
+
+    def given(self, index: int) -> GivenQuant | None:
+        """The quantization that the file gives for an input, if any."""
+        return self.quants.get(self.inputs[index]) if self.has(index) else None
 
     def computed(self, index: int) -> str:
         """The name of an input that must be computed at run time."""

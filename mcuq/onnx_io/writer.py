@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.ir import Graph
-from mcuq.tensor import Array, Tensor
+from mcuq.operator import Layer
+from mcuq.tensor import Array, Quant, Tensor
 
 OPSET = 17
 IR_VERSION = 8  # the first that goes with opset 17: runtimes from 2022 on read it
@@ -24,6 +26,8 @@ class OnnxWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[TensorProto] = []
         self._prefix = "mcuq"
+        self._fresh = 0
+        self._rounded: dict[str, str] = {}
         while any(name.startswith(f"{self._prefix}.") for name in taken):
             self._prefix += "_"
 
@@ -37,6 +41,17 @@ class OnnxWriter:
         """Add a constant tensor of the graph with its dimensions in another order; returns its name."""
         return self.constant(tensor.values.transpose(perm))
 
+    def fresh(self) -> str:
+        """A tensor name for a node that is to be added next."""
+        self._fresh += 1
+        return f"{self._prefix}.exact.{self._fresh}"
+
+    def rounded_input(self, name: str, quant: Quant) -> str:
+        """The model's input with the values of its quantization, written once."""
+        if name not in self._rounded:
+            self._rounded[name] = self.quantized(name, quant)
+        return self._rounded[name]
+
     def node(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node; returns its output's name."""
         output = output or f"{self._prefix}.value.{len(self.nodes)}"
@@ -46,6 +61,13 @@ class OnnxWriter:
     def transpose(self, x: str, perm: Sequence[int], output: str | None = None) -> str:
         """Add a Transpose."""
         return self.node("Transpose", [x], output, perm=list(perm))
+
+    def quantized(self, x: str, quant: Quant, output: str | None = None) -> str:
+        """Add QuantizeLinear and DequantizeLinear: the values as int8 of that quantization has them."""
+        scale = self.constant(np.asarray(quant.step, np.float32))
+        zero_point = self.constant(np.asarray(quant.zero_point, np.int8))
+        q = self.node("QuantizeLinear", [x, scale, zero_point])
+        return self.node("DequantizeLinear", [q, scale, zero_point], output)
 
     def clip(self, x: str, minimum: float, maximum: float, output: str | None = None) -> str:
         """Add what a fused activation means: Clip, or Identity where nothing is clipped."""
@@ -57,11 +79,32 @@ class OnnxWriter:
         return self.node("Clip", [x, *bounds], output)
 
 
+def _write_layer(layer: Layer, graph: Graph, writer: OnnxWriter) -> None:
+    """The layer's nodes, and the rounding that the quantizations of its inputs and output ask for."""
+    rounded = {
+        name: writer.rounded_input(name, quant)
+        for name in dict.fromkeys(t.name for t in layer.inputs)
+        if name in graph.inputs and (quant := graph.tensors[name].quant) is not None
+    }
+    inputs = tuple(replace(t, name=rounded.get(t.name, t.name)) for t in layer.inputs)
+    y = layer.output
+    if y.quant is None or layer.op.shares_scale or layer.op.output_quant(layer) == y.quant:
+        # What only moves values of a quantization keeps them.
+        layer.op.to_onnx(replace(layer, inputs=inputs), writer)
+        return
+    exact = writer.fresh()
+    layer.op.to_onnx(replace(layer, inputs=inputs, output=replace(y, name=exact)), writer)
+    writer.quantized(exact, y.quant, y.name)
+
+
 def write_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
-    """The float graph as an ONNX model that gives `outputs` (default: the graph's own)."""
+    """The float graph as an ONNX model that gives `outputs` (default: the graph's own).
+
+    Tensors with a given quantization have its values, as in a graph with Q/DQ.
+    """
     writer = OnnxWriter(graph.tensors)
     for layer in graph.layers():
-        layer.op.to_onnx(layer, writer)
+        _write_layer(layer, graph, writer)
     used = {name for node in writer.nodes for name in node.input}
     names = graph.outputs if outputs is None else outputs
     constants = [

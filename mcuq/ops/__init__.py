@@ -13,6 +13,7 @@ from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -40,6 +41,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Concat,
     Conv2d,
     Convert,
+    FakeQuantize,
     FullyConnected,
     HardSigmoid,
     HardSwish,

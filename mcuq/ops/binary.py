@@ -10,6 +10,7 @@ import numpy as np
 
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.operator import Clamped, Constants, Layer
 from mcuq.ops.reshape import Reshape
@@ -27,7 +28,8 @@ def from_binary(make: Callable[[], Binary]) -> FromOnnx:
         for index in range(2):
             shape = (1,) * (rank - len(node.shape(index))) + node.shape(index)
             if node.is_constant(index):
-                inputs.append(graph.constant(weights(node, index, "operand").reshape(shape), node.inputs[index]))
+                values = weights(node, index, "operand").reshape(shape)
+                inputs.append(graph.constant(values, node.inputs[index], operand_quant(node, index)))
             elif shape != node.shape(index):
                 inputs.append(graph.add(Reshape(shape), [node.computed(index)]))
             else:
@@ -50,7 +52,7 @@ class Binary(Clamped):
         return tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
-        """Constant operands as int8 over their own range."""
+        """Constant operands as int8 of the quantization that is given, else over their own range."""
         return tuple(_quantized_constant(t) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
@@ -59,7 +61,7 @@ class Binary(Clamped):
 
 def _quantized_constant(tensor: Tensor) -> Tensor:
     values = tensor.values.astype(np.float64)
-    quant = quant_for_range(float(values.min()), float(values.max()))
+    quant = tensor.quant or quant_for_range(float(values.min()), float(values.max()))
     return Tensor(tensor.name, tensor.shape, "int8", quant.quantize(values), quant)
 
 

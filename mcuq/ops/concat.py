@@ -11,6 +11,7 @@ import numpy as np
 
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
@@ -22,7 +23,9 @@ def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
     """Any number of inputs, some of them constant."""
     axis = normalized_axis(node.attribute("axis", 1), len(node.shape(0)), node)
     inputs = [
-        graph.constant(weights(node, i, "input"), node.inputs[i]) if node.is_constant(i) else node.computed(i)
+        graph.constant(weights(node, i, "input"), node.inputs[i], operand_quant(node, i))
+        if node.is_constant(i)
+        else node.computed(i)
         for i in range(len(node.inputs))
     ]
     return graph.add(Concat(axis), inputs, node.outputs[0], node.name)

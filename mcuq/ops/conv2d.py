@@ -11,6 +11,7 @@ import numpy as np
 from mcuq.arithmetic import requantize
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
@@ -59,7 +60,7 @@ def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
     ohwi = weight.reshape(*weight.shape[:2], *window.kernel).transpose(0, 2, 3, 1)
     inputs = [
         channels_last(node, graph),
-        graph.constant(ohwi, node.inputs[1]),
+        graph.constant(ohwi, node.inputs[1], weight_quant(node, 1, axis=0)),
         graph.constant(bias, node.inputs[2] if node.has(2) else f"{node.name}.bias"),
     ]
     return channels_first(node, graph, graph.add(Conv2d(window, group), inputs, name=node.name))

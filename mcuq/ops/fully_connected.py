@@ -12,6 +12,7 @@ import numpy as np
 from mcuq.arithmetic import requantize
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
@@ -24,7 +25,7 @@ from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
-from mcuq.tensor import Array, Shape, Tensor
+from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
 def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -35,15 +36,17 @@ def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(f"A of shape {list(shape)} and B of shape {list(matrix.shape)} must be matrices")
     if node.attribute("transA", 0):
         x = graph.add(Transpose((1, 0)), [x])
-    weight = matrix if node.attribute("transB", 0) else matrix.T
-    weight = weight * np.float32(node.attribute("alpha", 1.0))
+    transposed, alpha = bool(node.attribute("transB", 0)), np.float32(node.attribute("alpha", 1.0))
+    weight = (matrix if transposed else matrix.T) * alpha
+    quant = weight_quant(node, 1, axis=0 if transposed else 1)
+    quant = quant.scaled(np.array(alpha)) if quant else None
     bias = np.zeros(weight.shape[0], np.float32)
     if node.has(2):
         given = weights(node, 2, "C") * np.float32(node.attribute("beta", 1.0))
         if given.size not in (1, weight.shape[0]) or (given.ndim == 2 and given.shape[0] != 1):
             raise node.error(f"C of shape {list(given.shape)} is not one row of {weight.shape[0]} values")
         bias = np.broadcast_to(given.reshape(-1), bias.shape)
-    return _add(node, graph, x, weight, bias, node.outputs[0])
+    return _add(node, graph, x, weight, bias, node.outputs[0], quant)
 
 
 def from_matmul(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -65,24 +68,28 @@ def from_matmul(node: OnnxNode, graph: GraphBuilder) -> str:
         # (matrix x)' = x' matrix'
         swapped = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
         x = graph.add(Transpose(swapped), [x])
-        y = _rows_times(node, graph, x, matrix, None)
+        y = _rows_times(node, graph, x, matrix, None, weight_quant(node, 0, axis=0))
         return graph.add(Transpose(swapped), [y], node.outputs[0])
-    return _rows_times(node, graph, x, matrix.T, node.outputs[0])
+    return _rows_times(node, graph, x, matrix.T, node.outputs[0], weight_quant(node, 1, axis=1))
 
 
-def _rows_times(node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, output: str | None) -> str:
+def _rows_times(
+    node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, output: str | None, quant: Quant | None
+) -> str:
     """Each row of `x`, of any rank, times `weight` (outputs, inputs)."""
     shape = graph.tensors[x].shape
     zeros = np.zeros(weight.shape[0], np.float32)
     if len(shape) == 2:
-        return _add(node, graph, x, weight, zeros, output)
+        return _add(node, graph, x, weight, zeros, output, quant)
     rows = graph.add(Reshape((prod(shape[:-1]), shape[-1])), [x])
-    y = _add(node, graph, rows, weight, zeros, None)
+    y = _add(node, graph, rows, weight, zeros, None, quant)
     return graph.add(Reshape((*shape[:-1], weight.shape[0])), [y], output)
 
 
-def _add(node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, bias: Array, output: str | None) -> str:
-    inputs = [x, graph.constant(weight, f"{node.name}.weight"), graph.constant(bias, f"{node.name}.bias")]
+def _add(
+    node: OnnxNode, graph: GraphBuilder, x: str, weight: Array, bias: Array, output: str | None, quant: Quant | None
+) -> str:
+    inputs = [x, graph.constant(weight, f"{node.name}.weight", quant), graph.constant(bias, f"{node.name}.bias")]
     return graph.add(FullyConnected(), inputs, output, node.name)
 
 

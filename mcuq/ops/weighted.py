@@ -7,6 +7,7 @@ import numpy as np
 from mcuq.arithmetic import INT32_MAX, Requantization, requantization
 from mcuq.errors import QuantizationError
 from mcuq.operator import Layer
+from mcuq.ops.given_weights import given_weight_scale
 from mcuq.tensor import Array, Quant, Tensor
 
 WEIGHT_MAX = 127
@@ -19,16 +20,21 @@ SCALE_RANGE = 2.0**-18
 def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
     """(x, weight, bias) with weight int8 symmetric per output channel (axis 0) and bias int32.
 
-    The bias takes in -zero_point * sum(weight), so that kernels need not subtract the input's zero point.
+    The bias takes in -zero_point * sum(weight), so that kernels need not subtract the input's zero point. Integers
+    of weights that came quantized are kept.
     """
     x, weight, bias = layer.inputs
     real = weight.values.astype(np.float64).reshape(weight.shape[0], -1)
     real_bias = bias.values.astype(np.float64)
+    given = given_weight_scale(weight)
     scale = np.abs(real).max(axis=1) / WEIGHT_MAX
+    if given is not None:
+        scale = np.where(np.isnan(given), scale, given)
     # A channel whose weights are all but zero must leave room for its bias, and an empty layer needs a scale.
     floor = max(float(scale.max()) * SCALE_RANGE, float(np.finfo(np.float32).tiny))
     scale = np.maximum(scale, np.maximum(np.abs(real_bias) / (x.scale * BIAS_MAX), floor))
-    q = np.clip(np.rint(real / scale[:, None]), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    least = -WEIGHT_MAX if given is None else -WEIGHT_MAX - 1
+    q = np.clip(np.rint(real / scale[:, None]), least, WEIGHT_MAX).astype(np.int8)
     bias_scale = x.scale * scale
     folded = np.rint(real_bias / bias_scale) - x.zero_point * q.sum(axis=1, dtype=np.int64)
     if np.abs(folded).max() > INT32_MAX:

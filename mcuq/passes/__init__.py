@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mcuq.ir import Graph
+from mcuq.passes.absorb_quantization import absorb_quantization
 from mcuq.passes.constant_operands import constant_operands_to_affine
 from mcuq.passes.fold_affine import fold_affine, lower_affine
 from mcuq.passes.fold_pad import fold_pad
@@ -12,6 +13,7 @@ from mcuq.passes.fuse_clip import fuse_clip
 from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
 from mcuq.passes.neighbouring_axes import neighbouring_axes
+from mcuq.passes.order_quantization import order_quantization
 from mcuq.passes.own_outputs import own_outputs
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
 from mcuq.passes.sink_layout import sink_layout
@@ -22,12 +24,14 @@ PIPELINE: tuple[Pass, ...] = (
     constant_operands_to_affine,
     sink_layout,
     merge_duplicates,
+    order_quantization,
     fold_pad,
     fold_affine,
     fuse_clip,
     lower_affine,
-    merge_unary,
     neighbouring_axes,
+    absorb_quantization,
+    merge_unary,
     separate_fixed_scales,
     own_outputs,
 )

@@ -10,7 +10,10 @@ from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.mul import Mul
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.transpose import Transpose
 from mcuq.tensor import Array, Shape
 
 
@@ -29,6 +32,9 @@ def _rewrite(builder: GraphBuilder, node: Node) -> None:
     if len(computed) != 1:
         return
     x, constant = tensors[computed[0]], tensors[1 - computed[0]]
+    if constant.quant is not None and _is_quantized(builder, x.name):
+        # A step of a quantized model on integers of both: no weights that it could go into.
+        return
     axis = _axis(x.shape, constant.shape)
     if axis is None:
         return
@@ -37,6 +43,14 @@ def _rewrite(builder: GraphBuilder, node: Node) -> None:
     builder.remove(node)
     inputs = [x.name, builder.constant(scale, f"{node.name}.scale"), builder.constant(bias, f"{node.name}.bias")]
     builder.add(Affine(axis), inputs, node.output, node.name)
+
+
+def _is_quantized(builder: GraphBuilder, name: str) -> bool:
+    """Whether the tensor is FakeQuantize's, in whatever order and shape."""
+    node = builder.producer(name)
+    while node is not None and isinstance(node.op, Transpose | Reshape):
+        node = builder.producer(node.inputs[0])
+    return node is not None and isinstance(node.op, FakeQuantize)
 
 
 def _axis(x: Shape, constant: Shape) -> int | None:

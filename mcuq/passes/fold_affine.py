@@ -16,7 +16,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.window import Window
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Quant
 
 
 def fold_affine(graph: Graph) -> Graph:
@@ -112,9 +112,12 @@ def _fold_backward(builder: GraphBuilder, node: Node, scale: Array, bias: Array)
         return False
     weight, old_bias = (builder.tensors[name] for name in layer.inputs[1:])
     per_output = scale.reshape(-1, *(1,) * (len(weight.shape) - 1))
+    # Given integers of the weights stay what they are, but for their sign.
+    quant = weight.quant.scaled(scale) if weight.quant else None
     builder.remove(layer)
     builder.remove(node)
-    _add_layer(builder, layer, node.output, layer.inputs[0], weight.values * per_output, old_bias.values * scale + bias)
+    scaled = weight.values * per_output
+    _add_layer(builder, layer, node.output, layer.inputs[0], scaled, old_bias.values * scale + bias, quant)
     return True
 
 
@@ -128,18 +131,24 @@ def _fold_forward(builder: GraphBuilder, node: Node, scale: Array, bias: Array) 
         # Padding is zero behind the bias, not before it.
         return False
     weight, old_bias = (builder.tensors[name] for name in layer.inputs[1:])
+    if weight.quant is not None and np.ptp(scale) != 0:
+        # Its integers could not be kept.
+        return False
+    quant = weight.quant.scaled(scale[:1]) if weight.quant else None
     added = (weight.values * bias).reshape(weight.shape[0], -1).sum(axis=1)
     builder.remove(layer)
     builder.remove(node)
-    _add_layer(builder, layer, layer.output, node.inputs[0], weight.values * scale, old_bias.values + added)
+    _add_layer(builder, layer, layer.output, node.inputs[0], weight.values * scale, old_bias.values + added, quant)
     return True
 
 
-def _add_layer(builder: GraphBuilder, layer: Node, output: str, x: str, weight: Array, bias: Array) -> None:
+def _add_layer(
+    builder: GraphBuilder, layer: Node, output: str, x: str, weight: Array, bias: Array, quant: Quant | None
+) -> None:
     """The layer with other weights. Constants get new names: other layers may share the old ones."""
     inputs = [
         x,
-        builder.constant(weight.astype(np.float32), layer.inputs[1]),
+        builder.constant(weight.astype(np.float32), layer.inputs[1], quant),
         builder.constant(bias.astype(np.float32), layer.inputs[2]),
     ]
     builder.add(replace(layer.op), inputs, output, layer.name)

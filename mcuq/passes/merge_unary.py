@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.unary import Chain, Unary
 
 
 def merge_unary(graph: Graph) -> Graph:
-    """Merge each Unary into the Unary before it, if nobody else reads what is between them."""
+    """Merge each Unary into the Unary before it, if nobody else reads what is between them.
+
+    A quantization that is given for what is between them goes into the table too.
+    """
     builder = GraphBuilder(graph)
     for node in graph.nodes:
         producer = builder.producer(node.inputs[0])
         if producer is None or not builder.is_private(producer.output):
             continue
         if isinstance(node.op, Unary) and isinstance(producer.op, Unary):
-            functions = (*_functions(producer.op), *_functions(node.op))
+            if isinstance(node.op, FakeQuantize):
+                continue  # it fixes the scale of its output
+            quant = builder.tensors[producer.output].quant
+            between = (FakeQuantize(quant.step, quant.zero_point),) if quant else ()
+            functions = (*_functions(producer.op), *between, *_functions(node.op))
             builder.remove(producer)
             builder.remove(node)
             builder.add(Chain(functions), list(producer.inputs), node.output, node.name)

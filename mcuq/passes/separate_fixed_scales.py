@@ -10,19 +10,24 @@ from mcuq.ops.unary import Rescale
 
 
 def separate_fixed_scales(graph: Graph) -> Graph:
-    """Before operators that join several tensors in one scale (Concat), rescale those with a fixed one."""
+    """Before operators that join several tensors in one scale (Concat), rescale those with a fixed one.
+
+    Where the join itself has a given quantization, all its inputs have it too.
+    """
     builder = GraphBuilder(graph)
     producers = graph.producers()
 
     def is_fixed(name: str) -> bool:
         while name in producers and producers[name].op.shares_scale and len(producers[name].inputs) == 1:
             name = producers[name].inputs[0]
+        if graph.tensors[name].quant is not None:
+            return True
         return (
             name in producers and graph.layer(producers[name]).op.output_quant(graph.layer(producers[name])) is not None
         )
 
     for node in graph.nodes:
-        if node.op.shares_scale and len(node.inputs) > 1:
+        if node.op.shares_scale and len(node.inputs) > 1 and graph.tensors[node.output].quant is None:
             inputs = tuple(builder.add(Rescale(), [name]) if is_fixed(name) else name for name in node.inputs)
             builder.nodes[node.output] = replace(node, inputs=inputs)
     return builder.graph()

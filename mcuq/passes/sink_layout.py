@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
+from mcuq.onnx_io.given import same_dimension
 from mcuq.ops.affine import Affine
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
@@ -131,7 +131,7 @@ def _untransposed(builder: GraphBuilder, name: str, perm: tuple[int, ...], node:
     if isinstance(node.op, Affine) and tensor.is_constant:
         return lambda: name
     if tensor.is_constant:
-        return lambda: builder.constant(tensor.values.transpose(back), name)
+        return lambda: builder.constant(tensor.values.transpose(back), name, tensor.quant)
     if producer is not None and isinstance(producer.op, Transpose) and producer.op.perm == perm:
         return lambda: producer.inputs[0]
     if keeps_order(back, tensor.shape):
@@ -159,7 +159,7 @@ def _sink_reshape(builder: GraphBuilder, node: Node) -> bool:
     source, shape = shapes.pop(), builder.tensors[node.output].shape
     op = node.op
     if isinstance(op, Affine):
-        axis = _same_dimension(shape, op.axis, source)
+        axis = same_dimension(shape, op.axis, source)
         if axis is None:
             return False
         op = Affine(axis)
@@ -174,15 +174,6 @@ def _sink_reshape(builder: GraphBuilder, node: Node) -> bool:
     y = builder.add(op, sources, name=node.name)
     builder.add(Reshape(shape), [y], node.output)
     return True
-
-
-def _same_dimension(shape: Shape, axis: int, other: Shape) -> int | None:
-    """The dimension of `other` that has the same size and distance between elements as `shape`'s `axis`."""
-    inner = prod(shape[axis + 1 :])
-    for candidate, size in enumerate(other):
-        if size == shape[axis] and prod(other[candidate + 1 :]) == inner:
-            return candidate
-    return None
 
 
 def _absorb_in_weights(builder: GraphBuilder, node: Node) -> bool:
@@ -201,7 +192,7 @@ def _absorb_in_weights(builder: GraphBuilder, node: Node) -> bool:
     order = np.arange(columns).reshape(1, *moved[1:]).transpose(inverse(perm)).reshape(-1)
     x = builder.add(Reshape((rows, columns)), [transpose.inputs[0]])
     weight = builder.tensors[node.inputs[1]]
-    inputs = [x, builder.constant(weight.values[:, order], weight.name), node.inputs[2]]
+    inputs = [x, builder.constant(weight.values[:, order], weight.name, weight.quant), node.inputs[2]]
     builder.remove(node)
     builder.add(node.op, inputs, node.output, node.name)
     return True

@@ -4,6 +4,7 @@ from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.bias_correction import correct_biases
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
 from mcuq.quantize.dtypes import insert_conversions
+from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.ranges import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.scheme import NAMED, PORTS, Scheme, parse_scheme
@@ -16,10 +17,12 @@ __all__ = [
     "PORTS",
     "UNPRUNED",
     "CalibrationMethod",
+    "GivenQuantization",
     "Pruned",
     "Scheme",
     "calibrate",
     "correct_biases",
+    "given_quantization",
     "input_specs",
     "insert_conversions",
     "parse_method",

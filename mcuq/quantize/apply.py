@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcuq.ir import Graph, Node, verify
+from mcuq.ops.convert import Convert
 from mcuq.ops.pad import Pad
-from mcuq.quantization import quant_for_range
+from mcuq.quantization import quant_for_range, with_dtype
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
+from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.scheme import Scheme
 from mcuq.tensor import Quant, Tensor
 
@@ -39,22 +41,28 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
 
 
 def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping[str, str]) -> dict[str, Quant]:
-    """Scale and zero point of every computed tensor of integers; `dtypes` has the type of all computed tensors."""
-    groups = _Groups()
+    """Scale and zero point of every computed tensor of integers: given, fixed by its operator, or of its range.
+
+    `dtypes` has the type of all computed tensors. A converted tensor has the range of what it is converted from.
+    """
+    groups = scale_groups(graph)
+    given = given_quants(graph, groups)
     covered: dict[str, Range] = dict(ranges)
-    fixed: dict[str, Quant] = {}
+    fixed: dict[str, Quant] = {groups.root(name): quant for name, quant in given.items()}
     for layer in graph.layers():
         name = layer.output.name
+        if groups.root(name) in fixed:
+            continue
         if layer.op.shares_scale:
-            for t in layer.activations:
-                groups.join(name, t.name)
             constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
             if isinstance(layer.op, Pad):
                 constants.append(layer.op.value)
             if constants:
                 covered[name] = (float(min(constants)), float(max(constants)))
+        elif isinstance(layer.op, Convert):
+            continue
         elif (quant := layer.op.output_quant(layer)) is not None:
-            fixed[name] = quant
+            fixed[groups.root(name)] = quant
         else:
             covered[name] = layer.op.clip_range(*ranges[name])
     spans: dict[str, Range] = {}
@@ -62,11 +70,22 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping
         root = groups.root(name)
         a, b = spans.get(root, (low, high))
         spans[root] = (min(a, low), max(b, high))
-    fixed_groups = {groups.root(name): quant for name, quant in fixed.items()}
+    for node in graph.nodes:
+        if isinstance(node.op, Convert):
+            root, source = groups.root(node.output), groups.root(node.inputs[0])
+            if root in fixed:
+                continue
+            if source in fixed and root not in spans:
+                fixed[root] = fixed[source]
+                continue
+            low, high = fixed[source].real_bounds if source in fixed else spans[source]
+            a, b = spans.get(root, (low, high))
+            spans[root] = (min(a, low), max(b, high))
     return {
-        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)], dtype)
+        name: with_dtype(fixed[root], dtype) if root in fixed else quant_for_range(*spans[root], dtype)
         for name, dtype in dtypes.items()
         if dtype != "float32"
+        for root in [groups.root(name)]
     }
 
 
@@ -83,18 +102,3 @@ def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Te
             tensors[name] = replace(tensor, name=name)
         names.append(name)
     return replace(node, inputs=tuple(names))
-
-
-class _Groups:
-    """Sets of tensors with one scale: union-find."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        while (parent := self._parent.get(name, name)) != name:
-            name = parent
-        return name
-
-    def join(self, a: str, b: str) -> None:
-        self._parent[self.root(a)] = self.root(b)

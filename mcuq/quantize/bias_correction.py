@@ -17,6 +17,7 @@ from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Layer
+from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.weighted import BIAS_MAX
 from mcuq.simulate import quantize_inputs, run_layer
 from mcuq.tensor import Array, Tensor
@@ -37,13 +38,15 @@ class Samples(Protocol):
 def correct_biases(float_graph: Graph, graph: Graph, samples: Samples) -> Graph:
     """`graph` with corrected int32 biases; `float_graph` is its float form.
 
-    Measured on float32 samples of the inputs, at most 256 of them, spread evenly.
+    Measured on float32 samples of the inputs, at most 256 of them, spread evenly. Layers whose weights came quantized
+    stay as they are: they were trained, or corrected, with these weights.
     """
-    chosen = set(np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES)).round().astype(int).tolist())
-    used = [sample for index, sample in enumerate(samples) if index in chosen]
-    weighted = [layer.output.name for layer in graph.layers() if _has_bias(layer)]
+    given = {layer.output.name for layer in float_graph.layers() if has_given_weights(layer)}
+    weighted = [layer.output.name for layer in graph.layers() if _has_bias(layer) and layer.output.name not in given]
     if not weighted:
         return graph
+    chosen = set(np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES)).round().astype(int).tolist())
+    used = [sample for index, sample in enumerate(samples) if index in chosen]
     wanted = _channel_means(float_graph, weighted, used)
     stacked = {name: np.stack([sample[name] for sample in used]) for name in graph.inputs}
     values = quantize_inputs(graph, stacked)
@@ -52,7 +55,7 @@ def correct_biases(float_graph: Graph, graph: Graph, samples: Samples) -> Graph:
     for index, layer in enumerate(graph.layers()):
         arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
         output = run_layer(layer, arguments)
-        if _has_bias(layer):
+        if layer.output.name in wanted:
             real = output.reshape(-1, output.shape[-1]).mean(axis=0, dtype=np.float64) - layer.output.zero_point
             bias = _moved(layer.inputs[2], wanted[layer.output.name] - real * layer.output.scale)
             tensors[bias.name] = bias

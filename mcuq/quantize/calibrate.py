@@ -8,6 +8,8 @@ from mcuq.errors import QuantizationError
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.convert import Convert
+from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.ranges import CalibrationMethod, RangeCollector
 from mcuq.tensor import Array
 
@@ -54,10 +56,11 @@ def calibrate(
 
 
 def scaled_tensors(graph: Graph) -> list[str]:
-    """Inputs, and outputs of operators that choose their scale: neither shared nor fixed."""
+    """Inputs, and outputs of operators that choose their scale: neither shared, converted, fixed nor given."""
     chosen = [
         layer.output.name
         for layer in graph.layers()
-        if not layer.op.shares_scale and layer.op.output_quant(layer) is None
+        if not (layer.op.shares_scale or isinstance(layer.op, Convert)) and layer.op.output_quant(layer) is None
     ]
-    return [*graph.inputs, *chosen]
+    given = given_quants(graph, scale_groups(graph))
+    return [name for name in (*graph.inputs, *chosen) if name not in given]

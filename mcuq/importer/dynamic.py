@@ -1,0 +1,106 @@
+"""Layers whose activation ranges are found at run time: their weights are kept, their ranges calibrated.
+
+ONNX Runtime's quantize_dynamic writes DynamicQuantizeLinear, then ConvInteger or MatMulInteger, a Cast of the sums to
+float, and a Mul by the product of the two scales; its optimizer makes one operator of that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+
+from mcuq.importer.rewriter import Rewriter, attributes_of, inputs_of
+
+_FLOAT_FORM = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
+_FUSED = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+_WEIGHT_AXIS = {"ConvInteger": 0, "MatMulInteger": -1}
+
+
+def dynamic_layers(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Names of the layers that ask for ranges found at run time, in the order of the file."""
+    names = (*_FLOAT_FORM, *_FUSED)
+    return tuple(str(node.name or node.output[0]) for node in model.graph.node if node.op_type in names)
+
+
+def read_dynamic(rewriter: Rewriter) -> None:
+    """Replace such layers by their float form on dequantized weights; others stay as they are."""
+    gone: set[str] = set()
+    added: dict[str, list[onnx.NodeProto]] = {}
+    for node in rewriter.nodes:
+        found = _fused(rewriter, node) or _spelled_out(rewriter, node) or _copy(rewriter, node)
+        if found:
+            nodes, replaced = found
+            added[replaced[-1].output[0]] = nodes
+            gone.update(n.output[0] for n in replaced)
+    if not added:
+        return
+    nodes = []
+    for node in rewriter.nodes:
+        nodes += added.get(node.output[0], [])
+        if node.output[0] not in gone:
+            nodes.append(node)
+    rewriter.replace(nodes)
+
+
+_Rewrite = tuple[list[onnx.NodeProto], list[onnx.NodeProto]]
+"""The nodes to add, and those that they stand for, the last of which gives the output."""
+
+
+def _spelled_out(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
+    if node.domain or node.op_type not in _FLOAT_FORM:
+        return None
+    x, weight, x_zero_point, weight_zero_point = inputs_of(node, 4)
+    source = rewriter.producers.get(x)
+    if source is None or source.op_type != "DynamicQuantizeLinear" or x_zero_point not in ("", source.output[2]):
+        return None
+    cast = rewriter.only_reader(node.output[0])
+    if cast is None or cast.op_type != "Cast" or attributes_of(cast).get("to") != TensorProto.FLOAT:
+        return None
+    scaled = rewriter.only_reader(cast.output[0])
+    if scaled is None or scaled.op_type != "Mul":
+        return None
+    scales = rewriter.producers.get(next(name for name in scaled.input if name != cast.output[0]))
+    if scales is None or scales.op_type != "Mul" or source.output[1] not in scales.input:
+        return None
+    weight_scale = next((name for name in scales.input if name != source.output[1]), "")
+    nodes: list[onnx.NodeProto] = []
+    real = rewriter.dequantize(nodes, weight, weight_scale, weight_zero_point, _WEIGHT_AXIS[node.op_type])
+    inputs, attributes = [source.input[0], real], attributes_of(node)
+    nodes.append(_layer(node, _FLOAT_FORM[node.op_type], inputs, scaled.output[0], attributes))
+    return nodes, [node, cast, scaled]
+
+
+def _fused(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
+    if node.op_type not in _FUSED:
+        return None
+    if node.op_type == "DynamicQuantizeMatMul":
+        a, weight, scale, zero_point, bias = inputs_of(node, 5)
+    else:
+        x, weight, _x_scale, scale, _x_zero_point, zero_point, bias = inputs_of(node, 7)
+        source = rewriter.producers.get(x)
+        if source is None or source.op_type != "DynamicQuantizeLinear":
+            return None
+        a = source.input[0]
+    nodes: list[onnx.NodeProto] = []
+    real = rewriter.dequantize(nodes, weight, scale, zero_point, -1)
+    product = rewriter.fresh(f"{node.output[0]}.product") if bias else node.output[0]
+    nodes.append(_layer(node, "MatMul", [a, real], product, {}))
+    if bias:
+        nodes.append(helper.make_node("Add", [product, bias], [node.output[0]], f"{node.output[0]}.bias"))
+    return nodes, [node]
+
+
+def _copy(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
+    """DequantizeLinear of a DynamicQuantizeLinear: the tensor itself, in a range found at run time."""
+    source = rewriter.producers.get(node.input[0]) if node.input else None
+    if node.op_type != "DequantizeLinear" or source is None or source.op_type != "DynamicQuantizeLinear":
+        return None
+    return [helper.make_node("Identity", [source.input[0]], [node.output[0]], node.name)], [node]
+
+
+def _layer(
+    node: onnx.NodeProto, op_type: str, inputs: list[str], output: str, attributes: dict[str, Any]
+) -> onnx.NodeProto:
+    return helper.make_node(op_type, inputs, [output], str(node.name or node.output[0]), **attributes)

@@ -1,0 +1,28 @@
+"""Every quantized form of ONNX becomes one: float operators between DequantizeLinear and QuantizeLinear (Q/DQ).
+
+Operators on integers (QLinearConv, QGemm, ...) are their float form between DequantizeLinear and QuantizeLinear; those
+with ranges found at run time (ConvInteger behind DynamicQuantizeLinear) are their float form on dequantized weights.
+Sources: the operator documentation of ONNX, and of ONNX Runtime for domain com.microsoft (docs/ContribOperators.md).
+"""
+
+from __future__ import annotations
+
+import onnx
+
+from mcuq.importer.dynamic import dynamic_layers, read_dynamic
+from mcuq.importer.qlinear import read_qlinear
+from mcuq.importer.rewriter import Rewriter
+
+
+def to_qdq(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its quantization said by QuantizeLinear and DequantizeLinear alone, and float operators.
+
+    What is not one of the known forms stays as it is.
+    """
+    rewriter = Rewriter(model)
+    read_dynamic(rewriter)
+    read_qlinear(rewriter)
+    return rewriter.model()
+
+
+__all__ = ["dynamic_layers", "to_qdq"]

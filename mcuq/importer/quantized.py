@@ -1,0 +1,84 @@
+"""Integers in an ONNX file: constants behind DequantizeLinear, and operators that move int8 values as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from mcuq.onnx_io.given import INTEGER_TYPES, GivenQuant, read_given, same_dimension
+from mcuq.onnx_io.reader import OnnxNode
+from mcuq.tensor import Array, Shape
+
+_RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+# What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
+MOVERS = (*_RESHAPES, "Transpose", "MaxPool", "Concat", "Slice", "Pad", "Clip", "Relu", "Dropout")
+
+
+def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
+    """Real values, float32, of the constant that a DequantizeLinear reads, and their quantization.
+
+    Of an int32 constant, a bias, it is None: its scale follows from its layer's.
+    """
+    q = node.constant(0, "x")
+    given, zero_points = read_given(node, q.shape, q.dtype.name)
+    scale = np.array(given.scale, np.float32)
+    if given.axis is not None:
+        column = [-1 if axis == given.axis else 1 for axis in range(q.ndim)]
+        scale, zero_points = scale.reshape(column), zero_points.reshape(column)
+    else:
+        scale, zero_points = scale.reshape(()), zero_points.reshape(())
+    real = (q.astype(np.int64) - zero_points).astype(np.float32) * scale
+    return real.astype(np.float32), given if q.dtype.name in INTEGER_TYPES else None
+
+
+def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:
+    """The quantization of a constant behind a node that moves it; None where values change, or its axis is split."""
+    if given.axis is None:
+        return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Concat", "Gather", "Split") else None
+    if node.op_type == "Transpose":
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        perm = attributes.get("perm", list(reversed(range(len(before)))))
+        return given.moved(list(perm).index(given.axis))
+    if node.op_type in _RESHAPES:
+        axis = same_dimension(before, given.axis, after)
+        return None if axis is None else given.moved(axis)
+    return None
+
+
+def integer_inputs(node: OnnxNode) -> dict[str, GivenQuant]:
+    """The node's computed inputs that are integers in the file."""
+    return {name: given for name, given in node.quants.items() if name not in node.constants}
+
+
+def moves_integers(node: OnnxNode) -> tuple[OnnxNode, GivenQuant]:
+    """The node on real values, and the quantization of its output, where it moves integers as they are.
+
+    Raises ModelError for an operator that computes with integers, for inputs of several quantizations, and for a Relu
+    whose zero is no integer 0.
+    """
+    integers = integer_inputs(node)
+    given = next(iter(integers.values()))
+    if node.op_type not in MOVERS:
+        raise node.error(
+            f"computes with the integers '{next(iter(integers))}' of a QuantizeLinear; put a DequantizeLinear before "
+            f"it: only {', '.join(sorted(MOVERS))} may read integers"
+        )
+    if any(other != given for other in integers.values()):
+        raise node.error("joins integers of several quantizations; give its inputs one scale and zero point")
+    if node.op_type == "Relu" and given.zero_point != 0:
+        raise node.error(
+            f"limits integers at 0, but their zero point is {given.zero_point}; put it before the QuantizeLinear"
+        )
+    real = {
+        name: ((value.astype(np.float64) + INTEGER_TYPES[value.dtype.name] - given.zero_point) * given.scale[0]).astype(
+            np.float32
+        )
+        if value.dtype.name in INTEGER_TYPES
+        else value
+        for name, value in node.constants.items()
+    }
+    quants = {**node.quants, **{name: given for name in node.constants if real[name] is not node.constants[name]}}
+    return replace(node, constants=real, quants=quants), given

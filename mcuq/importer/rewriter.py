@@ -1,0 +1,76 @@
+"""Rewrites the nodes of an ONNX model, for reading quantized operators in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+from onnx import helper
+
+
+class Rewriter:
+    """The nodes of a model, some of them replaced; the model itself stays as it is."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._model = model
+        self.nodes: list[onnx.NodeProto] = list(model.graph.node)
+        self.producers = {output: node for node in self.nodes for output in node.output if output}
+        self._names = {name for node in self.nodes for name in (*node.input, *node.output)}
+        self._names |= {t.name for t in model.graph.initializer}
+        self._names |= {v.name for v in (*model.graph.input, *model.graph.output)}
+        self._dequantized: dict[tuple[str, ...], str] = {}
+        self._changed = False
+
+    def fresh(self, stem: str) -> str:
+        """A tensor name that is not yet taken."""
+        name, n = stem, 1
+        while name in self._names:
+            n += 1
+            name = f"{stem}_{n}"
+        self._names.add(name)
+        return name
+
+    def replace(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Take these nodes for all that there were."""
+        self.nodes = list(nodes)
+        self.producers = {output: node for node in self.nodes for output in node.output if output}
+        self._changed = True
+
+    def only_reader(self, tensor: str) -> onnx.NodeProto | None:
+        """The one node that reads the tensor; None where there are none, several, or the model gives it out."""
+        readers = [node for node in self.nodes if tensor in node.input]
+        given_out = any(value.name == tensor for value in self._model.graph.output)
+        return readers[0] if len(readers) == 1 and not given_out else None
+
+    def dequantize(
+        self, into: list[onnx.NodeProto], x: str, scale: str, zero_point: str, axis: int | None = None
+    ) -> str:
+        """The real values of integers, by a DequantizeLinear that is added where there is none yet."""
+        key = (x, scale, zero_point, str(axis))
+        if key not in self._dequantized:
+            y = self._dequantized[key] = self.fresh(f"{x}.real")
+            inputs = [x, scale, zero_point] if zero_point else [x, scale]
+            attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
+            into.append(helper.make_node("DequantizeLinear", inputs, [y], y, **attributes))
+        return self._dequantized[key]
+
+    def model(self) -> onnx.ModelProto:
+        """The model with the nodes as they are now."""
+        if not self._changed:
+            return self._model
+        rewritten = onnx.ModelProto()
+        rewritten.CopyFrom(self._model)
+        del rewritten.graph.node[:]
+        rewritten.graph.node.extend(self.nodes)
+        return rewritten
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Name -> value."""
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+def inputs_of(node: onnx.NodeProto, count: int) -> list[str]:
+    """The node's first `count` inputs, "" for those that it has not."""
+    return [*node.input, *[""] * count][:count]

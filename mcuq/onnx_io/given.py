@@ -1,0 +1,113 @@
+"""Scales and zero points as ONNX states them: what QuantizeLinear and DequantizeLinear say of a tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from mcuq.onnx_io.reader import OnnxNode, normalized_axis
+from mcuq.tensor import Array, Quant, Shape
+
+# Element type -> what takes it to int8: uint8 q with zero point z is int8 q - 128 with zero point z - 128.
+INTEGER_TYPES = {"int8": 0, "uint8": -128}
+
+
+@dataclass(frozen=True)
+class GivenQuant:
+    """real = scale * (q - zero_point), with q as int8.
+
+    `scale` has one entry, or one for each index of `axis`; `zero_point` is one for all: that of channels which have
+    zero points of their own is 0, as their constants are kept as q - zero_point.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: int = 0
+    axis: int | None = None
+
+    @property
+    def quant(self) -> Quant:
+        """As tensors of the graph carry it."""
+        return Quant(self.scale, self.zero_point)
+
+    def moved(self, axis: int | None) -> GivenQuant:
+        """The same along another axis."""
+        return replace(self, axis=axis)
+
+
+def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) -> tuple[GivenQuant, Array]:
+    """The quantization that a QuantizeLinear or DequantizeLinear states, and its zero points as int64.
+
+    `shape` is the tensor's, `element_type` that of the integers where it is known (a constant's). Raises ModelError
+    for scales that are not constant, positive and finite, for types other than int8 and uint8 (constants: int32
+    too), for blocks, and for scales that do not fit the axis.
+    """
+    block = node.attribute("block_size", 0)
+    if block:
+        raise node.error(f"block_size={block} is not supported; use one scale a tensor, or one a channel")
+    scale = node.constant(1, "scale")
+    if scale.dtype != np.float32:
+        raise node.error(f"scale is {scale.dtype}; supported is float32")
+    zero_points = node.constant(2, "zero_point") if node.has(2) else np.zeros(scale.shape, np.uint8)
+    if not node.has(2) and element_type is not None:
+        zero_points = zero_points.astype(element_type)
+    elif not node.has(2) and node.attribute("output_dtype", 0):
+        raise node.error("output_dtype without zero_point is not supported; give a zero_point of type int8 or uint8")
+    found = zero_points.dtype.name
+    allowed = ("int8", "uint8", "int32") if element_type is not None else ("int8", "uint8")
+    if found not in allowed or (element_type is not None and found != element_type):
+        raise node.error(
+            f"quantizes to {element_type or found}; supported are {', '.join(allowed[:-1])} and {allowed[-1]}"
+            if found == element_type or element_type is None
+            else f"zero_point is {found}, but its tensor is {element_type}; give both one type"
+        )
+    if zero_points.size != scale.size:
+        raise node.error(f"has {scale.size} scales and {zero_points.size} zero points; give as many of each")
+    values = scale.reshape(-1)
+    for index, value in enumerate(values):
+        if not 0 < value < np.inf:
+            place = f"[{index}]" if values.size > 1 else ""
+            raise node.error(f"scale{place} is {value:g}; it must be positive and finite")
+    axis = None
+    if values.size != 1:
+        axis = normalized_axis(node.attribute("axis", 1), len(shape), node)
+        if scale.ndim != 1 or values.size != shape[axis]:
+            raise node.error(f"scale of shape {list(scale.shape)} does not fit axis {axis} of {list(shape)}")
+    zeros = zero_points.reshape(-1).astype(np.int64)
+    if found == "int32" and zeros.any():
+        raise node.error(f"zero_point of an int32 tensor is {zeros[zeros != 0][0]}; it must be 0")
+    shifted = int(zeros[0]) + INTEGER_TYPES.get(found, 0) if axis is None else 0
+    return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis), zeros
+
+
+def weight_quant(node: OnnxNode, index: int, axis: int) -> Quant | None:
+    """The given scales of a layer's weights, one or one for each output channel, which lie along `axis`.
+
+    None where the input has no given quantization. The zero point is 0: the weight's integers are q - zero_point.
+    Raises ModelError for scales along another axis, which integer sums cannot keep apart.
+    """
+    given = node.given(index)
+    if given is None:
+        return None
+    if given.axis not in (None, axis):
+        raise node.error(
+            f"weight '{node.inputs[index]}' has scales along axis {given.axis}; supported are one scale, or one for "
+            f"each output channel, which are along axis {axis}"
+        )
+    return Quant(given.scale)
+
+
+def operand_quant(node: OnnxNode, index: int) -> Quant | None:
+    """The given quantization of a constant operand with one scale; None where it has none, or several."""
+    given = node.given(index)
+    return None if given is None or given.axis is not None else given.quant
+
+
+def same_dimension(shape: Shape, axis: int, other: Shape) -> int | None:
+    """The dimension of `other` that has the same size and distance between elements as `shape`'s `axis`."""
+    inner = prod(shape[axis + 1 :])
+    for candidate, size in enumerate(other):
+        if size == shape[axis] and prod(other[candidate + 1 :]) == inner:
+            return candidate
+    return None

@@ -1,0 +1,80 @@
+"""FakeQuantize: real values as a given quantization has them; QuantizeLinear with the DequantizeLinear behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.onnx_io.given import GivenQuant, read_given
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Layer
+from mcuq.ops.unary import Unary
+from mcuq.tensor import Array, Quant
+
+
+def from_quantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The tensor stands for the integers, which only DequantizeLinear and operators that move values may read."""
+    x = node.computed(0)
+    given, _ = read_given(node, node.shape(0))
+    if given.axis is not None:
+        raise node.error(
+            f"has {len(given.scale)} scales along axis {given.axis}; a computed tensor takes one scale for all of it"
+        )
+    return graph.add(FakeQuantize(given.scale[0], given.zero_point), [x], node.outputs[0], node.name)
+
+
+def from_dequantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The integers' own tensor, if they are read with the scale that they were made with."""
+    x, made = node.computed(0), node.given(0)
+    if made is None:
+        raise node.error("reads a float32 tensor; it needs the integers of a QuantizeLinear")
+    read, _ = read_given(node, node.shape(0))
+    if read != made:
+        raise node.error(
+            f"reads integers with {_text(read)} that were made with {_text(made)}; use one quantization for a tensor"
+        )
+    return x
+
+
+def _text(given: GivenQuant) -> str:
+    return f"scale {given.scale[0]:g} and zero point {given.zero_point} (as int8)"
+
+
+@dataclass(frozen=True)
+class FakeQuantize(Unary):
+    """scale * (clamp(round(x / scale) + zero_point) - zero_point), in float32 and halves to even as ONNX has it.
+
+    Passes give the quantization to the tensor that is quantized, where that is possible at no cost. What is left
+    changes between two quantizations by a table: exact, as the table is what ONNX defines for each of 256 inputs.
+    """
+
+    scale: float
+    zero_point: int
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "QuantizeLinear": from_quantize_linear,
+        "DequantizeLinear": from_dequantize_linear,
+    }
+
+    @property
+    def quant(self) -> Quant:
+        """What the output's values are."""
+        return Quant((self.scale,), self.zero_point)
+
+    def function(self, x: Array) -> Array:
+        scale = np.float32(self.scale)
+        with np.errstate(over="ignore"):
+            steps = np.rint(x.astype(np.float32) / scale)
+        q = np.clip(steps.astype(np.float64) + self.zero_point, -128, 127)
+        real: Array = (q - self.zero_point) * self.scale
+        return real
+
+    def output_quant(self, layer: Layer) -> Quant | None:
+        return self.quant
+
+    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
+        return writer.quantized(x, self.quant, output)

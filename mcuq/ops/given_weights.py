@@ -1,0 +1,43 @@
+"""Weights that came quantized: their integers are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcuq.operator import Layer
+from mcuq.tensor import Array, Tensor
+
+
+def given_weight_scale(weight: Tensor) -> Array | None:
+    """The given scale of each output channel (axis 0), float64; None where the weight came without quantization.
+
+    It is NaN in channels whose integers q - zero_point do not fit int8, as of weights with a zero point far from the
+    middle: up to 255 to one side. Those are rounded anew.
+    """
+    if weight.quant is None:
+        return None
+    scale = np.broadcast_to(np.array(weight.quant.scale, np.float64), (weight.shape[0],))
+    q = np.rint(weight.values.reshape(weight.shape[0], -1).astype(np.float64) / scale[:, None])
+    fits = (q.min(axis=1, initial=0) >= -128) & (q.max(axis=1, initial=0) <= 127)
+    # A channel of zeros has any scale; one above the others' would cost them precision of their multipliers.
+    live = q.any(axis=1)
+    if live.any():
+        scale = np.where(live, scale, np.minimum(scale, scale[live].max()))
+    return np.where(fits, scale, np.nan)
+
+
+def has_given_weights(layer: Layer) -> bool:
+    """Whether a layer of the float graph has weights whose integers are all given: nothing may round them anew."""
+    scale = _given_scale(layer)
+    return scale is not None and not np.isnan(scale).any()
+
+
+def loses_given_weights(layer: Layer) -> bool:
+    """Whether some channels of a layer's weights came quantized, but not as int8 about zero: they are rounded anew."""
+    scale = _given_scale(layer)
+    return scale is not None and bool(np.isnan(scale).any())
+
+
+def _given_scale(layer: Layer) -> Array | None:
+    has_weights = len(layer.inputs) == 3 and layer.inputs[1].is_constant
+    return given_weight_scale(layer.inputs[1]) if has_weights else None

@@ -1,0 +1,143 @@
+"""Gives quantizations to the tensors that are quantized, so that FakeQuantize costs nothing.
+
+What is left is a table between two quantizations. Each rule keeps every value; only a tensor that is read both
+quantized and as it is takes the quantization for all its readers, as int8 it will be anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph, Node
+from mcuq.operator import Operator
+from mcuq.ops.concat import Concat
+from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.pad import Pad
+from mcuq.passes.order_quantization import is_value
+from mcuq.quantization import quant_for_range
+from mcuq.tensor import Quant, Tensor
+
+
+def absorb_quantization(graph: Graph) -> Graph:
+    """Tensors with `quant`, and FakeQuantize where two quantizations meet."""
+    builder = GraphBuilder(graph)
+    for name in [node.output for node in graph.nodes]:
+        node = builder.nodes.get(name)
+        if node is None:
+            continue
+        if isinstance(node.op, FakeQuantize):
+            _absorb(builder, node)
+        elif node.op.shares_scale:
+            _pass_on(builder, node)
+    return builder.graph()
+
+
+def _absorb(builder: GraphBuilder, node: Node) -> None:
+    """Take the FakeQuantize away if its input can be, or is, of that quantization; else move it up, or leave it."""
+    assert isinstance(node.op, FakeQuantize)
+    x, quant = builder.tensors[node.inputs[0]], node.op.quant
+    producer = builder.producer(x.name)
+    if x.quant == quant:
+        if _bypass(builder, node):
+            return
+    elif x.quant is None and _only_quantization(builder, x.name, node):
+        if producer is None:
+            builder.give(x.name, quant)
+            if _bypass(builder, node):
+                return
+        elif not producer.op.shares_scale:
+            if builder.layer(producer).op.output_quant(builder.layer(producer)) in (None, quant):
+                builder.give(x.name, quant)
+                if _bypass(builder, node):
+                    return
+        elif builder.is_private(x.name):
+            _raise(builder, producer, node)
+            return
+    builder.give(node.output, quant)
+
+
+def _only_quantization(builder: GraphBuilder, name: str, node: Node) -> bool:
+    """Whether no reader asks for another quantization of the tensor."""
+    return all(reader.op == node.op for reader in builder.consumers(name) if isinstance(reader.op, FakeQuantize))
+
+
+def _bypass(builder: GraphBuilder, node: Node) -> bool:
+    """Take the node out: its input takes its name, unless the caller knows the input by its own."""
+    x = node.inputs[0]
+    if x in builder.nodes and x not in builder.outputs:
+        builder.remove(node)
+        builder.tensors.pop(node.output)
+        builder.rename(x, node.output)
+        return True
+    if node.output in builder.outputs:
+        return False
+    builder.redirect(node.output, x)
+    builder.remove(node)
+    return True
+
+
+def _raise(builder: GraphBuilder, producer: Node, node: Node) -> None:
+    """quantize(move(x)) -> move(quantize(x)), for all inputs of what moves values; then on from there."""
+    assert isinstance(node.op, FakeQuantize)
+    builder.remove(producer)
+    builder.remove(node)
+    op: Operator = producer.op
+    if isinstance(op, Pad):
+        op = replace(op, value=_rounded(node.op, op.value))
+    inputs = []
+    for name in producer.inputs:
+        tensor = builder.tensors[name]
+        if tensor.is_constant:
+            inputs.append(_quantized_constant(builder, tensor, node.op))
+        else:
+            inputs.append(builder.add(node.op, [name], name=node.name))
+    builder.add(op, inputs, node.output, producer.name)
+    builder.give(node.output, node.op.quant)
+    for name in inputs:
+        if (moved := builder.producer(name)) is not None:
+            _absorb(builder, moved)
+
+
+def _rounded(op: FakeQuantize, real: float) -> float:
+    return float(op.quant.dequantize(op.quant.quantize(np.array(real))))
+
+
+def _quantized_constant(builder: GraphBuilder, tensor: Tensor, op: FakeQuantize) -> str:
+    values = op.function(tensor.values).astype(tensor.values.dtype)
+    return builder.constant(values, tensor.name, op.quant)
+
+
+def _pass_on(builder: GraphBuilder, node: Node) -> None:
+    """What only moves values of one quantization gives values of it."""
+    tensors = [builder.tensors[name] for name in node.inputs]
+    quants = {t.quant for t in tensors}
+    if None in quants:
+        return
+    if isinstance(node.op, Concat) and len(quants) > 1:
+        _join(builder, node, [quant for quant in quants if quant is not None])
+        return
+    quant = tensors[0].quant
+    assert quant is not None
+    if not isinstance(node.op, Pad) or is_value(FakeQuantize(quant.step, quant.zero_point), node.op.value):
+        builder.give(node.output, quant)
+
+
+def _join(builder: GraphBuilder, node: Node, quants: list[Quant]) -> None:
+    """Inputs of several quantizations meet in one that has the ranges of all; no data are needed for that."""
+    low = min((-128 - q.zero_point) * q.step for q in quants)
+    high = max((127 - q.zero_point) * q.step for q in quants)
+    joint = quant_for_range(low, high)
+    op = FakeQuantize(joint.step, joint.zero_point)
+    inputs = []
+    for name in node.inputs:
+        tensor = builder.tensors[name]
+        if tensor.is_constant:
+            inputs.append(_quantized_constant(builder, tensor, op))
+        else:
+            inputs.append(builder.add(op, [name]))
+            builder.give(inputs[-1], joint)
+    builder.nodes[node.output] = replace(node, inputs=tuple(inputs))
+    builder.give(node.output, joint)

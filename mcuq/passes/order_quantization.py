@@ -1,0 +1,47 @@
+"""Brings FakeQuantize behind ReLU and before zero padding, where both are free."""
+
+from __future__ import annotations
+
+from math import isinf
+
+import numpy as np
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph, Node
+from mcuq.ops.clip import Clip
+from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.pad import Pad
+from mcuq.ops.unary import Unary
+
+
+def order_quantization(graph: Graph) -> Graph:
+    """clip(quantize(x)) -> quantize(clip(x)) and quantize(pad(x)) -> pad(quantize(x)), if nobody reads between.
+
+    Both are the same where the bounds, or the padding, are values of the quantization. A Clip then fuses with the layer
+    before it, and a Pad with the window behind it.
+    """
+    builder = GraphBuilder(graph)
+    for node in graph.nodes:
+        before = builder.producer(node.inputs[0])
+        if before is None or not builder.is_private(before.output):
+            continue
+        if isinstance(node.op, Clip) and isinstance(before.op, FakeQuantize):
+            if all(isinf(bound) or is_value(before.op, bound) for bound in (node.op.minimum, node.op.maximum)):
+                _swap(builder, before, node, node.op)
+        elif isinstance(node.op, FakeQuantize) and isinstance(before.op, Pad) and is_value(node.op, before.op.value):
+            _swap(builder, before, node, node.op)
+    return builder.graph()
+
+
+def is_value(op: FakeQuantize, real: float) -> bool:
+    """Whether a real number is one that the quantization has."""
+    value = float(op.function(np.array([real]))[0])
+    return abs(value - real) <= 1e-6 * abs(real)
+
+
+def _swap(builder: GraphBuilder, first: Node, second: Node, op: Unary) -> None:
+    """The second operator, then the first."""
+    builder.remove(first)
+    builder.remove(second)
+    between = builder.add(op, list(first.inputs), name=second.name)
+    builder.add(first.op, [between], second.output, first.name)

@@ -1,0 +1,50 @@
+"""What of a float graph's quantization came with the model, and what is left to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.ir import Graph
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.given_weights import has_given_weights, loses_given_weights
+from mcuq.quantize.calibrate import scaled_tensors
+from mcuq.quantize.groups import given_quants, scale_groups
+
+
+@dataclass(frozen=True)
+class GivenQuantization:
+    """Names in the order of the graph.
+
+    `activations` are computed tensors with a given scale, `calibrated` those whose range is to be found in data;
+    `weights` are layers whose weights keep their given integers, `rounded` those whose weights are rounded by mcuq, of
+    which `requantized` came as integers that do not fit int8 about zero.
+    """
+
+    activations: tuple[str, ...]
+    calibrated: tuple[str, ...]
+    weights: tuple[str, ...]
+    rounded: tuple[str, ...]
+    requantized: tuple[str, ...]
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the model came quantized, be it in part."""
+        return bool(self.activations or self.weights or self.requantized)
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether there are ranges to find."""
+        return bool(self.calibrated)
+
+
+def given_quantization(graph: Graph) -> GivenQuantization:
+    """Read it off the simplified float graph."""
+    weighted = [layer for layer in graph.layers() if isinstance(layer.op, Conv2d | FullyConnected)]
+    return GivenQuantization(
+        activations=tuple(given_quants(graph, scale_groups(graph))),
+        calibrated=tuple(scaled_tensors(graph)),
+        weights=tuple(layer.name for layer in weighted if has_given_weights(layer)),
+        rounded=tuple(layer.name for layer in weighted if not has_given_weights(layer)),
+        requantized=tuple(layer.name for layer in weighted if loses_given_weights(layer)),
+    )
