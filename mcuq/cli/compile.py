@@ -43,7 +43,8 @@ from mcuq.quantize import DEFAULT_METHOD, METHODS, parse_method
     default=str(DEFAULT_METHOD),
     show_default=True,
     metavar="METHOD",
-    help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept).",
+    help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
+    "moving_average:0.05 the weight of each new sample).",
 )
 @click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
 @optimize_option
