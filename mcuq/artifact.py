@@ -30,7 +30,7 @@ from mcuq.quantize import Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
-FORMAT = 3
+FORMAT = 4
 _TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -106,6 +106,7 @@ def load(folder: str | Path) -> CompiledModel:
             manifest["calibration_samples"],
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
+            manifest["batch_normalizations"],
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -150,6 +151,7 @@ def _pack(model: CompiledModel) -> bytes:
         "calibration_samples": model.calibration_samples,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
+        "batch_normalizations": model.batch_normalizations,
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+import onnx
 
 from mcuq.boards import Board, load_board
-from mcuq.dataset import Dataset, from_arrays, open_dataset
+from mcuq.dataset import Dataset, Sample, Source, Spread, from_arrays, from_generator, is_source, open_dataset
 from mcuq.emit import emit
 from mcuq.errors import ModelError
 from mcuq.fit import check_fit
@@ -19,19 +22,28 @@ from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
+    MOST_SAMPLES,
     UNPRUNED,
     CalibrationMethod,
     Pruned,
+    Range,
     calibrate,
     correct_biases,
     input_specs,
     prune_graph,
     quantize_graph,
+    scaled_tensors,
     synthetic_dataset,
+    trained_outputs,
+    trained_twin,
+    widened,
 )
 from mcuq.tensor import Array
 
 Data = str | Path | Array | Mapping[str, Array]
+Calibration = Data | Source
+# What is called with a task and its number of steps, or None where that is not known, and gives what each step calls.
+Progress = Callable[[str, int | None], Callable[[], None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +52,8 @@ class CompiledModel:
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name. `calibration_samples` is 0 where ranges were guessed from made-up inputs, so that accuracy
-    is unknown. `pruned` says what was taken out of the graph as no output depends on it. `optimize` is what kernels
-    were chosen and compilers told for.
+    is unknown; `batch_normalizations` is then the number of those whose statistics helped. `pruned` says what was
+    taken out of the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for.
     """
 
     name: str
@@ -54,6 +66,7 @@ class CompiledModel:
     calibration_samples: int
     pruned: Pruned = UNPRUNED
     optimize: Goal = "balanced"
+    batch_normalizations: int = 0
 
     @property
     def macs(self) -> int:
@@ -64,18 +77,19 @@ class CompiledModel:
 def compile_model(
     path: str | Path,
     board: str | Board = "cortex-m4",
-    calibration: Data | None = None,
+    calibration: Calibration | None = None,
     name: str | None = None,
     method: CalibrationMethod = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
-    progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
+    progress: Progress = lambda task, total: lambda: None,
     prune: bool = True,
     optimize: Goal = "balanced",
 ) -> CompiledModel:
     """Quantize an ONNX model to int8 and emit C for a board.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
-    dimension; without it ranges are guessed from made-up inputs. `name` begins every C symbol (default: the
+    dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
+    BatchNormalizations and made-up inputs. `name` begins every C symbol (default: the
     file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
     what is called after each of `total` samples. `prune` takes out channels that no output depends on; outputs
     are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
@@ -84,16 +98,24 @@ def compile_model(
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
     model_id = model_identifier(name, Path(path))
-    graph, onnx_model = import_model(path, shapes)
-    graph = simplify(graph)
-    dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
-    tick = progress("calibrating", len(dataset))
-    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
-    integer = correct_biases(graph, integer, dataset)
-    samples = 0 if calibration is None else len(dataset)
+    imported, onnx_model = import_model(path, shapes)
+    graph = simplify(imported)
+    if calibration is None:
+        samples_seen = 0
+        ranges, batch_normalizations = _guessed_ranges(imported, graph, onnx_model, method)
+        # What quantization errs by on made-up inputs says nothing of real ones: biases stay.
+        integer = quantize_graph(graph, ranges)
+    else:
+        batch_normalizations = 0
+        data = _calibration_samples(graph, calibration)
+        samples = Spread(data, MOST_SAMPLES)
+        tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
+        integer = quantize_graph(graph, calibrate(graph, samples, method, tick))
+        integer = correct_biases(graph, integer, samples.kept)
+        samples_seen = samples.seen
     integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)
     onnx_bytes = onnx_model.SerializeToString(deterministic=True)
-    return assemble(integer, board, model_id, onnx_bytes, samples, pruned, optimize)
+    return assemble(integer, board, model_id, onnx_bytes, samples_seen, pruned, optimize, batch_normalizations)
 
 
 def assemble(
@@ -104,6 +126,7 @@ def assemble(
     calibration_samples: int,
     pruned: Pruned = UNPRUNED,
     optimize: Goal = "balanced",
+    batch_normalizations: int = 0,
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
     program = lower(graph, board.cpu.features, optimize)
@@ -120,6 +143,7 @@ def assemble(
         calibration_samples,
         pruned,
         optimize,
+        batch_normalizations,
     )
 
 
@@ -128,7 +152,14 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     if optimize == model.optimize:
         return model
     return assemble(
-        model.graph, model.board, model.name, model.onnx_model, model.calibration_samples, model.pruned, optimize
+        model.graph,
+        model.board,
+        model.name,
+        model.onnx_model,
+        model.calibration_samples,
+        model.pruned,
+        optimize,
+        model.batch_normalizations,
     )
 
 
@@ -136,6 +167,24 @@ def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Datase
     """Samples for the graph's inputs from a file or folder, or from arrays with `labels`."""
     specs = input_specs(graph)
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
+
+
+def _calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
+    return from_generator(data, input_specs(graph)) if is_source(data) else dataset_for(graph, cast(Data, data))
+
+
+def _guessed_ranges(
+    imported: Graph, graph: Graph, onnx_model: onnx.ModelProto, method: CalibrationMethod
+) -> tuple[dict[str, Range], int]:
+    """Ranges without data, and the number of BatchNormalizations that helped; `graph` is `imported` simplified."""
+    trained = trained_outputs(onnx_model, imported)
+    if trained:
+        twin, samples = trained_twin(imported, trained)
+        twin = simplify(twin)
+        # Passes look at values too: what is 1 or 0 in the one may not be in the other.
+        if scaled_tensors(twin) == scaled_tensors(graph):
+            return widened(twin, calibrate(twin, samples, CalibrationMethod("minmax"))), len(trained)
+    return calibrate(graph, synthetic_dataset(graph), method), 0
 
 
 def model_identifier(name: str | None, path: Path) -> str:

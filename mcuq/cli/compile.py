@@ -24,7 +24,7 @@ from mcuq.cli.options import optimize_option, parse_shapes, shape_option
 from mcuq.compile import compile_model
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import DEFAULT_METHOD, METHODS, parse_method
+from mcuq.quantize import DEFAULT_METHOD, FEWEST_SAMPLES, METHODS, parse_method
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
@@ -89,9 +89,17 @@ def compile_(
     folder = Path(output) if output else Path("build") / compiled.name
     files = save(compiled, folder)
     if calibration is None:
+        count = compiled.batch_normalizations
+        statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
         warn(
-            "no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
+            f"no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is UNKNOWN. "
             "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
+        )
+    elif compiled.calibration_samples < FEWEST_SAMPLES:
+        samples = f"{compiled.calibration_samples} sample{'s' * (compiled.calibration_samples != 1)}"
+        warn(
+            f"--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is clipped. "
+            "Give about a hundred."
         )
     if as_json:
         paths = [str(path) for path in files]

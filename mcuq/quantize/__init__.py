@@ -1,8 +1,9 @@
 """Float Graph + calibration data -> int8 Graph."""
 
 from mcuq.quantize.apply import quantize_graph
-from mcuq.quantize.bias_correction import correct_biases
-from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, calibrate, collect
+from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
+from mcuq.quantize.bias_correction import MOST_SAMPLES, correct_biases
+from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
@@ -11,9 +12,11 @@ __all__ = [
     "DEFAULT_METHOD",
     "FEWEST_SAMPLES",
     "METHODS",
+    "MOST_SAMPLES",
     "UNPRUNED",
     "CalibrationMethod",
     "Pruned",
+    "Range",
     "calibrate",
     "collect",
     "correct_biases",
@@ -21,5 +24,9 @@ __all__ = [
     "parse_method",
     "prune_graph",
     "quantize_graph",
+    "scaled_tensors",
     "synthetic_dataset",
+    "trained_outputs",
+    "trained_twin",
+    "widened",
 ]
