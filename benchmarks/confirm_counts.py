@@ -85,7 +85,7 @@ def confirm(network: str, boards: Sequence[str]) -> Iterator[Confirmation]:
     model = compile_model(data.onnx, boards[0], data.x_calibration, network)
     for board in boards:
         yield confirm_model(
-            assemble(model.graph, load_board(board), network, model.onnx_model, model.calibration_samples, model.pruned)
+            assemble(model.graph, load_board(board), network, model.onnx_model, model.origin, model.pruned)
         )
 
 

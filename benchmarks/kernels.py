@@ -95,7 +95,7 @@ def measure(network: str, boards: list[Board]) -> Iterator[tuple[Board, Figures]
             if model is None:
                 model = compile_model(data.onnx, board, data.x_calibration, network)
             else:
-                model = assemble(model.graph, board, network, model.onnx_model, model.calibration_samples, model.pruned)
+                model = assemble(model.graph, board, network, model.onnx_model, model.origin, model.pruned)
             yield board, figures_of(model)
         except McuqError as error:
             print(f"{network} on {board.name}: {error}", file=sys.stderr)

@@ -62,9 +62,7 @@ def compiled(network: str, board: str, before: CompiledModel | None) -> Compiled
     if before is None:
         data = case(network)
         return compile_model(data.onnx, board, data.x_calibration, network)
-    return assemble(
-        before.graph, load_board(board), network, before.onnx_model, before.calibration_samples, before.pruned
-    )
+    return assemble(before.graph, load_board(board), network, before.onnx_model, before.origin, before.pruned)
 
 
 def cells(choices: tuple[Choice, ...]) -> tuple[str, ...]:

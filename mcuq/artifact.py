@@ -27,7 +27,7 @@ from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.qdq_export import export_qdq
-from mcuq.quantize import Pruned
+from mcuq.quantize import Origin, Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
@@ -119,11 +119,9 @@ def load(folder: str | Path) -> CompiledModel:
             files,
             manifest["arena_bytes"],
             manifest["constant_bytes"],
-            manifest["calibration_samples"],
+            Origin(**{**manifest["origin"], "notes": tuple(manifest["origin"]["notes"])}),
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
-            manifest["ranges"],
-            tuple(manifest["notes"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -165,11 +163,9 @@ def _pack(model: CompiledModel) -> bytes:
         "board": model.board.source,
         "arena_bytes": model.arena_bytes,
         "constant_bytes": model.constant_bytes,
-        "calibration_samples": model.calibration_samples,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
-        "ranges": model.ranges,
-        "notes": model.notes,
+        "origin": asdict(model.origin),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import cast
+
+import onnx
 
 from mcuq.boards import Board, load_board
-from mcuq.dataset import Dataset, from_arrays, open_dataset
+from mcuq.dataset import Dataset, Sample, Source, Spread, from_arrays, from_generator, is_source, open_dataset
 from mcuq.emit import emit
 from mcuq.errors import ModelError
 from mcuq.fit import check_fit
@@ -20,10 +22,14 @@ from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
+    MOST_SAMPLES,
+    UNKNOWN_ORIGIN,
     UNPRUNED,
     CalibrationMethod,
     GivenQuantization,
+    Origin,
     Pruned,
+    Range,
     Scheme,
     calibrate,
     correct_biases,
@@ -33,14 +39,18 @@ from mcuq.quantize import (
     parse_scheme,
     prune_graph,
     quantize_graph,
+    scaled_tensors,
     synthetic_dataset,
+    trained_outputs,
+    trained_twin,
+    widened,
 )
 from mcuq.tensor import Array
 
-Ranges = Literal["given", "calibrated", "guessed"]
 Data = str | Path | Array | Mapping[str, Array]
-# Called with a task and how many steps it has; what it returns is called after each.
-Progress = Callable[[str, int], Callable[[], None]]
+Calibration = Data | Source
+# What is called with a task and its number of steps, or None where that is not known, and gives what each step calls.
+Progress = Callable[[str, int | None], Callable[[], None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +58,8 @@ class CompiledModel:
     """A quantized model with its C.
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
-    header by name. `ranges` says where scales are from: "given" with a quantized model, "calibrated" on data (what was
-    not given of them), or "guessed" from made-up inputs, so that accuracy is unknown; `calibration_samples` is 0 but
-    for "calibrated". `notes` are what else the user should know of the quantization. `pruned` says what was taken out
-    of the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for.
+    header by name. `origin` says where scales are from. `pruned` says what was taken out of the graph as no output
+    depends on it. `optimize` is what kernels were chosen and compilers told for.
     """
 
     name: str
@@ -61,11 +69,9 @@ class CompiledModel:
     files: Mapping[str, str]
     arena_bytes: int
     constant_bytes: int
-    calibration_samples: int
+    origin: Origin = UNKNOWN_ORIGIN
     pruned: Pruned = UNPRUNED
     optimize: Goal = "balanced"
-    ranges: Ranges = "calibrated"
-    notes: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -77,21 +83,19 @@ class CompiledModel:
 class QuantizedModel:
     """A float graph and what quantization made of it, node by node under the same names, before channels are pruned.
 
-    `onnx_model`, `ranges`, `calibration_samples` and `notes` as in CompiledModel.
+    `onnx_model` and `origin` as in CompiledModel.
     """
 
     float_graph: Graph
     graph: Graph
     onnx_model: bytes
-    ranges: Ranges
-    calibration_samples: int
-    notes: tuple[str, ...]
+    origin: Origin
 
 
 def compile_model(
     path: str | Path,
     board: str | Board = "cortex-m4",
-    calibration: Data | None = None,
+    calibration: Calibration | None = None,
     name: str | None = None,
     method: CalibrationMethod = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
@@ -115,7 +119,7 @@ def compile_model(
 
 def quantize_model(
     path: str | Path,
-    calibration: Data | None = None,
+    calibration: Calibration | None = None,
     method: CalibrationMethod = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
     progress: Progress = lambda task, total: lambda: None,
@@ -124,32 +128,33 @@ def quantize_model(
     """Read an ONNX model and quantize it.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
-    dimension; without it ranges are guessed from made-up inputs. A model that came quantized keeps its scales and
-    integers, and needs data only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic
-    dimensions. `progress(task, total)` returns what is called after each of `total` samples. `scheme` says in which
-    numbers the layers compute: what `parse_scheme` takes, or a Scheme. Raises McuqError for whatever the user can mend.
+    dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
+    BatchNormalizations and made-up inputs. A model that came quantized keeps its scales and integers, and needs data
+    only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions.
+    `progress(task, total)` returns what is called after each of `total` samples. `scheme` says in which numbers the
+    layers compute: what `parse_scheme` takes, or a Scheme. Raises McuqError for whatever the user can mend.
     """
-    graph, onnx_model = import_model(path, shapes)
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
-    graph = insert_conversions(simplify(graph), scheme)
+    imported, onnx_model = import_model(path, shapes)
+    graph = insert_conversions(simplify(imported), scheme)
     given = given_quantization(graph)
-    dataset = dataset_for(graph, calibration) if calibration is not None else None
-    if given.needs_data:
-        samples = synthetic_dataset(graph) if dataset is None else dataset
-        tick = progress("calibrating", len(samples))
-        integer = quantize_graph(graph, calibrate(graph, samples, method, tick), scheme)
-        integer = correct_biases(graph, integer, samples)
-    else:
+    notes = quantization_notes(given, dynamic_layers(onnx_model))
+    if not given.needs_data:
         integer = quantize_graph(graph, {}, scheme)
-    ranges: Ranges = "given" if not given.needs_data else "guessed" if dataset is None else "calibrated"
-    return QuantizedModel(
-        float_graph=graph,
-        graph=integer,
-        onnx_model=onnx_model.SerializeToString(deterministic=True),
-        ranges=ranges,
-        calibration_samples=len(dataset) if dataset is not None and ranges == "calibrated" else 0,
-        notes=quantization_notes(given, dynamic_layers(onnx_model)),
-    )
+        origin = Origin("given", notes=notes)
+    elif calibration is None:
+        ranges, statistics = _guessed_ranges(imported, graph, onnx_model, method, scheme)
+        # What quantization errs by on made-up inputs says nothing of real ones: biases stay.
+        integer = quantize_graph(graph, ranges, scheme)
+        origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
+    else:
+        data = _calibration_samples(graph, calibration)
+        samples = Spread(data, MOST_SAMPLES)
+        tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
+        integer = quantize_graph(graph, calibrate(graph, samples, method, tick), scheme)
+        integer = correct_biases(graph, integer, samples.kept)
+        origin = Origin("calibrated", samples.seen, notes=notes)
+    return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
 def compile_quantized(
@@ -157,8 +162,7 @@ def compile_quantized(
 ) -> CompiledModel:
     """The quantized model's C for a board. Raises BoardError where it does not fit."""
     graph, pruned = prune_graph(quantized.graph) if prune else (quantized.graph, UNPRUNED)
-    samples, ranges = quantized.calibration_samples, quantized.ranges
-    return assemble(graph, board, name, quantized.onnx_model, samples, pruned, optimize, ranges, quantized.notes)
+    return assemble(graph, board, name, quantized.onnx_model, quantized.origin, pruned, optimize)
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:
@@ -191,11 +195,9 @@ def assemble(
     board: Board,
     name: str,
     onnx_model: bytes,
-    calibration_samples: int,
+    origin: Origin = UNKNOWN_ORIGIN,
     pruned: Pruned = UNPRUNED,
     optimize: Goal = "balanced",
-    ranges: Ranges = "calibrated",
-    notes: tuple[str, ...] = (),
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
     program = lower(graph, board.cpu.features, optimize)
@@ -209,11 +211,9 @@ def assemble(
         emit(program, plan, name),
         plan.arena_bytes,
         program.constant_bytes,
-        calibration_samples,
+        origin,
         pruned,
         optimize,
-        ranges,
-        notes,
     )
 
 
@@ -221,23 +221,31 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit."""
     if optimize == model.optimize:
         return model
-    return assemble(
-        model.graph,
-        model.board,
-        model.name,
-        model.onnx_model,
-        model.calibration_samples,
-        model.pruned,
-        optimize,
-        model.ranges,
-        model.notes,
-    )
+    return assemble(model.graph, model.board, model.name, model.onnx_model, model.origin, model.pruned, optimize)
 
 
 def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Dataset:
     """Samples for the graph's inputs from a file or folder, or from arrays with `labels`."""
     specs = input_specs(graph)
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
+
+
+def _calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
+    return from_generator(data, input_specs(graph)) if is_source(data) else dataset_for(graph, cast(Data, data))
+
+
+def _guessed_ranges(
+    imported: Graph, graph: Graph, onnx_model: onnx.ModelProto, method: CalibrationMethod, scheme: Scheme
+) -> tuple[dict[str, Range], int]:
+    """Ranges without data, and the number of BatchNormalizations that helped; `graph` is `imported` simplified."""
+    trained = trained_outputs(onnx_model, imported)
+    if trained:
+        twin, samples = trained_twin(imported, trained)
+        twin = insert_conversions(simplify(twin), scheme)
+        # Passes look at values too: what is 1 or 0 in the one may not be in the other.
+        if scaled_tensors(twin) == scaled_tensors(graph):
+            return widened(twin, calibrate(twin, samples, CalibrationMethod("minmax"))), len(trained)
+    return calibrate(graph, synthetic_dataset(graph), method), 0
 
 
 def model_identifier(name: str | None, path: Path) -> str:

@@ -92,7 +92,7 @@ def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Gener
 
 def model_of(graph: Graph, board: str | Board = "cortex-m4", name: str = "layer") -> CompiledModel:
     """The integer graph with its C, without an ONNX model."""
-    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"", 0)
+    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"")
 
 
 def portable(board: str = "cortex-m4") -> Board:

@@ -81,7 +81,7 @@ def test_a_compiled_onnx_model_is_loaded_as_it_was(tmp_path: Path) -> None:
     model = compile_model(digits / "digits.onnx", "host", str(digits / "digits_calibration.npz"), name="seven")
     save(model, tmp_path)
     assert_equal(load(tmp_path), model)
-    assert model.calibration_samples > 0
+    assert model.origin.samples > 0
 
 
 def test_a_loaded_model_computes_the_same(model: CompiledModel, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_digits_are_bit_exact_on_the_emulated_cpu(
 ) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
     images = np.load(DIGITS / "digits_test.npz")["x"][:20].astype(np.float32)
-    model = assemble(digits, load_board(name), "digits", b"", 0)
+    model = assemble(digits, load_board(name), "digits", b"")
     report = check_bits(model, iter([quantize_inputs(digits, {digits.inputs[0]: images})]), "emulator")
     assert report.first_mismatch is None
     assert (report.samples, report.bit_exact) == (20, True)

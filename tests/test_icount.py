@@ -75,7 +75,7 @@ def _digits() -> CompiledModel:
     ("board", "text", "want"), [(board, text, want) for boards, text, want in COUNTED for board in boards]
 )
 def test_instructions_counted_by_hand(board: str, text: str, want: int) -> None:
-    model = assemble(_graph(), load_board(board), "net", b"", 0)
+    model = assemble(_graph(), load_board(board), "net", b"")
     syntax = "" if board == "rv32imc" else ".syntax unified; "
     files = {"net.h": HEADER, "net.c": f'{SOURCE}{{ __asm__ volatile("{syntax}{text}"); }}'}
     (name,) = model.graph.inputs

@@ -47,7 +47,7 @@ NETWORKS: dict[str, Callable[[], Graph]] = {"digits": digits, "tiny": tiny}
 
 def model_for(graph: Graph, goal: Goal, board: str | Board = "cortex-m4", name: str = "net") -> CompiledModel:
     board = load_board(board) if isinstance(board, str) else board
-    return assemble(graph, board, name, b"", 0, optimize=goal)
+    return assemble(graph, board, name, b"", optimize=goal)
 
 
 def check(graph: Graph, goal: Goal, board: str, on: str) -> None:

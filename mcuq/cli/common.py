@@ -26,7 +26,7 @@ class Tick(Protocol):
     def __call__(self, steps: int = 1, /) -> None: ...
 
 
-Ticker = Callable[[str, int], Tick]
+Ticker = Callable[[str, int | None], Tick]
 
 
 def out() -> Console:
@@ -64,7 +64,7 @@ def progress() -> Iterator[Ticker]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
 
-        def ticker(task: str, total: int) -> Tick:
+        def ticker(task: str, total: int | None) -> Tick:
             bar = bars.add_task(task, total=total)
 
             def tick(steps: int = 1, /) -> None:
@@ -90,9 +90,9 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
         "arena_bytes": model.arena_bytes,
-        "ranges": model.ranges,
-        "calibration_samples": model.calibration_samples,
-        "notes": list(model.notes),
+        "ranges": model.origin.ranges,
+        "calibration_samples": model.origin.samples,
+        "notes": list(model.origin.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
         "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
     }

@@ -24,7 +24,7 @@ from mcuq.cli.options import optimize_option, parse_shapes, scheme_options, shap
 from mcuq.compile import compile_model
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import DEFAULT_METHOD, METHODS, Scheme, parse_method
+from mcuq.quantize import DEFAULT_METHOD, FEWEST_SAMPLES, METHODS, Scheme, parse_method
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
@@ -43,7 +43,8 @@ from mcuq.quantize import DEFAULT_METHOD, METHODS, Scheme, parse_method
     default=str(DEFAULT_METHOD),
     show_default=True,
     metavar="METHOD",
-    help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept).",
+    help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
+    "moving_average:0.05 the weight of each new sample).",
 )
 @click.option(
     "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
@@ -98,12 +99,20 @@ def compile_(
     files = save(compiled, folder)
     if export_qdq:
         files.append(save_qdq(compiled, folder))
-    for note in compiled.notes:
+    for note in compiled.origin.notes:
         warn(note)
-    if compiled.ranges == "guessed":
+    if compiled.origin.ranges == "guessed":
+        count = compiled.origin.batch_normalizations
+        statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
         warn(
-            "no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
+            f"no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is UNKNOWN. "
             "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
+        )
+    elif compiled.origin.ranges == "calibrated" and compiled.origin.samples < FEWEST_SAMPLES:
+        samples = f"{compiled.origin.samples} sample{'s' * (compiled.origin.samples != 1)}"
+        warn(
+            f"--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is clipped. "
+            "Give about a hundred."
         )
     if as_json:
         paths = [str(path) for path in files]
@@ -112,10 +121,10 @@ def compile_(
     console = out()
     for line in model_lines(compiled, footprint):
         console.print(line, markup=False)
-    if compiled.ranges == "given":
+    if compiled.origin.ranges == "given":
         console.print("  ranges  those of the quantized model", markup=False)
-    elif compiled.ranges == "calibrated":
-        console.print(f"  ranges  from {compiled.calibration_samples} samples, {calibrator}", markup=False)
+    elif compiled.origin.ranges == "calibrated":
+        console.print(f"  ranges  from {compiled.origin.samples} samples, {calibrator}", markup=False)
     if footprint.compiler is not None:
         console.print(_choices(choices, compiled.optimize))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)

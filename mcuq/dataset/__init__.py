@@ -1,7 +1,20 @@
-"""Labelled inputs for calibration and comparison, streamed from .npz files, folders or arrays."""
+"""Labelled inputs for calibration and comparison, streamed from .npz files, folders, arrays or generators."""
 
 from mcuq.dataset.arrays import from_arrays
-from mcuq.dataset.samples import Dataset, InputSpec
+from mcuq.dataset.generator import Source, from_generator, is_source
+from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
+from mcuq.dataset.spread import Spread, spread_samples
 
-__all__ = ["Dataset", "InputSpec", "from_arrays", "open_dataset"]
+__all__ = [
+    "Dataset",
+    "InputSpec",
+    "Sample",
+    "Source",
+    "Spread",
+    "from_arrays",
+    "from_generator",
+    "is_source",
+    "open_dataset",
+    "spread_samples",
+]

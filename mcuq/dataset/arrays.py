@@ -55,12 +55,13 @@ def from_arrays(
     return dataset_of(
         "data",
         inputs,
-        [_slices(f"data: array '{key}'", arrays[key]) for key in keys],
-        None if labels is None else _slices("data: labels", labels),
+        [array_column(f"data: array '{key}'", arrays[key]) for key in keys],
+        None if labels is None else array_column("data: labels", labels),
     )
 
 
-def _slices(where: str, values: ArrayLike) -> ArraySlices:
+def array_column(where: str, values: ArrayLike) -> ArraySlices:
+    """Return `values` as a column; raises DataError where they are no array of one shape."""
     try:
         return ArraySlices(where, np.asarray(values))
     except ValueError:

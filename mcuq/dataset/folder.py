@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +22,22 @@ _SUFFIXES = (".npy", *images.SUFFIXES)
 
 @dataclass(frozen=True)
 class Files:
-    """A column of one file per sample."""
+    """A column of one file per sample; `names` are relative to `root`. Paths would take five times the memory."""
 
     root: Path
-    paths: tuple[Path, ...]
+    names: tuple[str, ...]
     read: Callable[[Path, str], NDArray[Any]]
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
 
     def place(self, index: int) -> str:
-        return (self.root.name / self.paths[index].relative_to(self.root)).as_posix()
+        return f"{self.root.name}/{self.names[index]}"
 
     def blocks(self, samples: int) -> Iterator[NDArray[Any]]:
         for start in range(0, len(self), samples):
             indices = range(start, min(start + samples, len(self)))
-            yield np.stack([self.read(self.paths[i], self.place(i)) for i in indices])
+            yield np.stack([self.read(self.root / self.names[i], self.place(i)) for i in indices])
 
 
 def open_folder(root: Path, inputs: Sequence[InputSpec]) -> Dataset:
@@ -49,39 +50,50 @@ def open_folder(root: Path, inputs: Sequence[InputSpec]) -> Dataset:
             "give an .npz file with one array each"
         )
     (spec,) = inputs
-    classes, paths = _listing(root, where)
+    classes, files = _listing(root, where)
     label_names = None
     labels = None
     if classes:
-        if paths:
+        if files:
             raise DataError(f"{where}: holds both samples and subfolders; give one or the other")
-        listings = [_samples_of_class(folder, f"{where}/{folder.name}") for folder in classes]
-        paths = [path for listing in listings for path in listing]
-        label_names = tuple(folder.name for folder in classes)
+        listings = [_samples_of_class(root / name, f"{where}/{name}") for name in classes]
+        files = [f"{name}/{file}" for name, listing in zip(classes, listings, strict=True) for file in listing]
+        label_names = tuple(classes)
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(listing) for listing in listings])
-    if not paths:
+    if not files:
         raise DataError(f"{where}: has fewer than one sample; give at least one of {', '.join(_SUFFIXES)}")
-    read = _reader(where, {path.suffix.lower() for path in paths}, spec)
-    return Dataset((spec,), (Files(root, tuple(paths), read),), labels, label_names)
+    read = _reader(where, {_suffix(name) for name in files}, spec)
+    return Dataset((spec,), (Files(root, tuple(files), read),), labels, label_names)
 
 
-def _listing(folder: Path, where: str) -> tuple[list[Path], list[Path]]:
-    """Return the subfolders and the samples of `folder`, each sorted; hidden and other files are left out."""
+def _listing(folder: Path, where: str) -> tuple[list[str], list[str]]:
+    """Return the names of subfolders and samples in `folder`, each sorted; hidden and other files are left out."""
+    folders, files = [], []
     try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif _suffix(entry.name) in _SUFFIXES and entry.is_file():
+                    files.append(entry.name)
     except OSError as error:
         raise DataError(f"{where}: cannot be listed ({error.strerror})") from None
-    folders = [entry for entry in entries if entry.is_dir()]
-    if all(entry.name.isdecimal() for entry in folders):
-        folders.sort(key=lambda entry: int(entry.name))  # so that class 10 comes after 9, not after 1
-    return folders, [entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()]
+    # So that class 10 comes after 9, not after 1.
+    folders.sort(key=(lambda name: (int(name), name)) if all(name.isdecimal() for name in folders) else None)
+    return folders, sorted(files)
 
 
-def _samples_of_class(folder: Path, where: str) -> list[Path]:
-    subfolders, paths = _listing(folder, where)
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 (a Path for each of many names is slow)
+
+
+def _samples_of_class(folder: Path, where: str) -> list[str]:
+    subfolders, files = _listing(folder, where)
     if subfolders:
         raise DataError(f"{where}: holds subfolders; a class's folder holds its samples only")
-    return paths
+    return files
 
 
 def _reader(where: str, suffixes: set[str], spec: InputSpec) -> Callable[[Path, str], NDArray[Any]]:

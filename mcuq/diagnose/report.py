@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mcuq.board_facts import Board
 from mcuq.compile import QuantizedModel
-from mcuq.dataset import Dataset
+from mcuq.dataset import Sample, spread_samples
 from mcuq.diagnose.advice import Advice, advise
 from mcuq.diagnose.histogram import Histogram, coarser, histogram_of
 from mcuq.diagnose.layers import LayerNoise, measure_layers
@@ -28,11 +28,11 @@ MOST_SAMPLES = 128
 class LayerDiagnosis:
     """One layer: its errors as SQNR in dB, its size, its distributions and what to do about it.
 
-    `impact_db`: of the model's output where this layer alone is quantized. `alone_db` and `cosine`: of the layer's output
-    then. `accumulated_db`: of its output in the whole quantized model. `inputs_db`, `weights_db` (None without weights),
-    `rounding_db`: of its output where only its inputs, its weights, its output are quantized. `worst_channel` has the
-    least SQNR alone, `worst_channel_db`. `clipped` is the share of its output's values outside its range. Bytes are of
-    weights, biases, multipliers and tables, in float and as emitted.
+    `impact_db`: of the model's output where this layer alone is quantized. `alone_db` and `cosine`: of the layer's
+    output then. `accumulated_db`: of its output in the whole quantized model. `inputs_db`, `weights_db` (None without
+    weights), `rounding_db`: of its output where only its inputs, its weights, its output are quantized.
+    `worst_channel` has the least SQNR alone, `worst_channel_db`. `clipped` is the share of its output's values outside
+    its range. Bytes are of weights, biases, multipliers and tables, in float and as emitted.
     """
 
     name: str
@@ -58,7 +58,7 @@ class LayerDiagnosis:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`layers`: the worst first. `sqnr_db` is that of `output` (of the logits, where a Softmax follows) over `samples`."""
+    """`layers`: the worst first. `sqnr_db` is that of `output` (the logits, where a Softmax follows) over `samples`."""
 
     output: str
     samples: int
@@ -69,14 +69,14 @@ class Diagnosis:
 def diagnose_model(
     quantized: QuantizedModel,
     board: Board,
-    dataset: Dataset,
+    samples: Iterable[Sample],
     optimize: Goal = "balanced",
     tick: Callable[[int], None] = lambda samples: None,
 ) -> Diagnosis:
-    """Measure each layer over at most MOST_SAMPLES of the data set; `tick(samples)` after each batch."""
+    """Measure each layer over at most MOST_SAMPLES of the samples; `tick(samples)` after each batch of them."""
     graph = quantized.graph
-    used = dataset.spread(MOST_SAMPLES)
-    found = measure_layers(quantized.float_graph, graph, used.batches(BATCH), tick)
+    used = spread_samples(samples, MOST_SAMPLES)
+    found = measure_layers(quantized.float_graph, graph, _batches(used), tick)
     steps = {step.layer.output.name: step for step in lower(graph, board.cpu.features, optimize).steps}
     producers = graph.producers()
     layers = []
@@ -87,6 +87,12 @@ def diagnose_model(
     watched = logits_tensor(graph)
     last = next(noise for noise in reversed(found) if noise.layer.output.name == watched or watched in graph.inputs)
     return Diagnosis(watched, len(used), last.accumulated.sqnr_db, tuple(layers))
+
+
+def _batches(samples: Sequence[Sample]) -> Iterator[Sample]:
+    for start in range(0, len(samples), BATCH):
+        part = samples[start : start + BATCH]
+        yield {name: np.stack([sample[name] for sample in part]) for name in part[0]}
 
 
 def _producers(graph: Graph, noise: LayerNoise, producers: dict[str, Node]) -> tuple[str, ...]:

@@ -1,26 +1,34 @@
 """Float Graph + calibration data -> int8 Graph."""
 
 from mcuq.quantize.apply import quantize_graph
-from mcuq.quantize.bias_correction import correct_biases
-from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
+from mcuq.quantize.bias_correction import MOST_SAMPLES, correct_biases
+from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.dtypes import insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
+from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
+from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
-from mcuq.quantize.ranges import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.scheme import NAMED, PORTS, Scheme, parse_scheme
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
 __all__ = [
     "DEFAULT_METHOD",
+    "FEWEST_SAMPLES",
     "METHODS",
+    "MOST_SAMPLES",
     "NAMED",
     "PORTS",
+    "UNKNOWN_ORIGIN",
     "UNPRUNED",
     "CalibrationMethod",
     "GivenQuantization",
+    "Origin",
     "Pruned",
+    "Range",
     "Scheme",
     "calibrate",
+    "collect",
     "correct_biases",
     "given_quantization",
     "input_specs",
@@ -29,5 +37,9 @@ __all__ = [
     "parse_scheme",
     "prune_graph",
     "quantize_graph",
+    "scaled_tensors",
     "synthetic_dataset",
+    "trained_outputs",
+    "trained_twin",
+    "widened",
 ]

@@ -10,11 +10,14 @@ from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.convert import Convert
 from mcuq.quantize.groups import given_quants, scale_groups
-from mcuq.quantize.ranges import CalibrationMethod, RangeCollector
+from mcuq.quantize.method import CalibrationMethod
+from mcuq.quantize.ranges import INT8_LEVELS, RangeCollector
 from mcuq.tensor import Array
 
 # Chosen by measurement on the reference networks: see docs/accuracy.md.
 DEFAULT_METHOD = CalibrationMethod("percentile", 99.999)
+# Fewer leave out what other inputs reach.
+FEWEST_SAMPLES = 10
 
 Range = tuple[float, float]
 
@@ -24,35 +27,43 @@ def calibrate(
     samples: Iterable[Mapping[str, Array]],
     method: CalibrationMethod = DEFAULT_METHOD,
     progress: Callable[[], None] = lambda: None,
+    levels: Mapping[str, int] | None = None,
 ) -> dict[str, Range]:
     """Range of each tensor with a scale of its own, by name, over float32 samples of the graph's inputs.
 
     Memory does not grow with the number of samples: each tensor has one histogram. `progress` is called after
-    each sample. Raises QuantizationError for a tensor that has the same value throughout, as its range cannot
-    be known.
+    each sample. `levels` is the number of integers of each tensor that has not 256. Raises QuantizationError for a
+    tensor that has the same value throughout, as its range cannot be known.
     """
-    names = scaled_tensors(graph)
-    collectors = {name: RangeCollector(name) for name in names}
-    computed = [name for name in names if name not in graph.inputs]
+    collectors = collect(graph, samples, progress, method.averaging)
+    counts = levels or {}
+    return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in collectors.items()}
+
+
+def collect(
+    graph: Graph,
+    samples: Iterable[Mapping[str, Array]],
+    progress: Callable[[], None] = lambda: None,
+    averaging: float = DEFAULT_METHOD.averaging,
+) -> dict[str, RangeCollector]:
+    """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
+    collectors = {name: RangeCollector(name, averaging=averaging) for name in scaled_tensors(graph)}
+    computed = [name for name in collectors if name not in graph.inputs]
     model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
-    extremes: dict[str, Range] = {}
     count = 0
     for sample in samples:
         values = {**sample, **model.run(sample, computed)}
         for name, collector in collectors.items():
             collector.update(values[name])
-            low, high = float(values[name].min()), float(values[name].max())
-            seen = extremes.get(name, (low, high))
-            extremes[name] = (min(low, seen[0]), max(high, seen[1]))
         count += 1
         progress()
-    for name, (low, high) in extremes.items():
-        if low == high and (graph.tensors[name].elements > 1 or count > 1):
+    for name, collector in collectors.items():
+        if collector.is_constant and (graph.tensors[name].elements > 1 or count > 1):
             raise QuantizationError(
-                f"tensor '{name}': is {low:g} throughout the {count} calibration sample{'s' * (count != 1)}, so its "
-                "range cannot be known; give calibration data that varies"
+                f"tensor '{name}': is {collector.minimum:g} throughout the {count} calibration sample"
+                f"{'s' * (count != 1)}, so its range cannot be known; give calibration data that varies"
             )
-    return {name: collector.range(method) for name, collector in collectors.items()}
+    return collectors
 
 
 def scaled_tensors(graph: Graph) -> list[str]:

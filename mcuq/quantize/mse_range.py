@@ -1,68 +1,37 @@
-"""Finds the range whose 8-bit quantization errs least over a histogram, for ranges.py."""
+"""Finds the range whose quantization errs least over a histogram, for ranges.py."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-
-# Every fraction of the whole range down to 1/1024, where a 2048-bin histogram ends, in steps of a cube root
-# of two; then, around the best so far, two finer steps.
-_COARSE = 2.0 ** (-np.arange(31) / 3)
-_FINE = (2.0 ** (np.arange(-6, 7) / 18), 2.0 ** (np.arange(-4, 5) / 72))
-# A narrower range must be better by more than float rounding, so that ties go to the wider one everywhere.
-_TIE = 1e-9
+from mcuq.quantize.range_search import Counts, Floats, cheapest_range
 
 
-def least_error_range(edges: Floats, counts: NDArray[np.int64], low: float, high: float) -> tuple[float, float]:
+def least_error_range(edges: Floats, counts: Counts, low: float, high: float, levels: int) -> tuple[float, float]:
     """Return the (low', high') within low <= low' <= 0 <= high' <= high that `expected_error` is least for.
 
-    `edges` (n + 1,) and `counts` (n,) are the histogram; low < high. A side that is 0 stays 0. The search is
-    joint: both sides shrink together, then each in turn, in ever finer steps.
+    `edges` (n + 1,) and `counts` (n,) are the histogram; low < high. A side that is 0 stays 0.
     """
-
-    def best(lows: Floats, highs: Floats) -> tuple[float, float]:
-        lows, highs = np.broadcast_arrays(lows, highs)
-        widest_first = np.argsort(lows - highs, kind="stable")
-        lows, highs = lows[widest_first], highs[widest_first]
-        errors = expected_error(edges, counts, lows, highs)
-        k = int(np.argmax(errors <= errors.min() * (1 + _TIE)))
-        return float(lows[k]), float(highs[k])
-
-    found = best(low * _COARSE, high * _COARSE)
-    for factors in (_COARSE, _COARSE, *_FINE):
-        # A coarse step starts from the whole side, a fine one from the best so far.
-        if high > 0:
-            start = high if factors is _COARSE else found[1]
-            found = best(np.array(found[0]), _candidates(start * factors, found[1], high))
-        if low < 0:
-            start = low if factors is _COARSE else found[0]
-            found = best(-_candidates(-start * factors, -found[0], -low), np.array(found[1]))
-    return found
+    return cheapest_range(low, high, lambda lows, highs: expected_error(edges, counts, lows, highs, levels))
 
 
-def _candidates(values: Floats, current: float, limit: float) -> Floats:
-    candidates: Floats = np.minimum(np.append(values, current), limit)
-    return candidates
-
-
-def expected_error(edges: Floats, counts: NDArray[np.int64], lows: Floats, highs: Floats) -> Floats:
+def expected_error(edges: Floats, counts: Counts, lows: Floats, highs: Floats, levels: int) -> Floats:
     """Return the mean squared error (k,) of quantizing to each range (lows[i], highs[i]), both (k,).
 
-    scale = (high - low) / 255, zero_point = round(-128 - low / scale), levels -128..127, and values evenly
-    spread within each bin. With u = value / scale and n(u) the level nearest to it, clamped, the integral of
-    (u - n(u))^2 is n/12 + (u - n)^3 / 3, through rounding and clipping alike, so the error is exact under
-    that one assumption, however few bins a step covers.
+    scale = (high - low) / (levels - 1), zero_point = round(q_min - low / scale), integers q_min = -levels / 2 to
+    levels / 2 - 1, and values evenly spread within each bin. With u = value / scale and n(u) the integer nearest
+    to it, clamped, the integral of (u - n(u))^2 is n/12 + (u - n)^3 / 3, through rounding and clipping alike, so
+    the error is exact under that one assumption, however few bins a step covers.
     """
-    scales = (highs - lows) / 255
-    zero_points = np.rint(-128 - lows / scales)
+    q_min, q_max = -(levels // 2), levels // 2 - 1
+    scales = (highs - lows) / (levels - 1)
+    zero_points = np.rint(q_min - lows / scales)
     u = edges / scales[:, None]
-    levels = np.rint(u)
-    np.clip(levels, (-128 - zero_points)[:, None], (127 - zero_points)[:, None], out=levels)
-    u -= levels
-    levels /= 12
-    levels += u * u * u / 3
+    nearest = np.rint(u)
+    np.clip(nearest, (q_min - zero_points)[:, None], (q_max - zero_points)[:, None], out=nearest)
+    u -= nearest
+    nearest /= 12
+    nearest += u * u * u / 3
     density = counts / (np.diff(edges) * max(int(counts.sum()), 1))
-    error: Floats = np.diff(levels, axis=1) @ density * scales**3
+    error: Floats = np.diff(nearest, axis=1) @ density * scales**3
     return error

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcuq.errors import QuantizationError, did_you_mean
+from mcuq.errors import QuantizationError
+from mcuq.quantize.entropy_range import least_divergence_range
+from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.mse_range import least_error_range
 
-METHODS = ("minmax", "percentile", "mse")
+INT8_LEVELS = 256
 
 # Below 2^-126 a bin width has no float32 reciprocal; 2^-126 is float32's smallest normal number.
 _SMALLEST_EXPONENT = -126
@@ -19,60 +20,22 @@ _SMALLEST_EXPONENT = -126
 _BLOCK_VALUES = 1 << 16
 
 
-@dataclass(frozen=True)
-class CalibrationMethod:
-    """How a range is chosen from the values seen; `percentile` counts for the method of that name only."""
-
-    name: str
-    percentile: float = 99.999
-
-    def __post_init__(self) -> None:
-        """Raise QuantizationError for an unknown name, or a percentile outside 50..100."""
-        if self.name not in METHODS:
-            raise QuantizationError(
-                f"calibration '{self.name}': unknown method; "
-                "use 'minmax', 'mse', 'percentile' or 'percentile:99.99'" + did_you_mean(self.name, METHODS)
-            )
-        # Below 50 is always a fraction given for a percentage: 0.999 would drop 99 values in 100.
-        if not 50 <= self.percentile <= 100:
-            raise QuantizationError(
-                f"calibration '{self}': percentile {self.percentile:g} is not between 50 and 100; "
-                "give the percentage of values to keep, such as 99.99"
-            )
-
-    def __str__(self) -> str:
-        return f"percentile:{self.percentile!r}" if self.name == "percentile" else self.name
-
-
-def parse_method(text: str) -> CalibrationMethod:
-    """Read "minmax", "percentile", "percentile:99.99" or "mse".
-
-    Raises QuantizationError for anything else. `parse_method(str(method)) == method`.
-    """
-    name, colon, parameter = text.partition(":")
-    if not colon or name not in METHODS:
-        return CalibrationMethod(name)
-    if name != "percentile":
-        raise QuantizationError(f"calibration '{text}': '{name}' takes no parameter; use '{name}'")
-    try:
-        return CalibrationMethod(name, float(parameter))
-    except ValueError:
-        raise QuantizationError(
-            f"calibration '{text}': '{parameter}' is not a number; use a percentage, as in 'percentile:99.99'"
-        ) from None
-
-
 class RangeCollector:
-    """Exact minimum, exact maximum and a histogram of all values of one tensor.
+    """Exact minimum and maximum, their averages over the samples, and a histogram of all values of one tensor.
 
     The histogram's bins are [k * 2^e, (k + 1) * 2^e) for integers k, so zero is always an edge. `e` is the
     smallest, from -126, for which zero and all values span at most `bins` bins. It only ever grows, and growing
     it by one adds up pairs of whole bins, so the counts depend on the values alone, not on their order or chunks.
     Memory is 16 * bins bytes.
+
+    The averages are exponential: with c = `averaging`, sample i of n weighs c * (1 - c)^(n - i), over the sum of all
+    weights, so that the first does not weigh more than the rest. Sources: Jacob et al., "Quantization and Training of
+    Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018, section 3.1; Kingma and Ba, "Adam",
+    ICLR 2015, section 3, for the sum of the weights. Later samples count more, so their order matters.
     """
 
-    def __init__(self, name: str = "", bins: int = 2048) -> None:
-        """Start with no values; `name` is the tensor's, for errors; `bins` is even."""
+    def __init__(self, name: str = "", bins: int = 2048, averaging: float = 0.01) -> None:
+        """Start with no values; `name` is the tensor's, for errors; `bins` is even; 0 < averaging <= 1."""
         if bins < 2 or bins % 2:
             raise ValueError(f"bins must be even and positive, got {bins}")
         self.name = name
@@ -80,12 +43,16 @@ class RangeCollector:
         self._bins = bins
         self._min = math.inf
         self._max = -math.inf
+        self._zeros = 0
+        self._averaging = averaging
+        # Of min(0, lowest), of max(0, highest), and of the weights.
+        self._averages = np.zeros(3)
         self._exponent = _SMALLEST_EXPONENT
         # counts[bins + k] belongs to bin k, for k in -bins..bins-1.
         self._counts: NDArray[np.int64] = np.zeros(2 * bins, np.int64)
 
     def update(self, values: ArrayLike) -> None:
-        """Add values of any shape, taken as float32.
+        """Add the values of one sample, of any shape, taken as float32.
 
         Raises QuantizationError where any is NaN or Inf; the collector is then as before the call.
         """
@@ -104,32 +71,64 @@ class RangeCollector:
         self._min = min(self._min, low + 0.0)
         self._max = max(self._max, high + 0.0)
         self.values_seen += flat.size
+        self._zeros += flat.size - int(np.count_nonzero(flat))
+        self._averages += self._averaging * (np.array([min(low, 0.0), max(high, 0.0), 1.0]) - self._averages)
         self._widen()
         self._count(flat)
 
-    def range(self, method: CalibrationMethod) -> tuple[float, float]:
+    @property
+    def is_constant(self) -> bool:
+        """Whether all values so far are one and the same."""
+        return self._min == self._max
+
+    @property
+    def minimum(self) -> float:
+        """The least value so far."""
+        return self._min
+
+    def range(self, method: CalibrationMethod, levels: int = INT8_LEVELS) -> tuple[float, float]:
         """Return (low, high) with min(0, minimum) <= low <= 0 <= high <= max(0, maximum).
 
         - "minmax": all values.
+        - "moving_average": the averages of each sample's lowest and highest value, zero included.
         - "percentile": the central `percentile` percent, dropping (100 - percentile) / 2 percent at each end,
           as onnxruntime's asymmetric percentile calibration does; values are taken as evenly spread within a
           bin, which is at most about 2 / bins of the whole range wide.
-        - "mse": the least mean squared error of 8-bit asymmetric quantization; see `least_error_range`.
+        - "mse": the least mean squared error of asymmetric quantization to `levels` integers; see `expected_error`.
+        - "entropy": the least KL divergence of the same; see `divergence`.
 
-        Both are 0.0 where all values were zero. Raises QuantizationError where there were no values.
+        With more levels than bins, as int16 has, a histogram cannot tell what a narrower range gains, which is little:
+        "mse" and "entropy" then are "minmax".
+
+        Both are 0.0 where all values were zero. Raises QuantizationError where there were no values, and ValueError
+        where `method` averages otherwise than this collector.
         """
         if self.values_seen == 0:
             raise QuantizationError(f"{self._where()}: calibration saw no values; give at least one sample")
         low, high = min(self._min, 0.0), max(self._max, 0.0)
-        if method.name == "minmax" or low == high:
-            return low, high
-        edges, counts = self.histogram()
-        if method.name == "percentile":
-            dropped = (100 - method.percentile) / 200
-            found = _quantile(edges, counts, dropped), -_quantile(-edges[::-1], counts[::-1], dropped)
-        else:
-            found = least_error_range(edges, counts, low, high)
+        found = low, high
+        if low < high:
+            if method.name == "moving_average":
+                found = self._averaged_range(method)
+            elif method.name == "percentile":
+                found = self._percentile_range(method)
+            elif method.name == "mse" and levels <= self._bins:
+                found = least_error_range(*self.histogram(), low, high, levels)
+            elif method.name == "entropy" and levels <= self._bins:
+                found = least_divergence_range(*self.histogram(), self._zeros, low, high, levels)
         return min(max(found[0], low), 0.0) + 0.0, max(min(found[1], high), 0.0) + 0.0  # never -0.0
+
+    def _averaged_range(self, method: CalibrationMethod) -> tuple[float, float]:
+        if method.averaging != self._averaging:
+            raise ValueError(f"collected with an averaging constant of {self._averaging:g}, not {method.averaging:g}")
+        low, high, weight = self._averages.tolist()
+        # Many zeros at the end can make all that came before vanish.
+        return (low / weight, high / weight) if low < high else (self._min, self._max)
+
+    def _percentile_range(self, method: CalibrationMethod) -> tuple[float, float]:
+        edges, counts = self.histogram()
+        dropped = (100 - method.percentile) / 200
+        return _quantile(edges, counts, dropped), -_quantile(-edges[::-1], counts[::-1], dropped)
 
     def _where(self) -> str:
         return f"tensor '{self.name}'" if self.name else "tensor"

@@ -15,12 +15,13 @@ def input_specs(graph: Graph) -> tuple[InputSpec, ...]:
     return tuple(InputSpec(name, graph.tensors[name].shape) for name in graph.inputs)
 
 
-def synthetic_dataset(graph: Graph) -> Dataset:
-    """The same 16 samples each time: one half normal with deviation 1, one half uniform in [0, 1]."""
+def synthetic_dataset(graph: Graph, gain: float = 1.0) -> Dataset:
+    """The same 16 samples each time: one half normal with deviation `gain`, one half uniform in [0, gain]."""
     rng = np.random.default_rng(0)
     specs = input_specs(graph)
     arrays = {
-        spec.name: np.concatenate(
+        spec.name: gain
+        * np.concatenate(
             [rng.normal(size=(SAMPLES // 2, *spec.shape)), rng.uniform(size=(SAMPLES // 2, *spec.shape))]
         ).astype(np.float32)
         for spec in specs

@@ -47,7 +47,7 @@ def with_corners(graph: Graph) -> dict[str, Array]:
 def test_conversion_on_the_host_gives_the_simulators_bits(x: str, y: str) -> None:
     for seed in (0, 1, 4, 13):
         graph = conversion(x, y, seed)
-        model = assemble(graph, load_board("cortex-m4"), "conversion", b"", 0)
+        model = assemble(graph, load_board("cortex-m4"), "conversion", b"")
         report = check_bits(model, iter([with_corners(graph)]), "host")
         assert report.first_mismatch is None, graph.text()
         assert report.compared_bytes == 8 * graph.tensors["y"].size_bytes
@@ -57,7 +57,7 @@ def test_conversion_on_the_host_gives_the_simulators_bits(x: str, y: str) -> Non
 @pytest.mark.parametrize(("x", "y"), PAIRS)
 def test_conversion_on_an_emulated_cpu_gives_the_simulators_bits(x: str, y: str, board: str) -> None:
     graph = conversion(x, y, 3)
-    model = assemble(graph, load_board(board), "conversion", b"", 0)
+    model = assemble(graph, load_board(board), "conversion", b"")
     report = check_bits(model, iter([with_corners(graph)]), "emulator")
     assert report.first_mismatch is None, graph.text()
     assert report.compared_bytes == 8 * graph.tensors["y"].size_bytes

@@ -50,7 +50,7 @@ def layers(kind: str) -> Graph:
 
 def check(kind: str, goal: Goal, board: str, on: str) -> None:
     """Assert that every byte is the simulator's."""
-    model = assemble(layers(kind), load_board(board), "layers", b"", 0, optimize=goal)
+    model = assemble(layers(kind), load_board(board), "layers", b"", optimize=goal)
     report = check_bits(model, iter([random_inputs(model.graph, 4, SEED)]), on)
     assert report.first_mismatch is None, f"{model.graph.text()}{report.first_mismatch}"
     assert report.samples == 4

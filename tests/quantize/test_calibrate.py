@@ -13,8 +13,8 @@ from mcuq.ops.concat import Concat
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
-from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, scaled_tensors
-from mcuq.quantize.ranges import CalibrationMethod
+from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, collect, scaled_tensors
+from mcuq.quantize.method import CalibrationMethod
 from mcuq.tensor import Array
 
 MINMAX = CalibrationMethod("minmax")
@@ -155,3 +155,27 @@ def test_a_graph_that_only_moves_data_needs_the_range_of_its_input_alone() -> No
     builder = GraphBuilder("net")
     builder.outputs.append(builder.add(Reshape((4,)), [builder.input("x", (1, 4))], "y"))
     assert calibrate(builder.graph(), samples([1, -2, 3, 4]), MINMAX) == {"x": (-2.0, 4.0)}
+
+
+def test_one_run_serves_several_methods() -> None:
+    rng = np.random.default_rng(0)
+    data = [{"x": rng.normal(size=(1, 1000)).astype(np.float32)} for _ in range(5)]
+    graph = doubled((1, 1000))
+    collectors = collect(graph, data, averaging=0.5)
+    for method in (MINMAX, CalibrationMethod("mse"), CalibrationMethod("moving_average", averaging=0.5)):
+        assert calibrate(graph, data, method) == {name: c.range(method) for name, c in collectors.items()}
+
+
+def test_a_moving_average_counts_each_sample_once() -> None:
+    method = CalibrationMethod("moving_average", averaging=0.5)
+    found = calibrate(doubled(), samples([-3, 0, 0, 3], [-6, 0, 0, 0]), method)
+    assert found["x"] == pytest.approx((-(3 * 1 + 6 * 2) / 3, 3 * 1 / 3))
+
+
+def test_tensors_may_have_other_numbers_of_levels() -> None:
+    rng = np.random.default_rng(0)
+    data = [{"x": rng.standard_t(3, size=(1, 1000)).astype(np.float32)} for _ in range(5)]
+    graph, method = doubled((1, 1000)), CalibrationMethod("mse")
+    found = calibrate(graph, data, method, levels={"x": 65536})
+    assert found["x"] == calibrate(graph, data, MINMAX)["x"]
+    assert found["total"] == calibrate(graph, data, method)["total"] != calibrate(graph, data, MINMAX)["total"]

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mcuq.errors import QuantizationError
+from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.mse_range import expected_error
-from mcuq.quantize.ranges import CalibrationMethod, RangeCollector, parse_method
+from mcuq.quantize.ranges import RangeCollector
 
 MINMAX = CalibrationMethod("minmax")
 MSE = CalibrationMethod("mse")
-METHODS = [MINMAX, MSE, CalibrationMethod("percentile", 99.0), CalibrationMethod("percentile")]
+ENTROPY = CalibrationMethod("entropy")
+AVERAGE = CalibrationMethod("moving_average")
+METHODS = [MINMAX, MSE, ENTROPY, CalibrationMethod("percentile", 99.0), CalibrationMethod("percentile")]
 
 # Magnitudes across all of float32, so that the bins' width grows in jumps of any size.
 WIDE = st.builds(
@@ -40,12 +43,12 @@ def collected(*chunks: np.ndarray) -> RangeCollector:
     return collector
 
 
-def quantization_error(values: np.ndarray, low: float, high: float) -> float:
-    """The mean squared error of really quantizing `values` to int8 over low..high."""
+def quantization_error(values: np.ndarray, low: float, high: float, levels: int = 256) -> float:
+    """The mean squared error of really quantizing `values` to so many integers over low..high."""
     values = values.astype(np.float64)
-    scale = (high - low) / 255
-    zero_point = np.rint(-128 - low / scale)
-    q = np.clip(np.rint(values / scale) + zero_point, -128, 127)
+    scale = (high - low) / (levels - 1)
+    zero_point = np.rint(-(levels // 2) - low / scale)
+    q = np.clip(np.rint(values / scale) + zero_point, -(levels // 2), levels // 2 - 1)
     return float(np.mean(((q - zero_point) * scale - values) ** 2))
 
 
@@ -97,7 +100,7 @@ def test_minmax_is_numpys_with_zero_included(values):
 def test_every_range_includes_zero_and_stays_within_minmax(values):
     collector = collected(values)
     minimum, maximum = collector.range(MINMAX)
-    for method in METHODS:
+    for method in [*METHODS, AVERAGE]:
         low, high = collector.range(method)
         assert minimum <= low <= 0 <= high <= maximum
         assert not (low == high and minimum < maximum)
@@ -148,13 +151,14 @@ def test_mse_halves_the_error_where_one_value_in_a_million_is_far_out(name):
 
 @pytest.mark.parametrize("name", ["normal", "relu", "long upper tail"])
 @pytest.mark.parametrize("fraction", [1.0, 0.5, 0.05])
-def test_the_expected_error_is_the_real_one(name, fraction):
+@pytest.mark.parametrize("levels", [256, 16])
+def test_the_expected_error_is_the_real_one(name, fraction, levels):
     values = drawn(name, 200_000)
     values = values[values != 0]  # so many of one value are no even spread within a bin
     low, high = (fraction * bound for bound in collected(values).range(MINMAX))
     counts, edges = np.histogram(values.astype(np.float64), 2048)
-    estimate = expected_error(edges, counts, np.array([low]), np.array([high]))
-    np.testing.assert_allclose(estimate, quantization_error(values, low, high), rtol=0.02)
+    estimate = expected_error(edges, counts, np.array([low]), np.array([high]), levels)
+    np.testing.assert_allclose(estimate, quantization_error(values, low, high, levels), rtol=0.02)
 
 
 @pytest.mark.parametrize("percentile", [90.0, 99.0, 99.9])
@@ -185,14 +189,14 @@ def test_negated_values_have_the_negated_percentile_range(values):
     assert collected(values).range(method) == pytest.approx((-high, -low), abs=bin_width, rel=0)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", [*METHODS, AVERAGE], ids=str)
 def test_values_that_are_all_zero_have_the_range_zero(method):
     low, high = collected(np.array([0.0, -0.0], np.float32)).range(method)
     assert (low, high) == (0, 0)
     assert not np.signbit([low, high]).any()
 
 
-@pytest.mark.parametrize("method", [MINMAX, MSE, CalibrationMethod("percentile", 100.0)], ids=str)
+@pytest.mark.parametrize("method", [MINMAX, AVERAGE, MSE, ENTROPY, CalibrationMethod("percentile", 100.0)], ids=str)
 @pytest.mark.parametrize("value", [3.0, -3.0, 1e-45, -1e-45, 1e-39, 3e38, -3e38])
 def test_a_constant_reaches_from_zero_to_itself(method, value):
     value = float(np.float32(value))
@@ -202,7 +206,7 @@ def test_a_constant_reaches_from_zero_to_itself(method, value):
 
 
 def test_a_relu_output_keeps_zero_as_its_lower_end():
-    for method in METHODS:
+    for method in [*METHODS, AVERAGE]:
         low, high = collected(drawn("relu")).range(method)
         assert low == 0 < high
 
@@ -264,53 +268,54 @@ def test_an_odd_or_empty_histogram_is_a_mistake_of_the_caller(bins):
         RangeCollector("t", bins)
 
 
-@pytest.mark.parametrize(
-    ("text", "method"),
-    [
-        ("minmax", MINMAX),
-        ("mse", MSE),
-        ("percentile", CalibrationMethod("percentile", 99.999)),
-        ("percentile:99.99", CalibrationMethod("percentile", 99.99)),
-        ("percentile:100", CalibrationMethod("percentile", 100)),
-    ],
-)
-def test_methods_are_read_from_text_and_written_back(text, method):
-    assert parse_method(text) == method
-    assert parse_method(str(method)) == method
+@pytest.mark.parametrize("averaging", [0.01, 0.3, 1.0])
+def test_a_moving_average_weighs_later_samples_more_and_the_first_no_more_than_it_should(averaging):
+    rng = np.random.default_rng(3)
+    samples = [np.sort(rng.normal(size=20)).astype(np.float32) for _ in range(50)]
+    collector = RangeCollector("t", averaging=averaging)
+    for sample in samples:
+        collector.update(sample)
+    weights = averaging * (1 - averaging) ** np.arange(49, -1, -1.0)
+    low, high = (np.average([s[end] for s in samples], weights=weights) for end in (0, -1))
+    found = collector.range(CalibrationMethod("moving_average", averaging=averaging))
+    assert found == pytest.approx((low, high))
 
 
-KNOWN = "unknown method; use 'minmax', 'mse', 'percentile' or 'percentile:99.99'"
+def test_a_moving_average_by_hand():
+    collector = RangeCollector("t", averaging=0.5)
+    for sample in ([-4.0, 2.0], [-2.0, 8.0], [1.0, 4.0]):
+        collector.update(sample)
+    # Weights 1/8, 2/8, 4/8; the last sample's lowest value, with zero, is 0.
+    low, high = (-4 * 1 - 2 * 2 + 0 * 4) / 7, (2 * 1 + 8 * 2 + 4 * 4) / 7
+    assert collector.range(CalibrationMethod("moving_average", averaging=0.5)) == pytest.approx((low, high))
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("minmx", f"calibration 'minmx': {KNOWN}; did you mean 'minmax'?"),
-        ("percentil:99", f"calibration 'percentil': {KNOWN}; did you mean 'percentile'?"),
-        ("entropy", f"calibration 'entropy': {KNOWN}"),
-        ("", f"calibration '': {KNOWN}"),
-        ("mse:3", "calibration 'mse:3': 'mse' takes no parameter; use 'mse'"),
-        (
-            "percentile:high",
-            "calibration 'percentile:high': 'high' is not a number; use a percentage, as in 'percentile:99.99'",
-        ),
-        (
-            "percentile:0.999",
-            "calibration 'percentile:0.999': percentile 0.999 is not between 50 and 100; "
-            "give the percentage of values to keep, such as 99.99",
-        ),
-        (
-            "percentile:101",
-            "calibration 'percentile:101.0': percentile 101 is not between 50 and 100; "
-            "give the percentage of values to keep, such as 99.99",
-        ),
-        (
-            "percentile:nan",
-            "calibration 'percentile:nan': percentile nan is not between 50 and 100; "
-            "give the percentage of values to keep, such as 99.99",
-        ),
-    ],
-)
-def test_methods_that_are_not_known_are_refused(text, message):
-    with pytest.raises(QuantizationError, match=f"^{re.escape(message)}$"):
-        parse_method(text)
+def test_a_moving_average_of_one_sample_is_minmax():
+    assert collected(drawn("laplace")).range(AVERAGE) == pytest.approx(collected(drawn("laplace")).range(MINMAX))
+
+
+def test_zeros_at_the_end_leave_a_moving_average_its_values():
+    collector = RangeCollector("t", averaging=1.0)
+    for sample in ([-1.0, 3.0], [0.0, 0.0]):
+        collector.update(sample)
+    assert collector.range(CalibrationMethod("moving_average", averaging=1.0)) == (-1, 3)
+
+
+def test_a_moving_average_that_was_not_collected_is_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match=r"^collected with an averaging constant of 0\.01, not 0\.5$"):
+        collected([1.0]).range(CalibrationMethod("moving_average", averaging=0.5))
+
+
+@pytest.mark.parametrize("method", [MSE, ENTROPY], ids=str)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_65536_levels_need_no_clipping(name, method):
+    collector = collected(drawn(name))
+    assert collector.range(method, levels=65536) == collector.range(MINMAX)
+
+
+@pytest.mark.parametrize("method", [MSE, ENTROPY], ids=str)
+@pytest.mark.parametrize("name", ["normal", "laplace", "heavy tails"])
+def test_fewer_levels_clip_more(name, method):
+    collector = collected(drawn(name))
+    widths = [high - low for low, high in (collector.range(method, levels) for levels in (16, 256, 65536))]
+    assert widths[0] < widths[1] <= widths[2]

@@ -1,0 +1,23 @@
+"""Where the scales of a quantized model come from: what its user must know of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`ranges`: "given" with a model that came quantized, "calibrated" on `samples` inputs (what was not given), or
+    "guessed" from the statistics of `batch_normalizations` and made-up inputs, so that accuracy is unknown.
+
+    `notes` are sentences for the user.
+    """
+
+    ranges: Literal["given", "calibrated", "guessed"] = "guessed"
+    samples: int = 0
+    batch_normalizations: int = 0
+    notes: tuple[str, ...] = ()
+
+
+UNKNOWN_ORIGIN = Origin()
