@@ -148,7 +148,7 @@ def quantize_model(
         integer = quantize_graph(graph, ranges, scheme)
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
     else:
-        data = _calibration_samples(graph, calibration)
+        data = calibration_samples(graph, calibration)
         samples = Spread(data, MOST_SAMPLES)
         tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
         integer = quantize_graph(graph, calibrate(graph, samples, method, tick), scheme)
@@ -230,7 +230,8 @@ def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Datase
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
 
 
-def _calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
+def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
+    """Samples for the graph's inputs from whatever may be given as calibration data."""
     return from_generator(data, input_specs(graph)) if is_source(data) else dataset_for(graph, cast(Data, data))
 
 

@@ -9,6 +9,7 @@ import click
 from mcuq.cli.boards import boards
 from mcuq.cli.compile import compile_
 from mcuq.cli.demo import demo
+from mcuq.cli.diagnose import diagnose
 from mcuq.cli.emulate import emulate_
 from mcuq.cli.flash import flash
 from mcuq.cli.inspect import inspect
@@ -47,5 +48,5 @@ def main() -> None:
     """
 
 
-for verb in (demo, boards, inspect, compile_, simulate, run, profile, emulate_, flash, validate):
+for verb in (demo, boards, inspect, compile_, diagnose, simulate, run, profile, emulate_, flash, validate):
     main.add_command(verb)

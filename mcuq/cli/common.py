@@ -153,3 +153,15 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
 def percent(share: float | None) -> str:
     """A share as a percentage, or a dash."""
     return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def decibels(value: float | None) -> str:
+    """A ratio in dB with one digit, or a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if math.isfinite(value) else ("exact" if value > 0 else "none")
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """The end of a long name, which says more than its beginning."""
+    return name if len(name) <= most else f"...{name[3 - most :]}"

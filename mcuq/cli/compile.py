@@ -20,32 +20,19 @@ from mcuq.cli.common import (
     progress,
     warn,
 )
-from mcuq.cli.options import optimize_option, parse_shapes, scheme_options, shape_option
+from mcuq.cli.options import calibration_options, optimize_option, parse_shapes, scheme_options, shape_option
 from mcuq.compile import compile_model
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import DEFAULT_METHOD, FEWEST_SAMPLES, METHODS, Scheme, parse_method
+from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Scheme
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
 @click.argument("model", type=click.Path())
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
-@click.option(
-    "--calibration",
-    type=click.Path(),
-    metavar="DATA",
-    help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
-)
+@calibration_options
 @click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]")
 @click.option("--name", metavar="ID", help="Begins every C symbol.  [default: the model file's name]")
-@click.option(
-    "--calibrator",
-    default=str(DEFAULT_METHOD),
-    show_default=True,
-    metavar="METHOD",
-    help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
-    "moving_average:0.05 the weight of each new sample).",
-)
 @click.option(
     "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
 )
@@ -61,7 +48,7 @@ def compile_(
     calibration: str | None,
     output: str | None,
     name: str | None,
-    calibrator: str,
+    method: CalibrationMethod,
     export_qdq: bool,
     no_prune: bool,
     scheme: Scheme,
@@ -85,7 +72,7 @@ def compile_(
             board,
             calibration,
             name,
-            parse_method(calibrator),
+            method,
             parse_shapes(shapes),
             ticker,
             prune=not no_prune,
@@ -124,7 +111,7 @@ def compile_(
     if compiled.origin.ranges == "given":
         console.print("  ranges  those of the quantized model", markup=False)
     elif compiled.origin.ranges == "calibrated":
-        console.print(f"  ranges  from {compiled.origin.samples} samples, {calibrator}", markup=False)
+        console.print(f"  ranges  from {compiled.origin.samples} samples, {method}", markup=False)
     if footprint.compiler is not None:
         console.print(_choices(choices, compiled.optimize))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)

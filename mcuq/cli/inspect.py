@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from mcuq.cli.common import json_option, out, print_json
+from mcuq.cli.common import json_option, out, print_json, shortened
 from mcuq.cli.options import parse_shapes, shape_option
 from mcuq.inspect import Inspection, inspect_model
 
@@ -62,7 +62,7 @@ def _quantization(found: Inspection) -> Iterator[str]:
         ("needs calibration data", given.calibrated),
     ):
         if names:
-            yield f"    {title}: {', '.join(map(_short, names))}"
+            yield f"    {title}: {', '.join(map(shortened, names))}"
 
 
 def _layers(found: Inspection) -> Table:
@@ -71,13 +71,8 @@ def _layers(found: Inspection) -> Table:
     table.add_column("MACs", f"{found.macs:,}", justify="right")
     table.add_column("parameters", f"{found.parameters:,}", justify="right")
     for layer in found.layers:
-        table.add_row(_short(layer.name), layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
+        table.add_row(shortened(layer.name), layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
     return table
-
-
-def _short(name: str) -> str:
-    """The end of a long name, which says more than its beginning."""
-    return name if len(name) <= 40 else f"...{name[-37:]}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ import click
 
 from mcuq.errors import ModelError
 from mcuq.lower import GOALS
-from mcuq.quantize import NAMED, PORTS, parse_scheme
+from mcuq.quantize import DEFAULT_METHOD, METHODS, NAMED, PORTS, parse_method, parse_scheme
 
 
 def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
@@ -77,3 +77,27 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, scheme=scheme, **kwargs)
 
     return with_scheme
+
+
+def calibration_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--calibration and --calibrator; the command gets `calibration`, a path, and `method`, a CalibrationMethod."""
+
+    @click.option(
+        "--calibration",
+        type=click.Path(),
+        metavar="DATA",
+        help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
+    )
+    @click.option(
+        "--calibrator",
+        default=str(DEFAULT_METHOD),
+        show_default=True,
+        metavar="METHOD",
+        help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
+        "moving_average:0.05 the weight of each new sample).",
+    )
+    @wraps(command)
+    def with_method(*args: Any, calibrator: str, **kwargs: Any) -> Any:
+        return command(*args, method=parse_method(calibrator), **kwargs)
+
+    return with_method

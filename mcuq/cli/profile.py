@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mcuq.artifact import load
-from mcuq.cli.common import json_option, out, print_json
+from mcuq.cli.common import json_option, out, print_json, shortened
 from mcuq.compile import CompiledModel
 from mcuq.profile import Profile, profile_model
 
@@ -51,7 +51,7 @@ def _layers(found: Profile) -> Table:
     table.add_column("code", f"{found.code_bytes:,}", justify="right")
     table.add_column("weights", f"{found.constant_bytes:,}", justify="right")
     for layer in found.layers:
-        name = layer.name if len(layer.name) <= NAME_COLUMNS else f"...{layer.name[3 - NAME_COLUMNS :]}"
+        name = shortened(layer.name, NAME_COLUMNS)
         table.add_row(
             Text(name),
             layer.op,
