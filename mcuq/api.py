@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.boards import Board, board_names, load_board
+from mcuq.candidates import count_instructions
 from mcuq.compile import CompiledModel, Data, dataset_for
 from mcuq.footprint import Choice, measure_choices
 from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
 from mcuq.tensor import Array
-from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy, probe_inputs
+from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,4 @@ def compare(model: CompiledModel, count: bool = True) -> tuple[Choice, ...]:
     Instructions are those of one made-up inference on the emulated board, as `profile` counts them; every choice is
     None in what its board cannot tell. Raises BuildError where an emulator is missing.
     """
-    return measure_choices(model, _count_instructions if count and model.board.cpu.is_emulated else None)
-
-
-def _count_instructions(model: CompiledModel) -> int | None:
-    """Those of the first random one of the probe inputs."""
-    probe = {name: x[2:3] for name, x in probe_inputs(model.graph).items()}
-    return check_bits(model, iter([probe])).instructions
+    return measure_choices(model, count_instructions if count and model.board.cpu.is_emulated else None)

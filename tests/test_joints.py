@@ -39,6 +39,7 @@ STAGES = (
     ("firmware",),
     ("emulate", "device"),
     ("artifact", "validate", "footprint", "esp_idf"),
+    ("candidates",),
     ("api", "demo", "profile", "diagnose"),
     ("__init__", "cli"),
 )

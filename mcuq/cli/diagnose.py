@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from mcuq.boards import load_board
+from mcuq.candidates import Candidate, Figures, Workbench
+from mcuq.cli.candidates import candidates_json, candidates_table
 from mcuq.cli.common import decibels, json_option, out, print_json, progress, shortened
 from mcuq.cli.options import calibration_options, parse_shapes, scheme_options, shape_option
-from mcuq.compile import calibration_samples, quantize_model
+from mcuq.compile import calibration_samples, model_identifier, quantize_model
 from mcuq.diagnose.histogram import Histogram
+from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
-from mcuq.errors import DataError
-from mcuq.quantize import CalibrationMethod, Scheme
+from mcuq.errors import ArtifactError, DataError
+from mcuq.quantize import CalibrationMethod, Scheme, scheme_toml
 
 SHOWN = 5
 
@@ -26,6 +30,10 @@ SHOWN = 5
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
 @calibration_options
 @click.option("--data", type=click.Path(), metavar="DATA", help="Inputs to measure on.  [default: --calibration]")
+@click.option("--fix", is_flag=True, help="Try remedies, and show what each gives and takes on the board.")
+@click.option(
+    "-o", "--output", type=click.Path(), metavar="DIR", help="Where --fix writes schemes.  [default: build/ID]"
+)
 @scheme_options
 @shape_option
 @json_option
@@ -35,6 +43,8 @@ def diagnose(
     calibration: str | None,
     method: CalibrationMethod,
     data: str | None,
+    fix: bool,
+    output: str | None,
     scheme: Scheme,
     shapes: tuple[str, ...],
     as_json: bool,
@@ -42,10 +52,11 @@ def diagnose(
     """Quantize the ONNX file MODEL as compile does, and measure the error that each layer adds.
 
     Layers are ranked by what quantizing them alone costs the model's output. All figures are signal to quantization
-    noise ratios, in dB: 6 dB are one bit.
+    noise ratios, in dB: 6 dB are one bit. With --fix remedies are tried: other calibrators, int16 activations of the
+    worst layers, the worst layer in float.
 
     \b
-    Example:  mcuq diagnose model.onnx --board cortex-m4 --calibration inputs.npz
+    Example:  mcuq diagnose model.onnx --board cortex-m4 --calibration inputs.npz --fix
     """
     measured = data or calibration
     if measured is None:
@@ -55,8 +66,20 @@ def diagnose(
         tick = ticker("measuring layers", None)
         samples = calibration_samples(quantized.float_graph, measured)
         found = diagnose_model(quantized, load_board(board), samples, tick=tick)
+        now = Candidate("as it is", scheme, method)
+        tried: dict[Candidate, Figures] = {}
+        if fix:
+            bench = Workbench(model, load_board(board), calibration or measured, measured, parse_shapes(shapes))
+            wanted = [now, *remedies(found, now)]
+            tick = ticker("trying remedies", len(wanted))
+            for candidate in wanted:
+                tried[candidate] = bench.measure(candidate)
+                tick()
+    folder = Path(output) if output else Path("build") / model_identifier(None, Path(model))
+    how = {candidate: _adopt(candidate, now, folder) for candidate in tried}
     if as_json:
-        print_json({"model": model, "board": board, **_json(found)})
+        remedied = [{**row, "options": o} for row, o in zip(candidates_json(tried), how.values(), strict=True)]
+        print_json({"model": model, "board": board, **asdict(found), "remedies": remedied})
         return
     console = out()
     console.print(f"{model}: {found.sqnr_db:.1f} dB at '{found.output}' over {found.samples} samples", markup=False)
@@ -65,6 +88,22 @@ def diagnose(
     for layer in found.layers[:SHOWN]:
         for line in _details(layer):
             console.print(line, markup=False)
+    if tried:
+        console.print(candidates_table("remedy", tried, how, tried[now]))
+
+
+def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
+    """The options for compile; a scheme of layers is written to a file in the folder."""
+    options = [f"--calibrator {candidate.method}"] if candidate.method != now.method else []
+    if candidate.scheme != now.scheme:
+        path = folder / f"{candidate.title.replace(' ', '_')}.toml"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(scheme_toml(candidate.scheme), encoding="utf-8")
+        except OSError as error:
+            raise ArtifactError(f"{path}: cannot be written: {error.strerror}; choose another folder with -o") from None
+        options.append(f"--scheme {path}")
+    return " ".join(options)
 
 
 def _table(found: Diagnosis) -> Table:
@@ -99,7 +138,3 @@ def _details(layer: LayerDiagnosis) -> Iterator[str]:
 
 def _histogram(found: Histogram) -> str:
     return f"{found.low:9.3g} {found.bars()} {found.high:<9.3g} range {found.clip_low:.3g} .. {found.clip_high:.3g}"
-
-
-def _json(found: Diagnosis) -> dict[str, object]:
-    return asdict(found)

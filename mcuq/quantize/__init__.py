@@ -9,12 +9,13 @@ from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
-from mcuq.quantize.scheme import NAMED, PORTS, Scheme, parse_scheme
+from mcuq.quantize.scheme import INT8_SCHEME, NAMED, PORTS, LayerScheme, Scheme, parse_scheme, scheme_toml
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
 __all__ = [
     "DEFAULT_METHOD",
     "FEWEST_SAMPLES",
+    "INT8_SCHEME",
     "METHODS",
     "MOST_SAMPLES",
     "NAMED",
@@ -23,6 +24,7 @@ __all__ = [
     "UNPRUNED",
     "CalibrationMethod",
     "GivenQuantization",
+    "LayerScheme",
     "Origin",
     "Pruned",
     "Range",
@@ -38,6 +40,7 @@ __all__ = [
     "prune_graph",
     "quantize_graph",
     "scaled_tensors",
+    "scheme_toml",
     "synthetic_dataset",
     "trained_outputs",
     "trained_twin",

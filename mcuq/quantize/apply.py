@@ -12,10 +12,8 @@ from mcuq.quantization import quant_for_range, with_dtype
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.groups import given_quants, scale_groups
-from mcuq.quantize.scheme import Scheme
+from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.tensor import Quant, Tensor
-
-INT8_SCHEME = Scheme()
 
 
 def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -54,7 +55,7 @@ class Scheme:
     """
 
     default: LayerScheme = LayerScheme()
-    layers: Mapping[str, LayerScheme] = field(default_factory=dict)
+    layers: Mapping[str, LayerScheme] = field(default_factory=dict, hash=False)
     input: str | None = None
     output: str | None = None
     per_channel: bool = True
@@ -72,6 +73,9 @@ class Scheme:
             if not any(fnmatchcase(name, pattern) for name in known):
                 hint = did_you_mean(pattern, known) or f"; layers: {', '.join(known)}"
                 raise QuantizationError(f'{where} [layers."{pattern}"]: no layer has this name{hint}')
+
+
+INT8_SCHEME = Scheme()
 
 
 def parse_scheme(text: str) -> Scheme:
@@ -106,6 +110,26 @@ def read_scheme(path: Path) -> Scheme:
     except tomllib.TOMLDecodeError as error:
         raise QuantizationError(f"{path.name}: is not TOML: {error}") from None
     return _scheme(path.name, values)
+
+
+def scheme_toml(scheme: Scheme) -> str:
+    """The text of a file that `read_scheme` reads as this scheme."""
+
+    def own(layer: LayerScheme) -> list[str]:
+        return [f'weights = "{layer.weights}"', f'activations = "{layer.activations}"']
+
+    lines = own(scheme.default)
+    lines += [f'{key} = "{value}"' for key in ("input", "output") if (value := getattr(scheme, key)) is not None]
+    default = Scheme()
+    lines += [
+        f"{key} = {str(getattr(scheme, key)).lower()}"
+        for key in _SWITCHES
+        if getattr(scheme, key) != getattr(default, key)
+    ]
+    for name, layer in scheme.layers.items():
+        # A JSON string is a basic string of TOML too.
+        lines += ["", f"[layers.{json.dumps(name, ensure_ascii=False)}]", *own(layer)]
+    return "\n".join(lines) + "\n"
 
 
 _SWITCHES = ("per_channel", "symmetric", "power_of_two")
