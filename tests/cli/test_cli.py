@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from onnx_models import model, node, saved
 
 from mcuq.cli import main
 from mcuq.resources import resource_dir
@@ -123,6 +124,37 @@ def test_compile_without_calibration_warns_loudly_on_stderr(tmp_path: Path) -> N
         "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images.\n"
     )
     assert json.loads(result.stdout)["calibration_samples"] == 0
+
+
+def test_compile_without_calibration_says_which_statistics_it_used(tmp_path: Path) -> None:
+    each = {name: np.ones(2, np.float32) for name in ("gamma", "beta", "mean", "var")}
+    nodes = [node("BatchNormalization", ["x", *each], "n"), node("Relu", ["n"], "y")]
+    path = str(saved(model(nodes, {"x": [1, 2, 4, 4]}, constants=each), tmp_path))
+    result = call("compile", path, "--board", "host", "-o", str(tmp_path / "out"))
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: no --calibration: ranges were guessed from the statistics of 1 BatchNormalization and made-up "
+        "inputs, so the accuracy is UNKNOWN. "
+        "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images.\n"
+    )
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 sample"), (9, "9 samples"), (10, None)])
+def test_compile_warns_of_few_samples(tmp_path: Path, count: int, text: str | None) -> None:
+    np.savez(tmp_path / "few.npz", x=np.load(CALIBRATION)["x"][:count])
+    few = str(tmp_path / "few.npz")
+    result = call("compile", MODEL, "--board", "host", "--calibration", few, "-o", str(tmp_path / "out"))
+    assert result.exit_code == 0
+    warning = f"warning: --calibration {few}: has {text} only; what other inputs reach beyond theirs is clipped. "
+    assert result.stderr == (f"{warning}Give about a hundred.\n" if text else "")
+
+
+@pytest.mark.parametrize("method", ["entropy", "moving_average:0.05"])
+def test_compile_takes_every_calibrator(tmp_path: Path, method: str) -> None:
+    arguments = ("--calibration", CALIBRATION, "--calibrator", method, "-o", str(tmp_path))
+    result = call("compile", MODEL, "--board", "host", *arguments)
+    assert result.exit_code == 0
+    assert f"  ranges  from 100 samples, {method}\n" in result.stdout
 
 
 def test_simulate_reports_accuracy_next_to_float(compiled: Path) -> None:

@@ -44,6 +44,11 @@ def test_one_half_is_normal_and_one_half_between_0_and_1() -> None:
     assert 0 <= uniform.min() < 0.01 < 0.99 < uniform.max() <= 1
 
 
+def test_a_gain_multiplies_all_of_them() -> None:
+    for plain, gained in zip(synthetic_dataset(two_inputs()), synthetic_dataset(two_inputs(), 64.0), strict=True):
+        np.testing.assert_array_equal(gained["a"], 64 * plain["a"])
+
+
 def test_a_model_without_data_is_calibrated_by_them() -> None:
     graph = two_inputs()
     ranges = calibrate(graph, synthetic_dataset(graph))
