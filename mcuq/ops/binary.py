@@ -50,17 +50,17 @@ class Binary(Clamped):
         return tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
-        """Constant operands as int8 over their own range."""
-        return tuple(_quantized_constant(t) if t.is_constant else t for t in layer.inputs)
+        """Constant operands over their own range, as integers of the output's type."""
+        return tuple(_quantized_constant(t, layer.output.dtype) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return tuple(i for i, t in enumerate(layer.inputs) if t.shape == layer.output.shape and not t.is_constant)
 
 
-def _quantized_constant(tensor: Tensor) -> Tensor:
+def _quantized_constant(tensor: Tensor, dtype: str) -> Tensor:
     values = tensor.values.astype(np.float64)
-    quant = quant_for_range(float(values.min()), float(values.max()))
-    return Tensor(tensor.name, tensor.shape, "int8", quant.quantize(values), quant)
+    quant = quant_for_range(float(values.min()), float(values.max()), dtype)
+    return Tensor(tensor.name, tensor.shape, dtype, quant.quantize(values), quant)
 
 
 def operands(layer: Layer) -> tuple[int, int]:

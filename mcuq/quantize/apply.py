@@ -53,7 +53,7 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping
                 constants.append(layer.op.value)
             if constants:
                 covered[name] = (float(min(constants)), float(max(constants)))
-        elif (quant := layer.op.output_quant(layer)) is not None:
+        elif (quant := layer.op.output_quant(layer, dtypes[name])) is not None:
             fixed[name] = quant
         else:
             covered[name] = layer.op.clip_range(*ranges[name])
