@@ -31,7 +31,7 @@ def requantize_long(acc: Array, requant: Requantization, zero_point: int, output
     part += (acc >> 31) * multiplier
     part >>= 1 + requant.shift
     part += zero_point
-    return np.clip(part, output_min, output_max).astype(np.int32)
+    return np.asarray(np.clip(part, output_min, output_max), np.int32)
 
 
 def requantize_sum(
@@ -71,7 +71,7 @@ def weighted_sum_wide(a: Array, b: Array, parameters: WideSum, output_min: int, 
     acc = a.astype(np.int64) * parameters.factor_a + b.astype(np.int64) * parameters.factor_b
     acc += 1 << (parameters.shift - 1)
     acc >>= parameters.shift
-    return np.clip(acc, output_min, output_max).astype(np.int32)
+    return np.asarray(np.clip(acc, output_min, output_max), np.int32)
 
 
 def interpolate(x: Array, pieces: Array, values: Array) -> Array:

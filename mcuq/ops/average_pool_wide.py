@@ -37,8 +37,7 @@ def lower_average_pool_wide(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     smallest, requant = op.requantization(layer)
     top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
     constants = WideAveragePoolConstants(
-        **window_constants(op.window, x, y),
-        **wide(op, layer, requant, op.bound(layer)),
+        **{**window_constants(op.window, x, y), **wide(op, layer, requant, op.bound(layer))},
         channels=x.shape[3],
         counted_top=-top,
         counted_left=-left,

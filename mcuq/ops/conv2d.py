@@ -133,9 +133,10 @@ def _call(constants: Conv2dConstants, layer: Layer, weight: Array, bias: Array, 
 class Conv2d(Clamped):
     """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
 
-    x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O); x and y of 8 or 16 bits, each as it likes. Largest error against the same sum of the
-    quantized operands: half a step, and of multiplier rounding 1e-4 steps in channels whose weight scale is at
-    least 2^-9 of the largest, 0.032 steps down to the smallest that there can be, 2^-18.
+    x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O); x and y of 8 or 16 bits, each as it likes.
+    Largest error against the same sum of the quantized operands: half a step, and of multiplier rounding 1e-4 steps in
+    channels whose weight scale is at least 2^-9 of the largest, 0.032 steps down to the smallest that there can be,
+    2^-18; 256 times that where y has 16 bits.
     """
 
     window: Window

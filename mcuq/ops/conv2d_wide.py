@@ -65,8 +65,7 @@ def _call(
     x, y = layer.inputs[0], layer.output
     bound, requant = accumulator_bound(layer), layer_requantization(layer)
     constants = kind(
-        **window_constants(op.window, x, y),
-        **wide(op, layer, requant, bound),
+        **{**window_constants(op.window, x, y), **wide(op, layer, requant, bound)},
         in_channels=x.shape[3],
         out_channels=y.shape[3],
         groups=op.groups,

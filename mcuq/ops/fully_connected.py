@@ -116,9 +116,9 @@ def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
 class FullyConnected(Clamped):
     """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
 
-    Largest error against the same sum of the quantized operands: half a step, and of multiplier rounding 1e-4
-    steps in channels whose weight scale is at least 2^-9 of the largest, 0.032 steps down to the smallest that
-    there can be, 2^-18.
+    x and y of 8 or 16 bits, each as it likes. Largest error against the same sum of the quantized operands: half a
+    step, and of multiplier rounding 1e-4 steps in channels whose weight scale is at least 2^-9 of the largest, 0.032
+    steps down to the smallest that there can be, 2^-18; 256 times that where y has 16 bits.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}

@@ -84,4 +84,4 @@ def wide_log_softmax(x: Array, layer: Layer) -> Array:
     logarithm = table[index] + (((table[index + 1] - table[index]) * fraction) >> 16)
     logarithm += (bits - 1 - EXPONENTIAL_BITS) * p.ln2
     q = ((1 << (p.shift - 1)) - distance * p.factor - (logarithm << p.spare)) >> p.shift
-    return np.clip(q, *layer.output.quantization.bounds).astype(np.int16)
+    return np.asarray(np.clip(q, *layer.output.quantization.bounds), np.int16)

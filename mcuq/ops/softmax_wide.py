@@ -31,7 +31,8 @@ class WideSoftmaxConstants(Constants):
 
 
 def exponential_tables(scale: float) -> tuple[Array, Array]:
-    """(coarse, fine), int32 (256) each, of `exponential`: exp(-scale * 256 * i) and exp(-scale * i), 30 fraction bits."""
+    """(coarse, fine), int32 (256) each, of `exponential`: exp(-scale * 256 * i) and exp(-scale * i), with 30
+    fraction bits."""
     i = np.arange(256.0)
     coarse, fine = (np.rint(np.exp(-scale * step * i) * 2.0**30).astype(np.int32) for step in (256.0, 1.0))
     return coarse, fine
@@ -44,8 +45,8 @@ def wide_exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
     """
     if layer.output.shape[-1] > MOST_CLASSES:
         raise QuantizationError(
-            f"{layer.where}: is over {layer.output.shape[-1]} classes, more than the {MOST_CLASSES} that int16 supports; "
-            "use int8 activations for it"
+            f"{layer.where}: is over {layer.output.shape[-1]} classes, more than the {MOST_CLASSES} that int16 "
+            "supports; use int8 activations for it"
         )
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     terms = exponential(distance, *exponential_tables(layer.inputs[0].scale)).astype(np.int64)
@@ -81,4 +82,4 @@ def wide_softmax(x: Array, layer: Layer) -> Array:
     # The rounding of the upper word nests in that of the shift.
     high = multiply_high(4 * terms, reciprocal).astype(np.int64)
     shift = bits - 15
-    return np.minimum((high + (1 << (shift - 1))) >> shift, GREATEST).astype(np.int16)
+    return np.asarray(np.minimum((high + (1 << (shift - 1))) >> shift, GREATEST), np.int16)

@@ -24,7 +24,8 @@ class InterpolateConstants(Constants):
 
 
 def straight_pieces(exact: Array) -> tuple[Array, Array]:
-    """(pieces int32 (256), values int32) of `interpolate`, from the outputs in steps, float64, for x of -32768 to 32768.
+    """The tables of `interpolate`, pieces int32 (256) and values int32, from the outputs for x of -32768 to 32768, in
+    steps, float64.
 
     Each upper byte of x has pieces of one length: the longest power of two for which all its results, rounded, are
     within 0.75 steps of the exact ones. Neighbours share the value between them.
