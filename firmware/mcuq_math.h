@@ -50,13 +50,14 @@ static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int presca
 static inline int32_t mcuq_requantize_wide(int32_t acc, int32_t multiplier, int prescale, int shift,
                                            int32_t zero_point, int32_t output_min, int32_t output_max)
 {
-    int64_t q;
     if (shift >= 1) {
         const int32_t high = mcuq_multiply_high(acc * (1 << prescale), multiplier);
-        q = (high + zero_point * (1 << shift) + ((1 << shift) >> 1)) >> shift;
-    } else {
-        q = (((int64_t)acc * multiplier + ((int64_t)1 << (31 + shift))) >> (32 + shift)) + zero_point;
+        const int32_t q = (high + zero_point * (1 << shift) + ((1 << shift) >> 1)) >> shift;
+        const int32_t low = q < output_min ? output_min : q;
+        return low > output_max ? output_max : low;
     }
+    const int64_t scaled = ((int64_t)acc * multiplier + ((int64_t)1 << (31 + shift))) >> (32 + shift);
+    const int64_t q = scaled + zero_point;
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 

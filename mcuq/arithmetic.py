@@ -18,6 +18,7 @@ from mcuq.tensor import Array
 INT32_MAX = 2**31 - 1
 MAX_SHIFT = 22  # keeps |zero_point << shift| <= 2^29
 MIN_SHIFT = -31
+MIN_LONG_SHIFT = -1  # of accumulators beyond int32: their products are added up from parts of 31 bits
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Requantization:
 def requantization(factors: Sequence[float], bound: int, where: str) -> Requantization:
     """Express positive real `factors` (input scale * weight scale / output scale) as integers.
 
-    `bound` is the largest magnitude of the accumulator. Raises QuantizationError for a factor that no shift
-    can express; `where` begins its text.
+    `bound` is the largest magnitude of the accumulator; beyond int32 the result is for `requantize_long`. Raises
+    QuantizationError for a factor that no shift can express; `where` begins its text.
     """
     largest = max(factors)
     if not 0 < largest < ldexp(1.0, 30):
@@ -49,6 +50,11 @@ def requantization(factors: Sequence[float], bound: int, where: str) -> Requanti
     shift = min(MAX_SHIFT, -1 - frexp(largest)[1])
     if round(ldexp(largest, 32 + shift)) > INT32_MAX:
         shift -= 1
+    if bound > INT32_MAX and shift < MIN_LONG_SHIFT:
+        raise QuantizationError(
+            f"{where}: requantization factor {largest:g} is outside (0, 1) for an accumulator that can reach {bound}; "
+            "check the calibration data"
+        )
     multiplier = tuple(round(ldexp(f, 32 + shift)) for f in factors)
     prescale = max(0, 1 - shift)
     if max(bound, 1) << prescale > INT32_MAX:

@@ -123,8 +123,8 @@ class Operator(ABC):
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         """Write the float meaning as ONNX nodes: what ONNX Runtime executes for calibration and tests."""
 
-    def output_quant(self, layer: Layer) -> Quant | None:
-        """The output's quantization where the operator fixes it; None: calibrate."""
+    def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
+        """The output's quantization in integers of `dtype` where the operator fixes it; None: calibrate."""
         return None
 
     def clip_range(self, low: float, high: float) -> tuple[float, float]:

@@ -89,7 +89,7 @@ __attribute__((noinline)) uint32_t mcuq_qemu_run_model(void)
 
 void mcuq_qemu_main(void)
 {
-    int8_t *const tensor[QEMU_TENSORS] = QEMU_TENSOR_ADDRESSES;
+    void *const tensor[QEMU_TENSORS] = QEMU_TENSOR_ADDRESSES;
     const int32_t in = open_file("samples.bin", 11, READ_BINARY);
     const int32_t out = open_file("answers.bin", 11, WRITE_BINARY);
     uint32_t stack_bytes = 0;

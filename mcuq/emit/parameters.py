@@ -28,14 +28,20 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
     used = set(_IDENTIFIER.findall(body))
     constants = re.findall(r"(\w+) = (-?\w+)", head)
     fixed = [f"{name} = {value}" for name, value in constants if name in used and name not in names]
+    types = re.findall(r" *typedef .*;\n", head)
     # Zero points are values of tensors: with the type of those no conversion of theirs is one that may lose bits.
-    points = [f"{name} = (int8_t){PARAMETERS}[{i}]" for i, name in enumerate(names) if name.endswith("zero_point")]
+    # Of kernels for other tensors than int8 they may be those of uint8.
+    point_type = "int16_t" if re.search(r"\b(uint8_t|int16_t|float) \*[xy]\b", given) else "int8_t"
+    points = [
+        f"{name} = ({point_type}){PARAMETERS}[{i}]" for i, name in enumerate(names) if name.endswith("zero_point")
+    ]
     sizes = [f"{name} = {PARAMETERS}[{i}]" for i, name in enumerate(names) if not name.endswith("zero_point")]
-    read = (("int32_t", sizes), ("int8_t", points))
+    read = (("int32_t", sizes), (point_type, points))
     lines = [
         f"{start}(",
         f"{wrap(arguments, ', ', COLUMNS - 4, '    ')})",
         "{",
+        *(line.rstrip("\n") for line in types),
         *(["    enum {", wrap(fixed, ", ", COLUMNS - 8, " " * 8), "    };"] if fixed else []),
         *(f"    const {kind} {wrap(part, ', ', COLUMNS - 8, ' ' * 8).strip()};" for kind, part in read if part),
         *(["    MCUQ_ASSUME(shift >= 1);"] if "shift" in names and shifts_down else []),

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from mcuq.arithmetic import WeightedSum, weighted_sum, weighted_sum_parameters
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer
 from mcuq.ops.add_dsp import lower_add_dsp
 from mcuq.ops.add_mve import ADD_KERNELS
+from mcuq.ops.add_wide import lower_add_wide
 from mcuq.ops.binary import (
     Binary,
     BroadcastConstants,
@@ -21,7 +24,9 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
+from mcuq.ops.requantized import INT16, MIXED
 from mcuq.tensor import Array
+from mcuq.wide_arithmetic import WideSum, weighted_sum_wide, wide_sum_parameters
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,16 @@ def lower_add_broadcast(op: Add, layer: Layer) -> tuple[Call, ...]:
 
 @dataclass(frozen=True)
 class Add(Binary):
-    """y = clamp(a + b). Largest error half a step, and 256 * 2^-shift steps of factor rounding."""
+    """y = clamp(a + b). Largest error half a step, and 256 * 2^-shift steps of factor rounding; of int16 operands
+    2^(15-shift), where shift is 30 unless an operand's step is twice the output's or more."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
+    dtypes = MIXED
     kernels = (
         *ADD_KERNELS,
         Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
+        Kernel(lower_add_wide, activations=INT16),
         Kernel(lower_add_broadcast),
     )
     onnx_type: ClassVar[str] = "Add"
@@ -85,13 +93,17 @@ class Add(Binary):
     def parameters(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> WeightedSum:
         """The integer factors, for the operands in the order given."""
         a, b = (layer.inputs[i] for i in order)
-        y = layer.output
-        return weighted_sum_parameters(
-            (self.signs[order[0]] * a.scale / y.scale, self.signs[order[1]] * b.scale / y.scale),
-            (a.zero_point, b.zero_point),
-            y.zero_point,
-            layer.where,
-        )
+        points = (a.zero_point, b.zero_point)
+        return weighted_sum_parameters(self.factors(layer, order), points, layer.output.zero_point, layer.where)
+
+    def wide_parameters(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> WideSum:
+        """Those of int16 operands."""
+        return wide_sum_parameters(self.factors(layer, order), layer.where)
+
+    def factors(self, layer: Layer, order: tuple[int, int]) -> tuple[float, float]:
+        """What an operand's step is in steps of the output, negative for a subtrahend."""
+        first, second = (self.signs[i] * layer.inputs[i].scale / layer.output.scale for i in order)
+        return first, second
 
     def common_constants(self, layer: Layer) -> dict[str, int]:
         """What both kernels need."""
@@ -104,7 +116,10 @@ class Add(Binary):
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
-        return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *self.output_bounds(layer.output))
+        bounds = self.output_bounds(layer.output)
+        if layer.output.dtype == "int16":
+            return weighted_sum_wide(inputs[0], inputs[1], self.wide_parameters(layer), *bounds).astype(np.int16)
+        return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *bounds)
 
 
 @dataclass(frozen=True)

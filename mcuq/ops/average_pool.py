@@ -8,16 +8,24 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization, requantize
+from mcuq.arithmetic import Requantization, requantization
 from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
+from mcuq.ops.average_pool_wide import lower_average_pool_wide
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
 from mcuq.ops.pool_dsp import is_average_pool_dsp, lower_average_pool_dsp
-from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.requantized import (
+    MIXED,
+    RequantizedConstants,
+    is_wide,
+    largest_difference,
+    requantize_output,
+    requantized,
+)
 from mcuq.ops.window import Window, WindowConstants, window_constants
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -80,9 +88,12 @@ class AveragePool(Clamped):
     count_include_pad: bool = False
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
+    dtypes = MIXED
+    mixes_dtypes = True
     kernels = (
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
+        Kernel(lower_average_pool_wide, activations=MIXED, accepts=is_wide),
         Kernel(lower_average_pool),
     )
 
@@ -119,7 +130,7 @@ class AveragePool(Clamped):
 
     def bound(self, layer: Layer) -> int:
         """Largest sum of (x - zero_point)."""
-        return 255 * self.window.kernel[0] * self.window.kernel[1]
+        return largest_difference(layer.inputs[0]) * self.window.kernel[0] * self.window.kernel[1]
 
     def requantization(self, layer: Layer) -> tuple[int, Requantization]:
         """(smallest count, multipliers for that count and all up to the largest)."""
@@ -138,5 +149,5 @@ class AveragePool(Clamped):
         smallest, requant = self.requantization(layer)
         multiplier = np.array(requant.multiplier)[self.counts(layer) - smallest]
         per_window = Requantization(multiplier[..., None], requant.shift, requant.prescale)
-        q = requantize(acc, per_window, y.zero_point, *self.output_bounds(y))
+        q = requantize_output(self, acc, per_window, self.bound(layer), y)
         return q.reshape(*inputs[0].shape[:2], *y.shape[1:])

@@ -15,7 +15,7 @@ from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.operator import Clamped, Constants, Layer
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.strided import MAX_LOOPS
-from mcuq.quantization import quant_for_range
+from mcuq.quantization import quant_for_range, with_dtype
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -52,17 +52,20 @@ class Binary(Clamped):
         return tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
-        """Constant operands as int8 of the quantization that is given, else over their own range."""
-        return tuple(_quantized_constant(t) if t.is_constant else t for t in layer.inputs)
+        """Constant operands of the quantization that is given, else over their own range, in the output's type."""
+        return tuple(_quantized_constant(t, layer.output.dtype) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return tuple(i for i, t in enumerate(layer.inputs) if t.shape == layer.output.shape and not t.is_constant)
 
 
-def _quantized_constant(tensor: Tensor) -> Tensor:
+def _quantized_constant(tensor: Tensor, dtype: str) -> Tensor:
     values = tensor.values.astype(np.float64)
-    quant = tensor.quant or quant_for_range(float(values.min()), float(values.max()))
-    return Tensor(tensor.name, tensor.shape, "int8", quant.quantize(values), quant)
+    if tensor.quant is not None:
+        quant = with_dtype(tensor.quant, dtype)
+    else:
+        quant = quant_for_range(float(values.min()), float(values.max()), dtype)
+    return Tensor(tensor.name, tensor.shape, dtype, quant.quantize(values), quant)
 
 
 def operands(layer: Layer) -> tuple[int, int]:

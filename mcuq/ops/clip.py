@@ -39,5 +39,9 @@ class Clip(Unary):
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
         return max(low, self.minimum), min(high, self.maximum)
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        return self.minimum, self.maximum
+
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.clip(x, self.minimum, self.maximum, output)

@@ -15,7 +15,7 @@ from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedScatter, strided_loops
+from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -56,7 +56,8 @@ class Concat(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
     shares_scale = True
-    kernels = (Kernel(lower_concat),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_concat, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         first = inputs[0].shape
@@ -75,7 +76,7 @@ class Concat(Operator):
         """Constants in the shared scale."""
         quant = layer.output.quantization
         return tuple(
-            Tensor(t.name, t.shape, "int8", quant.quantize(t.values), quant) if t.is_constant else t
+            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
             for t in layer.inputs
         )
 

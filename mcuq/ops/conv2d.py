@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import requantize
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
 from mcuq.onnx_io.given import weight_quant
@@ -33,11 +32,12 @@ from mcuq.ops.conv2d_rv32 import (
     lower_pointwise_rv32,
 )
 from mcuq.ops.conv2d_small import lower_small
+from mcuq.ops.conv2d_wide import lower_conv2d_wide, lower_depthwise_wide
 from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_depthwise
 from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
-from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
 from mcuq.tensor import Array, Shape, Tensor
@@ -134,15 +134,18 @@ def _call(constants: Conv2dConstants, layer: Layer, weight: Array, bias: Array, 
 class Conv2d(Clamped):
     """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
 
-    x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O). Largest error against the same sum of the
-    quantized operands: half a step, and of multiplier rounding 1e-4 steps in channels whose weight scale is at
-    least 2^-9 of the largest, 0.032 steps down to the smallest that there can be, 2^-18.
+    x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O); x and y of 8 or 16 bits, each as it likes.
+    Largest error against the same sum of the quantized operands: half a step, and of multiplier rounding 1e-4 steps in
+    channels whose weight scale is at least 2^-9 of the largest, 0.032 steps down to the smallest that there can be,
+    2^-18; 256 times that where y has 16 bits.
     """
 
     window: Window
     groups: int = 1
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
+    dtypes = MIXED
+    mixes_dtypes = True
     kernels = (
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
@@ -159,6 +162,12 @@ class Conv2d(Clamped):
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_small, needs=frozenset({"size"})),
         Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(
+            lower_depthwise_wide,
+            activations=MIXED,
+            accepts=lambda op, layer: is_wide(op, layer) and op.is_depthwise(layer),
+        ),
+        Kernel(lower_conv2d_wide, activations=MIXED, accepts=is_wide),
         Kernel(lower_conv2d),
     )
 
@@ -202,14 +211,14 @@ class Conv2d(Clamped):
         samples = inputs[0].shape[:2]
         images = inputs[0].reshape(-1, *x.shape[1:])
         top, left, bottom, right = self.window.pads
-        dtype = exact_product_dtype(weight.reshape(weight.shape[0], -1))
+        dtype = exact_product_dtype(x, weight.reshape(weight.shape[0], -1))
         padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=x.zero_point).astype(
             dtype
         )
         product = self._depthwise if self.is_depthwise(layer) else self._grouped
         acc = product(padded, weight.astype(dtype), y.shape).astype(np.int64)
         acc += bias
-        q = requantize(acc, layer_requantization(layer), y.zero_point, *self.output_bounds(y))
+        q = requantize_output(self, acc, layer_requantization(layer), accumulator_bound(layer), y)
         return q.reshape(*samples, *y.shape[1:])
 
     def macs(self, layer: Layer) -> int:

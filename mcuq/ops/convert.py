@@ -62,11 +62,11 @@ class DequantizeConstants(Constants):
     x_zero_point: int
 
 
-def lower_convert(op: Convert, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
+def lower_convert(layer: Layer, bounds: tuple[int, int]) -> tuple[Call, ...]:
+    """One loop; `bounds` are output_min and output_max."""
     (x,), y = layer.inputs, layer.output
     requant = _requantization(layer)
-    output_min, output_max = y.quantization.bounds
+    output_min, output_max = bounds
     constants = ConvertConstants(
         elements=y.elements,
         x_type=C_TYPES[x.dtype],
@@ -80,6 +80,13 @@ def lower_convert(op: Convert, layer: Layer) -> tuple[Call, ...]:
         output_max=output_max,
     )
     return (Call(constants, bound=_bound(x)),)
+
+
+def simulate_convert(layer: Layer, x: Array, bounds: tuple[int, int]) -> Array:
+    """What `lower_convert` computes."""
+    acc = x.astype("int32")[..., None] - layer.inputs[0].zero_point
+    q = requantize_wide(acc, _requantization(layer), layer.output.zero_point, *bounds)
+    return q[..., 0].astype(layer.output.dtype)
 
 
 def lower_quantize(op: Convert, layer: Layer) -> tuple[Call, ...]:
@@ -111,7 +118,7 @@ class Convert(Operator):
     dtypes = frozenset({*INTEGERS, "float32"})
     mixes_dtypes = True
     kernels: ClassVar[tuple[Kernel, ...]] = (
-        Kernel(lower_convert, activations=INTEGERS),
+        Kernel(lambda op, layer: lower_convert(layer, layer.output.quantization.bounds), activations=INTEGERS),
         Kernel(
             lower_quantize,
             activations=frozenset({*INTEGERS, "float32"}),
@@ -136,9 +143,7 @@ class Convert(Operator):
             return quantize_float(inputs[0], float32(1 / y.scale), y.zero_point, *y.quantization.bounds).astype(y.dtype)
         if y.quant is None:
             return dequantize_float(inputs[0], float32(x.scale), x.zero_point)
-        acc = inputs[0].astype("int32")[..., None] - x.zero_point
-        q = requantize_wide(acc, _requantization(layer), y.zero_point, *y.quantization.bounds)
-        return q[..., 0].astype(y.dtype)
+        return simulate_convert(layer, inputs[0], y.quantization.bounds)
 
 
 def _bound(x: Tensor) -> int:

@@ -73,7 +73,7 @@ class FakeQuantize(Unary):
         real: Array = (q - self.zero_point) * self.scale
         return real
 
-    def output_quant(self, layer: Layer) -> Quant | None:
+    def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
         return self.quant
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import requantize
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
 from mcuq.onnx_io.given import weight_quant
@@ -21,7 +20,8 @@ from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
-from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.fully_connected_wide import lower_fully_connected_wide
+from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
@@ -123,12 +123,14 @@ def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
 class FullyConnected(Clamped):
     """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
 
-    Largest error against the same sum of the quantized operands: half a step, and of multiplier rounding 1e-4
-    steps in channels whose weight scale is at least 2^-9 of the largest, 0.032 steps down to the smallest that
-    there can be, 2^-18.
+    x and y of 8 or 16 bits, each as it likes. Largest error against the same sum of the quantized operands: half a
+    step, and of multiplier rounding 1e-4 steps in channels whose weight scale is at least 2^-9 of the largest, 0.032
+    steps down to the smallest that there can be, 2^-18; 256 times that where y has 16 bits.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
+    dtypes = MIXED
+    mixes_dtypes = True
     kernels = (
         *FULLY_CONNECTED_KERNELS,
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
@@ -143,6 +145,7 @@ class FullyConnected(Clamped):
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
+        Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
         Kernel(lower_fully_connected),
     )
 
@@ -163,11 +166,11 @@ class FullyConnected(Clamped):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         weight = layer.inputs[1].values
-        dtype = exact_product_dtype(weight)
+        dtype = exact_product_dtype(layer.inputs[0], weight)
         acc = (inputs[0].astype(dtype) @ weight.T.astype(dtype)).astype(np.int64)
         acc += layer.inputs[2].values
         requant = layer_requantization(layer)
-        return requantize(acc, requant, layer.output.zero_point, *self.output_bounds(layer.output))
+        return requantize_output(self, acc, requant, accumulator_bound(layer), layer.output)
 
     def macs(self, layer: Layer) -> int:
         return layer.inputs[0].shape[0] * layer.inputs[1].elements

@@ -14,6 +14,8 @@ from mcuq.errors import QuantizationError
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.log_softmax_wide import lower_log_softmax_wide, wide_log_softmax
+from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.softmax import exponential_bits, exponential_table, exponentials, from_softmax
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -48,10 +50,14 @@ def lower_log_softmax(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
 
 @dataclass(frozen=True)
 class LogSoftmax(Operator):
-    """y = (x - largest) - ln(sum of exp(x - largest)). Largest error 1 step."""
+    """y = (x - largest) - ln(sum of exp(x - largest)). Largest error 1 step.
+
+    On int16 (see mcuq.ops.log_softmax_wide) 1 step where steps are 1e-5 or more, up to 4096 classes.
+    """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"LogSoftmax": from_softmax(lambda: LogSoftmax())}
-    kernels = (Kernel(lower_log_softmax),)
+    dtypes = MIXED
+    kernels = (Kernel(lower_log_softmax_wide, activations=INT16), Kernel(lower_log_softmax))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -77,6 +83,8 @@ class LogSoftmax(Operator):
         )
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.dtype == "int16":
+            return wide_log_softmax(inputs[0], layer)
         factor, ln2, constant, shift, logarithms = self.parameters(layer)
         distance, _, total = exponentials(inputs[0], layer)
         # frexp: total = fraction * 2^exponent, 0.5 <= fraction < 1, exact below 2^53.

@@ -16,6 +16,8 @@ from mcuq.operator import Call, Kernel, Layer, Operator
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
 from mcuq.ops.pool_dsp import is_max_pool_dsp, lower_max_pool_dsp
+from mcuq.ops.requantized import C_TYPES
+from mcuq.ops.strided import MOVED
 from mcuq.ops.window import Window, WindowConstants, window_constants
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -30,10 +32,13 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 @dataclass(frozen=True)
 class MaxPoolConstants(WindowConstants):
-    """Portable max pooling; the window is cut at the border, which any meets where `meets_padding`."""
+    """Portable max pooling; the window is cut at the border, which any meets where `meets_padding`; `lowest` is the
+    least value of the element type."""
 
     template = "max_pool"
 
+    element_type: str
+    lowest: int
     channels: int
     meets_padding: int
 
@@ -42,7 +47,11 @@ def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     x, y = layer.inputs[0], layer.output
     constants = MaxPoolConstants(
-        **window_constants(op.window, x, y), channels=x.shape[3], meets_padding=int(op.window.leaves(x, y))
+        **window_constants(op.window, x, y),
+        element_type=C_TYPES[y.dtype],
+        lowest=y.quantization.bounds[0],
+        channels=x.shape[3],
+        meets_padding=int(op.window.leaves(x, y)),
     )
     return (Call(constants),)
 
@@ -55,9 +64,10 @@ class MaxPool(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
     shares_scale = True
+    dtypes = MOVED
     kernels = (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
-        Kernel(lower_max_pool),
+        Kernel(lower_max_pool, activations=MOVED),
     )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
@@ -91,7 +101,7 @@ class MaxPool(Operator):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x = inputs[0].reshape(-1, *layer.inputs[0].shape[1:])
-        y = np.full((len(x), *layer.output.shape[1:]), -128, np.int8)
+        y = np.full((len(x), *layer.output.shape[1:]), layer.output.quantization.bounds[0], layer.output.dtype)
         for taps, region in self.window.taps(x, y):
             np.maximum(region, taps, out=region)
         return y.reshape(*inputs[0].shape[:2], *y.shape[1:])

@@ -9,13 +9,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization, requantize
+from mcuq.arithmetic import Requantization, requantization
 from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
-from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.mean_wide import lower_mean_wide
+from mcuq.ops.requantized import (
+    MIXED,
+    RequantizedConstants,
+    is_wide,
+    largest_difference,
+    requantize_output,
+    requantized,
+)
 from mcuq.ops.reshape import Reshape
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -70,7 +78,7 @@ def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
         bias=-reduced * x.zero_point,
         multiplier=requant.multiplier[0],
     )
-    return (Call(constants, bound=255 * reduced),)
+    return (Call(constants, bound=op.bound(layer)),)
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,11 @@ class Mean(Clamped):
         "GlobalAveragePool": from_global_average_pool,
         "ReduceMean": from_reduce_mean,
     }
+    dtypes = MIXED
+    mixes_dtypes = True
     kernels = (
         Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
+        Kernel(lower_mean_wide, activations=MIXED, accepts=is_wide),
         Kernel(lower_mean),
     )
 
@@ -110,15 +121,21 @@ class Mean(Clamped):
             raise ValueError(f"axes {self.axes} of {shape} are not neighbours")
         return first, last
 
+    def count(self, layer: Layer) -> int:
+        """How many values a mean is of."""
+        return prod(layer.inputs[0].shape[axis] for axis in self.axes)
+
+    def bound(self, layer: Layer) -> int:
+        """Largest sum of (x - zero_point)."""
+        return largest_difference(layer.inputs[0]) * self.count(layer)
+
     def requantization(self, layer: Layer) -> Requantization:
         """One factor: input scale / (output scale * count)."""
-        x = layer.inputs[0]
-        count = prod(x.shape[axis] for axis in self.axes)
-        return requantization([x.scale / (layer.output.scale * count)], 255 * count, layer.where)
+        factor = layer.inputs[0].scale / (layer.output.scale * self.count(layer))
+        return requantization([factor], self.bound(layer), layer.where)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
         axes = tuple(axis + 1 for axis in self.axes)
-        count = prod(x.shape[axis] for axis in self.axes)
-        acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - count * x.zero_point
-        return requantize(acc, self.requantization(layer), y.zero_point, *self.output_bounds(y))
+        acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - self.count(layer) * x.zero_point
+        return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization, requantize
+from mcuq.arithmetic import Requantization, requantization
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer
@@ -21,10 +21,16 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
-from mcuq.ops.requantized import RequantizedConstants, requantized
+from mcuq.ops.mul_wide import lower_mul_wide
+from mcuq.ops.requantized import (
+    INT16,
+    MIXED,
+    RequantizedConstants,
+    largest_difference,
+    requantize_output,
+    requantized,
+)
 from mcuq.tensor import Array
-
-LARGEST_PRODUCT = 255 * 255
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,13 @@ class MulBroadcastConstants(BroadcastConstants, _ProductConstants):
 def lower_mul(op: Mul, layer: Layer) -> tuple[Call, ...]:
     """One loop."""
     constants = MulConstants(**op.common_constants(layer), elements=layer.output.elements)
-    return (Call(constants, *operand_inputs(layer), bound=LARGEST_PRODUCT),)
+    return (Call(constants, *operand_inputs(layer), bound=op.bound(layer)),)
 
 
 def lower_mul_broadcast(op: Mul, layer: Layer) -> tuple[Call, ...]:
     """Loops with strides."""
     constants = MulBroadcastConstants(**op.common_constants(layer), **broadcast_loops(layer))
-    return (Call(constants, *operand_inputs(layer), bound=LARGEST_PRODUCT),)
+    return (Call(constants, *operand_inputs(layer), bound=op.bound(layer)),)
 
 
 @dataclass(frozen=True)
@@ -67,15 +73,22 @@ class Mul(Binary):
     """y = clamp(a * b) from (a - a_zero_point) * (b - b_zero_point). Largest error half a step."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul())}
+    dtypes = MIXED
     kernels = (
         Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
+        Kernel(lower_mul_wide, activations=INT16),
         Kernel(lower_mul_broadcast),
     )
+
+    def bound(self, layer: Layer) -> int:
+        """Largest product of (a - a_zero_point) and (b - b_zero_point); int32 holds it."""
+        a, b = layer.inputs
+        return largest_difference(a) * largest_difference(b)
 
     def requantization(self, layer: Layer) -> Requantization:
         """One factor: the product of the input scales over the output's."""
         a, b = layer.inputs
-        return requantization([a.scale * b.scale / layer.output.scale], LARGEST_PRODUCT, layer.where)
+        return requantization([a.scale * b.scale / layer.output.scale], self.bound(layer), layer.where)
 
     def common_constants(self, layer: Layer) -> dict[str, int]:
         """What both kernels need."""
@@ -95,4 +108,4 @@ class Mul(Binary):
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         a, b = (x.astype(np.int32) - t.zero_point for x, t in zip(inputs, layer.inputs, strict=True))
         y = layer.output
-        return requantize(a * b, self.requantization(layer), y.zero_point, *self.output_bounds(y))
+        return requantize_output(self, a * b, self.requantization(layer), self.bound(layer), y)

@@ -14,16 +14,18 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedScatter, strided_loops
+from mcuq.ops.requantized import C_TYPES
+from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
 @dataclass(frozen=True)
 class FillConstants(Constants):
-    """How many bytes of which value."""
+    """How many elements of which value."""
 
     template = "fill"
 
+    element_type: str
     elements: int
     value: int
 
@@ -60,7 +62,7 @@ def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     start = sum(b * s for b, s in zip(op.before, strides, strict=True))
     value = int(y.quantization.quantize(np.array([op.value]))[0])
     return (
-        Call(FillConstants(y.elements, value), inputs=()),
+        Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
         Call(strided_loops(StridedScatter, layer, x.shape, strides, start)),
     )
 
@@ -76,7 +78,8 @@ class Pad(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pad": from_pad}
     shares_scale = True
-    kernels = (Kernel(lower_pad),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_pad, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from mcuq.arithmetic import Requantization
-from mcuq.operator import Clamped, Constants
-from mcuq.tensor import Tensor
+from mcuq.arithmetic import INT32_MAX, Requantization
+from mcuq.operator import Clamped, Constants, Layer, Operator
+from mcuq.tensor import Array, Tensor
+from mcuq.wide_arithmetic import requantize_sum
+
+C_TYPES = {"int8": "int8_t", "int16": "int16_t"}
+# What kernels of one element type for all activations take.
+INT16 = frozenset({"int16"})
+# What those with types of their own for input and output take, as far as not both are int8.
+MIXED = frozenset({"int8", "int16"})
 
 
 @dataclass(frozen=True)
@@ -30,3 +38,45 @@ def requantized(op: Clamped, requant: Requantization, y: Tensor) -> dict[str, in
         "output_min": output_min,
         "output_max": output_max,
     }
+
+
+def is_wide(op: Operator, layer: Layer) -> bool:
+    """Whether an activation has 16 bits."""
+    return any(t.dtype == "int16" for t in (*layer.activations, layer.output))
+
+
+@dataclass(frozen=True)
+class WideConstants(RequantizedConstants):
+    """What kernels need that read and write 8 or 16 bits: C types of input, output and sums.
+
+    `is_long` says that sums are of 64 bits, and so what mcuq_requantize_sum does.
+    """
+
+    x_type: str
+    y_type: str
+    sum_type: str
+    is_long: int
+
+
+def wide(op: Clamped, layer: Layer, requant: Requantization, bound: int) -> dict[str, Any]:
+    """The fields of WideConstants, for accumulators of magnitudes up to `bound`."""
+    is_long = bound > INT32_MAX
+    return {
+        **requantized(op, requant, layer.output),
+        "x_type": C_TYPES[layer.inputs[0].dtype],
+        "y_type": C_TYPES[layer.output.dtype],
+        "sum_type": "int64_t" if is_long else "int32_t",
+        "is_long": int(is_long),
+    }
+
+
+def requantize_output(op: Clamped, acc: Array, requant: Requantization, bound: int, y: Tensor) -> Array:
+    """The values of `y` from accumulators of magnitudes up to `bound` (last axis: channels)."""
+    q = requantize_sum(acc, bound > INT32_MAX, requant, y.zero_point, *op.output_bounds(y))
+    return q.astype(y.dtype)
+
+
+def largest_difference(x: Tensor) -> int:
+    """The largest magnitude that x - zero_point can have for any zero point of its type."""
+    low, high = x.quantization.bounds
+    return high - low if x.dtype == "int8" else -low

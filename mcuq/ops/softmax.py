@@ -14,7 +14,9 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.softmax_wide import lower_softmax_wide, wide_softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.tensor import Array, Quant, Shape, Tensor
 
@@ -83,11 +85,14 @@ def lower_softmax(op: Softmax, layer: Layer) -> tuple[Call, ...]:
 class Softmax(Operator):
     """y = exp(x - largest) / sum of those; y has scale 1/256 and zero point -128. Largest error 1 step.
 
-    The exponentials have 22 fraction bits, fewer for more than 256 classes; one division an element.
+    The exponentials have 22 fraction bits, fewer for more than 256 classes; one division an element. On int16 y has
+    scale 1/32768 and zero point 0, see mcuq.ops.softmax_wide; largest error 1 step up to 4096 classes, where 1 itself
+    counts as the greatest code.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
-    kernels = (Kernel(lower_softmax),)
+    dtypes = MIXED
+    kernels = (Kernel(lower_softmax_wide, activations=INT16), Kernel(lower_softmax))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -95,10 +100,12 @@ class Softmax(Operator):
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("Softmax", [layer.inputs[0].name], layer.output.name, axis=-1)
 
-    def output_quant(self, layer: Layer) -> Quant | None:
-        return Quant((1 / 256,), -128)
+    def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
+        return Quant((1 / 32768,), 0, "int16") if dtype == "int16" else Quant((1 / 256,), -128)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.dtype == "int16":
+            return wide_softmax(inputs[0], layer)
         _, terms, total = exponentials(inputs[0], layer)
         return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
 

@@ -1,10 +1,12 @@
-"""Functions of one value: on int8 each is a table of 256 bytes, and a chain of them is one table."""
+"""Functions of one value: on int8 each is a table of 256 bytes, on int16 one of straight pieces; a chain of them is one
+table."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +16,11 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.convert import lower_convert, simulate_convert
+from mcuq.ops.requantized import INT16, MIXED
+from mcuq.ops.unary_wide import InterpolateConstants, straight_pieces
 from mcuq.tensor import Array, Shape, Tensor
+from mcuq.wide_arithmetic import interpolate
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,31 @@ def lower_unary(op: Unary, layer: Layer) -> tuple[Call, ...]:
     return (Call(LookupConstants(layer.output.elements), arrays={"table": op.table(layer)}),)
 
 
+def lower_limits(op: Unary, layer: Layer) -> tuple[Call, ...]:
+    """Another scale, and the limits."""
+    return lower_convert(layer, op.limit_bounds(layer))
+
+
+def lower_unary_wide(op: Unary, layer: Layer) -> tuple[Call, ...]:
+    """Two tables: where the pieces lie, and the values between them."""
+    pieces, values = op.pieces(layer)
+    return (Call(InterpolateConstants(layer.output.elements), arrays={"pieces": pieces, "values": values}),)
+
+
 @dataclass(frozen=True)
 class Unary(Operator):
-    """y = function(x), element by element, by a table computed in double precision: half a step of error."""
+    """y = function(x), element by element, by a table computed in double precision: half a step of error.
 
-    kernels: ClassVar[tuple[Kernel, ...]] = (Kernel(lower_unary),)
+    On int16, limits alone are a requantization and a clamp, half a step of error; other functions are straight pieces
+    as short as three quarters of a step of error need.
+    """
+
+    dtypes = MIXED
+    kernels: ClassVar[tuple[Kernel, ...]] = (
+        Kernel(lower_unary),
+        Kernel(lower_limits, activations=INT16, accepts=lambda op, layer: op.limits is not None),
+        Kernel(lower_unary_wide, activations=INT16),
+    )
 
     @abstractmethod
     def function(self, x: Array) -> Array:
@@ -57,8 +83,28 @@ class Unary(Operator):
         real = (np.arange(-128.0, 128.0) - x.zero_point) * x.step
         return layer.output.quantization.quantize(self.function(real))
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """(least, greatest) where the function is x within these limits and nothing else."""
+        return None
+
+    def limit_bounds(self, layer: Layer) -> tuple[int, int]:
+        """`output_min`, `output_max` of a function that is limits."""
+        assert self.limits is not None
+        least, greatest = layer.output.quantization.quantize(np.clip(self.limits, -3e38, 3e38))
+        return int(least), int(greatest)
+
+    def pieces(self, layer: Layer) -> tuple[Array, Array]:
+        """The tables of `interpolate` for int16 x and y."""
+        codes = np.arange(-32768.0, 32769.0)
+        return straight_pieces(self.function(codes * layer.inputs[0].scale) / layer.output.scale)
+
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
-        return lookup(inputs[0], self.table(layer))
+        if layer.output.dtype != "int16":
+            return lookup(inputs[0], self.table(layer))
+        if self.limits is not None:
+            return simulate_convert(layer, inputs[0], self.limit_bounds(layer))
+        return interpolate(inputs[0], *self.pieces(layer)).astype(np.int16)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)
@@ -84,6 +130,15 @@ class Chain(Unary):
             x = step.function(x)
         return x
 
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        low, high = -inf, inf
+        for step in self.functions:
+            if step.limits is None:
+                return None
+            low, high = (min(max(v, step.limits[0]), step.limits[1]) for v in (low, high))
+        return low, high
+
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         *first, last = self.functions
         for step in first:
@@ -97,6 +152,10 @@ class Rescale(Unary):
 
     def function(self, x: Array) -> Array:
         return x
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        return -inf, inf
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Identity", [x], output)

@@ -9,6 +9,7 @@ from mcuq.errors import QuantizationError
 from mcuq.operator import Layer
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.tensor import Array, Quant, Tensor
+from mcuq.wide_arithmetic import LONG_MAX
 
 WEIGHT_MAX = 127
 BIAS_MAX = 2**30
@@ -60,20 +61,22 @@ def unfolded_bias(layer: Layer) -> Array:
 def accumulator_bound(layer: Layer) -> int:
     """Largest magnitude that any partial sum of the layer can reach, from its actual weights and bias.
 
-    Every term's extremes over x in [-128, 127] enclose 0, so the bound of the whole sum holds for each part.
-    Raises QuantizationError where int32 does not hold it.
+    Every term's extremes over all x of its type enclose 0, so the bound of the whole sum holds for each part.
+    Raises QuantizationError where int32 does not hold it, or for x of 16 bits int64 with room for the multiplier.
     """
-    _, weight, bias = layer.inputs
+    x, weight, bias = layer.inputs
+    x_min, x_max = x.quantization.bounds
     w = weight.values.reshape(weight.shape[0], -1).astype(np.int64)
-    high = np.maximum(-128 * w, 127 * w).sum(axis=1)
-    low = np.minimum(-128 * w, 127 * w).sum(axis=1)
+    high = np.maximum(x_min * w, x_max * w).sum(axis=1)
+    low = np.minimum(x_min * w, x_max * w).sum(axis=1)
     bounds = np.abs(bias.values.astype(np.int64)) + np.maximum(high, -low)
     channel = int(bounds.argmax())
     bound = int(bounds[channel])
-    if bound > INT32_MAX:
+    limit, holder = (INT32_MAX, "int32") if x.dtype == "int8" else (LONG_MAX, "a sum of 47 bits")
+    if bound > limit:
         raise QuantizationError(
-            f"{layer.where}: the accumulator of output channel {channel} can reach {bound}, more than int32 "
-            f"holds ({INT32_MAX}); split the layer, which sums {w.shape[1]} products"
+            f"{layer.where}: the accumulator of output channel {channel} can reach {bound}, more than {holder} "
+            f"holds ({limit}); split the layer, which sums {w.shape[1]} products"
         )
     return bound
 
@@ -85,10 +88,11 @@ def layer_requantization(layer: Layer) -> Requantization:
     return requantization(factors, accumulator_bound(layer), layer.where)
 
 
-def exact_product_dtype(weight: Array) -> type[np.floating]:
-    """The narrowest float in which x @ weight.T is exact for int8 `x` and int8 `weight` (channels, taps).
+def exact_product_dtype(x: Tensor, weight: Array) -> type[np.floating]:
+    """The narrowest float in which x @ weight.T is exact for quantized `x` and int8 `weight` (channels, taps).
 
-    All partial sums are integers of magnitude 128 * sum|w| at most; float32 holds those up to 2^24.
+    All partial sums are integers of magnitude max|x| * sum|w| at most; float32 holds those up to 2^24, float64 all
+    that `accumulator_bound` allows.
     """
-    largest = 128 * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
+    largest = -x.quantization.bounds[0] * int(np.abs(weight.astype(np.int64)).sum(axis=1).max())
     return np.float32 if largest <= 2**24 else np.float64

@@ -1,4 +1,4 @@
-"""Which int8 values each element of an integer graph can take, over all inputs that there are.
+"""Which values each element of an integer graph can take, over all inputs that there are.
 
 Interval arithmetic: sound, and exact for each layer by itself, as all of it is in integers. Values that depend on
 each other are taken as independent.
@@ -28,7 +28,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Tensor
 
 Interval = tuple[Array, Array]
 
@@ -37,7 +37,7 @@ _MONOTONE = (AveragePool, Concat, Identity, MaxPool, Mean, Pad, Reshape, Slice, 
 
 
 def intervals(graph: Graph) -> dict[str, Interval]:
-    """(least, greatest) int8 value of each element, (1, *shape), of every tensor; a constant's are its values.
+    """(least, greatest) value of each element, (1, *shape), of every tensor; a constant's are its values.
 
     Inputs of the graph can be anything. An operator that is not known here can give anything as well.
     """
@@ -46,7 +46,7 @@ def intervals(graph: Graph) -> dict[str, Interval]:
         if tensor.is_constant:
             found[tensor.name] = (tensor.values, tensor.values)
         elif tensor.name in graph.inputs:
-            found[tensor.name] = _anything(tensor.shape)
+            found[tensor.name] = _anything(tensor)
     for layer in graph.layers():
         found[layer.output.name] = _layer_interval(layer, found)
     return found
@@ -62,14 +62,15 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
         corners = [op.simulate(layer, corner) for corner in product(*zip(low, high, strict=True))]
         return np.minimum.reduce(corners), np.maximum.reduce(corners)
     if isinstance(op, Unary):
-        return _table_interval(op.table(layer), low[0], high[0])
+        return _function_interval(layer, low[0], high[0])
     if isinstance(op, _MONOTONE):
         return op.simulate(layer, low), op.simulate(layer, high)
-    return _anything(layer.output.shape)
+    return _anything(layer.output)
 
 
-def _anything(shape: tuple[int, ...]) -> Interval:
-    return np.full((1, *shape), -128, np.int8), np.full((1, *shape), 127, np.int8)
+def _anything(tensor: Tensor) -> Interval:
+    low, high = tensor.quantization.bounds
+    return np.full((1, *tensor.shape), low, tensor.dtype), np.full((1, *tensor.shape), high, tensor.dtype)
 
 
 def _weighted(layer: Layer, for_positive: Array, for_negative: Array) -> Array:
@@ -88,11 +89,20 @@ def _weighted(layer: Layer, for_positive: Array, for_negative: Array) -> Array:
     return layer.op.simulate(replace(layer, inputs=inputs), [both.reshape(1, *shape), doubled, bias.values])
 
 
-def _table_interval(table: Array, low: Array, high: Array) -> Interval:
-    """Least and greatest entry of table[low + 128] to table[high + 128]."""
-    least, greatest = np.full((256, 256), 127, np.int8), np.full((256, 256), -128, np.int8)
-    for first in range(256):
-        least[first, first:] = np.minimum.accumulate(table[first:])
-        greatest[first, first:] = np.maximum.accumulate(table[first:])
-    index = low.astype(np.int16) + 128, high.astype(np.int16) + 128
-    return least[index], greatest[index]
+def _function_interval(layer: Layer, low: Array, high: Array) -> Interval:
+    """Least and greatest of the outputs for the inputs from `low` to `high`.
+
+    Two ranges of a power of two, which overlap, cover them: those from `low` on, and those up to `high`.
+    """
+    first, last = layer.inputs[0].quantization.bounds
+    least = greatest = layer.op.simulate(layer, [np.arange(first, last + 1).astype(low.dtype)[None]])[0]
+    start, end = low.astype(np.int32) - first, high.astype(np.int32) - first
+    power = np.frexp((end - start + 1).astype(np.float64))[1] - 1
+    found = np.zeros_like(low, least.dtype), np.zeros_like(low, least.dtype)
+    for exponent in range(int(power.max()) + 1):
+        chosen, width = power == exponent, 1 << exponent
+        ends = start[chosen], end[chosen] - width + 1
+        found[0][chosen] = np.minimum(*(least[i] for i in ends))
+        found[1][chosen] = np.maximum(*(greatest[i] for i in ends))
+        least, greatest = np.minimum(least[:-width], least[width:]), np.maximum(greatest[:-width], greatest[width:])
+    return found

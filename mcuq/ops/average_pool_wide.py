@@ -1,0 +1,51 @@
+"""Portable AveragePool of which input or output, or both, have 16 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcuq.operator import Call, Layer
+from mcuq.ops.requantized import WideConstants, wide
+from mcuq.ops.window import WindowConstants, window_constants
+
+if TYPE_CHECKING:
+    from mcuq.ops.average_pool import AveragePool
+
+
+@dataclass(frozen=True)
+class WideAveragePoolConstants(WindowConstants, WideConstants):
+    """As AveragePoolConstants."""
+
+    template = "average_pool_wide"
+
+    channels: int
+    counted_top: int
+    counted_left: int
+    counted_bottom: int
+    counted_right: int
+    smallest_count: int
+    meets_padding: int
+    x_zero_point: int
+
+
+def lower_average_pool_wide(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
+    """As lower_average_pool."""
+    x, y = layer.inputs[0], layer.output
+    smallest, requant = op.requantization(layer)
+    top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
+    constants = WideAveragePoolConstants(
+        **{**window_constants(op.window, x, y), **wide(op, layer, requant, op.bound(layer))},
+        channels=x.shape[3],
+        counted_top=-top,
+        counted_left=-left,
+        counted_bottom=x.shape[1] + bottom,
+        counted_right=x.shape[2] + right,
+        smallest_count=smallest,
+        meets_padding=int(op.window.leaves(x, y)),
+        x_zero_point=x.zero_point,
+    )
+    arrays = {"multiplier": np.array(requant.multiplier, np.int32)}
+    return (Call(constants, arrays=arrays, bound=op.bound(layer)),)

@@ -1,0 +1,42 @@
+"""Portable Mean of which input or output, or both, have 16 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+from mcuq.operator import Call, Layer
+from mcuq.ops.requantized import WideConstants, wide
+
+if TYPE_CHECKING:
+    from mcuq.ops.mean import Mean
+
+
+@dataclass(frozen=True)
+class WideMeanConstants(WideConstants):
+    """x (outer, reduced, inner) -> y (outer, inner)."""
+
+    template = "mean_wide"
+
+    outer: int
+    reduced: int
+    inner: int
+    bias: int
+    multiplier: int
+
+
+def lower_mean_wide(op: Mean, layer: Layer) -> tuple[Call, ...]:
+    """As lower_mean."""
+    x = layer.inputs[0]
+    first, last = op.span(x.shape)
+    requant, bound = op.requantization(layer), op.bound(layer)
+    constants = WideMeanConstants(
+        **wide(op, layer, requant, bound),
+        outer=prod(x.shape[:first]),
+        reduced=prod(x.shape[first:last]),
+        inner=prod(x.shape[last:]),
+        bias=-op.count(layer) * x.zero_point,
+        multiplier=requant.multiplier[0],
+    )
+    return (Call(constants, bound=bound),)

@@ -1,0 +1,40 @@
+"""Mul of int16 operands, which have zero point 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcuq.operator import Call, Layer
+from mcuq.ops.binary import BroadcastConstants, broadcast_loops, operand_inputs
+
+if TYPE_CHECKING:
+    from mcuq.ops.mul import Mul
+
+
+@dataclass(frozen=True)
+class WideMulConstants(BroadcastConstants):
+    """Operands of one shape, or that repeat along some dimensions."""
+
+    template = "mul_wide"
+
+    multiplier: int
+    prescale: int
+    shift: int
+    output_min: int
+    output_max: int
+
+
+def lower_mul_wide(op: Mul, layer: Layer) -> tuple[Call, ...]:
+    """Loops with strides; one loop remains of them where nothing is repeated."""
+    requant = op.requantization(layer)
+    output_min, output_max = op.output_bounds(layer.output)
+    constants = WideMulConstants(
+        **broadcast_loops(layer),
+        multiplier=requant.multiplier[0],
+        prescale=requant.prescale,
+        shift=requant.shift,
+        output_min=output_min,
+        output_max=output_max,
+    )
+    return (Call(constants, *operand_inputs(layer), bound=op.bound(layer)),)

@@ -1,0 +1,51 @@
+"""Functions of one int16 as straight pieces, short where the function bends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.operator import Constants
+from mcuq.tensor import Array
+from mcuq.wide_arithmetic import FRACTION_BITS, interpolate
+
+LARGEST_ERROR = 0.75  # steps; rounding alone is half a step
+MAX_SHIFT = 8  # a piece is at most one upper byte's
+
+
+@dataclass(frozen=True)
+class InterpolateConstants(Constants):
+    """y[i] = the pieces' value at x[i]."""
+
+    template = "interpolate"
+
+    elements: int
+
+
+def straight_pieces(exact: Array) -> tuple[Array, Array]:
+    """The tables of `interpolate`, pieces int32 (256) and values int32, from the outputs for x of -32768 to 32768, in
+    steps, float64.
+
+    Each upper byte of x has pieces of one length: the longest power of two for which all its results, rounded, are
+    within 0.75 steps of the exact ones. Neighbours share the value between them.
+    """
+    limited = np.clip(exact, -32768, 32767)
+    knots = np.rint(limited * 2**FRACTION_BITS).astype(np.int32)
+    x = np.arange(-32768, 32768).astype(np.int16)
+    shifts = np.zeros(256, np.int32)
+    for shift in range(1, MAX_SHIFT + 1):
+        pieces, values = _tables(knots, np.full(256, shift, np.int32))
+        off = np.abs(interpolate(x, pieces, values) - limited[:-1]).reshape(256, 256).max(axis=1)
+        # Longer pieces need not be worse everywhere, but must be good to be taken.
+        shifts[off <= LARGEST_ERROR] = shift
+    return _tables(knots, shifts)
+
+
+def _tables(knots: Array, shifts: Array) -> tuple[Array, Array]:
+    """The tables for pieces of 2^shift codes in each upper byte."""
+    counts = 256 >> shifts
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    values = [knots[256 * i : 256 * i + 256 : 1 << shift] for i, shift in enumerate(shifts.tolist())]
+    pieces = (first * 16 + shifts).astype(np.int32)
+    return pieces, np.concatenate([*values, knots[-1:]])
