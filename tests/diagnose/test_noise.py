@@ -31,7 +31,7 @@ def test_batches_add_up_to_what_all_samples_give_at_once() -> None:
 def test_the_worst_channel_is_the_one_with_the_least_ratio_not_the_most_noise() -> None:
     want = np.array([[100.0, 1.0, 0.0]])
     noise = Noise()
-    noise.add(want, want + [[2.0, 0.5, 0.0]])
+    noise.add(want, want + np.array([[2.0, 0.5, 0.0]]))
     index, ratio = noise.worst_channel
     assert index == 1
     assert ratio == pytest.approx(decibels(1.0, 0.25))

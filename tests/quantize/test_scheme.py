@@ -18,9 +18,9 @@ def test_a_name_is_a_scheme_of_all_layers(name: str) -> None:
 
 def test_an_unknown_name_lists_what_is_known() -> None:
     with pytest.raises(QuantizationError) as caught:
-        parse_scheme("int5")
+        parse_scheme("ternery")
     assert str(caught.value) == (
-        f"scheme 'int5': is not known; use {', '.join(NAMED)} or a .toml file; did you mean 'int4'?"
+        f"scheme 'ternery': is not known; use {', '.join(NAMED)} or a .toml file; did you mean 'ternary'?"
     )
 
 
@@ -82,9 +82,9 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
             "symmetric, power_of_two, layers",
         ),
         (
-            'weights = "int3"',
-            "own.toml: weights = 'int3' must be from: int8, int4, int2, ternary, binary, codebook, float16, float32; "
-            "did you mean 'int2'?",
+            'weights = "codebok"',
+            "own.toml: weights = 'codebok' must be from: int8, int4, int2, ternary, binary, codebook, float16, float32; "
+            "did you mean 'codebook'?",
         ),
         ("activations = 8", "own.toml: activations = 8 must be from: int8, int16, float32"),
         (
