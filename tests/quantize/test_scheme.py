@@ -83,7 +83,8 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
         ),
         (
             'weights = "codebok"',
-            "own.toml: weights = 'codebok' must be from: int8, int4, int2, ternary, binary, codebook, float16, float32; "
+            "own.toml: weights = 'codebok' must be from: int8, int4, int2, ternary, binary, codebook, float16, "
+            "float32; "
             "did you mean 'codebook'?",
         ),
         ("activations = 8", "own.toml: activations = 8 must be from: int8, int16, float32"),
