@@ -7,7 +7,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0xb63eaf7cu
+#if DIGITS_DIGEST != 0x81597c48u
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -604,6 +604,7 @@ static void digits_node_add(const int8_t *a, const int8_t *b, int8_t *y)
 /* node_max_pool2d: MaxPool 1x8x8x16 -> 1x4x4x16 */
 static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         batch = 1, channels = 16,
         in_height = 8, in_width = 8,
@@ -611,7 +612,8 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0,
+        lowest = -128
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -627,10 +629,10 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    int8_t largest = -128;
+                    element largest = lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
                                                     + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;

@@ -7,7 +7,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x3703e99cu
+#if TINY_DIGEST != 0xc20dc9aeu
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -299,6 +299,7 @@ static void tiny_depthwise(const int8_t *x, const int8_t *weight, const int32_t 
 /* pooled: MaxPool 1x6x6x4 -> 1x3x3x4 */
 static void tiny_pooled(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         batch = 1, channels = 4,
         in_height = 6, in_width = 6,
@@ -306,7 +307,8 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0,
+        lowest = -128
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -322,10 +324,10 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    int8_t largest = -128;
+                    element largest = lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
                                                     + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;
@@ -382,6 +384,7 @@ static void tiny_mean(const int8_t *x, int8_t *y)
 /* largest: MaxPool 1x3x3x4 -> 1x1x1x4 */
 static void tiny_largest(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         batch = 1, channels = 4,
         in_height = 3, in_width = 3,
@@ -389,7 +392,8 @@ static void tiny_largest(const int8_t *x, int8_t *y)
         kernel_height = 3, kernel_width = 3,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0
+        pad_top = 0, pad_left = 0, meets_padding = 0,
+        lowest = -128
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -405,10 +409,10 @@ static void tiny_largest(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    int8_t largest = -128;
+                    element largest = lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const int8_t value = x[((n * in_height + top + ky * dilation_y) * in_width + left
+                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
                                                     + kx * dilation_x) * channels + oc];
                             if (value > largest)
                                 largest = value;
@@ -422,6 +426,7 @@ static void tiny_largest(const int8_t *x, int8_t *y)
 /* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
 static void tiny_joined_1(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         start = 0,
         size_0 = 1, size_1 = 1, size_2 = 1,
@@ -435,7 +440,7 @@ static void tiny_joined_1(const int8_t *x, int8_t *y)
             for (int32_t i2 = 0; i2 < size_2; i2++)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        int8_t *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
+                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
                                            + i4 * stride_4);
                         for (int32_t i5 = 0; i5 < size_5; i5++)
                             row[i5 * stride_5] = *x++;
@@ -445,6 +450,7 @@ static void tiny_joined_1(const int8_t *x, int8_t *y)
 /* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
 static void tiny_joined_2(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         start = 4,
         size_0 = 1, size_1 = 1, size_2 = 1,
@@ -458,7 +464,7 @@ static void tiny_joined_2(const int8_t *x, int8_t *y)
             for (int32_t i2 = 0; i2 < size_2; i2++)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        int8_t *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
+                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
                                            + i4 * stride_4);
                         for (int32_t i5 = 0; i5 < size_5; i5++)
                             row[i5 * stride_5] = *x++;
