@@ -53,7 +53,9 @@ def test_an_input_takes_its_quantization_and_keeps_its_name() -> None:
 def test_an_input_that_is_quantized_and_given_out_keeps_its_operator() -> None:
     net = Network()
     assert absorbed(net, net.add(A, [net.input("x", (1, 4))], "y")) == (
-        "input x: float32[1,4] 0.5*(q+0)\ny: float32[1,4] 0.5*(q+0) = FakeQuantize(x) scale=0.5 zero_point=0\noutput y\n"
+        "input x: float32[1,4] 0.5*(q+0)\n"
+        "y: float32[1,4] 0.5*(q+0) = FakeQuantize(x) scale=0.5 zero_point=0\n"
+        "output y\n"
     )
 
 
