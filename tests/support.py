@@ -15,7 +15,7 @@ from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Layer, Operator
-from mcuq.quantize import quantize_graph
+from mcuq.quantize import Scheme, quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
 from mcuq.simulate import simulate
 from mcuq.tensor import Array, Tensor
@@ -28,8 +28,11 @@ Case = tuple[Operator, Inputs]
 # Real input ranges that give zero points at both ends, in the middle and off it, at small and large scales.
 RANGES: tuple[Range, ...] = ((-1, 1), (0, 6), (-3, 0), (-0.4, 2.5), (-20, 7), (-1e-3, 1e-3), (0, 300), (-0.9, 0.1))
 
-# Steps that float32 arithmetic of ONNX Runtime may be off in the tests' layers.
+# Steps of an int8 output that float32 arithmetic of ONNX Runtime may be off in the tests' layers. Those of int16 outputs
+# are 256 times finer.
 FLOAT_ROUNDING = 1e-3
+
+INT8 = Scheme()
 
 
 def float_graph(op: Operator, inputs: Inputs) -> Graph:
@@ -57,20 +60,22 @@ def _add_layer(builder: GraphBuilder, op: Operator, inputs: Inputs, name: str, o
     builder.outputs.append(builder.add(op, names, output, name))
 
 
-def integer_graph(op: Operator, inputs: Inputs, ranges: Mapping[str, Range] | None = None) -> Graph:
+def integer_graph(
+    op: Operator, inputs: Inputs, ranges: Mapping[str, Range] | None = None, scheme: Scheme = INT8
+) -> Graph:
     """The int8 graph of one node; tensors without a range in `ranges` have [-1, 1]."""
     graph = float_graph(op, inputs)
     given = dict(ranges or {})
-    return quantize_graph(graph, {name: given.get(name, (-1.0, 1.0)) for name in scaled_tensors(graph)})
+    return quantize_graph(graph, {name: given.get(name, (-1.0, 1.0)) for name in scaled_tensors(graph)}, scheme)
 
 
-def integer_branches(cases: Sequence[Case], seed: int = 0) -> Graph:
+def integer_branches(cases: Sequence[Case], seed: int = 0, scheme: Scheme = INT8) -> Graph:
     """The int8 graph of many nodes side by side: inputs have RANGES in turn, outputs what they then reach, cut or
     widened at random."""
-    return with_ranges(float_branches(cases), seed)
+    return with_ranges(float_branches(cases), seed, scheme=scheme)
 
 
-def with_ranges(graph: Graph, seed: int = 0, samples: int = 3) -> Graph:
+def with_ranges(graph: Graph, seed: int = 0, samples: int = 3, scheme: Scheme = INT8) -> Graph:
     """The int8 graph of a float graph, with ranges as `integer_branches` has them."""
     rng = np.random.default_rng(seed)
     ranges = {name: RANGES[(i + seed) % len(RANGES)] for i, name in enumerate(graph.inputs)}
@@ -82,7 +87,7 @@ def with_ranges(graph: Graph, seed: int = 0, samples: int = 3) -> Graph:
             low, high = min(float(r[name].min()) for r in runs), max(float(r[name].max()) for r in runs)
             low_factor, high_factor = rng.uniform(0.5, 1.3, 2)
             ranges[name] = (low * low_factor, high * high_factor)
-    return quantize_graph(graph, ranges)
+    return quantize_graph(graph, ranges, scheme)
 
 
 def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Generator) -> dict[str, Array]:
@@ -102,12 +107,15 @@ def portable(board: str = "cortex-m4") -> Board:
 
 
 def random_inputs(graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
-    """int8 (samples, *shape): the first sample is all -128, the second all 127, the rest random."""
+    """Integers (samples, *shape): the first sample is all at the least, the second all at the greatest, the rest
+    random."""
     rng = np.random.default_rng(seed)
     result = {}
     for name in graph.inputs:
-        x = rng.integers(-128, 128, (samples, *graph.tensors[name].shape)).astype(np.int8)
-        x[:1], x[1:2] = -128, 127
+        tensor = graph.tensors[name]
+        low, high = tensor.quantization.bounds
+        x = rng.integers(low, high + 1, (samples, *tensor.shape)).astype(tensor.dtype)
+        x[:1], x[1:2] = low, high
         result[name] = x
     return result
 
@@ -153,7 +161,7 @@ def run_float(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> dict[str, 
 
 
 def check_float(graph: Graph, steps: float | Callable[[Layer], float], samples: int = 6, seed: int = 0) -> None:
-    """Assert that the simulator is within `steps` output steps of what ONNX Runtime computes from the same int8
+    """Assert that the simulator is within `steps` output steps of what ONNX Runtime computes from the same integer
     inputs and constants as real numbers; values beyond the output's codes count as the nearest code. `steps` may
     be a function of the layer that gives the output."""
     inputs = random_inputs(graph, samples, seed)
@@ -161,10 +169,10 @@ def check_float(graph: Graph, steps: float | Callable[[Layer], float], samples: 
     want = run_float(write_onnx(dequantized(graph)), reals)
     for name, got in simulate(graph, inputs).items():
         quant = graph.tensors[name].quantization
-        exact = np.clip(want[name].astype(np.float64) / quant.step + quant.zero_point, -128, 127)
+        exact = np.clip(want[name].astype(np.float64) / quant.step + quant.zero_point, *quant.bounds)
         off = np.abs(got - exact)
         index = tuple(map(int, np.unravel_index(off.argmax(), off.shape)))
         allowed = steps if isinstance(steps, float) else steps(graph.layer(graph.producers()[name]))
-        assert off[index] <= allowed + FLOAT_ROUNDING, (
+        assert off[index] <= allowed + FLOAT_ROUNDING * (256 if quant.dtype == "int16" else 1), (
             f"{graph.text()}output '{name}', element {index}: want {exact[index]:.4f}, got {got[index]}"
         )

@@ -29,7 +29,7 @@ STAGES = (
     ("errors", "resources", "version", "emitted"),
     ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
     ("operator", "arithmetic", "float_arithmetic", "quantization", "float_model", "dataset", "board_file"),
-    ("ir", "boards"),
+    ("ir", "boards", "wide_arithmetic"),
     ("builder", "simulate", "lower", "tensor_bytes"),
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from mcuq.importer.constants import (
 )
 from mcuq.importer.load import opset
 from mcuq.importer.qdq import to_qdq
-from mcuq.importer.quantized import dequantized_constant, integer_inputs, moved_quant, moves_integers
+from mcuq.importer.quantized import LIMITS, dequantized_constant, integer_inputs, moved_quant, moves_integers
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
 from mcuq.tensor import Array, Tensor
 
@@ -208,6 +210,9 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         view, given = moves_integers(view)
     if given is not None:
         quants[view.outputs[0]] = given
+    if given is not None and view.op_type in LIMITS:
+        y = FROM_ONNX[view.op_type](replace(view, outputs=(graph.fresh(view.name),)), graph)
+        return graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name)
     return FROM_ONNX[view.op_type](view, graph)
 
 

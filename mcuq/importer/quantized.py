@@ -13,8 +13,10 @@ from mcuq.onnx_io.reader import OnnxNode
 from mcuq.tensor import Array, Shape
 
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+# They limit integers, which then are still those of the quantization.
+LIMITS = ("Clip", "Relu")
 # What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
-MOVERS = (*_RESHAPES, "Transpose", "MaxPool", "Concat", "Slice", "Pad", "Clip", "Relu", "Dropout")
+MOVERS = (*_RESHAPES, "Transpose", "MaxPool", "Concat", "Slice", "Pad", "Dropout", *LIMITS)
 
 
 def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
+from onnx import helper
 
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 from mcuq.tensor import Array, Quant, Shape
 
 # Element type -> what takes it to int8: uint8 q with zero point z is int8 q - 128 with zero point z - 128.
 INTEGER_TYPES = {"int8": 0, "uint8": -128}
+CONSTANT_TYPES = (*INTEGER_TYPES, "int32")
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,16 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
     scale = node.constant(1, "scale")
     if scale.dtype != np.float32:
         raise node.error(f"scale is {scale.dtype}; supported is float32")
-    zero_points = node.constant(2, "zero_point") if node.has(2) else np.zeros(scale.shape, np.uint8)
-    if not node.has(2) and element_type is not None:
-        zero_points = zero_points.astype(element_type)
-    elif not node.has(2) and node.attribute("output_dtype", 0):
-        raise node.error("output_dtype without zero_point is not supported; give a zero_point of type int8 or uint8")
+    zero_points = (
+        node.constant(2, "zero_point") if node.has(2) else np.zeros(scale.shape, _default_type(node, element_type))
+    )
     found = zero_points.dtype.name
-    allowed = ("int8", "uint8", "int32") if element_type is not None else ("int8", "uint8")
-    if found not in allowed or (element_type is not None and found != element_type):
-        raise node.error(
-            f"quantizes to {element_type or found}; supported are {', '.join(allowed[:-1])} and {allowed[-1]}"
-            if found == element_type or element_type is None
-            else f"zero_point is {found}, but its tensor is {element_type}; give both one type"
-        )
+    if element_type is None and found not in INTEGER_TYPES:
+        raise node.error(f"quantizes to {found}; supported are int8 and uint8")
+    if element_type is not None and element_type not in CONSTANT_TYPES:
+        raise node.error(f"reads a constant of type {element_type}; supported are int8, uint8 and int32")
+    if element_type not in (None, found):
+        raise node.error(f"zero_point is {found}, but its tensor is {element_type}; give both one type")
     if zero_points.size != scale.size:
         raise node.error(f"has {scale.size} scales and {zero_points.size} zero points; give as many of each")
     values = scale.reshape(-1)
@@ -79,6 +78,14 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
         raise node.error(f"zero_point of an int32 tensor is {zeros[zeros != 0][0]}; it must be 0")
     shifted = int(zeros[0]) + INTEGER_TYPES.get(found, 0) if axis is None else 0
     return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis), zeros
+
+
+def _default_type(node: OnnxNode, element_type: str | None) -> str:
+    """That of integers whose zero point is left out."""
+    stated = node.attribute("output_dtype", 0)
+    if element_type is None and stated:
+        return str(helper.tensor_dtype_to_np_dtype(stated).name)
+    return element_type or "uint8"
 
 
 def weight_quant(node: OnnxNode, index: int, axis: int) -> Quant | None:

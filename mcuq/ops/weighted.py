@@ -8,6 +8,7 @@ from mcuq.arithmetic import INT32_MAX, Requantization, requantization
 from mcuq.errors import QuantizationError
 from mcuq.operator import Layer
 from mcuq.ops.given_weights import given_weight_scale
+from mcuq.ops.single_tap import single_tap_scale
 from mcuq.tensor import Array, Quant, Tensor
 from mcuq.wide_arithmetic import LONG_MAX
 
@@ -29,6 +30,8 @@ def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
     real_bias = bias.values.astype(np.float64)
     given = given_weight_scale(weight)
     scale = np.abs(real).max(axis=1) / WEIGHT_MAX
+    if real.shape[1] == 1:
+        scale = single_tap_scale(real[:, 0], real_bias, x.scale)
     if given is not None:
         scale = np.where(np.isnan(given), scale, given)
     # A channel whose weights are all but zero must leave room for its bias, and an empty layer needs a scale.

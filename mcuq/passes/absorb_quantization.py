@@ -53,7 +53,11 @@ def _absorb(builder: GraphBuilder, node: Node) -> None:
                 builder.give(x.name, quant)
                 if _bypass(builder, node):
                     return
-        elif builder.is_private(x.name):
+        elif x.name not in builder.outputs:
+            for reader in builder.consumers(x.name):
+                if reader.output != node.output:
+                    inputs = tuple(node.output if name == x.name else name for name in reader.inputs)
+                    builder.nodes[reader.output] = replace(reader, inputs=inputs)
             _raise(builder, producer, node)
             return
     builder.give(node.output, quant)
@@ -117,6 +121,9 @@ def _pass_on(builder: GraphBuilder, node: Node) -> None:
     if None in quants:
         return
     if isinstance(node.op, Concat) and len(quants) > 1:
+        behind = [reader for reader in builder.consumers(node.output) if isinstance(reader.op, FakeQuantize)]
+        if behind and node.output not in builder.outputs and _only_quantization(builder, node.output, behind[0]):
+            return  # it will move up, and its quantization is the one to meet in
         _join(builder, node, [quant for quant in quants if quant is not None])
         return
     quant = tensors[0].quant
@@ -136,6 +143,8 @@ def _join(builder: GraphBuilder, node: Node, quants: list[Quant]) -> None:
         tensor = builder.tensors[name]
         if tensor.is_constant:
             inputs.append(_quantized_constant(builder, tensor, op))
+        elif tensor.quant == joint:
+            inputs.append(name)
         else:
             inputs.append(builder.add(op, [name]))
             builder.give(inputs[-1], joint)

@@ -11,6 +11,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.add import Add
 from mcuq.ops.affine import Affine
+from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mul import Mul
@@ -31,7 +32,7 @@ def fold_affine(graph: Graph) -> Graph:
 
 
 def lower_affine(graph: Graph) -> Graph:
-    """Remaining Affines: a depthwise 1x1 convolution over the last dimension, else Mul and Add."""
+    """Remaining Affines: a depthwise 1x1 convolution over the last dimension, a Clip included; else Mul and Add."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
         if not isinstance(node.op, Affine):
@@ -46,8 +47,14 @@ def lower_affine(graph: Graph) -> Graph:
         weight = builder.constant(parameters[0].reshape(channels, 1, 1, 1), scale.name)
         offset = builder.constant(parameters[1], bias.name)
         flat = builder.add(Reshape((1, 1, x.elements // channels, channels)), [x.name])
-        y = builder.add(Conv2d(Window((1, 1)), channels), [flat, weight, offset], name=node.name)
-        builder.add(Reshape(x.shape), [y], node.output)
+        op, output = Conv2d(Window((1, 1)), channels), node.output
+        readers = builder.consumers(output)
+        if output not in builder.outputs and len(readers) == 1 and isinstance(readers[0].op, Clip):
+            clip = readers[0].op
+            builder.remove(readers[0])
+            op, output = replace(op, minimum=clip.minimum, maximum=clip.maximum), readers[0].output
+        y = builder.add(op, [flat, weight, offset], name=node.name)
+        builder.add(Reshape(x.shape), [y], output)
     return builder.graph()
 
 

@@ -18,7 +18,7 @@ def order_quantization(graph: Graph) -> Graph:
     """clip(quantize(x)) -> quantize(clip(x)) and quantize(pad(x)) -> pad(quantize(x)), if nobody reads between.
 
     Both are the same where the bounds, or the padding, are values of the quantization. A Clip then fuses with the layer
-    before it, and a Pad with the window behind it.
+    before it, and a Pad with the window behind it. An input of the model keeps its quantization: it has no other.
     """
     builder = GraphBuilder(graph)
     for node in graph.nodes:
@@ -26,11 +26,26 @@ def order_quantization(graph: Graph) -> Graph:
         if before is None or not builder.is_private(before.output):
             continue
         if isinstance(node.op, Clip) and isinstance(before.op, FakeQuantize):
-            if all(isinf(bound) or is_value(before.op, bound) for bound in (node.op.minimum, node.op.maximum)):
+            if not _comes_from_input(builder, before.inputs[0]) and all(
+                isinf(bound) or is_value(before.op, bound) for bound in (node.op.minimum, node.op.maximum)
+            ):
                 _swap(builder, before, node, node.op)
         elif isinstance(node.op, FakeQuantize) and isinstance(before.op, Pad) and is_value(node.op, before.op.value):
             _swap(builder, before, node, node.op)
     return builder.graph()
+
+
+def _comes_from_input(builder: GraphBuilder, name: str) -> bool:
+    """Whether values of the tensor are those of an input, at other places."""
+    pending = [name]
+    while pending:
+        name = pending.pop()
+        if name in builder.inputs:
+            return True
+        node = builder.producer(name)
+        if node is not None and node.op.shares_scale:
+            pending += node.inputs
+    return False
 
 
 def is_value(op: FakeQuantize, real: float) -> bool:

@@ -127,7 +127,7 @@ def test_compile_without_calibration_warns_loudly_on_stderr(tmp_path: Path) -> N
 
 
 def test_compile_without_calibration_says_which_statistics_it_used(tmp_path: Path) -> None:
-    each = {name: np.ones(2, np.float32) for name in ("gamma", "beta", "mean", "var")}
+    each = {name: np.array([0.5, 2], np.float32) for name in ("gamma", "beta", "mean", "var")}
     nodes = [node("BatchNormalization", ["x", *each], "n"), node("Relu", ["n"], "y")]
     path = str(saved(model(nodes, {"x": [1, 2, 4, 4]}, constants=each), tmp_path))
     result = call("compile", path, "--board", "host", "-o", str(tmp_path / "out"))

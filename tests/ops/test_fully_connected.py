@@ -63,7 +63,7 @@ def test_accumulator_of_a_large_layer_reaches_its_bound(on: str, weight: float) 
     node = next(graph.layers())
     (call,) = choose_kernel(node, frozenset()).lower(node.op, node)
     assert call.bound == 4001 * 127 * 128 + int(np.abs(node.inputs[2].values).max())
-    assert exact_product_dtype(node.inputs[1].values) is np.float64
+    assert exact_product_dtype(*node.inputs[:1], node.inputs[1].values) is np.float64
     check_portable_c(graph, on, samples=3)
     check_float(graph, STEPS)
 
@@ -74,7 +74,7 @@ def test_simulator_sums_exactly_on_both_sides_of_what_float32_holds() -> None:
         weight = np.where(rng.random((3, inputs)) < 0.5, -1.0, 1.0)
         graph = integer_graph(FullyConnected(), [(1, inputs), weight, rng.normal(size=3)], {"y": (-500, 500)})
         node = next(graph.layers())
-        assert exact_product_dtype(node.inputs[1].values) is dtype
+        assert exact_product_dtype(*node.inputs[:1], node.inputs[1].values) is dtype
         check_float(graph, STEPS, samples=20)
 
 

@@ -126,3 +126,13 @@ def test_a_network_with_normalizations_needs_no_data_to_be_of_use(tmp_path: Path
     with_data = compile_model(path, "host", x)
     assert with_data.batch_normalizations == 0
     assert mcuq.simulate(with_data, x).report.sqnr_db > 35
+
+
+def test_a_network_that_its_twin_is_simplified_otherwise_than_falls_back_to_made_up_inputs(tmp_path: Path) -> None:
+    # One factor for all channels may stand along any axis; the twin has one for each.
+    each = {name: np.ones(2, np.float32) for name in ("gamma", "beta", "mean", "var")}
+    nodes = [node("BatchNormalization", ["x", *each], "n"), node("Relu", ["n"], "y")]
+    path = saved(model(nodes, {"x": [1, 2, 4, 4]}, constants=each), tmp_path)
+    compiled = compile_model(path, "host")
+    assert compiled.batch_normalizations == 0
+    assert compiled.graph.tensors["x"].scale == pytest.approx(0.025, rel=0.3)

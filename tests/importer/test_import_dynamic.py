@@ -1,0 +1,127 @@
+"""Models with ranges found at run time: weights are kept, ranges calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_models import imported, model, node, original_outputs, random, refusal, saved
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from mcuq.compile import compile_model
+from mcuq.float_model import FloatModel
+from mcuq.importer import dynamic_layers
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.passes import optimize
+from mcuq.quantize import given_quantization
+
+X = {"x": (1, 3, 6, 5)}
+
+
+def float_network() -> onnx.ModelProto:
+    nodes = [
+        node("Conv", ["x", "w", "b"], "c", "conv", pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], "r"),
+        node("Flatten", ["r"], "f"),
+        node("MatMul", ["f", "m"], "p", "matmul"),
+        node("Add", ["p", "k"], "a"),
+        node("Relu", ["a"], "s"),
+        node("Gemm", ["s", "g", "h"], "y", "gemm", transB=1),
+    ]
+    constants = {
+        "w": random(4, 3, 3, 3),
+        "b": random(4),
+        "m": random(120, 8),
+        "k": random(8),
+        "g": random(5, 8, seed=1),
+        "h": random(5),
+    }
+    return model(nodes, X, constants=constants)
+
+
+def dynamic(folder: Path, weight_type: QuantType, per_channel: bool = False) -> onnx.ModelProto:
+    source, target = saved(float_network(), folder), folder / "dynamic.onnx"
+    quantize_dynamic(source, target, weight_type=weight_type, per_channel=per_channel)
+    return onnx.load(target)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("weight_type", [QuantType.QInt8, QuantType.QUInt8])
+def test_float_meaning_is_that_of_the_quantized_weights(
+    tmp_path: Path, weight_type: QuantType, per_channel: bool
+) -> None:
+    proto = dynamic(tmp_path, weight_type, per_channel)
+    assert {"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"} <= {n.op_type for n in proto.graph.node}
+    graph = optimize(imported(proto))
+    for seed in range(5):
+        sample = {"x": random(1, 3, 6, 5, seed=seed)}
+        want = original_outputs(proto, sample)["y"]
+        got = FloatModel(write_onnx(graph)).run(sample)["y"]
+        # ONNX Runtime rounds activations to 8 bits, three times.
+        assert np.abs(got - want).max() <= 0.03 * np.abs(want).max()
+
+
+def test_symmetric_weights_are_kept_and_layers_named(tmp_path: Path) -> None:
+    proto = dynamic(tmp_path, QuantType.QInt8)
+    assert len(dynamic_layers(proto)) == 3
+    found = given_quantization(optimize(imported(proto)))
+    assert len(found.weights) == 3
+    assert not found.rounded
+    assert not found.activations
+
+
+def test_compile_says_that_ranges_are_those_of_the_data(tmp_path: Path) -> None:
+    dynamic(tmp_path, QuantType.QInt8)
+    compiled = compile_model(tmp_path / "dynamic.onnx", "host", random(20, 3, 6, 5))
+    assert compiled.ranges == "calibrated"
+    assert compiled.notes == (
+        "'conv_quant', 'matmul_quant', 'gemm_MatMul_quant' ask for activation ranges found at run time: their weights "
+        "are kept, their ranges are those of the calibration data",
+    )
+
+
+def test_fused_forms_are_the_same() -> None:
+    w = np.random.default_rng(0).integers(-127, 128, (6, 4)).astype(np.int8)
+    constants = {"w": w, "ws": np.float32(0.01), "wz": np.int8(0), "b": random(4)}
+    texts = []
+    for nodes in (
+        [node("DynamicQuantizeMatMul", ["x", "w", "ws", "wz", "b"], "y", "layer", domain="com.microsoft")],
+        [
+            node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+            node("MatMulIntegerToFloat", ["q", "w", "s", "ws", "z", "wz", "b"], "y", "layer", domain="com.microsoft"),
+        ],
+    ):
+        proto = model(nodes, {"x": (2, 6)}, constants=constants)
+        proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        assert dynamic_layers(proto) == ("layer",)
+        graph = optimize(imported(proto))
+        want = random(2, 6) @ (w.astype(np.float32) * np.float32(0.01)) + constants["b"]
+        got = FloatModel(write_onnx(graph)).run({"x": random(2, 6)})["y"]
+        assert np.allclose(got, want, atol=1e-5)
+        texts.append(graph.text())
+    assert texts[0] == texts[1]
+
+
+def test_dequantized_at_once_is_the_tensor_itself() -> None:
+    nodes = [
+        node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        node("DequantizeLinear", ["q", "s", "z"], "d"),
+        node("Tanh", ["d"], "y"),
+    ]
+    assert "Tanh(x)" in imported(model(nodes, X)).text()
+
+
+def test_another_use_of_the_sums_is_not_supported() -> None:
+    nodes = [
+        node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        node("MatMulInteger", ["q", "w", "z"], "sums", "layer"),
+        node("Cast", ["sums"], "y", "cast", to=TensorProto.FLOAT),
+    ]
+    text = refusal(model(nodes, {"x": (2, 6)}, constants={"w": np.ones((6, 4), np.int8)}))
+    assert text.startswith(
+        "net.onnx: operators that are not supported: Cast ('cast'); DynamicQuantizeLinear ('q'); "
+        "MatMulInteger ('layer'); supported: "
+    )

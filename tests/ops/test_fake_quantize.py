@@ -1,0 +1,40 @@
+"""FakeQuantize: what ONNX's QuantizeLinear and DequantizeLinear give, as a function and as a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support import check_c, float_graph, integer_graph, run_float
+
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.quantize import quantize_graph
+from mcuq.simulate import simulate
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.5, 0), (0.1, -128), (0.037, 127), (3e-6, 5), (200.0, -3)])
+def test_function_is_what_onnx_runtime_gives(scale: float, zero_point: int) -> None:
+    op = FakeQuantize(float(np.float32(scale)), zero_point)
+    x = np.random.default_rng(0).normal(0, 60 * scale, (1, 1, 4096)).astype(np.float32)
+    x[0, 0, :300] = np.arange(-150, 150) * np.float32(scale) / 2  # halves go to even
+    (want,) = run_float(write_onnx(float_graph(op, [(1, 4096)])), {"x0": x}).values()
+    assert np.array_equal(op.function(x).astype(np.float32), want)
+
+
+def test_halves_go_to_even_in_the_table_too() -> None:
+    graph = integer_graph(FakeQuantize(1.0, 0), [(1, 256)], {"x0": (-64, 63.5)})
+    assert (graph.tensors["x0"].scale, graph.tensors["x0"].zero_point) == (0.5, 0)
+    q = np.arange(-128, 128).astype(np.int8).reshape(1, 1, 256)
+    y = simulate(graph, {"x0": q})["y"]
+    assert np.array_equal(y, np.rint(q / 2).astype(np.int8))
+
+
+def test_the_output_has_the_quantization_that_it_states() -> None:
+    graph = integer_graph(FakeQuantize(0.25, -7), [(1, 4)], {"x0": (-1, 1)})
+    assert graph.tensors["y"].quant == FakeQuantize(0.25, -7).quant
+    assert quantize_graph(float_graph(FakeQuantize(0.25, -7), [(1, 4)]), {"x0": (0, 1)}).tensors["y"].zero_point == -7
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_gives_the_simulators_bits(on: str) -> None:
+    check_c(integer_graph(FakeQuantize(0.013, 11), [(1, 33)], {"x0": (-1, 3)}), on)

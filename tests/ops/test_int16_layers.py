@@ -1,0 +1,292 @@
+"""Layers that read or write 16 bits: C against the simulator on each kind of CPU, the simulator against float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+import pytest
+import test_average_pool
+import test_concat
+import test_conv2d
+import test_fully_connected
+import test_max_pool
+import test_mean
+import test_pad
+import test_slice
+import test_transpose
+from binary_cases import binary_cases
+from support import RANGES, Case, check_c, check_float, check_portable_c, integer_branches, integer_graph, model_of
+
+from mcuq.arithmetic import INT32_MAX
+from mcuq.errors import QuantizationError
+from mcuq.ir import Graph
+from mcuq.operator import Layer
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.clip import Clip
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.hard_sigmoid import HardSigmoid
+from mcuq.ops.hard_swish import HardSwish
+from mcuq.ops.identity import Identity
+from mcuq.ops.leaky_relu import LeakyRelu
+from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.mean import Mean
+from mcuq.ops.mul import Mul
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.softmax import Softmax
+from mcuq.ops.tanh import Tanh
+from mcuq.ops.unary import Chain, Rescale, Unary
+from mcuq.ops.weighted import accumulator_bound
+from mcuq.ops.window import Window
+from mcuq.quantize import NAMED, Scheme
+from mcuq.simulate import simulate
+from mcuq.tensor import Quant
+from mcuq.validate import check_bits
+
+INT16 = Scheme(NAMED["int16"])
+WIDENING = Scheme(NAMED["int8"], {"*": NAMED["int16"]})  # reads int8, writes int16
+NARROWING = Scheme(NAMED["int16"], {"*": NAMED["int8"]})  # reads int16, writes int8
+SCHEMES = {"int16": INT16, "int8 to int16": WIDENING, "int16 to int8": NARROWING}
+
+BOARDS = ("cortex-m0", "cortex-m4", pytest.param("cortex-m55", marks=pytest.mark.toolchain))
+
+FUNCTIONS: tuple[Unary, ...] = (
+    Sigmoid(),
+    Tanh(),
+    HardSwish(),
+    HardSigmoid(),
+    LeakyRelu(0.1),
+    Clip(0, 6),
+    Clip(minimum=-0.25),
+    Rescale(),
+    Chain((HardSwish(), Sigmoid())),
+    Chain((Clip(0, 6), Rescale(), Clip(-1, 2))),
+)
+# Of one element, of one less and one more than vectors have, and more.
+SIZES = ((), (1, 1), (1, 7), (1, 8), (1, 9), (2, 5, 7, 3))
+WEIGHTED: dict[str, Callable[[], list[Case]]] = {
+    "conv2d": test_conv2d.corner_cases,
+    "random conv2d": lambda: test_conv2d.random_cases(50, 20),
+    "fully_connected": lambda: test_fully_connected.cases(50, 12),
+    "average_pool": lambda: test_average_pool.cases(50, 15),
+    "mean": lambda: test_mean.cases(50),
+}
+OTHERS: dict[str, Callable[[], list[Case]]] = {
+    "add and sub": lambda: binary_cases([Add, Sub], 50),
+    "mul": lambda: binary_cases([Mul], 50),
+    "max_pool": lambda: test_max_pool.cases(50, 20),
+    "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
+    "moves": lambda: [*test_concat.cases(), *test_pad.cases((0.0, 0.5)), *test_slice.cases(50, 10)],
+    "transpose": lambda: [*test_transpose.CASES, (Identity(), [(2, 3)])],
+    "unary": lambda: [(op, [size]) for op in FUNCTIONS for size in SIZES],
+}
+LAYERS = [
+    *(
+        pytest.param(cases, scheme, id=f"{name} {key}")
+        for name, cases in WEIGHTED.items()
+        for key, scheme in SCHEMES.items()
+    ),
+    *(pytest.param(cases, INT16, id=name) for name, cases in OTHERS.items()),
+]
+
+
+@pytest.mark.parametrize(("cases", "scheme"), LAYERS)
+def test_c_on_the_host_gives_the_simulators_bits(cases: Callable[[], list[Case]], scheme: Scheme) -> None:
+    check_portable_c(integer_branches(cases(), 3, scheme), "host")
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(("cases", "scheme"), LAYERS)
+def test_c_on_an_emulated_cpu_gives_the_simulators_bits(
+    cases: Callable[[], list[Case]], scheme: Scheme, board: str
+) -> None:
+    check_c(integer_branches(cases(), 4, scheme), "emulator", samples=4, board=board)
+
+
+def multiplier_steps(layer: Layer) -> float:
+    """Half a step, and of int16 outputs the multiplier's rounding: 2^-31 of it at least where its channel has the
+    layer's largest scale, 2^-18 below that 2^-13."""
+    scale = np.array(layer.inputs[1].quantization.scale)
+    return 0.5 + 32768 * 2.0**-31 * float(scale.max() / scale.min())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("kind", ["random conv2d", "fully_connected"])
+def test_weighted_sums_are_within_half_a_step_and_the_multipliers_rounding(kind: str, scheme: Scheme) -> None:
+    check_float(integer_branches(WEIGHTED[kind](), 5, scheme), multiplier_steps)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("kind", ["average_pool", "mean"])
+def test_means_are_within_half_a_step(kind: str, scheme: Scheme) -> None:
+    check_float(integer_branches(WEIGHTED[kind](), 6, scheme), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["add and sub", "mul"])
+def test_sums_and_products_are_within_half_a_step(kind: str) -> None:
+    check_float(integer_branches(OTHERS[kind](), 7, INT16), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["max_pool", "moves", "transpose"])
+def test_moved_values_are_exact(kind: str) -> None:
+    check_float(integer_branches(OTHERS[kind](), 8, INT16), 0.5 if kind == "moves" else 0.0)
+
+
+@pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: type(op).__name__)
+def test_functions_of_all_65536_codes_are_within_the_steps_stated(op: Unary) -> None:
+    stated = 0.5 if op.limits is not None else 0.75
+    for index, span in enumerate(RANGES):
+        for width in (0.3, 1.0, 2.5):
+            reach = op.function(np.linspace(2 * span[0], 2 * span[1], 1001))
+            y = (float(reach.min()) * width, float(reach.max()) * width)
+            graph = integer_graph(op, [(1,)], {"x0": span, "y": y}, INT16)
+            x = np.arange(-32768, 32768).astype(np.int16)[:, None, None]
+            x_tensor, y_tensor = graph.tensors["x0"], graph.tensors["y"]
+            got = simulate(graph, {"x0": x})["y"]
+            assert got.dtype == np.int16
+            exact = np.clip(op.function(x * x_tensor.scale) / y_tensor.scale, -32768, 32767)
+            off = np.abs(got - exact)
+            assert off.max() <= stated + 1e-3, (index, span, y, int(x.ravel()[off.argmax()]))
+
+
+def test_a_relu_is_exact_where_scales_are_equal() -> None:
+    graph = integer_graph(Clip(minimum=0.0), [(1,)], {"x0": (-1, 1), "y": (0, 1)}, INT16)
+    x = np.arange(-32768, 32768).astype(np.int16)[:, None, None]
+    assert np.array_equal(simulate(graph, {"x0": x})["y"], np.maximum(x, 0))
+
+
+def test_tables_of_smooth_functions_are_small() -> None:
+    for op in (Sigmoid(), Tanh(), HardSwish()):
+        graph = integer_graph(
+            op, [(1,)], {"x0": (-8, 8), "y": (-1, 1) if not isinstance(op, HardSwish) else (-1, 8)}, INT16
+        )
+        pieces, values = op.pieces(next(graph.layers()))
+        assert pieces.nbytes + values.nbytes <= 6144, op
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 1000])
+@pytest.mark.parametrize("op", [Softmax(), LogSoftmax()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("step", [1e-6, 1e-4, 0.001, 0.05])
+def test_softmax_is_within_one_step(op: Softmax | LogSoftmax, classes: int, step: float) -> None:
+    reach = 32767 * step / 2
+    graph = integer_graph(op, [(1, classes)], {"x0": (-reach, reach), "y": (-max(0.4, reach), 0)}, INT16)
+    x_tensor, y_tensor = graph.tensors["x0"], graph.tensors["y"]
+    rng = np.random.default_rng(classes)
+    x = rng.integers(-32768, 32768, (40, 1, classes)).astype(np.int16)
+    x[:10] >>= 6
+    x[10], x[11, :, 1:], x[12] = 0, -32768, 32767
+    real = (x - x.max(axis=-1, keepdims=True).astype(np.float64)) * x_tensor.scale
+    total = np.exp(real).sum(axis=-1, keepdims=True)
+    exact = np.exp(real) / total if isinstance(op, Softmax) else real - np.log(total)
+    steps = np.clip(exact / y_tensor.scale, -32768, 32767)
+    assert np.abs(simulate(graph, {"x0": x})["y"] - steps).max() <= 1
+
+
+def test_softmax_of_int16_has_a_scale_of_its_own() -> None:
+    graph = integer_graph(Softmax(), [(1, 3)], scheme=INT16)
+    assert graph.tensors["y"].quant == Quant((1 / 32768,), 0, "int16")
+
+
+def long_layer(op: Conv2d | FullyConnected) -> Graph:
+    """Whose accumulators leave int32: 3000 products of up to 32768 * 127."""
+    taps = (1, 3, 1000) if isinstance(op, Conv2d) else (3000,)
+    x = (1, 2, 4, 1000) if isinstance(op, Conv2d) else (2, 3000)
+    weight = np.random.default_rng(0).choice([-1.0, 1.0], (3, *taps))
+    weight[0] = 1
+    ranges = {"x0": (-1.0, 1.0), "y": (-2000.0, 2000.0)}
+    graph = integer_graph(op, [x, weight, np.array([0.5, -100, 0])], ranges, INT16)
+    assert accumulator_bound(next(graph.layers())) > INT32_MAX
+    return graph
+
+
+LONG = (Conv2d(Window((1, 3), pads=(0, 1, 0, 1))), FullyConnected(), FullyConnected(minimum=0.0))
+
+
+@pytest.mark.parametrize("op", LONG, ids=["conv2d", "fully_connected", "fully_connected with relu"])
+def test_accumulators_beyond_int32_are_summed_in_64_bits(op: Conv2d | FullyConnected) -> None:
+    graph = long_layer(op)
+    check_float(graph, 0.5)
+    check_portable_c(graph, "host")
+    for board in ("cortex-m0", "cortex-m4"):
+        check_c(graph, "emulator", samples=3, board=board)
+
+
+def test_depthwise_accumulators_beyond_int32_are_summed_in_64_bits() -> None:
+    weight = np.ones((4, 30, 20, 1))
+    ranges = {"x0": (-1.0, 1.0), "y": (-500.0, 500.0)}
+    graph = integer_graph(Conv2d(Window((30, 20)), 4), [(1, 30, 21, 4), weight, np.zeros(4)], ranges, INT16)
+    assert accumulator_bound(next(graph.layers())) > INT32_MAX
+    check_float(graph, 0.5)
+    check_portable_c(graph, "host")
+    check_c(graph, "emulator", samples=3)
+
+
+@pytest.mark.parametrize("op", [Mean((1, 2)), AveragePool(Window((257, 256)))], ids=["mean", "average_pool"])
+def test_means_of_more_than_65535_values_are_summed_in_64_bits(op: Mean | AveragePool) -> None:
+    graph = integer_graph(op, [(1, 257, 256, 1)], scheme=INT16)
+    check_float(graph, 0.5, samples=3)
+    check_portable_c(graph, "host", samples=3)
+
+
+def test_a_factor_of_one_or_more_beyond_int32_is_refused() -> None:
+    weight = np.ones((1, 3000))
+    with pytest.raises(QuantizationError) as error:
+        graph = integer_graph(FullyConnected(), [(1, 3000), weight, np.zeros(1)], {"y": (-1e-3, 1e-3)}, INT16)
+        accumulator_bound(next(graph.layers()))
+        check_portable_c(graph, "host")
+    assert str(error.value) == (
+        "FullyConnected 'layer': requantization factor 7.87402 is outside (0, 1) for an accumulator that can reach "
+        "12484608000; check the calibration data"
+    )
+
+
+def test_softmax_over_more_classes_than_its_totals_hold_is_refused() -> None:
+    graph = integer_graph(Softmax(), [(1, 2**17 + 1)], scheme=INT16)
+    with pytest.raises(QuantizationError) as error:
+        simulate(graph, {"x0": np.zeros((1, 1, 2**17 + 1), np.int16)})
+    assert str(error.value) == (
+        "Softmax 'layer': is over 131073 classes, more than the 131072 that int16 supports; use int8 activations for it"
+    )
+
+
+def test_scales_too_far_apart_for_a_sum_are_refused() -> None:
+    with pytest.raises(QuantizationError) as error:
+        graph = integer_graph(Add(), [(1,), (1,)], {"x0": (-3e10, 3e10), "y": (-1, 1)}, INT16)
+        simulate(graph, {name: np.zeros((1, 1), np.int16) for name in graph.inputs})
+    assert str(error.value) == (
+        "Add 'layer': input scales are 3e+10 and 1 times the output's, too far apart for int32; check the calibration "
+        "data"
+    )
+
+
+def test_scales_too_far_apart_for_log_softmax_are_refused() -> None:
+    with pytest.raises(QuantizationError) as error:
+        graph = integer_graph(LogSoftmax(), [(1, 4)], {"y": (-1e-6, 0)}, INT16)
+        simulate(graph, {"x0": np.zeros((1, 1, 4), np.int16)})
+    assert str(error.value) == (
+        "LogSoftmax 'layer': input scale 6.10389e-05 and output scale 6.10389e-11 are too far apart for int32; check "
+        "the calibration data"
+    )
+
+
+def test_one_operand_at_its_least_and_the_other_at_its_greatest_value() -> None:
+    graph = integer_branches(binary_cases([Add, Sub, Mul], 51), 1, INT16)
+    inputs = {}
+    for name in graph.inputs:  # x5_0 and x5_1 are those of the layer with the output y5
+        values = (-32768, 32767) if name.endswith("_0") else (32767, -32768)
+        inputs[name] = np.stack([np.full(graph.tensors[name].shape, value, np.int16) for value in values])
+    for on in ("host", "emulator"):
+        report = check_bits(model_of(graph), iter([inputs]), on)
+        assert report.first_mismatch is None
+        assert report.samples == 2
+
+
+def test_fused_limits_hold_in_int16() -> None:
+    for limits in ((-inf, inf), (0.0, inf), (-0.25, 0.5)):
+        op = FullyConnected(minimum=limits[0], maximum=limits[1])
+        weight = np.random.default_rng(1).normal(size=(5, 9))
+        graph = integer_graph(op, [(2, 9), weight, np.zeros(5)], {"y": (-2.0, 2.0)}, INT16)
+        check_float(graph, 0.51)
