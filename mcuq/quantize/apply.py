@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcuq.ir import Graph, Node, verify
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.pad import Pad
-from mcuq.quantization import quant_for_range
+from mcuq.quantization import ANY_ACTIVATIONS, ActivationOptions, quant_for_range
 from mcuq.quantize.calibrate import Range
+from mcuq.quantize.scheme import INT8_SCHEME, Scheme
+from mcuq.quantize.weights import round_nearest
 from mcuq.tensor import Quant, Tensor
 
 
-def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
-    """The int8 graph of a float graph whose scaled tensors have the given real ranges.
+def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:
+    """The int8 graph of a float graph whose scaled tensors have the given real ranges; weights rounded to nearest.
 
     Tensors that data only moves between share one scale, which covers the ranges of all of them. Raises
     QuantizationError where int32 cannot hold a layer's accumulator or bias.
     """
-    quants = activation_quants(graph, ranges)
+    quants = activation_quants(graph, ranges, scheme.activations)
     tensors = {
         name: replace(tensor, dtype="int8", quant=quants[name])
         for name, tensor in graph.tensors.items()
@@ -29,11 +33,15 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range]) -> Graph:
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        nodes.append(with_constants(node, layer.op.quantize_constants(layer), tensors))
+        is_weighted = isinstance(layer.op, Conv2d | FullyConnected)
+        inputs = round_nearest(layer, scheme) if is_weighted else layer.op.quantize_constants(layer)
+        nodes.append(with_constants(node, inputs, tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 
-def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:
+def activation_quants(
+    graph: Graph, ranges: Mapping[str, Range], options: ActivationOptions = ANY_ACTIVATIONS
+) -> dict[str, Quant]:
     """Scale and zero point of every tensor that is not a constant."""
     groups = _Groups()
     covered: dict[str, Range] = dict(ranges)
@@ -59,7 +67,7 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Qu
         spans[root] = (min(a, low), max(b, high))
     fixed_groups = {groups.root(name): quant for name, quant in fixed.items()}
     return {
-        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)])
+        name: fixed_groups.get(groups.root(name)) or quant_for_range(*spans[groups.root(name)], options)
         for name, tensor in graph.tensors.items()
         if not tensor.is_constant
     }
