@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,7 +10,7 @@ from typing import cast
 import onnx
 
 from mcuq.boards import Board, load_board
-from mcuq.dataset import Dataset, Sample, Source, Spread, from_arrays, from_generator, is_source, open_dataset
+from mcuq.dataset import Dataset, Sample, Source, Spooled, from_arrays, from_generator, is_source, open_dataset
 from mcuq.emit import emit
 from mcuq.errors import ModelError
 from mcuq.fit import check_fit
@@ -22,7 +22,7 @@ from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
-    MOST_SAMPLES,
+    DEFAULT_RECOVERY,
     UNKNOWN_ORIGIN,
     UNPRUNED,
     CalibrationMethod,
@@ -30,15 +30,16 @@ from mcuq.quantize import (
     Origin,
     Pruned,
     Range,
+    Recovery,
     Scheme,
     calibrate,
-    correct_biases,
     given_quantization,
     input_specs,
     insert_conversions,
     parse_scheme,
     prune_graph,
     quantize_graph,
+    quantize_on_samples,
     scaled_tensors,
     synthetic_dataset,
     trained_outputs,
@@ -103,6 +104,7 @@ def compile_model(
     prune: bool = True,
     optimize: Goal = "balanced",
     scheme: Scheme | str = "int8",
+    recovery: Recovery = DEFAULT_RECOVERY,
 ) -> CompiledModel:
     """Quantize an ONNX model, as `quantize_model` does, and emit C for a board.
 
@@ -113,7 +115,7 @@ def compile_model(
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
     model_id = model_identifier(name, Path(path))
-    quantized = quantize_model(path, calibration, method, shapes, progress, scheme)
+    quantized = quantize_model(path, calibration, method, shapes, progress, scheme, recovery)
     return compile_quantized(quantized, board, model_id, prune, optimize)
 
 
@@ -124,6 +126,7 @@ def quantize_model(
     shapes: Mapping[str, int] | None = None,
     progress: Progress = lambda task, total: lambda: None,
     scheme: Scheme | str = "int8",
+    recovery: Recovery = DEFAULT_RECOVERY,
 ) -> QuantizedModel:
     """Read an ONNX model and quantize it.
 
@@ -132,7 +135,8 @@ def quantize_model(
     BatchNormalizations and made-up inputs. A model that came quantized keeps its scales and integers, and needs data
     only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions.
     `progress(task, total)` returns what is called after each of `total` samples. `scheme` says in which numbers the
-    layers compute: what `parse_scheme` takes, or a Scheme. Raises McuqError for whatever the user can mend.
+    layers compute: what `parse_scheme` takes, or a Scheme; `recovery` what is done for accuracy. Raises McuqError for
+    whatever the user can mend.
     """
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
     imported, onnx_model = import_model(path, shapes)
@@ -149,11 +153,10 @@ def quantize_model(
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
     else:
         data = calibration_samples(graph, calibration)
-        samples = Spread(data, MOST_SAMPLES)
         tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
-        integer = quantize_graph(graph, calibrate(graph, samples, method, tick), scheme)
-        integer = correct_biases(graph, integer, samples.kept)
-        origin = Origin("calibrated", samples.seen, notes=notes)
+        quantized = quantize_on_samples(graph, data, method, scheme, recovery, tick)
+        graph, integer = quantized.float_graph, quantized.graph
+        origin = Origin("calibrated", quantized.samples, notes=notes)
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
@@ -232,7 +235,11 @@ def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Datase
 
 def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
     """Samples for the graph's inputs from whatever may be given as calibration data."""
-    return from_generator(data, input_specs(graph)) if is_source(data) else dataset_for(graph, cast(Data, data))
+    if not is_source(data):
+        return dataset_for(graph, cast(Data, data))
+    specs = input_specs(graph)
+    samples = from_generator(data, specs)
+    return Spooled(specs, samples) if isinstance(data, Iterator) else samples
 
 
 def _guessed_ranges(

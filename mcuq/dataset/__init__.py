@@ -4,6 +4,7 @@ from mcuq.dataset.arrays import from_arrays
 from mcuq.dataset.generator import Source, from_generator, is_source
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
+from mcuq.dataset.spool import Spooled
 from mcuq.dataset.spread import Spread, spread_samples
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "InputSpec",
     "Sample",
     "Source",
+    "Spooled",
     "Spread",
     "from_arrays",
     "from_generator",

@@ -225,6 +225,15 @@ class Conv2d(Clamped):
         weight, y = layer.inputs[1], layer.output
         return y.elements * weight.elements // weight.shape[0]
 
+    def columns(self, images: Array, out: Shape, padding: int) -> Array:
+        """What each output's weights meet: (groups, taps, windows) of images (B, H, W, I), taps as in OHWI weights."""
+        top, left, bottom, right = self.window.pads
+        padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=padding)
+        height, width = self.window.kernel
+        taps = np.stack([self._taps(padded, out, ky, kx) for ky in range(height) for kx in range(width)], axis=-2)
+        grouped = taps.reshape(-1, height * width, self.groups, images.shape[3] // self.groups)
+        return grouped.transpose(2, 1, 3, 0).reshape(self.groups, -1, len(grouped))
+
     def _taps(self, padded: Array, out: Shape, ky: int, kx: int) -> Array:
         """The inputs that tap (ky, kx) of every window meets: (B, OH, OW, I)."""
         (sy, sx), (dy, dx) = self.window.strides, self.window.dilations

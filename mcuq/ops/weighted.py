@@ -20,36 +20,59 @@ SCALE_RANGE = 2.0**-18
 
 
 def quantize_weights(layer: Layer) -> tuple[Tensor, ...]:
-    """(x, weight, bias) with weight int8 symmetric per output channel (axis 0) and bias int32.
+    """(x, weight, bias) with weight int8 symmetric per output channel (axis 0), nearest, and bias int32.
 
-    The bias takes in -zero_point * sum(weight), so that kernels need not subtract the input's zero point. Integers
-    of weights that came quantized are kept.
+    Integers of weights that came quantized are kept.
     """
     x, weight, bias = layer.inputs
-    real = weight.values.astype(np.float64).reshape(weight.shape[0], -1)
-    real_bias = bias.values.astype(np.float64)
+    real = weight_rows(layer)
     given = given_weight_scale(weight)
     scale = np.abs(real).max(axis=1) / WEIGHT_MAX
     if real.shape[1] == 1:
-        scale = single_tap_scale(real[:, 0], real_bias, x.scale)
+        scale = single_tap_scale(real[:, 0], bias.values.astype(np.float64), x.scale)
     if given is not None:
         scale = np.where(np.isnan(given), scale, given)
-    # A channel whose weights are all but zero must leave room for its bias, and an empty layer needs a scale.
-    floor = max(float(scale.max()) * SCALE_RANGE, float(np.finfo(np.float32).tiny))
-    scale = np.maximum(scale, np.maximum(np.abs(real_bias) / (x.scale * BIAS_MAX), floor))
+    scale = np.maximum(scale, least_scales(layer, WEIGHT_MAX))
     least = -WEIGHT_MAX if given is None else -WEIGHT_MAX - 1
-    q = np.clip(np.rint(real / scale[:, None]), least, WEIGHT_MAX).astype(np.int8)
+    return integer_constants(layer, np.clip(np.rint(real / scale[:, None]), least, WEIGHT_MAX), scale)
+
+
+def weight_rows(layer: Layer) -> Array:
+    """The layer's real weights (channels, taps), float64."""
+    weight = layer.inputs[1].values.astype(np.float64)
+    return weight.reshape(len(weight), -1)
+
+
+def least_scales(layer: Layer, reach: int) -> Array:
+    """The smallest scale (channels,) that each output channel may have, with integers up to `reach`.
+
+    A channel whose weights are all but zero must leave room for its bias, and an empty layer needs a scale.
+    """
+    x, _, bias = layer.inputs
+    largest = float(np.abs(weight_rows(layer)).max()) / reach
+    floor = max(largest * SCALE_RANGE, float(np.finfo(np.float32).tiny))
+    return np.maximum(np.abs(bias.values.astype(np.float64)) / (x.scale * BIAS_MAX), floor)
+
+
+def integer_constants(layer: Layer, q: Array, scale: Array) -> tuple[Tensor, ...]:
+    """(x, weight, bias) of a layer with a quantized input, for integers `q` (channels, taps) and scales (channels,).
+
+    The bias takes in -zero_point * sum(weight), so that kernels need not subtract the input's zero point. Raises
+    QuantizationError where int32 does not hold it.
+    """
+    x, weight, bias = layer.inputs
+    integers = q.astype(np.int8)
     bias_scale = x.scale * scale
-    folded = np.rint(real_bias / bias_scale) - x.zero_point * q.sum(axis=1, dtype=np.int64)
+    folded = np.rint(bias.values.astype(np.float64) / bias_scale) - x.zero_point * integers.sum(axis=1, dtype=np.int64)
     if np.abs(folded).max() > INT32_MAX:
         channel = int(np.abs(folded).argmax())
         raise QuantizationError(
             f"{layer.where}: bias of channel {channel} needs {int(np.abs(folded).max())}, more than int32 holds; "
-            f"split the layer, which sums {real.shape[1]} products"
+            f"split the layer, which sums {q.shape[1]} products"
         )
     return (
         x,
-        Tensor(weight.name, weight.shape, "int8", q.reshape(weight.shape), Quant(tuple(scale.tolist()))),
+        Tensor(weight.name, weight.shape, "int8", integers.reshape(weight.shape), Quant(tuple(scale.tolist()))),
         Tensor(bias.name, bias.shape, "int32", folded.astype(np.int32), Quant(tuple(bias_scale.tolist()))),
     )
 

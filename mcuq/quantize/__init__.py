@@ -2,23 +2,26 @@
 
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
-from mcuq.quantize.bias_correction import MOST_SAMPLES, correct_biases
 from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.dtypes import insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
+from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
+from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, Recovery
 from mcuq.quantize.scheme import INT8_SCHEME, NAMED, PORTS, LayerScheme, Scheme, parse_scheme, scheme_toml
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
 __all__ = [
     "DEFAULT_METHOD",
+    "DEFAULT_RECOVERY",
     "FEWEST_SAMPLES",
     "INT8_SCHEME",
     "METHODS",
     "MOST_SAMPLES",
     "NAMED",
+    "NO_RECOVERY",
     "PORTS",
     "UNKNOWN_ORIGIN",
     "UNPRUNED",
@@ -27,11 +30,12 @@ __all__ = [
     "LayerScheme",
     "Origin",
     "Pruned",
+    "Quantized",
     "Range",
+    "Recovery",
     "Scheme",
     "calibrate",
     "collect",
-    "correct_biases",
     "given_quantization",
     "input_specs",
     "insert_conversions",
@@ -39,6 +43,7 @@ __all__ = [
     "parse_scheme",
     "prune_graph",
     "quantize_graph",
+    "quantize_on_samples",
     "scaled_tensors",
     "scheme_toml",
     "synthetic_dataset",

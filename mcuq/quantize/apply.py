@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcuq.ir import Graph, Node, verify
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.pad import Pad
-from mcuq.quantization import quant_for_range, with_dtype
+from mcuq.quantization import ActivationOptions, quant_for_range, with_dtype
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
+from mcuq.quantize.weights import round_nearest
 from mcuq.tensor import Quant, Tensor
 
 # Times the calibrated range that int16 covers: inputs beyond what calibration saw are then not clipped, which would be
@@ -23,11 +27,13 @@ INT16_ROOM = 2.0
 def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:
     """The quantized graph of a float graph that has its conversions, whose scaled tensors have the given real ranges.
 
+    Weights are rounded to nearest.
+
     Tensors that data only moves between share one scale, which covers the ranges of all of them. Raises
     QuantizationError where int32 cannot hold a layer's accumulator or bias.
     """
     dtypes = activation_dtypes(graph, scheme)
-    quants = activation_quants(graph, ranges, dtypes)
+    quants = activation_quants(graph, ranges, dtypes, scheme.activation_options)
     tensors = {
         name: replace(tensor, dtype=dtypes[name], quant=quants.get(name))
         for name, tensor in graph.tensors.items()
@@ -38,11 +44,15 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        nodes.append(with_constants(node, layer.op.quantize_constants(layer), tensors))
+        is_rounded = isinstance(layer.op, Conv2d | FullyConnected) and given_weight_scale(layer.inputs[1]) is None
+        inputs = round_nearest(layer, scheme) if is_rounded else layer.op.quantize_constants(layer)
+        nodes.append(with_constants(node, inputs, tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 
-def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping[str, str]) -> dict[str, Quant]:
+def activation_quants(
+    graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping[str, str], options: ActivationOptions
+) -> dict[str, Quant]:
     """Scale and zero point of every computed tensor of integers: given, fixed by its operator, or of its range.
 
     `dtypes` has the type of all computed tensors. A converted tensor has the range of what it is converted from.
@@ -85,7 +95,9 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping
             a, b = spans.get(root, (low, high))
             spans[root] = (min(a, low), max(b, high))
     return {
-        name: with_dtype(fixed[root], dtype) if root in fixed else quant_for_range(*spans[root], dtype)
+        name: with_dtype(fixed[root], dtype, options)
+        if root in fixed
+        else quant_for_range(*spans[root], dtype, options)
         for name, dtype in dtypes.items()
         if dtype != "float32"
         for root in [groups.root(name)]

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mcuq.errors import QuantizationError, did_you_mean
+from mcuq.quantization import ActivationOptions, WeightOptions
+from mcuq.quantize.grid import WEIGHT_GRIDS, Codebook, Grid
 
 WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "float32")
+FLOAT_WEIGHTS = ("float16", "float32")
+FLOAT_REACH = 2**15  # finer than any integer weights
 ACTIVATIONS = ("int8", "int16", "float32")
 PORTS = ("int8", "uint8", "int16", "float32")
 
@@ -65,6 +69,27 @@ class Scheme:
     def of(self, layer: str) -> LayerScheme:
         """The scheme of the layer with this name."""
         return next((own for pattern, own in self.layers.items() if fnmatchcase(layer, pattern)), self.default)
+
+    def grid_of(self, layer: str) -> Grid | Codebook:
+        """The grid of a layer's integer weights."""
+        return WEIGHT_GRIDS[self.of(layer).weights]
+
+    def reach_of(self, layer: str) -> int:
+        """The largest level of a layer's weights if its levels were evenly spread: what their resolution amounts to."""
+        if self.of(layer).weights in FLOAT_WEIGHTS:
+            return FLOAT_REACH
+        grid = self.grid_of(layer)
+        return grid.size // 2 if isinstance(grid, Codebook) else grid.reach
+
+    @property
+    def weight_options(self) -> WeightOptions:
+        """Limits on the scales of weights."""
+        return WeightOptions(self.per_channel, self.power_of_two)
+
+    @property
+    def activation_options(self) -> ActivationOptions:
+        """Limits on the quantization of activations."""
+        return ActivationOptions(self.symmetric, self.power_of_two)
 
     def check_layers(self, names: Iterable[str], where: str = "scheme") -> None:
         """Raise QuantizationError for an override that no layer's name matches."""

@@ -1,0 +1,214 @@
+"""Cross-layer equalization: channels of one tensor share its scale, so small ones are made larger beforehand.
+
+A positive factor per channel passes through ReLU, pooling and reshaping, so that the layer before can give
+s[c] * x[c] and the layer behind take its weights by s[c]: the same network. Source: Nagel et al., "Data-Free
+Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1. There, s balances the ranges
+of both layers' weights; here, weights have a scale per output channel, which takes in all of s on one side, so s
+balances the rounding of activations against that of the weights that read them: s[c] = (R / r[c])^a, with r[c] the
+largest |x[c]| seen and R their maximum. a = 0 changes nothing, a = 1 gives each channel the whole range. The exponent
+of least error on samples that r was not taken from is chosen for each tensor, so that a channel which fired rarely
+is not blown up on the strength of its few values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import inf, prod
+
+import numpy as np
+
+from mcuq.float_model import FloatModel
+from mcuq.ir import Graph, Node, verify
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.reshape import Reshape
+from mcuq.quantize.apply import with_constants
+from mcuq.tensor import Array, Tensor
+
+EXPONENTS = tuple(i / 8 for i in range(9))
+# A factor beyond this would give a channel that is all but unused a part in every scale.
+LARGEST_FACTOR = 64.0
+INT8_LEVEL = 127
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two layers, and the tensors between them: what the first gives, then what pooling and views make of it.
+
+    `shrink` tells for each tensor how much pooling behind it reduces the variance of its rounding.
+    """
+
+    first: Node
+    between: tuple[str, ...]
+    shrink: tuple[float, ...]
+    second: Node
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Of one tensor: largest magnitude (samples, channels), mean square (channels,), its sign, values per channel."""
+
+    largest: Array
+    square: Array
+    signed: bool
+    positions: int
+
+
+def equalize(
+    graph: Graph, samples: Iterable[Mapping[str, Array]], weight_levels: Mapping[str, int] | None = None
+) -> Graph:
+    """The float graph with equalized channels: the same function of the same inputs up to float rounding.
+
+    `weight_levels` gives, by layer name, the largest integer that its weights may take (default 127, int8): coarse
+    weights leave less to the activations. Fewer than four samples leave the graph as it is. Tensors between layers
+    change their meaning; inputs and outputs of the graph do not.
+    """
+    pairs = list(_pairs(graph))
+    if not pairs:
+        return graph
+    seen = _measure(graph, [name for pair in pairs for name in pair.between], samples)
+    if any(len(s.largest) < 4 for s in seen.values()):
+        return graph
+    constants = {node.name: graph.layer(node).inputs[1:] for pair in pairs for node in (pair.first, pair.second)}
+    for pair in pairs:
+        weight, *_ = constants[pair.second.name]
+        factors = _factors_of_least_error(
+            pair,
+            [seen[name] for name in pair.between],
+            weight.values.astype(np.float64),
+            (weight_levels or {}).get(pair.second.name, INT8_LEVEL),
+        )
+        constants[pair.first.name] = _times(constants[pair.first.name], factors)
+        constants[pair.second.name] = _read_by(pair.second, constants[pair.second.name], 1 / factors)
+    tensors = {name: t for name, t in graph.tensors.items() if not t.is_constant}
+    nodes = []
+    for node in graph.nodes:
+        layer = graph.layer(node)
+        inputs = (layer.inputs[0], *constants[node.name]) if node.name in constants else layer.inputs
+        nodes.append(with_constants(node, inputs, tensors))
+    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def _pairs(graph: Graph) -> Iterator[_Pair]:
+    """All pairs of layers that a factor per channel can move between; nothing else reads what is between them."""
+    readers = graph.consumers()
+    for node in graph.nodes:
+        if not isinstance(node.op, Conv2d | FullyConnected):
+            continue
+        if node.op.minimum not in (-inf, 0.0) or node.op.maximum != inf:
+            continue
+        channels = graph.tensors[node.output].shape[-1]
+        between, window = [node.output], []
+        while True:
+            name = between[-1]
+            if name in graph.outputs or len(readers.get(name, [])) != 1:
+                break
+            reader = readers[name][0]
+            if reader.inputs[0] != name:
+                break
+            if isinstance(reader.op, Conv2d | FullyConnected):
+                if not isinstance(reader.op, Conv2d) or reader.op.groups in (1, channels):
+                    shrink = tuple(1 / prod(window[i:]) for i in range(len(between)))
+                    yield _Pair(node, tuple(between), shrink, reader)
+                break
+            if not _passes_factors(reader, graph.tensors[reader.output], channels):
+                break
+            window.append(prod(reader.op.window.kernel) if isinstance(reader.op, AveragePool) else 1)
+            between.append(reader.output)
+
+
+def _passes_factors(node: Node, y: Tensor, channels: int) -> bool:
+    """Whether the operator gives s * y for s * x, s > 0, and channel c of x is every index c mod channels of y."""
+    if isinstance(node.op, AveragePool):
+        return (node.op.minimum, node.op.maximum) in ((-inf, inf), (0.0, inf))
+    return isinstance(node.op, MaxPool) or (isinstance(node.op, Reshape) and y.shape[-1] % channels == 0)
+
+
+def _measure(graph: Graph, names: list[str], samples: Iterable[Mapping[str, Array]]) -> dict[str, _Seen]:
+    model = FloatModel(write_onnx(graph, names))
+    channels = {}
+    for pair in _pairs(graph):
+        channels |= dict.fromkeys(pair.between, graph.tensors[pair.first.output].shape[-1])
+    largest: dict[str, list[Array]] = {name: [] for name in names}
+    square = {name: np.zeros(channels[name]) for name in names}
+    lowest = dict.fromkeys(names, 0.0)
+    for sample in samples:
+        for name, value in model.run(sample, names).items():
+            rows = value.reshape(-1, channels[name]).astype(np.float64)
+            largest[name].append(np.abs(rows).max(axis=0))
+            square[name] += np.mean(rows**2, axis=0)
+            lowest[name] = min(lowest[name], float(rows.min()))
+    return {
+        name: _Seen(
+            np.stack(values),
+            square[name] / len(values),
+            lowest[name] < 0,
+            graph.tensors[name].elements // channels[name],
+        )
+        for name, values in largest.items()
+    }
+
+
+def _factors(largest: Array, exponent: float) -> Array:
+    """s (channels,) for the largest magnitudes (samples, channels).
+
+    A channel that lies below half a step stays there: it rounds to 0, and is pruned.
+    """
+    reach = largest.max(axis=0)
+    whole = reach.max()
+    alive = reach > whole / 510
+    return np.where(alive, np.minimum((whole / np.where(alive, reach, 1.0)) ** exponent, LARGEST_FACTOR), 1.0)
+
+
+def _factors_of_least_error(pair: _Pair, seen: list[_Seen], weight: Array, level: int) -> Array:
+    """Of all exponents; the error is expected in the second layer's output, summed over its channels.
+
+    Rounding of activations: step^2 / 12 times the squared weights that read it, and what is clipped likewise.
+    Rounding of weights: step^2 / 12 times the mean square of what they read.
+    """
+    channels = seen[0].largest.shape[1]
+    is_depthwise = isinstance(pair.second.op, Conv2d) and pair.second.op.groups > 1
+    reading = weight.reshape(channels, -1).T if is_depthwise else weight.reshape(len(weight), -1, channels)
+    squared = np.sum(reading.reshape(-1, channels) ** 2, axis=0)
+
+    def error(exponent: float) -> float:
+        total = 0.0
+        for fold in (0, 1):
+            for tensor, shrink in zip(seen, pair.shrink, strict=True):
+                known, unknown = tensor.largest[fold::2], tensor.largest[1 - fold :: 2]
+                s = _factors(known, exponent)
+                limit = (s * known.max(axis=0)).max() / s
+                rounding = (limit * (2 if tensor.signed else 1) / 255) ** 2 / 12
+                # One value of a sample is clipped, of all that there are.
+                beyond = np.mean(np.maximum(unknown - limit, 0.0) ** 2, axis=0) / tensor.positions
+                total += shrink * float((squared * (rounding + beyond)).sum())
+            if not is_depthwise:
+                s = _factors(seen[-1].largest[fold::2], exponent)
+                steps = np.abs(reading / s).max(axis=(1, 2)) / level
+                total += float((steps**2).sum() / 12 * (s**2 * seen[-1].square).sum() * reading.shape[1])
+        return total
+
+    exponent = min(EXPONENTS, key=error)
+    return _factors(seen[0].largest, exponent)
+
+
+def _times(constants: tuple[Tensor, ...], factors: Array) -> tuple[Tensor, ...]:
+    """(weight, bias) of a layer that gives each output channel times its factor."""
+    return tuple(_scaled(t, factors.reshape(-1, *(1,) * (len(t.shape) - 1))) for t in constants)
+
+
+def _read_by(node: Node, constants: tuple[Tensor, ...], factors: Array) -> tuple[Tensor, ...]:
+    """(weight, bias) of a layer whose weights take each input channel times its factor."""
+    weight, bias = constants
+    if isinstance(node.op, Conv2d) and node.op.groups > 1:
+        outputs = factors.repeat(len(weight.values) // len(factors))
+        return _scaled(weight, outputs.reshape(-1, 1, 1, 1)), bias
+    return _scaled(weight, np.tile(factors, weight.shape[-1] // len(factors))), bias
+
+
+def _scaled(tensor: Tensor, factors: Array) -> Tensor:
+    return replace(tensor, data=(tensor.values * factors).astype(np.float32))

@@ -1,0 +1,160 @@
+"""Widens ranges that end at the largest value seen, where a few samples cannot tell the largest there will be.
+
+The largest of n samples is passed by the next one with probability 1 / (n + 1), whatever the distribution. In a
+large tensor that is one value of thousands; in logits and pooled features it is the whole answer. How far to widen
+is found by leaving out half of the samples: the factor on the largest value of one half at which the other half,
+quantized to that range, errs least, over all ways to halve. Large ranges cost every value a coarser step, so the
+factor stays at 1 where extremes are no surprise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.float_model import FloatModel
+from mcuq.ir import Graph
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.reshape import Reshape
+from mcuq.quantize.calibrate import Range
+from mcuq.tensor import Array
+
+# Beyond a factor of two a range would lose more than a bit of precision to samples that may never come.
+FACTORS = 2.0 ** (np.arange(33) / 32)
+# A half without any of the eleven largest samples is one in 2,048.
+_RANKS = 11
+# Ends that were read off a histogram may lie this far inside of the extreme that they stand for.
+_REACHES = 1 - 2.0**-9
+
+
+def add_headroom(graph: Graph, ranges: Mapping[str, Range], samples: Iterable[Mapping[str, Array]]) -> dict[str, Range]:
+    """`ranges` with those ends widened that reach the extremes of these samples.
+
+    An end that lies inside of the extremes was put there on purpose and stays; so does one at 0 that nothing
+    passes. With fewer than four samples there is nothing to tell apart, and all stay. The error is that of the layer
+    which reads the tensor, where its weights mix channels only; else the tensor's own. Memory: 22 samples of each
+    tensor, whatever their number.
+    """
+    computed = [name for name in ranges if name not in graph.inputs]
+    model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
+    bounds = {layer.output.name: layer.op.clip_range(-np.inf, np.inf) for layer in graph.layers()}
+    below: dict[str, _Largest] = {name: _Largest() for name in ranges}
+    above: dict[str, _Largest] = {name: _Largest() for name in ranges}
+    count = 0
+    for sample in samples:
+        count += 1
+        values = model.run(sample, computed)
+        for name in ranges:
+            real = np.clip(np.ravel(values[name] if name in values else sample[name]), *bounds.get(name, _UNBOUNDED))
+            below[name].add(-real)
+            above[name].add(real)
+    if count < 4:
+        return dict(ranges)
+    return {
+        name: _widened(span, below[name], above[name], count, _mixing_weights(graph, name))
+        for name, span in ranges.items()
+    }
+
+
+_UNBOUNDED = (-np.inf, np.inf)
+
+
+class _Largest:
+    """The samples with the largest maxima, those first; ties in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.samples: list[Array] = []
+        self.maxima: list[float] = []
+
+    def add(self, values: Array) -> None:
+        """Take a sample's values in, if its maximum is among the largest."""
+        largest = max(float(values.max()), 0.0)
+        rank = sum(m >= largest for m in self.maxima)
+        if rank < _RANKS:
+            self.maxima.insert(rank, largest)
+            self.samples.insert(rank, np.maximum(values, 0))
+            del self.maxima[_RANKS:], self.samples[_RANKS:]
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and their values (ranks, elements)."""
+
+    maxima: Array
+    samples: Array
+
+    def limit(self, factor: float) -> float:
+        """The largest value of a half, times the factor, on average; never less than the largest of all."""
+        chance = 0.5 ** np.arange(1, len(self.maxima) + 1)
+        return max(float(self.maxima[0]), factor * float(chance @ self.maxima / chance.sum()))
+
+    def clipped(self, factor: float, weight: Array | None) -> float:
+        """Sum over samples of the squared error in the half that they are not in, averaged over halvings.
+
+        The half that gives the range has the sample of rank j as its largest with probability 2^-(j+1); all samples
+        above it are then in the other half.
+        """
+        total = 0.0
+        for rank in range(1, len(self.maxima)):
+            beyond = np.maximum(self.samples[:rank] - factor * self.maxima[rank], 0.0)
+            total += 0.5**rank * _energy(beyond, weight)
+        return total
+
+
+def _widened(span: Range, below: _Largest, above: _Largest, count: int, weight: Array | None) -> Range:
+    """The range with the factor of least error on those ends that reach their extremes."""
+    low, high = span
+    ends: list[_End | None] = []
+    for limit, seen in ((-low, below), (high, above)):
+        loose = limit >= _REACHES * seen.maxima[0] and seen.maxima[0] > 0
+        samples = np.stack(seen.samples).astype(np.float64)
+        ends.append(_End(np.array(seen.maxima), samples) if loose else None)
+    elements = len(below.samples[0])
+
+    def error(factor: float) -> float:
+        width = sum(
+            limit if end is None else factor * float(end.maxima[0])
+            for limit, end in zip((-low, high), ends, strict=True)
+        )
+        clipped = sum(end.clipped(factor, weight) for end in ends if end is not None)
+        return elements * (width / 255) ** 2 / 12 + clipped / count
+
+    if ends == [None, None]:
+        return span
+    factor = float(min(FACTORS, key=error))
+    first, last = ends
+    return (
+        low if first is None else min(low, -first.limit(factor)),
+        high if last is None else max(high, last.limit(factor)),
+    )
+
+
+def _energy(error: Array, weight: Array | None) -> float:
+    """Sum of squares (samples, elements) of what the reading layer makes of the error, in units of its input.
+
+    Errors of rounding add up as squares there, but clipped values all err to one side.
+    """
+    if weight is None:
+        return float((error**2).sum())
+    mixed = np.einsum("nc,oc->no", error.reshape(-1, weight.shape[1]), weight)
+    return float((mixed**2).sum() / (weight**2).sum() * weight.shape[1])
+
+
+def _mixing_weights(graph: Graph, name: str) -> Array | None:
+    """(outputs, inputs) of the one fully connected layer or 1x1 convolution that reads the tensor, if that is so."""
+    readers = graph.consumers().get(name, [])
+    if len(readers) != 1 or name in graph.outputs or readers[0].inputs[0] != name:
+        return None
+    node = readers[0]
+    if isinstance(node.op, Reshape):
+        return _mixing_weights(graph, node.output)
+    dense = isinstance(node.op, Conv2d) and node.op.groups == 1 and node.op.window.kernel == (1, 1)
+    if not (dense or isinstance(node.op, FullyConnected)):
+        return None
+    weight = graph.tensors[node.inputs[1]].values.astype(np.float64)
+    weight = weight.reshape(len(weight), -1)
+    return weight if weight.any() else None

@@ -1,0 +1,62 @@
+"""The whole way from a float graph to its quantized graph, with all that is on by default for accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mcuq.dataset import Sample, Spread
+from mcuq.ir import Graph
+from mcuq.quantize.apply import quantize_graph
+from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.equalize import equalize
+from mcuq.quantize.given import given_quantization
+from mcuq.quantize.headroom import add_headroom
+from mcuq.quantize.input_grid import input_grid_ranges
+from mcuq.quantize.method import CalibrationMethod
+from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
+from mcuq.quantize.scheme import INT8_SCHEME, Scheme
+
+# Of more samples these, spread evenly, are held at once for all that is measured beyond plain ranges. Fewer than a
+# hundred left the means of the reference networks unsettled.
+MOST_SAMPLES = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """`graph` in integers, the float graph that it stands for tensor by tensor, and how many samples were seen.
+
+    That is the original one up to factors per channel between layers (equalize.py); inputs and outputs are the same.
+    """
+
+    float_graph: Graph
+    graph: Graph
+    samples: int
+
+
+def quantize_on_samples(
+    graph: Graph,
+    samples: Iterable[Sample],
+    method: CalibrationMethod = DEFAULT_METHOD,
+    scheme: Scheme = INT8_SCHEME,
+    recovery: Recovery = DEFAULT_RECOVERY,
+    progress: Callable[[], None] = lambda: None,
+) -> Quantized:
+    """Quantize a float graph that has its conversions on calibration samples, which are read twice.
+
+    `method` finds ranges over all samples, `progress` being called after each; all else is measured on at most
+    MOST_SAMPLES of them. Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors
+    without a range, and where int32 overflows.
+    """
+    spread = Spread(samples, MOST_SAMPLES)
+    for _ in spread:
+        pass
+    chosen = spread.kept
+    if recovery.equalization and not given_quantization(graph).is_quantized:
+        graph = equalize(graph, chosen, {node.name: scheme.reach_of(node.name) for node in graph.nodes})
+    ranges = calibrate(graph, samples, method, progress)
+    if recovery.headroom:
+        ranges = add_headroom(graph, ranges, chosen)
+    ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
+    integer = quantize_graph(graph, ranges, scheme)
+    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), spread.seen)

@@ -1,0 +1,148 @@
+"""Accuracy recovery: rounds weights and moves biases, layer by layer behind layers already quantized.
+
+Weights are rounded to what errs least in the layer's output on real inputs (gptq.py, adaround.py). What is left
+of an error in the mean of each output channel goes into the biases: Nagel et al., "Data-Free Quantization Through
+Weight Equalization and Bias Correction", ICCV 2019, section 4.2, empirical form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from mcuq.float_model import FloatModel
+from mcuq.ir import Graph
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.operator import Layer
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.given_weights import has_given_weights
+from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
+from mcuq.quantize.adaround import round_adaround
+from mcuq.quantize.gptq import round_gptq
+from mcuq.quantize.scheme import INT8_SCHEME, Scheme
+from mcuq.quantize.second_moments import SecondMoments, group_rows, second_moments
+from mcuq.quantize.weights import layer_grid, weight_scales
+from mcuq.simulate import quantize_inputs, run_layer
+from mcuq.tensor import Array, Tensor
+
+Rounding = Literal["nearest", "gptq", "adaround"]
+
+# A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
+CORRECTIONS = 3
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What is done for accuracy; all of it measured on calibration data, in one sweep.
+
+    `equalization` and `headroom` belong to what comes before: see equalize.py and headroom.py.
+    """
+
+    rounding: Rounding = "gptq"
+    bias_correction: bool = True
+    equalization: bool = True
+    headroom: bool = True
+
+
+DEFAULT_RECOVERY = Recovery()
+NO_RECOVERY = Recovery("nearest", bias_correction=False, equalization=False, headroom=False)
+
+
+def recover(
+    float_graph: Graph,
+    graph: Graph,
+    samples: Sequence[Mapping[str, Array]],
+    recovery: Recovery = DEFAULT_RECOVERY,
+    scheme: Scheme = INT8_SCHEME,
+) -> Graph:
+    """`graph` with other weights and biases; `float_graph` is its float form, `graph` rounded to nearest.
+
+    `samples` are float32 inputs by name, all of which are held at once with what is live of their activations. Layers
+    whose weights came quantized stay as they are: they were trained, or corrected, with these weights.
+    """
+    given = {layer.output.name for layer in float_graph.layers() if has_given_weights(layer)}
+    weighted = [n for layer in graph.layers() if is_weighted(layer) and (n := layer.output.name) not in given]
+    if not weighted or not (recovery.bias_correction or recovery.rounding != "nearest"):
+        return graph
+    wanted = _channel_means(float_graph, weighted, samples) if recovery.bias_correction else {}
+    stacked = {name: np.stack([sample[name] for sample in samples]) for name in graph.inputs}
+    values = quantize_inputs(graph, stacked)
+    tensors = dict(graph.tensors)
+    float_layers = {layer.output.name: layer for layer in float_graph.layers()}
+    last_reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    for index, layer in enumerate(graph.layers()):
+        arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
+        if layer.output.name in weighted:
+            if recovery.rounding != "nearest":
+                layer = _rounded(layer, float_layers[layer.output.name], arguments[0], recovery.rounding, scheme)
+            layer, output = _corrected(layer, arguments[0], wanted.get(layer.output.name))
+            tensors |= {t.name: t for t in layer.inputs[1:]}
+        else:
+            output = run_layer(layer, arguments)
+        values[layer.output.name] = output
+        for t in layer.activations:
+            if last_reader[t.name] == index:
+                values.pop(t.name, None)
+    return replace(graph, tensors=tensors)
+
+
+def is_weighted(layer: Layer) -> bool:
+    """Whether the layer of a quantized graph has integer weights and an int32 bias."""
+    return isinstance(layer.op, Conv2d | FullyConnected) and layer.inputs[2].dtype == "int32"
+
+
+def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, scheme: Scheme) -> Layer:
+    """The layer with its real weights rounded anew, for its inputs (samples, *shape)."""
+    source = replace(float_layer, inputs=(layer.inputs[0], *float_layer.inputs[1:]), output=layer.output)
+    real = weight_rows(source)
+    moments = second_moments(layer, x)
+    importance = _importance(layer, moments, len(real))
+    grid = layer_grid(real, scheme.grid_of(layer.name), importance)
+    scale = weight_scales(source, real, grid, scheme.weight_options, importance)
+    rounder = round_gptq if rounding == "gptq" else round_adaround
+    groups = moments.mean.shape[0]
+    q = rounder(group_rows(layer, real), scale.reshape(groups, -1), moments.covariance, grid)
+    _, weight, bias = integer_constants(source, q.reshape(real.shape), scale)
+    old_weight, old_bias = layer.inputs[1:]
+    weight = replace(weight, name=old_weight.name, packing=old_weight.packing)
+    return replace(layer, inputs=(layer.inputs[0], weight, replace(bias, name=old_bias.name)))
+
+
+def _importance(layer: Layer, moments: SecondMoments, outputs: int) -> Array | None:
+    """The variance of what each weight (outputs, taps) reads; None where nothing varies."""
+    variance = np.einsum("gkk->gk", moments.covariance)
+    return variance.repeat(outputs // len(variance), axis=0) if variance.max() > 0 else None
+
+
+def _corrected(layer: Layer, x: Array, wanted: Array | None) -> tuple[Layer, Array]:
+    """The layer with its bias moved until its output's channel means are the wanted ones, and its output."""
+    output = run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+    for _ in range(CORRECTIONS if wanted is not None else 0):
+        steps = output.reshape(-1, output.shape[-1]).mean(axis=0, dtype=np.float64) - layer.output.zero_point
+        bias = _moved(layer.inputs[2], wanted - steps * layer.output.scale)
+        if np.array_equal(bias.values, layer.inputs[2].values):
+            break
+        layer = replace(layer, inputs=(*layer.inputs[:2], bias))
+        output = run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+    return layer, output
+
+
+def _channel_means(graph: Graph, names: list[str], samples: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Mean of each last-dimension index of the named tensors over all samples."""
+    model = FloatModel(write_onnx(graph, names))
+    totals = {name: np.zeros(graph.tensors[name].shape[-1]) for name in names}
+    for sample in samples:
+        for name, value in model.run(sample, names).items():
+            totals[name] += value.reshape(-1, value.shape[-1]).mean(axis=0, dtype=np.float64)
+    return {name: total / len(samples) for name, total in totals.items()}
+
+
+def _moved(bias: Tensor, error: Array) -> Tensor:
+    """The bias plus a real error for each channel; a channel without room for it stays."""
+    moved = bias.values + np.rint(error / np.array(bias.quantization.scale))
+    data = np.where(np.abs(moved) < BIAS_MAX, moved, bias.values).astype(np.int32)
+    return replace(bias, data=data)

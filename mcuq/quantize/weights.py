@@ -1,0 +1,52 @@
+"""Scales of a layer's weights on its grid, and rounding to nearest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mcuq.operator import Layer
+from mcuq.ops.single_tap import single_tap_scale
+from mcuq.ops.weighted import integer_constants, least_scales, weight_rows
+from mcuq.quantization import WeightOptions, power_of_two_above
+from mcuq.quantize.grid import Codebook, Grid
+from mcuq.quantize.scheme import Scheme
+from mcuq.tensor import PACKINGS, Array, Tensor
+
+
+def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
+    """(x, weight, bias) as integers, for a layer with a quantized input and real weights and bias."""
+    real = weight_rows(layer)
+    grid = layer_grid(real, scheme.grid_of(layer.name))
+    scale = weight_scales(layer, real, grid, scheme.weight_options)
+    x, weight, bias = integer_constants(layer, grid.nearest(real / scale[:, None]), scale)
+    return x, replace(weight, packing=grid.name if grid.name in PACKINGS else None), bias
+
+
+def layer_grid(real: Array, grid: Grid | Codebook, importance: Array | None = None) -> Grid:
+    """The grid itself, or the codebook's for these weights (channels, taps)."""
+    return grid.fit(real, importance) if isinstance(grid, Codebook) else grid
+
+
+def weight_scales(
+    layer: Layer, real: Array, grid: Grid, options: WeightOptions, importance: Array | None = None
+) -> Array:
+    """Scales (channels,) for weights (channels, taps); `importance` (channels, taps) weighs their errors.
+
+    A power of two is the smallest that is not below the scale of best fit, so that nothing more is clipped.
+    """
+    if options.per_channel and real.shape[1] == 1 and grid.name == "int8":
+        x, _, bias = layer.inputs
+        scale = single_tap_scale(real[:, 0], bias.values.astype(np.float64), x.scale)
+    elif options.per_channel:
+        scale = grid.scales(real, importance)
+    else:
+        flat = None if importance is None else np.broadcast_to(importance, real.shape).reshape(1, -1)
+        scale = grid.scales(real.reshape(1, -1), flat).repeat(len(real))
+    scale = np.maximum(scale, least_scales(layer, grid.reach))
+    if not options.per_channel:
+        scale = np.full_like(scale, scale.max())
+    if options.power_of_two:
+        scale = np.array([power_of_two_above(s) for s in scale.tolist()])
+    return scale
