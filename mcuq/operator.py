@@ -56,12 +56,15 @@ class Constants:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a kernel: function(inputs..., arrays..., scratch if any, output).
+    """One call of a kernel: function(inputs..., unpacked weights if any, arrays..., scratch if any, output if any).
 
     `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
     `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
     `parameters` are the constants that the function reads at run time, from the last of the arrays, so that other
     calls can share it; calls whose other constants are equal have equal `constants` (see mcuq.lower.share).
+    Calls of one layer share its working memory: this one's scratch begins `scratch_offset` bytes into it, and
+    `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
+    A call that only writes scratch has no output.
     """
 
     constants: Constants
@@ -70,6 +73,9 @@ class Call:
     scratch_bytes: int = 0
     bound: int = 0
     parameters: tuple[str, ...] = ()
+    scratch_offset: int = 0
+    unpacked: str = ""
+    has_output: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ all packings but the codebook put values where C has four of them out of a word 
 
 | packing | values | values a word | where value i of a word is |
 |---|---|---|---|
-| int4 | -8..7 | 8 | bits of byte i % 4, the lower four for i < 4 |
-| int2 | -2..1 | 16 | bits of byte i % 4, from bit 2 * (i // 4) |
-| binary | -1, 1 | 32 | bit i // 4 of byte i % 4, set for -1 |
-| ternary | -1..1 | 20 | byte i % 4 is ceil(256 * v / 243), v has the digits value + 1 to base 3, i // 4 = 0 the highest |
-| codebook | 16 of int8 | 8 | bits from 4 * i: an index; four words of the 16 values lie before the others |
+| int4 | -8..7 | 8 | byte i % 4, the lower four bits for i < 4 |
+| int2 | -2..1 | 16 | byte i % 4, bits from 2 * (i // 4) |
+| binary | -1, 1 | 32 | byte i % 4, bit i // 4: set for -1 |
+| ternary | -1..1 | 20 | byte i % 4, digit i // 4 from the highest, less 1 |
+| codebook | 16 of int8 | 8 | bits from 4 * i: an index; the 16 values are four words before the others |
+
+A ternary byte is ceil(256 * v / 243) of the number v that has the five digits to base 3.
 """
 
 from __future__ import annotations
@@ -58,12 +60,14 @@ def pack(values: Array, packing: str) -> Array:
         digits = ((by_step + 1) * 3 ** (4 - steps)).sum(axis=1)
         return _words(_bits(-(-256 * digits // 243), 8 * np.arange(4)))
     width = 8 // by_step.shape[1]
-    codes = by_step < 0 if packing == "binary" else by_step & ((1 << width) - 1)
-    return _words(_bits((codes.astype(np.int64) << (width * steps)).sum(axis=1), 8 * np.arange(4)))
+    fields = (by_step < 0).astype(np.int64) if packing == "binary" else by_step & ((1 << width) - 1)
+    return _words(_bits((fields << (width * steps)).sum(axis=1), 8 * np.arange(4)))
 
 
 def _bits(parts: Array, shifts: Array) -> Array:
-    return (parts << shifts).sum(axis=1)
+    """The fields `parts` (words, fields) of each word, put where `shifts` says."""
+    words: Array = (parts << shifts).sum(axis=1)
+    return words
 
 
 def _words(unsigned: Array) -> Array:
@@ -108,7 +112,8 @@ def unpack_codebook(packed: Array, count: int) -> Array:
     table = packed[:CODEBOOK_WORDS].astype("<i4").view(np.int8)
     words = packed[CODEBOOK_WORDS:].view(np.uint32)
     indices = (words[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
-    return table[indices.reshape(-1)[:count]]
+    values: Array = table[indices.reshape(-1)[:count]]
+    return values
 
 
 def _bytes(packed: Array) -> Array:
@@ -120,7 +125,8 @@ def _signed(packed: Array, width: int, step: int) -> Array:
     """Two's complement of `width` bits from bit `width * step` of each byte."""
     code = (_bytes(packed) >> (width * step)) & ((1 << width) - 1)
     half = 1 << (width - 1)
-    return (code ^ half) - half
+    signed: Array = (code ^ half) - half
+    return signed
 
 
 def _in_order(parts: list[Array], count: int) -> Array:

@@ -30,6 +30,7 @@ STAGES = (
     ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
     ("operator", "arithmetic", "packing", "float_arithmetic", "quantization", "float_model", "dataset", "board_file"),
     ("ir", "boards"),
+    ("liveness",),
     ("builder", "simulate", "lower", "tensor_bytes"),
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),

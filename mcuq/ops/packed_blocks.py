@@ -1,0 +1,83 @@
+"""Packed weights in blocks of output channels: what kernels unpack at a time, once an inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.operator import INT8, Constants
+from mcuq.packing import PACKED, VALUES_A_WORD, fits, pack
+from mcuq.tensor import Array
+
+# Storages of constants that kernels of packed weights take; biases are int32.
+PACKED_CONSTANTS = PACKED | {"int32"}
+PACKED_ACTIVATIONS = INT8
+
+
+@dataclass(frozen=True)
+class PackedConstants(Constants):
+    """What a kernel needs to unpack `block` channels at a time.
+
+    `packing` is the end of a function's name in firmware/mcuq_unpack.h; a block is unpacked in parts of `part`
+    channels, `part_words` words each: the whole block, or single channels where each has a codebook of its own.
+    """
+
+    packing: str
+    block: int
+    part: int
+    part_words: int
+
+
+@dataclass(frozen=True)
+class PackedBlocks:
+    """`words` of all blocks one after the other, and how they are divided; `unpacked_bytes` is what a block of int8
+    takes with all that unpacking writes, up to whole words."""
+
+    words: Array
+    packing: str
+    block: int
+    part: int
+    part_words: int
+    unpacked_bytes: int
+
+    @property
+    def fields(self) -> dict[str, int | str]:
+        """The fields of PackedConstants."""
+        return {
+            "packing": self.packing,
+            "block": self.block,
+            "part": self.part,
+            "part_words": self.part_words,
+        }
+
+
+def block_channels(channels: int, taps: int, most_bytes: int, multiple: int = 4, most_channels: int = 64) -> int:
+    """Channels of a block: as many as `most_bytes` of int8 hold and no more than `most_channels`, in a `multiple`, if
+    only one of it; all where there are no more."""
+    fitting = min(most_bytes // taps, most_channels) // multiple * multiple
+    return min(channels, max(fitting, multiple))
+
+
+def pack_blocks(weight: Array, packing: str, block: int, group: int | None = None) -> PackedBlocks:
+    """Blocks of int8 `weight` (channels, taps), none across a border of `group` channels.
+
+    Raises ValueError for values that the packing has no codes for.
+    """
+    channels, taps = weight.shape
+    group = group or channels
+    starts = [start for first in range(0, channels, group) for start in range(first, first + group, block)]
+    blocks = [weight[start : min(start + block, (start // group + 1) * group)] for start in starts]
+    part = block if all(fits(rows, packing) for rows in blocks) else 1
+    parts = [rows[i : i + part] for rows in blocks for i in range(0, len(rows), part)]
+    packed = [pack(rows, packing) for rows in parts]
+    # All begin a multiple of `part_words` from the first: shorter ones are filled up, but for the last.
+    packed = [*(np.pad(words, (0, packed[0].size - words.size)) for words in packed[:-1]), packed[-1]]
+    a_word = VALUES_A_WORD[packing]
+    unpacked_bytes = -(-block * taps // a_word) * a_word
+    return PackedBlocks(np.concatenate(packed), packing, block, part, packed[0].size, unpacked_bytes)
+
+
+def is_packable(weight: Array, packing: str, part: int) -> bool:
+    """Whether each `part` rows of `weight` (channels, taps) fit the packing."""
+    return all(fits(weight[i : i + part], packing) for i in range(0, len(weight), part))
