@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcuq.operator import Call, Constants, Layer
-from mcuq.ops.packed_blocks import PackedBlocks, PackedConstants, block_channels, pack_blocks
+from mcuq.ops.packed_blocks import PackedBlocks, PackedPartsConstants, block_channels, pack_blocks
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import WindowConstants, window_constants
@@ -21,7 +21,7 @@ BLOCK_BYTES, DEPTHWISE_BLOCK_BYTES = 1024, 256
 
 
 @dataclass(frozen=True)
-class _PackedConvolutionConstants(WindowConstants, RequantizedConstants, PackedConstants):
+class _PackedConvolutionConstants(WindowConstants, RequantizedConstants, PackedPartsConstants):
     in_channels: int
     out_channels: int
     groups: int
@@ -77,6 +77,7 @@ def _constants(op: Conv2d, layer: Layer, blocks: PackedBlocks) -> dict[str, Any]
         **window_constants(op.window, x, y),
         **requantized(op, layer_requantization(layer), y),
         **blocks.fields,
+        "part": blocks.part,
         "in_channels": x.shape[3],
         "out_channels": y.shape[3],
         "groups": op.groups,

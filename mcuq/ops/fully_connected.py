@@ -20,6 +20,7 @@ from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
 from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
+from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS
 from mcuq.ops.requantized import RequantizedConstants, requantized
@@ -137,6 +138,12 @@ class FullyConnected(Clamped):
             lower_armv7m_fully_connected,
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
+        ),
+        Kernel(
+            lower_packed_fully_connected_dsp,
+            needs=frozenset({"dsp"}),
+            accepts=is_packed_fully_connected_dsp,
+            constants=PACKED_CONSTANTS,
         ),
         Kernel(lower_packed_fully_connected, constants=PACKED_CONSTANTS),
         Kernel(lower_fully_connected),

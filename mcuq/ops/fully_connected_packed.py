@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcuq.operator import Call, Layer
-from mcuq.ops.packed_blocks import PackedConstants, block_channels, pack_blocks
+from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -19,7 +19,7 @@ BLOCK_BYTES = 1024
 
 
 @dataclass(frozen=True)
-class PackedFullyConnectedConstants(RequantizedConstants, PackedConstants):
+class PackedFullyConnectedConstants(RequantizedConstants, PackedPartsConstants):
     """Matrix times rows; scratch: a block of weights."""
 
     template = "fully_connected_packed"
@@ -35,7 +35,7 @@ def lower_packed_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call
     assert weight.packing is not None
     blocks = pack_blocks(weight.values, weight.packing, block_channels(weight.shape[0], x.shape[1], BLOCK_BYTES, 2))
     requant = layer_requantization(layer)
-    fields: dict[str, Any] = {**requantized(op, requant, layer.output), **blocks.fields}
+    fields: dict[str, Any] = {**requantized(op, requant, layer.output), **blocks.fields, "part": blocks.part}
     constants = PackedFullyConnectedConstants(
         **fields, rows=x.shape[0], in_features=x.shape[1], out_features=weight.shape[0]
     )

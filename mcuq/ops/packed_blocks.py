@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mcuq.operator import INT8, Constants
+from mcuq.operator import Constants
 from mcuq.packing import PACKED, VALUES_A_WORD, fits, pack
 from mcuq.tensor import Array
 
 # Storages of constants that kernels of packed weights take; biases are int32.
 PACKED_CONSTANTS = PACKED | {"int32"}
-PACKED_ACTIVATIONS = INT8
 
 
 @dataclass(frozen=True)
 class PackedConstants(Constants):
-    """What a kernel needs to unpack `block` channels at a time.
+    """What a kernel needs to unpack `block` channels at a time, `part_words` words each.
 
-    `packing` is the end of a function's name in firmware/mcuq_unpack.h; a block is unpacked in parts of `part`
-    channels, `part_words` words each: the whole block, or single channels where each has a codebook of its own.
+    `packing` is the end of a function's name in firmware/mcuq_unpack.h.
     """
 
     packing: str
     block: int
-    part: int
     part_words: int
+
+
+@dataclass(frozen=True)
+class PackedPartsConstants(PackedConstants):
+    """The same in parts of `part` channels, `part_words` words each: the whole block, or single channels where each has
+    a codebook of its own."""
+
+    part: int
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,9 @@ class PackedBlocks:
     unpacked_bytes: int
 
     @property
-    def fields(self) -> dict[str, int | str]:
+    def fields(self) -> dict[str, Any]:
         """The fields of PackedConstants."""
-        return {
-            "packing": self.packing,
-            "block": self.block,
-            "part": self.part,
-            "part_words": self.part_words,
-        }
+        return {"packing": self.packing, "block": self.block, "part_words": self.part_words}
 
 
 def block_channels(channels: int, taps: int, most_bytes: int, multiple: int = 4, most_channels: int = 64) -> int:
@@ -59,22 +61,33 @@ def block_channels(channels: int, taps: int, most_bytes: int, multiple: int = 4,
     return min(channels, max(fitting, multiple))
 
 
-def pack_blocks(weight: Array, packing: str, block: int, group: int | None = None) -> PackedBlocks:
+def pack_blocks(
+    weight: Array,
+    packing: str,
+    block: int,
+    group: int | None = None,
+    arrange: Callable[[Array], Array] | None = None,
+) -> PackedBlocks:
     """Blocks of int8 `weight` (channels, taps), none across a border of `group` channels.
 
-    Raises ValueError for values that the packing has no codes for.
+    `arrange` gives the order in which a kernel reads a block (channels, taps); such a block is unpacked whole. Raises
+    ValueError for values that the packing has no codes for.
     """
     channels, taps = weight.shape
     group = group or channels
     starts = [start for first in range(0, channels, group) for start in range(first, first + group, block)]
     blocks = [weight[start : min(start + block, (start // group + 1) * group)] for start in starts]
-    part = block if all(fits(rows, packing) for rows in blocks) else 1
-    parts = [rows[i : i + part] for rows in blocks for i in range(0, len(rows), part)]
-    packed = [pack(rows, packing) for rows in parts]
+    part = block
+    if arrange is not None:
+        blocks = [arrange(rows) for rows in blocks]
+    elif not all(fits(rows, packing) for rows in blocks):
+        part, blocks = 1, list(weight[:, None])
+    packed = [pack(rows, packing) for rows in blocks]
     # All begin a multiple of `part_words` from the first: shorter ones are filled up, but for the last.
     packed = [*(np.pad(words, (0, packed[0].size - words.size)) for words in packed[:-1]), packed[-1]]
     a_word = VALUES_A_WORD[packing]
-    unpacked_bytes = -(-block * taps // a_word) * a_word
+    values = blocks[0].size if part == block else block * taps
+    unpacked_bytes = -(-values // a_word) * a_word
     return PackedBlocks(np.concatenate(packed), packing, block, part, packed[0].size, unpacked_bytes)
 
 
