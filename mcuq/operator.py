@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -147,6 +147,11 @@ class Operator(ABC):
 
         Arrays are (samples, *shape), constants as in the graph, without samples.
         """
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        """The same layer with constants that are not packed, and the power of two that packed ones are multiplied by
+        in it."""
+        return replace(layer, inputs=tuple(replace(t, packing=None) for t in layer.inputs)), 0
 
     def macs(self, layer: Layer) -> int:
         """Multiply-accumulates of one inference."""

@@ -27,11 +27,14 @@ CODEBOOK_WORDS = CODES // 4
 PACKED = frozenset(PACKINGS)
 
 
-def fits(values: Array, packing: str) -> bool:
-    """Whether the packing has a code for each of the values, any shape; a codebook for all of them together."""
+def fits(values: Array, packing: str, shift: int = 0) -> bool:
+    """Whether the packing has a code for each of the values, any shape; a codebook for all of them together.
+
+    Values of other packings are those of the table above times 2^shift.
+    """
     if packing == "codebook":
         return np.unique(values).size <= CODES
-    return bool(np.isin(values, list(_GRIDS[packing])).all())
+    return bool(np.isin(values, [value << shift for value in _GRIDS[packing]]).all())
 
 
 def packed_words(count: int, packing: str) -> int:
@@ -39,14 +42,14 @@ def packed_words(count: int, packing: str) -> int:
     return -(-count // VALUES_A_WORD[packing]) + (CODEBOOK_WORDS if packing == "codebook" else 0)
 
 
-def pack(values: Array, packing: str) -> Array:
-    """int32 words of int8 values that fit the packing, any shape, in their order; ValueError for others.
+def pack(values: Array, packing: str, shift: int = 0) -> Array:
+    """int32 words of int8 values that fit the packing with `shift`, any shape, in their order; ValueError for others.
 
     What is left of the last word holds the first value again.
     """
-    if not fits(values, packing):
+    if not fits(values, packing, shift):
         raise ValueError(f"{np.unique(values).tolist()} are not values of {packing}")
-    flat = values.reshape(-1).astype(np.int64)
+    flat = values.reshape(-1).astype(np.int64) >> (0 if packing == "codebook" else shift)
     a_word = VALUES_A_WORD[packing]
     rows = np.pad(flat, (0, -flat.size % a_word), constant_values=flat[0] if flat.size else 0).reshape(-1, a_word)
     if packing == "codebook":
@@ -75,40 +78,41 @@ def _words(unsigned: Array) -> Array:
     return unsigned.astype(np.uint32).view(np.int32)
 
 
-def unpack(packed: Array, packing: str, count: int) -> Array:
-    """int8 (count): the first values of the words."""
-    found: Array = _UNPACK[packing](packed, count)
+def unpack(packed: Array, packing: str, count: int, shift: int = 0) -> Array:
+    """int8 (count): the first values of the words, times 2^shift but for a codebook, which holds what it stands for."""
+    found: Array = _UNPACK[packing](packed, count, shift)
     return found
 
 
-def unpack_int4(packed: Array, count: int) -> Array:
+def unpack_int4(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of int4 words."""
-    return _in_order([_signed(packed, 4, step) for step in range(2)], count)
+    return _in_order([_signed(packed, 4, step) for step in range(2)], count, shift)
 
 
-def unpack_int2(packed: Array, count: int) -> Array:
+def unpack_int2(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of int2 words."""
-    return _in_order([_signed(packed, 2, step) for step in range(4)], count)
+    return _in_order([_signed(packed, 2, step) for step in range(4)], count, shift)
 
 
-def unpack_binary(packed: Array, count: int) -> Array:
+def unpack_binary(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of binary words."""
     bits = _bytes(packed)
-    return _in_order([1 - 2 * ((bits >> step) & 1) for step in range(8)], count)
+    return _in_order([1 - 2 * ((bits >> step) & 1) for step in range(8)], count, shift)
 
 
-def unpack_ternary(packed: Array, count: int) -> Array:
+def unpack_ternary(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of ternary words: three times a byte carries out its highest digit."""
     left, parts = _bytes(packed), []
     for _ in range(5):
         left = left * 3
         parts.append((left >> 8) - 1)
         left &= 255
-    return _in_order(parts, count)
+    return _in_order(parts, count, shift)
 
 
-def unpack_codebook(packed: Array, count: int) -> Array:
-    """int8 (count) of a codebook and words of indices."""
+def unpack_codebook(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of a codebook and words of indices, whatever `shift` is."""
+    del shift
     table = packed[:CODEBOOK_WORDS].astype("<i4").view(np.int8)
     words = packed[CODEBOOK_WORDS:].view(np.uint32)
     indices = (words[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
@@ -129,9 +133,9 @@ def _signed(packed: Array, width: int, step: int) -> Array:
     return signed
 
 
-def _in_order(parts: list[Array], count: int) -> Array:
-    """The values of all words from parts (words, 4)."""
-    return np.stack(parts, axis=1).reshape(-1)[:count].astype(np.int8)
+def _in_order(parts: list[Array], count: int, shift: int) -> Array:
+    """The values of all words from parts (words, 4), times 2^shift."""
+    return (np.stack(parts, axis=1).reshape(-1)[:count] << shift).astype(np.int8)
 
 
 _UNPACK = {

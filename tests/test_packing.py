@@ -18,7 +18,8 @@ from mcuq.tensor import PACKINGS, Array
 
 HEADER = (resource_dir("firmware") / "mcuq_unpack.h").read_text()
 LOOPS = "\n".join(
-    f"void each_{p}(const int32_t *packed, int32_t count, int8_t *y)\n{{\n    mcuq_unpack_{p}(packed, count, y);\n}}"
+    f"void each_{p}(const int32_t *packed, int32_t count, int shift, int8_t *y)\n"
+    f"{{\n    mcuq_unpack_{p}(packed, count, shift, y);\n}}"
     for p in PACKINGS
 )
 GUARD = 77
@@ -38,16 +39,18 @@ def some_values(packing: str, count: int, seed: int) -> Array:
     return rng.choice(np.asarray(codes), count).astype(np.int8)
 
 
-def c_unpack(c: ctypes.CDLL, packed: Array, packing: str, count: int, room: int) -> Array:
+def c_unpack(c: ctypes.CDLL, packed: Array, packing: str, count: int, room: int, shift: int = 0) -> Array:
     """int8 (room + 4) that C has written into, GUARD before."""
     held, y = np.ascontiguousarray(packed), np.full(room + 4, GUARD, np.int8)
     function = getattr(c, f"each_{packing}")
-    function(ctypes.c_void_p(held.ctypes.data), ctypes.c_int32(count), ctypes.c_void_p(y.ctypes.data))
+    function(
+        ctypes.c_void_p(held.ctypes.data), ctypes.c_int32(count), ctypes.c_int32(shift), ctypes.c_void_p(y.ctypes.data)
+    )
     return y
 
 
 def test_header_and_module_have_functions_of_the_same_names() -> None:
-    in_c = set(re.findall(r"static void mcuq_(\w+)\(", HEADER))
+    in_c = set(re.findall(r"^static void mcuq_(\w+)\(", HEADER, re.MULTILINE))
     in_python = {name for name, f in inspect.getmembers(module, inspect.isfunction) if name.startswith("unpack_")}
     assert in_python == in_c == {f"unpack_{packing}" for packing in PACKINGS}
 
@@ -68,6 +71,26 @@ def test_c_gives_the_bytes_that_were_packed_and_writes_no_further_than_whole_wor
         assert (got[room:] == GUARD).all()
         assert np.array_equal(unpack(packed, packing, room), got[:room])
         assert unpack(packed, packing, count).dtype == np.int8
+
+
+@pytest.mark.parametrize(
+    ("packing", "shift"),
+    [("int4", 1), ("int4", 4), ("int2", 3), ("int2", 6), ("ternary", 2), ("ternary", 6), ("binary", 5), ("binary", 6)],
+)
+def test_values_come_out_times_a_power_of_two(c: ctypes.CDLL, packing: str, shift: int) -> None:
+    values = some_values(packing, 1000, 3) << shift
+    assert values.dtype == np.int8
+    packed = pack(values, packing, shift)
+    room = -(-1000 // VALUES_A_WORD[packing]) * VALUES_A_WORD[packing]
+    assert np.array_equal(c_unpack(c, packed, packing, 1000, room, shift)[:1000], values)
+    assert np.array_equal(unpack(packed, packing, 1000, shift), values)
+    assert not fits(values, packing)
+
+
+def test_a_codebook_holds_values_as_they_are() -> None:
+    values = some_values("codebook", 100, 15)
+    assert np.array_equal(pack(values, "codebook", 3), pack(values, "codebook"))
+    assert np.array_equal(unpack(pack(values, "codebook"), "codebook", 100, 3), values)
 
 
 @pytest.mark.parametrize("packing", ["int4", "int2", "binary"])

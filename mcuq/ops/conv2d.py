@@ -38,7 +38,7 @@ from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_
 from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
-from mcuq.ops.packed_blocks import PACKED_CONSTANTS
+from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
@@ -200,6 +200,9 @@ class Conv2d(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output

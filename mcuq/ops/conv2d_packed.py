@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcuq.operator import Call, Constants, Layer
-from mcuq.ops.packed_blocks import PackedBlocks, PackedPartsConstants, block_channels, pack_blocks
+from mcuq.ops.packed_blocks import (
+    PackedBlocks,
+    PackedPartsConstants,
+    block_channels,
+    pack_blocks,
+    packing_of,
+    whole_weights,
+)
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import WindowConstants, window_constants
@@ -47,11 +54,12 @@ class PackedDepthwiseConstants(_PackedConvolutionConstants):
 
 def lower_packed(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights stay OHWI."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
     x, weight, bias = layer.inputs
     rows = weight.values.reshape(weight.shape[0], -1)
     outputs, taps = weight.shape[0] // op.groups, rows.shape[1]
-    assert weight.packing is not None
-    blocks = pack_blocks(rows, weight.packing, block_channels(outputs, taps, BLOCK_BYTES), outputs)
+    blocks = pack_blocks(rows, packing, block_channels(outputs, taps, BLOCK_BYTES), shift, outputs)
     constants = PackedConv2dConstants(
         **_constants(op, layer, blocks), x_zero_point=x.zero_point, unpacked_bytes=-(-blocks.unpacked_bytes // 4) * 4
     )
@@ -61,10 +69,11 @@ def lower_packed(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 def lower_packed_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights stay OHW; the bias is the one before the input's zero point was folded into it, as in the kernel of
     int8 weights: `lower_depthwise`."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
     x, weight, bias = layer.inputs
     rows = weight.values.reshape(weight.shape[0], -1)
-    assert weight.packing is not None
-    blocks = pack_blocks(rows, weight.packing, block_channels(*rows.shape, DEPTHWISE_BLOCK_BYTES))
+    blocks = pack_blocks(rows, packing, block_channels(*rows.shape, DEPTHWISE_BLOCK_BYTES), shift)
     zero_point = x.zero_point if op.window.leaves(x, layer.output) else 0
     unfolded = (bias.values + zero_point * rows.sum(axis=1, dtype=np.int64)).astype(np.int32)
     constants = PackedDepthwiseConstants(**_constants(op, layer, blocks), x_zero_point=zero_point)

@@ -17,7 +17,7 @@ from mcuq.ops.conv2d_dsp import (
     lower_depthwise_dsp,
     lower_pointwise_dsp,
 )
-from mcuq.ops.packed_blocks import PACKED_CONSTANTS, PackedConstants
+from mcuq.ops.packed_blocks import PACKED_CONSTANTS, PackedConstants, packing_of, whole_weights
 from mcuq.ops.packed_blocks_dsp import (
     block_of,
     channel_blocks,
@@ -56,8 +56,9 @@ class PackedDepthwiseDspConstants(DepthwiseConv2dDspConstants, PackedConstants):
 
 def lower_packed_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_pointwise_dsp, then a block."""
+    layer, shift, packing = _whole(layer)
     (whole,) = lower_pointwise_dsp(op, layer)
-    blocks = pair_blocks(layer, rows_of(layer))
+    blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
     constants = PackedPointwiseDspConstants(**blocks.fields, **values_of(whole.constants))
     arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
     return _call(constants, arrays, whole, blocks.unpacked_bytes)
@@ -65,8 +66,9 @@ def lower_packed_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 
 def lower_packed_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_conv2d_dsp, then a block."""
+    layer, shift, packing = _whole(layer)
     (whole,) = lower_conv2d_dsp(op, layer)
-    blocks = pair_blocks(layer, rows_of(layer))
+    blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
     constants = PackedConv2dDspConstants(**blocks.fields, **values_of(whole.constants))
     arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
     return _call(constants, arrays, whole, blocks.unpacked_bytes)
@@ -74,10 +76,11 @@ def lower_packed_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 
 def lower_packed_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_depthwise_dsp, then a block."""
+    layer, shift, packing = _whole(layer)
     (whole,) = lower_depthwise_dsp(op, layer)
     fours = whole.arrays["weight"]  # (fours, taps, 4), in the order of rows and columns that the kernel takes
     taps = fours.transpose(0, 2, 1).reshape(-1, fours.shape[1])[: layer.output.shape[3]]
-    blocks = four_blocks(layer, taps)
+    blocks = four_blocks(taps, packing, shift, depthwise_block_of(layer))
     constants = PackedDepthwiseDspConstants(**blocks.fields, **values_of(whole.constants))
     return _call(constants, {**whole.arrays, "weight": blocks.words}, whole, blocks.unpacked_bytes)
 
@@ -87,20 +90,24 @@ def values_of(constants: Constants) -> dict[str, Any]:
     return {f.name: getattr(constants, f.name) for f in fields(constants)}
 
 
+def _whole(layer: Layer) -> tuple[Layer, int, str]:
+    return (*whole_weights(layer), packing_of(layer))
+
+
 def _call(constants: Constants, arrays: dict[str, Array], whole: Call, unpacked_bytes: int) -> tuple[Call, ...]:
     return (Call(constants, arrays=arrays, scratch_bytes=whole.scratch_bytes + unpacked_bytes, bound=whole.bound),)
 
 
 def _accepts_pointwise(op: Conv2d, layer: Layer) -> bool:
-    return is_pointwise_dsp(op, layer) and has_codes_for(layer, block_of(layer))
+    return is_pointwise_dsp(op, whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
 
 
 def _accepts_conv2d(op: Conv2d, layer: Layer) -> bool:
-    return is_conv2d_dsp(op, layer) and has_codes_for(layer, block_of(layer))
+    return is_conv2d_dsp(op, whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
 
 
 def _accepts_depthwise(op: Conv2d, layer: Layer) -> bool:
-    return is_depthwise_dsp(op, layer) and has_codes_for(layer, depthwise_block_of(layer))
+    return is_depthwise_dsp(op, whole_weights(layer)[0]) and has_codes_for(layer, depthwise_block_of(layer))
 
 
 _DSP = frozenset({"dsp"})

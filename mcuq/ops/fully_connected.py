@@ -22,7 +22,7 @@ from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
 from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
 from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
-from mcuq.ops.packed_blocks import PACKED_CONSTANTS
+from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
@@ -163,6 +163,9 @@ class FullyConnected(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         weight = layer.inputs[1].values

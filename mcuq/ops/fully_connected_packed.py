@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcuq.operator import Call, Layer
-from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks
+from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks, packing_of, whole_weights
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -31,9 +31,10 @@ class PackedFullyConnectedConstants(RequantizedConstants, PackedPartsConstants):
 
 def lower_packed_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Weights stay one row an output."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
     x, weight, bias = layer.inputs
-    assert weight.packing is not None
-    blocks = pack_blocks(weight.values, weight.packing, block_channels(weight.shape[0], x.shape[1], BLOCK_BYTES, 2))
+    blocks = pack_blocks(weight.values, packing, block_channels(weight.shape[0], x.shape[1], BLOCK_BYTES, 2), shift)
     requant = layer_requantization(layer)
     fields: dict[str, Any] = {**requantized(op, requant, layer.output), **blocks.fields, "part": blocks.part}
     constants = PackedFullyConnectedConstants(

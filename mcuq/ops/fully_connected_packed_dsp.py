@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcuq.operator import Call, Layer
 from mcuq.ops.fully_connected_dsp import FullyConnectedDspConstants, is_fully_connected_dsp
-from mcuq.ops.packed_blocks import PackedConstants
+from mcuq.ops.packed_blocks import PackedConstants, packing_of, whole_weights
 from mcuq.ops.packed_blocks_dsp import block_of, channel_blocks, has_codes_for, pair_blocks
 from mcuq.ops.weighted import accumulator_bound
 
@@ -24,14 +24,16 @@ class PackedFullyConnectedDspConstants(FullyConnectedDspConstants, PackedConstan
 
 def is_packed_fully_connected_dsp(op: FullyConnected, layer: Layer) -> bool:
     """Layers of lower_packed_fully_connected_dsp."""
-    return is_fully_connected_dsp(op, layer) and has_codes_for(layer, block_of(layer))
+    return is_fully_connected_dsp(op, whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
 
 
 def lower_packed_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch: a row filled up to whole words, where it is not, then a block."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
     x, weight, _ = layer.inputs
     output_min, output_max = op.output_bounds(layer.output)
-    blocks = pair_blocks(layer, weight.values)
+    blocks = pair_blocks(weight.values, packing, shift, block_of(layer))
     constants = PackedFullyConnectedDspConstants(
         **blocks.fields,
         rows=x.shape[0],

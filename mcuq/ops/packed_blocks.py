@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ldexp
 from typing import Any
 
 import numpy as np
 
-from mcuq.operator import Constants
+from mcuq.operator import Constants, Layer
+from mcuq.ops.weighted import layer_requantization
 from mcuq.packing import PACKED, VALUES_A_WORD, fits, pack
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Quant, Tensor
 
+INT8_MAX = 127
 # Storages of constants that kernels of packed weights take; biases are int32.
 PACKED_CONSTANTS = PACKED | {"int32"}
 
@@ -20,12 +23,13 @@ PACKED_CONSTANTS = PACKED | {"int32"}
 class PackedConstants(Constants):
     """What a kernel needs to unpack `block` channels at a time, `part_words` words each.
 
-    `packing` is the end of a function's name in firmware/mcuq_unpack.h.
+    `packing` is the end of a function's name in firmware/mcuq_unpack.h; weights come out times 2^weight_shift.
     """
 
     packing: str
     block: int
     part_words: int
+    weight_shift: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,17 @@ class PackedBlocks:
     part: int
     part_words: int
     unpacked_bytes: int
+    weight_shift: int
 
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of PackedConstants."""
-        return {"packing": self.packing, "block": self.block, "part_words": self.part_words}
+        return {
+            "packing": self.packing,
+            "block": self.block,
+            "part_words": self.part_words,
+            "weight_shift": self.weight_shift,
+        }
 
 
 def block_channels(channels: int, taps: int, most_bytes: int, multiple: int = 4, most_channels: int = 64) -> int:
@@ -65,10 +75,12 @@ def pack_blocks(
     weight: Array,
     packing: str,
     block: int,
+    shift: int = 0,
     group: int | None = None,
     arrange: Callable[[Array], Array] | None = None,
 ) -> PackedBlocks:
-    """Blocks of int8 `weight` (channels, taps), none across a border of `group` channels.
+    """Blocks of int8 `weight` (channels, taps), none across a border of `group` channels. Weights are values of the
+    packing times 2^shift.
 
     `arrange` gives the order in which a kernel reads a block (channels, taps); such a block is unpacked whole. Raises
     ValueError for values that the packing has no codes for.
@@ -80,17 +92,39 @@ def pack_blocks(
     part = block
     if arrange is not None:
         blocks = [arrange(rows) for rows in blocks]
-    elif not all(fits(rows, packing) for rows in blocks):
+    elif not all(fits(rows, packing, shift) for rows in blocks):
         part, blocks = 1, list(weight[:, None])
-    packed = [pack(rows, packing) for rows in blocks]
+    packed = [pack(rows, packing, shift) for rows in blocks]
     # All begin a multiple of `part_words` from the first: shorter ones are filled up, but for the last.
     packed = [*(np.pad(words, (0, packed[0].size - words.size)) for words in packed[:-1]), packed[-1]]
     a_word = VALUES_A_WORD[packing]
     values = blocks[0].size if part == block else block * taps
     unpacked_bytes = -(-values // a_word) * a_word
-    return PackedBlocks(np.concatenate(packed), packing, block, part, packed[0].size, unpacked_bytes)
+    return PackedBlocks(np.concatenate(packed), packing, block, part, packed[0].size, unpacked_bytes, shift)
 
 
-def is_packable(weight: Array, packing: str, part: int) -> bool:
-    """Whether each `part` rows of `weight` (channels, taps) fit the packing."""
-    return all(fits(weight[i : i + part], packing) for i in range(0, len(weight), part))
+def packing_of(layer: Layer) -> str:
+    """The packing of the layer's weights."""
+    packing = layer.inputs[1].packing
+    assert packing is not None
+    return packing
+
+
+def whole_weights(layer: Layer) -> tuple[Layer, int]:
+    """The same layer with weights that are not packed, times 2^shift, and that shift.
+
+    What takes few bits has large scales: factors to the output often are 1/4 or more, and the accumulator is then to be
+    multiplied by a power of two first. Where int8 holds the weights times that power it is done to weights and bias
+    instead, with the scales of both divided by it, at no cost: accumulators, which have room for it, are the multiplied
+    ones, multipliers are the same, and every kernel for whole weights will do.
+    """
+    x, weight, bias = layer.inputs
+    shift = layer_requantization(layer).prescale
+    if int(weight.values.max()) << shift > INT8_MAX or int(weight.values.min()) << shift < ~INT8_MAX:
+        shift = 0
+
+    def scaled(tensor: Tensor) -> Tensor:
+        quant = Quant(tuple(ldexp(scale, -shift) for scale in tensor.quantization.scale), 0, tensor.quantization.dtype)
+        return replace(tensor, data=tensor.values << shift, quant=quant, packing=None)
+
+    return replace(layer, inputs=(x, scaled(weight), scaled(bias))), shift

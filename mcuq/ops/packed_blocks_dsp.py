@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from mcuq.operator import Layer
-from mcuq.ops.packed_blocks import PackedBlocks, block_channels, is_packable, pack_blocks
+from mcuq.ops.packed_blocks import PackedBlocks, block_channels, pack_blocks, packing_of
 from mcuq.ops.packed_dsp import pack_channels, pack_fours, pack_pairs
 from mcuq.ops.weighted import layer_requantization
+from mcuq.packing import fits
 from mcuq.tensor import Array
 
 CHANNELS = 16  # of a block at most: that pixels are expanded again for each block then is a tenth of the work
@@ -21,13 +22,6 @@ def rows_of(layer: Layer) -> Array:
     """The layer's weights (channels, taps)."""
     weight = layer.inputs[1].values
     return weight.reshape(weight.shape[0], -1)
-
-
-def packing_of(layer: Layer) -> str:
-    """The packing of the layer's weights."""
-    packing = layer.inputs[1].packing
-    assert packing is not None
-    return packing
 
 
 def block_of(layer: Layer) -> int:
@@ -44,27 +38,28 @@ def depthwise_block_of(layer: Layer) -> int:
 
 def has_codes_for(layer: Layer, block: int) -> bool:
     """Whether blocks of so many channels can be packed: not where each channel has a codebook of its own."""
-    return is_packable(rows_of(layer), packing_of(layer), block)
+    rows = rows_of(layer)
+    return all(fits(rows[i : i + block], packing_of(layer)) for i in range(0, len(rows), block))
 
 
-def pair_blocks(layer: Layer, taps: Array) -> PackedBlocks:
-    """Blocks of `taps` (channels, taps) in pairs, as `pack_pairs` has them; filled up with their first weight, which
-    meets zeros or makes a channel that is overwritten."""
+def pair_blocks(taps: Array, packing: str, shift: int, block: int) -> PackedBlocks:
+    """Blocks of `taps` (channels, taps), as pack_blocks takes them, in pairs, as `pack_pairs` has them; filled up with
+    their first weight, which meets zeros or makes a channel that is overwritten."""
 
     def arranged(rows: Array) -> Array:
         filled = np.pad(rows, ((0, len(rows) % 2), (0, -rows.shape[1] % 4)), constant_values=rows.flat[0])
         return pack_pairs(filled).astype("<i4").view(np.int8)
 
-    return pack_blocks(taps, packing_of(layer), block_of(layer), arrange=arranged)
+    return pack_blocks(taps, packing, block, shift, arrange=arranged)
 
 
-def four_blocks(layer: Layer, taps: Array) -> PackedBlocks:
+def four_blocks(taps: Array, packing: str, shift: int, block: int) -> PackedBlocks:
     """Blocks of `taps` (channels, taps) in fours of channels, filled up likewise."""
 
     def arranged(rows: Array) -> Array:
         return pack_fours(np.pad(rows, ((0, -len(rows) % 4), (0, 0)), constant_values=rows.flat[0])).reshape(-1)
 
-    return pack_blocks(taps, packing_of(layer), depthwise_block_of(layer), arrange=arranged)
+    return pack_blocks(taps, packing, block, shift, arrange=arranged)
 
 
 def channel_blocks(layer: Layer, block: int) -> Array:
