@@ -103,12 +103,12 @@ static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
  * channel: the requantization's offset and shift, then for each two channels bias a, bias b, multiplier a, b.
- * y: pixel after pixel, out_channels each. Written two channels after the other, four pixels each; where a pixel or
- * the second channel is missing, its value goes to a place that is overwritten right after.
+ * y: pixel after pixel, y_step apart, out_channels each. Written two channels after the other, four pixels each; where a
+ * pixel or the second channel is missing, its value goes to a place that is overwritten right after.
  * 13 instructions for the 16 products of one pair, 2 channels, 4 pixels. Accumulators as the caller's bound. */
 __attribute__((noinline))
 static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
-                               int32_t words, int32_t out_channels, int32_t pixels, int8_t *y)
+                               int32_t words, int32_t out_channels, int32_t pixels, int32_t y_step, int8_t *y)
 {
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
@@ -134,9 +134,9 @@ static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, co
     frame[5] = (uint32_t)channel[0];
     frame[6] = (uint32_t)channel[1];
     frame[7] = (uint32_t)y;
-    frame[8] = (uint32_t)(pixels > 1 ? out_channels : 0);
-    frame[9] = (uint32_t)(pixels > 2 ? 2 * out_channels : 0);
-    frame[10] = (uint32_t)(pixels > 3 ? 3 * out_channels : 0);
+    frame[8] = (uint32_t)(pixels > 1 ? y_step : 0);
+    frame[9] = (uint32_t)(pixels > 2 ? 2 * y_step : 0);
+    frame[10] = (uint32_t)(pixels > 3 ? 3 * y_step : 0);
     frame[12] = (uint32_t)weight;
     do {
         /* all whole pairs, then a last channel alone */
@@ -242,7 +242,7 @@ static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, co
                 acc += (int16_t)pair * (int8_t)factors;
                 acc += (int16_t)(pair >> 16) * (int8_t)(factors >> 16);
             }
-            y[p * out_channels + oc] = mcuq_clamp((mcuq_multiply_high(acc, c[2]) + offset) >> shift, -128, 127);
+            y[p * y_step + oc] = mcuq_clamp((mcuq_multiply_high(acc, c[2]) + offset) >> shift, -128, 127);
         }
     }
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,12 +56,15 @@ class Constants:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a kernel: function(inputs..., arrays..., scratch if any, output).
+    """One call of a kernel: function(inputs..., unpacked weights if any, arrays..., scratch if any, output if any).
 
     `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
     `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
     `parameters` are the constants that the function reads at run time, from the last of the arrays, so that other
     calls can share it; calls whose other constants are equal have equal `constants` (see mcuq.lower.share).
+    Calls of one layer share its working memory: this one's scratch begins `scratch_offset` bytes into it, and
+    `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
+    A call that only writes scratch has no output.
     """
 
     constants: Constants
@@ -70,6 +73,9 @@ class Call:
     scratch_bytes: int = 0
     bound: int = 0
     parameters: tuple[str, ...] = ()
+    scratch_offset: int = 0
+    unpacked: str = ""
+    has_output: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,11 @@ class Operator(ABC):
 
         Arrays are (samples, *shape), constants as in the graph, without samples.
         """
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        """The same layer with constants that are not packed, and the power of two that packed ones are multiplied by
+        in it."""
+        return replace(layer, inputs=tuple(replace(t, packing=None) for t in layer.inputs)), 0
 
     def macs(self, layer: Layer) -> int:
         """Multiply-accumulates of one inference."""

@@ -28,8 +28,9 @@ PLAIN_C = "/* plain C from here on */\n"
 STAGES = (
     ("errors", "resources", "version", "emitted"),
     ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
-    ("operator", "arithmetic", "float_arithmetic", "quantization", "float_model", "dataset", "board_file"),
+    ("operator", "arithmetic", "packing", "float_arithmetic", "quantization", "float_model", "dataset", "board_file"),
     ("ir", "boards", "wide_arithmetic"),
+    ("liveness",),
     ("builder", "simulate", "lower", "tensor_bytes"),
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),

@@ -255,11 +255,15 @@ KERNELS = sorted(
 )
 
 
+# What fields that are no numbers may hold.
+TEXTS = {"packing": "int4", "x_type": "int8_t", "y_type": "int16_t"}
+
+
 @pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.template)
 def test_every_kernel_compiles_with_all_constants_as_parameters(kind: type[Constants]) -> None:
     """-Wconversion must not depend on what is a constant; no array may have a size that is none (-Wvla)."""
-    constants = kind(**{f.name: 1 for f in fields(kind)})
-    names = [f.name for f in fields(kind) if f.name in names_in(kind.template)]
+    constants = kind(**{f.name: TEXTS.get(f.name, 1) for f in fields(kind)})
+    names = [f.name for f in fields(kind) if f.type == "int" and f.name in names_in(kind.template)]
     assert names
     text = with_parameters(render_kernel(constants, "net_layer"), names, "int32_t", shifts_down=True)
     assert kernel_body(kind.template).count("enum {") >= text.partition("plain C from here on")[2].count("enum {")
@@ -285,6 +289,16 @@ def test_kernels_with_assembly_are_not_shared() -> None:
     assert {call.parameters for call in calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")} == {()}
     own = calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")
     assert [found for (found,) in share_functions([(call,) for call in own])] == own
+
+
+def test_a_shared_depthwise_kernel_computes_its_depth_multiplier() -> None:
+    rng = np.random.default_rng(6)
+    windows = [(Conv2d(Window((3, 3)), c), (1, 7, 7, c), (c, 3, 3, 1)) for c in (8, 12, 20)]
+    graph = integer_branches([(op, [x, rng.normal(size=w), rng.normal(size=w[0])]) for op, x, w in windows])
+    (first,), *_ = share_functions([step.calls for step in lower(graph).steps])
+    text = with_parameters(render_kernel(first.constants, "net_layer"), first.parameters, "int8_t", True)
+    assert "depth_multiplier = out_channels / groups" in text
+    assert "groups" in first.parameters
 
 
 # --- the smallest kernels ----------------------------------------------------------------------------------------

@@ -263,10 +263,13 @@ def _render_calls(
                 for key, a in call.arrays.items()
             ]
             arguments = [pointers[step.layer.inputs[i].name].text for i in call.inputs]
+            if call.unpacked:
+                arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
             arguments += [array.name for array in data]
             if call.scratch_bytes:
-                arguments.append(f"arena + {plan.scratch[index]}")
-            arguments.append(pointers[step.layer.output.name].text)
+                arguments.append(f"arena + {plan.scratch[index] + call.scratch_offset}")
+            if call.has_output:
+                arguments.append(pointers[step.layer.output.name].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
             calls.append(f"/* {layer_id} */\n    {lines.strip()});")
     return list(functions.values()), list(arrays.values()), calls

@@ -9,6 +9,7 @@ from mcuq.emit.text import COLUMNS, wrap
 from mcuq.lower.share import PARAMETERS
 from mcuq.lower.source import BODY
 
+_ENUM = re.compile(r" *enum \{(.*?)\};\n", re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -26,7 +27,8 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
     place = next((i for i, argument in enumerate(arguments) if argument.endswith("scratch")), len(arguments) - 1)
     arguments.insert(place, f"const {c_type} *{PARAMETERS}")
     used = set(_IDENTIFIER.findall(body))
-    constants = re.findall(r"(\w+) = (-?\w+)", head)
+    constants = [pair for block in _ENUM.findall(head) for pair in re.findall(r"(\w+) = (-?\w+)", block)]
+    others = _ENUM.sub("", head).strip("\n ")
     fixed = [f"{name} = {value}" for name, value in constants if name in used and name not in names]
     types = re.findall(r" *typedef .*;\n", head)
     # Zero points are values of tensors: with the type of those no conversion of theirs is one that may lose bits.
@@ -44,6 +46,7 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
         *(line.rstrip("\n") for line in types),
         *(["    enum {", wrap(fixed, ", ", COLUMNS - 8, " " * 8), "    };"] if fixed else []),
         *(f"    const {kind} {wrap(part, ', ', COLUMNS - 8, ' ' * 8).strip()};" for kind, part in read if part),
+        *([f"    {others}"] if others else []),
         *(["    MCUQ_ASSUME(shift >= 1);"] if "shift" in names and shifts_down else []),
         f"    {BODY.strip()}",
     ]

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 from mcuq.ir import Graph
+from mcuq.liveness import aligned, live_bytes, storages_of
 from mcuq.lower.goal import Goal, gcc_options
-from mcuq.lower.program import Program, Step
+from mcuq.lower.program import Program, Step, scratch_bytes
 from mcuq.lower.share import share_functions
 from mcuq.lower.smallest import smallest_calls
+from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
 from mcuq.operator import Kernel, Layer
 
 
 def lower(graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced") -> Program:
     """The program for a CPU with the given features. Raises ModelError for a layer that no kernel can compute.
 
-    `balanced` and `speed` take the first kernel that a CPU and a layer allow, each function for sizes of its own;
+    `balanced` and `speed` take the first kernel that a CPU and a layer allow, each function for sizes of its own, and
+    differ in how much memory packed weights may be unpacked into;
     `size` takes the kernels with the least constants and code, whose functions read at run time what differs.
     """
     layers = list(graph.layers())
     if goal == "size":
         wanted = features | {"size"}
-        choices = [[k.lower(layer.op, layer) for k in fitting_kernels(layer, wanted)] for layer in layers]
+        choices = [[] if layer.op.is_view else _all_calls(layer, wanted) for layer in layers]
         work = [layer.op.macs(layer) or layer.output.elements for layer in layers]
         calls = share_functions(smallest_calls(choices, work))
     else:
-        calls = [() if layer.op.is_view else choose_kernel(layer, features).lower(layer.op, layer) for layer in layers]
+        calls = _fastest_calls(graph, layers, features, goal)
     steps = tuple(Step(layer, own) for layer, own in zip(layers, calls, strict=True))
     return Program(graph, steps, goal, gcc_options(goal, features))
 
@@ -41,6 +44,61 @@ def fitting_kernels(layer: Layer, features: Set[str]) -> list[Kernel]:
         return []
     found = [k for k in layer.op.kernels if k.fits(layer, features)]
     if not found:
-        held = ", ".join(f"{t.name}: {t.storage}" for t in (*layer.inputs, layer.output))
-        raise NotImplementedError(f"{layer.where} has no portable kernel for {held}")
+        raise _no_kernel(layer)
     return found
+
+
+def _all_calls(layer: Layer, features: Set[str]) -> list[Calls]:
+    """The calls of each kernel that can compute the layer, the preferred first."""
+    if packing_of(layer) is None:
+        return [kernel.lower(layer.op, layer) for kernel in fitting_kernels(layer, features)]
+    blocks, whole = _packed_choices(layer, features)
+    return [*([whole] if whole else []), *blocks]
+
+
+def _fastest_calls(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Goal) -> list[Calls]:
+    """The calls of the preferred kernels, and for packed weights of kernels whose scratch is free.
+
+    Kernels of packed weights unpack blocks of them, which takes little scratch; those of whole weights, behind a call
+    that unpacks all, take more and are as fast or faster. What tensors leave free at a step is free to take: so
+    they are taken where a step's live bytes with its scratch are no more than the most that any step would have by
+    the others. `speed` takes them anyway.
+    """
+    own: list[Calls] = []
+    faster: dict[int, Calls] = {}
+    for index, layer in enumerate(layers):
+        if layer.op.is_view:
+            own.append(())
+        elif packing_of(layer) is None:
+            own.append(choose_kernel(layer, features).lower(layer.op, layer))
+        else:
+            blocks, whole = _packed_choices(layer, features)
+            own.append((*blocks, whole)[0] or ())
+            if blocks and whole:
+                faster[index] = whole
+    storages = storages_of(graph)
+
+    def needed(index: int, calls: Calls) -> int:
+        return live_bytes(storages, index) + aligned(scratch_bytes(calls))
+
+    peak = max((needed(index, calls) for index, calls in enumerate(own)), default=0)
+    for index, calls in faster.items():
+        if goal == "speed" or needed(index, calls) <= peak:
+            own[index] = calls
+    return own
+
+
+def _packed_choices(layer: Layer, features: Set[str]) -> tuple[list[Calls], Calls | None]:
+    """For a layer of packed weights: the calls of kernels that unpack blocks, the preferred first, and those of the
+    preferred kernel of whole weights. No portable kernel of the latter is faster than one of the former for the CPU."""
+    kernels = [k for k in layer.op.kernels if k.fits(layer, features)]
+    is_own = bool(kernels) and bool(kernels[0].needs)
+    whole = next((calls for k, calls in unpacking_calls(layer, features) if k.needs or not is_own), None)
+    if not kernels and whole is None:
+        raise _no_kernel(layer)
+    return [kernel.lower(layer.op, layer) for kernel in kernels], whole
+
+
+def _no_kernel(layer: Layer) -> NotImplementedError:
+    held = ", ".join(f"{t.name}: {t.storage}" for t in (*layer.inputs, layer.output))
+    return NotImplementedError(f"{layer.where} has no portable kernel for {held}")

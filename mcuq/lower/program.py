@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,13 @@ class Step:
 
     @property
     def scratch_bytes(self) -> int:
-        """Most working memory that one of the calls needs."""
-        return max((call.scratch_bytes for call in self.calls), default=0)
+        """The working memory that the calls share."""
+        return scratch_bytes(self.calls)
+
+
+def scratch_bytes(calls: Sequence[Call]) -> int:
+    """Bytes of working memory that the calls of one layer share."""
+    return max((call.scratch_offset + call.scratch_bytes for call in calls), default=0)
 
 
 @dataclass(frozen=True, eq=False)

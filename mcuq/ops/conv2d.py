@@ -24,6 +24,8 @@ from mcuq.ops.conv2d_dsp import (
     lower_pointwise_dsp,
 )
 from mcuq.ops.conv2d_mve import CONV2D_KERNELS
+from mcuq.ops.conv2d_packed import lower_packed, lower_packed_depthwise
+from mcuq.ops.conv2d_packed_dsp import PACKED_DSP_KERNELS
 from mcuq.ops.conv2d_rv32 import (
     is_dense,
     is_pointwise,
@@ -37,6 +39,7 @@ from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_
 from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
+from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
@@ -161,6 +164,9 @@ class Conv2d(Clamped):
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_small, needs=frozenset({"size"})),
+        *PACKED_DSP_KERNELS,
+        Kernel(lower_packed_depthwise, accepts=lambda op, layer: op.is_depthwise(layer), constants=PACKED_CONSTANTS),
+        Kernel(lower_packed, constants=PACKED_CONSTANTS),
         Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),
         Kernel(
             lower_depthwise_wide,
@@ -204,6 +210,9 @@ class Conv2d(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output

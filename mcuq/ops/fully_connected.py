@@ -19,8 +19,11 @@ from mcuq.ops.fully_connected_armv6m import accepts_short_requantization, lower_
 from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
+from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
+from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.fully_connected_wide import lower_fully_connected_wide
+from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
@@ -146,6 +149,13 @@ class FullyConnected(Clamped):
             accepts=accepts_short_requantization,
         ),
         Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
+        Kernel(
+            lower_packed_fully_connected_dsp,
+            needs=frozenset({"dsp"}),
+            accepts=is_packed_fully_connected_dsp,
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(lower_packed_fully_connected, constants=PACKED_CONSTANTS),
         Kernel(lower_fully_connected),
     )
 
@@ -163,6 +173,9 @@ class FullyConnected(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         weight = layer.inputs[1].values

@@ -1,5 +1,6 @@
 """Program -> where each tensor lies in the arena; a pure function."""
 
-from mcuq.plan.memory import ALIGNMENT, Plan, Storage, plan_memory
+from mcuq.liveness import ALIGNMENT, Storage
+from mcuq.plan.memory import Plan, plan_memory
 
 __all__ = ["ALIGNMENT", "Plan", "Storage", "plan_memory"]

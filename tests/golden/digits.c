@@ -7,7 +7,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x81597c48u
+#if DIGITS_DIGEST != 0x2c22ecb6u
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -458,7 +458,7 @@ static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int
         in_height = 8, in_width = 8, in_channels = 16,
         out_height = 8, out_width = 8, out_channels = 16,
         kernel_height = 3, kernel_width = 3,
-        depth_multiplier = 16 / 16,
+        groups = 16,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
@@ -469,7 +469,7 @@ static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int
     /* plain C from here on */
     /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
     enum {
-        is_plain = depth_multiplier == 1,
+        depth_multiplier = out_channels / groups, is_plain = depth_multiplier == 1,
         row = is_plain ? out_channels : depth_multiplier, rows = out_channels / row,
         block = row < 4 ? row : 4,
         w1 = block > 1 ? 1 : 0, w2 = block > 2 ? 2 : 0, w3 = block > 3 ? 3 : 0,

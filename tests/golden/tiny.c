@@ -7,7 +7,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0xc20dc9aeu
+#if TINY_DIGEST != 0x0ff0559cu
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -240,7 +240,7 @@ static void tiny_depthwise(const int8_t *x, const int8_t *weight, const int32_t 
         in_height = 6, in_width = 6, in_channels = 4,
         out_height = 3, out_width = 3, out_channels = 4,
         kernel_height = 3, kernel_width = 3,
-        depth_multiplier = 4 / 4,
+        groups = 4,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
@@ -251,7 +251,7 @@ static void tiny_depthwise(const int8_t *x, const int8_t *weight, const int32_t 
     /* plain C from here on */
     /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
     enum {
-        is_plain = depth_multiplier == 1,
+        depth_multiplier = out_channels / groups, is_plain = depth_multiplier == 1,
         row = is_plain ? out_channels : depth_multiplier, rows = out_channels / row,
         block = row < 4 ? row : 4,
         w1 = block > 1 ? 1 : 0, w2 = block > 2 ? 2 : 0, w3 = block > 3 ? 3 : 0,

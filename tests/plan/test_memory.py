@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcuq.ir import Graph, Node
+from mcuq.liveness import aligned
 from mcuq.lower import Program, Step, lower
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Layer, Operator
@@ -19,7 +20,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.transpose import Transpose
 from mcuq.plan import ALIGNMENT, Plan, plan_memory
-from mcuq.plan.memory import aligned
 from mcuq.tensor import Array, Quant, Shape, Tensor
 
 QUANT = Quant((1.0,), 0)

@@ -1,0 +1,147 @@
+"""How constants of few different values lie in flash: in words of several values. NumPy twin of firmware/mcuq_unpack.h.
+
+A function here and its namesake there (with the prefix `mcuq_`) give the same bytes. Words are int32, little-endian;
+all packings but the codebook put values where C has four of them out of a word at a time, without taking them apart:
+
+| packing | values | values a word | where value i of a word is |
+|---|---|---|---|
+| int4 | -8..7 | 8 | byte i % 4, the lower four bits for i < 4 |
+| int2 | -2..1 | 16 | byte i % 4, bits from 2 * (i // 4) |
+| binary | -1, 1 | 32 | byte i % 4, bit i // 4: set for -1 |
+| ternary | -1..1 | 20 | byte i % 4, digit i // 4 from the highest, less 1 |
+| codebook | 16 of int8 | 8 | bits from 4 * i: an index; the 16 values are four words before the others |
+
+A ternary byte is ceil(256 * v / 243) of the number v that has the five digits to base 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcuq.tensor import PACKINGS, Array
+
+VALUES_A_WORD = {"int4": 8, "int2": 16, "ternary": 20, "binary": 32, "codebook": 8}
+_GRIDS = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": range(-1, 2), "binary": (-1, 1)}
+CODES = 16  # of a codebook
+CODEBOOK_WORDS = CODES // 4
+PACKED = frozenset(PACKINGS)
+
+
+def fits(values: Array, packing: str, shift: int = 0) -> bool:
+    """Whether the packing has a code for each of the values, any shape; a codebook for all of them together.
+
+    Values of other packings are those of the table above times 2^shift.
+    """
+    if packing == "codebook":
+        return np.unique(values).size <= CODES
+    return bool(np.isin(values, [value << shift for value in _GRIDS[packing]]).all())
+
+
+def packed_words(count: int, packing: str) -> int:
+    """Words that `count` values take."""
+    return -(-count // VALUES_A_WORD[packing]) + (CODEBOOK_WORDS if packing == "codebook" else 0)
+
+
+def pack(values: Array, packing: str, shift: int = 0) -> Array:
+    """int32 words of int8 values that fit the packing with `shift`, any shape, in their order; ValueError for others.
+
+    What is left of the last word holds the first value again.
+    """
+    if not fits(values, packing, shift):
+        raise ValueError(f"{np.unique(values).tolist()} are not values of {packing}")
+    flat = values.reshape(-1).astype(np.int64) >> (0 if packing == "codebook" else shift)
+    a_word = VALUES_A_WORD[packing]
+    rows = np.pad(flat, (0, -flat.size % a_word), constant_values=flat[0] if flat.size else 0).reshape(-1, a_word)
+    if packing == "codebook":
+        codes = np.unique(flat)
+        table = np.pad(codes, (0, CODES - codes.size)).astype(np.int8)
+        indices = np.searchsorted(codes, rows)
+        return np.concatenate([table.view("<i4").astype(np.int32), _words(_bits(indices, 4 * np.arange(8)))])
+    by_step = rows.reshape(len(rows), -1, 4)  # (words, values of a byte, bytes)
+    steps = np.arange(by_step.shape[1])[:, None]
+    if packing == "ternary":
+        digits = ((by_step + 1) * 3 ** (4 - steps)).sum(axis=1)
+        return _words(_bits(-(-256 * digits // 243), 8 * np.arange(4)))
+    width = 8 // by_step.shape[1]
+    fields = (by_step < 0).astype(np.int64) if packing == "binary" else by_step & ((1 << width) - 1)
+    return _words(_bits((fields << (width * steps)).sum(axis=1), 8 * np.arange(4)))
+
+
+def _bits(parts: Array, shifts: Array) -> Array:
+    """The fields `parts` (words, fields) of each word, put where `shifts` says."""
+    words: Array = (parts << shifts).sum(axis=1)
+    return words
+
+
+def _words(unsigned: Array) -> Array:
+    """int64 in 0..2^32-1 as int32 of the same bits."""
+    return unsigned.astype(np.uint32).view(np.int32)
+
+
+def unpack(packed: Array, packing: str, count: int, shift: int = 0) -> Array:
+    """int8 (count): the first values of the words, times 2^shift but for a codebook, which holds what it stands for."""
+    found: Array = _UNPACK[packing](packed, count, shift)
+    return found
+
+
+def unpack_int4(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of int4 words."""
+    return _in_order([_signed(packed, 4, step) for step in range(2)], count, shift)
+
+
+def unpack_int2(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of int2 words."""
+    return _in_order([_signed(packed, 2, step) for step in range(4)], count, shift)
+
+
+def unpack_binary(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of binary words."""
+    bits = _bytes(packed)
+    return _in_order([1 - 2 * ((bits >> step) & 1) for step in range(8)], count, shift)
+
+
+def unpack_ternary(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of ternary words: three times a byte carries out its highest digit."""
+    left, parts = _bytes(packed), []
+    for _ in range(5):
+        left = left * 3
+        parts.append((left >> 8) - 1)
+        left &= 255
+    return _in_order(parts, count, shift)
+
+
+def unpack_codebook(packed: Array, count: int, shift: int) -> Array:
+    """int8 (count) of a codebook and words of indices, whatever `shift` is."""
+    del shift
+    table = packed[:CODEBOOK_WORDS].astype("<i4").view(np.int8)
+    words = packed[CODEBOOK_WORDS:].view(np.uint32)
+    indices = (words[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
+    values: Array = table[indices.reshape(-1)[:count]]
+    return values
+
+
+def _bytes(packed: Array) -> Array:
+    """int64 (words, 4)."""
+    return np.ascontiguousarray(packed, "<i4").view(np.uint8).reshape(-1, 4).astype(np.int64)
+
+
+def _signed(packed: Array, width: int, step: int) -> Array:
+    """Two's complement of `width` bits from bit `width * step` of each byte."""
+    code = (_bytes(packed) >> (width * step)) & ((1 << width) - 1)
+    half = 1 << (width - 1)
+    signed: Array = (code ^ half) - half
+    return signed
+
+
+def _in_order(parts: list[Array], count: int, shift: int) -> Array:
+    """The values of all words from parts (words, 4), times 2^shift."""
+    return (np.stack(parts, axis=1).reshape(-1)[:count] << shift).astype(np.int8)
+
+
+_UNPACK = {
+    "int4": unpack_int4,
+    "int2": unpack_int2,
+    "ternary": unpack_ternary,
+    "binary": unpack_binary,
+    "codebook": unpack_codebook,
+}

@@ -1,0 +1,146 @@
+"""Layers of packed weights: sizes around blocks and words, every packing, one codebook a layer or a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+from support import Case, integer_branches
+
+from mcuq.ir import Graph
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.weighted import WEIGHT_MAX
+from mcuq.ops.window import Window
+from mcuq.tensor import Array, Tensor
+
+BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
+KINDS = ("int4", "int2", "ternary", "binary", "codebook", "channel codebooks")
+_MOST = {"int4": 7, "int2": 1, "ternary": 1, "binary": 1}
+
+
+def packing_named(kind: str) -> str:
+    """The packing of one of KINDS."""
+    return "codebook" if kind.endswith("codebooks") else kind
+
+
+def pack_weights(graph: Graph, kind: str | Sequence[str], seed: int = 0, on_grid: bool = True) -> Graph:
+    """The graph with the weights of all layers packed, and biases that go with them; `kind` is one of KINDS, for all
+    layers or for each in turn.
+
+    `on_grid`: weights become random values of the packing, among them all extremes; else the nearest of its values.
+    """
+    rng = np.random.default_rng(seed)
+    tensors = dict(graph.tensors)
+    weighted = [n for n in graph.nodes if isinstance(n.op, Conv2d | FullyConnected)]
+    for index, node in enumerate(weighted):
+        own = kind if isinstance(kind, str) else kind[index % len(kind)]
+        x, weight, bias = (tensors[name] for name in node.inputs)
+        values = random_values(weight.shape, own, rng) if on_grid else nearest_values(weight.values, own)
+        packed = replace(weight, data=values, packing=packing_named(own))
+        if not on_grid and own in _MOST:
+            scale = np.array(weight.quantization.scale) * WEIGHT_MAX / _MOST[own]
+            packed = replace(packed, quant=replace(weight.quantization, scale=tuple(scale.tolist())))
+        tensors[weight.name] = packed
+        tensors[bias.name] = _folded_anew(x, weight, packed, bias)
+    return replace(graph, tensors=tensors)
+
+
+def random_values(shape: Sequence[int], kind: str, rng: np.random.Generator) -> Array:
+    """int8 values of a packing: any, all of one extreme, or the extremes in turn."""
+    if kind == "channel codebooks":
+        rows = [rng.choice(rng.integers(-127, 128, 16), shape[1:]) for _ in range(shape[0])]
+        return np.stack(rows).astype(np.int8)
+    grids = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": (-1, 0, 1), "binary": (-1, 1)}
+    grid = np.array(grids.get(kind, np.unique(rng.integers(-127, 128, 16))), np.int8)
+    how = rng.integers(5)
+    if how == 0:
+        return np.full(shape, rng.choice([grid[0], grid[-1]]), np.int8)
+    if how == 1:
+        return np.where(np.arange(np.prod(shape)).reshape(shape) % 2, grid[0], grid[-1]).astype(np.int8)
+    return rng.choice(grid, shape).astype(np.int8)
+
+
+def nearest_values(weight: Array, kind: str) -> Array:
+    """The int8 weights (channels, ...) by rounding: to the grid of the packing, or to multiples of 16 for codebooks."""
+    w = weight.astype(np.float64)
+    if kind == "binary":
+        return np.where(w < 0, -1, 1).astype(np.int8)
+    if kind in _MOST:
+        return np.rint(w * _MOST[kind] / WEIGHT_MAX).astype(np.int8)
+    return np.clip(np.rint(w / 17) * 17, -119, 119).astype(np.int8)
+
+
+def _folded_anew(x: Tensor, weight: Tensor, packed: Tensor, bias: Tensor) -> Tensor:
+    """The bias in the packed weight's scale, with the zero point times its sum folded in."""
+    before, after = (w.values.reshape(len(w.values), -1).sum(axis=1, dtype=np.int64) for w in (weight, packed))
+    ratio = np.array(weight.quantization.scale) / np.array(packed.quantization.scale)
+    folded = np.rint((bias.values + x.zero_point * before) * ratio) - x.zero_point * after
+    scale = tuple((x.scale * np.array(packed.quantization.scale)).tolist())
+    return replace(bias, data=folded.astype(np.int32), quant=replace(bias.quantization, scale=scale))
+
+
+def _bounds(rng: np.random.Generator) -> dict[str, float]:
+    low, high = BOUNDS[rng.integers(len(BOUNDS))]
+    return {"minimum": low, "maximum": high}
+
+
+def _near(rng: np.random.Generator, *sizes: int) -> int:
+    return max(1, int(rng.choice(sizes)) + int(rng.integers(-1, 2)))
+
+
+def pointwise(rng: np.random.Generator) -> Case:
+    """1x1, whole words of channels or not, with strides or not."""
+    channels = int(rng.choice([4, 8, 12, 32, 64, 7, 1]))
+    outputs, strides = _near(rng, 2, 4, 16, 33), (1, 1) if rng.integers(3) else (2, int(rng.integers(1, 3)))
+    x = (int(rng.choice([1, 1, 2])), int(rng.integers(1, 5)), _near(rng, 1, 4, 8), channels)
+    inputs = [x, rng.normal(size=(outputs, 1, 1, channels)), rng.normal(size=outputs)]
+    return Conv2d(Window((1, 1), strides), **_bounds(rng)), inputs
+
+
+def conv2d(rng: np.random.Generator) -> Case:
+    """Any window, in one group or several."""
+    groups = int(rng.choice([1, 1, 1, 2, 3]))
+    channels, outputs = groups * int(rng.choice([1, 3, 4, 8])), groups * _near(rng, 1, 4, 8, 17)
+    kernel = (int(rng.integers(1, 5)), int(rng.integers(1, 4)))
+    pads = tuple(int(p) for p in rng.integers(0, 3, 4)) if rng.integers(2) else (0, 0, 0, 0)
+    dilations = (1, 1) if rng.integers(3) else (int(rng.integers(1, 3)), 2)
+    window = Window(kernel, tuple(int(s) for s in rng.integers(1, 3, 2)), pads, dilations)
+    x = (int(rng.choice([1, 1, 2])), _near(rng, 7, 9), _near(rng, 6, 9), channels)
+    weight = rng.normal(size=(outputs, *kernel, channels // groups))
+    return Conv2d(window, groups, **_bounds(rng)), [x, weight, rng.normal(size=outputs)]
+
+
+def depthwise(rng: np.random.Generator) -> Case:
+    """One output a channel, or several; 3x3 most often."""
+    channels = max(2, _near(rng, 4, 8, 16, 33))
+    outputs = channels * int(rng.choice([1, 1, 1, 2, 3]))
+    kernel = (3, 3) if rng.integers(2) else (int(rng.integers(1, 6)), int(rng.integers(1, 5)))
+    pads = (1, 1, 1, 1) if rng.integers(2) else (0, 0, 0, 0)
+    pads = pads if max(kernel) > 1 else (0, 0, 0, 0)
+    strides = (1, 1) if rng.integers(2) else (2, 2)
+    x = (int(rng.choice([1, 1, 2])), _near(rng, 7, 10), _near(rng, 6, 9), channels)
+    weight = rng.normal(size=(outputs, *kernel, 1))
+    return Conv2d(Window(kernel, strides, pads), channels, **_bounds(rng)), [x, weight, rng.normal(size=outputs)]
+
+
+def fully_connected(rng: np.random.Generator) -> Case:
+    """One row or several, of whole words or not."""
+    rows, outputs = int(rng.choice([1, 1, 1, 2, 3])), _near(rng, 1, 4, 16, 65)
+    features = _near(rng, 4, 16, 64, 300)
+    return FullyConnected(**_bounds(rng)), [
+        (rows, features),
+        rng.normal(size=(outputs, features)),
+        rng.normal(size=outputs),
+    ]
+
+
+MAKERS = {"pointwise": pointwise, "conv2d": conv2d, "depthwise": depthwise, "fully_connected": fully_connected}
+
+
+def packed_layers(name: str, kind: str, seed: int, count: int) -> Graph:
+    """`count` random layers of one of MAKERS side by side."""
+    rng = np.random.default_rng([seed, sorted(MAKERS).index(name)])
+    return pack_weights(integer_branches([MAKERS[name](rng) for _ in range(count)], seed), kind, seed)
