@@ -131,6 +131,13 @@ class Operator(ABC):
         """What is left of a calibrated output range [low, high] where the operator bounds its output."""
         return low, high
 
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        """What a computed input of dtype `own` must be converted to for an output of dtype `output`, or `own`.
+
+        `weights` is what the scheme says of the layer's.
+        """
+        return own if self.mixes_dtypes else output
+
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """The layer's inputs with constants as integers; activations are quantized already."""
         return layer.inputs

@@ -23,6 +23,8 @@ from mcuq.ops.conv2d_dsp import (
     lower_depthwise_dsp,
     lower_pointwise_dsp,
 )
+from mcuq.ops.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS, simulate_dynamic_conv2d
+from mcuq.ops.conv2d_float import FLOAT_CONV2D_KERNELS, simulate_float_conv2d
 from mcuq.ops.conv2d_mve import CONV2D_KERNELS
 from mcuq.ops.conv2d_rv32 import (
     is_dense,
@@ -34,6 +36,7 @@ from mcuq.ops.conv2d_rv32 import (
 from mcuq.ops.conv2d_small import lower_small
 from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_depthwise
 from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
+from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.requantized import RequantizedConstants, requantized
@@ -142,7 +145,10 @@ class Conv2d(Clamped):
     groups: int = 1
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
+    dtypes = frozenset({"int8", "int16", "float32"})
     kernels = (
+        *FLOAT_CONV2D_KERNELS,
+        *DYNAMIC_CONV2D_KERNELS,
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
         *CONV2D_KERNELS,
@@ -192,10 +198,17 @@ class Conv2d(Clamped):
         )
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
 
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return weighted_operand_dtype(own, output, weights)
+
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if is_float(layer):
+            return simulate_float_conv2d(self, layer, inputs[0])
+        if is_dynamic(layer):
+            return simulate_dynamic_conv2d(self, layer, inputs[0])
         x, y = layer.inputs[0], layer.output
         weight, bias = layer.inputs[1].values, layer.inputs[2].values
         samples = inputs[0].shape[:2]
@@ -205,8 +218,7 @@ class Conv2d(Clamped):
         padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=x.zero_point).astype(
             dtype
         )
-        product = self._depthwise if self.is_depthwise(layer) else self._grouped
-        acc = product(padded, weight.astype(dtype), y.shape).astype(np.int64)
+        acc = self.product(layer, padded, weight.astype(dtype)).astype(np.int64)
         acc += bias
         q = requantize(acc, layer_requantization(layer), y.zero_point, *self.output_bounds(y))
         return q.reshape(*samples, *y.shape[1:])
@@ -214,6 +226,11 @@ class Conv2d(Clamped):
     def macs(self, layer: Layer) -> int:
         weight, y = layer.inputs[1], layer.output
         return y.elements * weight.elements // weight.shape[0]
+
+    def product(self, layer: Layer, padded: Array, weight: Array) -> Array:
+        """Sums of products (B, OH, OW, O) of padded images (B, H, W, I), in the dtype of both."""
+        product = self._depthwise if self.is_depthwise(layer) else self._grouped
+        return product(padded, weight, layer.output.shape)
 
     def _taps(self, padded: Array, out: Shape, ky: int, kx: int) -> Array:
         """The inputs that tap (ky, kx) of every window meets: (B, OH, OW, I)."""

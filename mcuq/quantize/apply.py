@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcuq.ir import Graph, Node, verify
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.float_weights import float_constants
+from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.pad import Pad
 from mcuq.quantization import quant_for_range
 from mcuq.quantize.calibrate import Range
@@ -34,7 +37,9 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        nodes.append(with_constants(node, layer.op.quantize_constants(layer), tensors))
+        weighted = isinstance(layer.op, Conv2d | FullyConnected)
+        as_floats = float_constants(layer, scheme.of(node.name).weights) if weighted else None
+        nodes.append(with_constants(node, as_floats or layer.op.quantize_constants(layer), tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 
@@ -45,6 +50,8 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping
     fixed: dict[str, Quant] = {}
     for layer in graph.layers():
         name = layer.output.name
+        if dtypes[name] == "float32":
+            continue
         if layer.op.shares_scale:
             for t in layer.activations:
                 groups.join(name, t.name)

@@ -62,20 +62,19 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
 
 
 def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
-    """Before operators whose inputs must have the type of their output."""
+    """Before operators whose inputs must have another type, mostly that of their output."""
     graph = builder.graph()
     dtypes = {name: scheme.input or _input_dtype(scheme) for name in graph.inputs}
     converted: dict[tuple[str, str], str] = {}
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
-        if node.op.mixes_dtypes:
-            continue
         for tensor in graph.layer(node).activations:
-            if dtypes[tensor.name] == dtype:
+            wanted = node.op.operand_dtype(dtypes[tensor.name], dtype, scheme.of(node.name).weights)
+            if dtypes[tensor.name] == wanted:
                 continue
-            key = (tensor.name, dtype)
+            key = (tensor.name, wanted)
             if key not in converted:
-                converted[key] = builder.add(Convert(dtype), [tensor.name], builder.fresh(f"{tensor.name}.{dtype}"))
+                converted[key] = builder.add(Convert(wanted), [tensor.name], builder.fresh(f"{tensor.name}.{wanted}"))
             _replace_input(builder, node.output, tensor.name, converted[key])
 
 
