@@ -99,7 +99,7 @@ def _power_of_two(exponent: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) from e = exp(-|x|): 1 / (1 + e), for negative x times e. 3 units in the last place off at most."""
+    """1 / (1 + e) with e = exp(-|x|), for negative x times e. At most 3 units in the last place off."""
     e = exponential(-np.abs(x))
     inverse = ONE / (ONE + e)
     with np.errstate(under="ignore"):

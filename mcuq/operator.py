@@ -136,7 +136,7 @@ class Operator(ABC):
 
         `weights` is what the scheme says of the layer's.
         """
-        return own if self.mixes_dtypes else output
+        return own if self.mixes_dtypes and "float32" not in (own, output) else output
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """The layer's inputs with constants as integers; activations are quantized already."""

@@ -9,6 +9,7 @@ from mcuq.emit.text import COLUMNS, wrap
 from mcuq.lower.share import PARAMETERS
 from mcuq.lower.source import BODY
 
+_ENUM = re.compile(r".*?enum \{(.*?)\};.*", re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -26,16 +27,22 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
     place = next((i for i, argument in enumerate(arguments) if argument.endswith("scratch")), len(arguments) - 1)
     arguments.insert(place, f"const {c_type} *{PARAMETERS}")
     used = set(_IDENTIFIER.findall(body))
-    constants = re.findall(r"(\w+) = (-?\w+)", head)
+    constants = re.findall(r"(\w+) = (-?\w+)", _ENUM.sub(r"\1", head) if _ENUM.search(head) else "")
     fixed = [f"{name} = {value}" for name, value in constants if name in used and name not in names]
+    types = re.findall(r"^ *(?:typedef|const float) .*;\n", head, re.MULTILINE)
     # Zero points are values of tensors: with the type of those no conversion of theirs is one that may lose bits.
-    points = [f"{name} = (int8_t){PARAMETERS}[{i}]" for i, name in enumerate(names) if name.endswith("zero_point")]
+    # Of kernels for other tensors than int8 they may be those of uint8.
+    point_type = "int16_t" if re.search(r"\b(uint8_t|int16_t|float) \*[xy]\b", given) else "int8_t"
+    points = [
+        f"{name} = ({point_type}){PARAMETERS}[{i}]" for i, name in enumerate(names) if name.endswith("zero_point")
+    ]
     sizes = [f"{name} = {PARAMETERS}[{i}]" for i, name in enumerate(names) if not name.endswith("zero_point")]
-    read = (("int32_t", sizes), ("int8_t", points))
+    read = (("int32_t", sizes), (point_type, points))
     lines = [
         f"{start}(",
         f"{wrap(arguments, ', ', COLUMNS - 4, '    ')})",
         "{",
+        *(line.rstrip("\n") for line in types),
         *(["    enum {", wrap(fixed, ", ", COLUMNS - 8, " " * 8), "    };"] if fixed else []),
         *(f"    const {kind} {wrap(part, ', ', COLUMNS - 8, ' ' * 8).strip()};" for kind, part in read if part),
         *(["    MCUQ_ASSUME(shift >= 1);"] if "shift" in names and shifts_down else []),

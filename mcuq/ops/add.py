@@ -21,6 +21,8 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
+from mcuq.ops.binary_float import lower_add_float, simulate_add_float
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.tensor import Array
 
 
@@ -73,7 +75,9 @@ class Add(Binary):
     """y = clamp(a + b). Largest error half a step, and 256 * 2^-shift steps of factor rounding."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
+    dtypes = frozenset({"int8", "float32"})
     kernels = (
+        Kernel(lower_add_float, activations=FLOAT32, constants=FLOAT32),
         *ADD_KERNELS,
         Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
@@ -104,6 +108,8 @@ class Add(Binary):
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_add_float(self, inputs)
         return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *self.output_bounds(layer.output))
 
 

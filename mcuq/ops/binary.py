@@ -51,6 +51,8 @@ class Binary(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constant operands as int8 over their own range."""
+        if layer.output.quant is None:
+            return layer.inputs
         return tuple(_quantized_constant(t) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:

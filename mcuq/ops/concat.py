@@ -14,7 +14,7 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedScatter, strided_loops
+from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -53,7 +53,8 @@ class Concat(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
     shares_scale = True
-    kernels = (Kernel(lower_concat),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         first = inputs[0].shape
@@ -70,6 +71,8 @@ class Concat(Operator):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constants in the shared scale."""
+        if layer.output.quant is None:
+            return layer.inputs
         quant = layer.output.quantization
         return tuple(
             Tensor(t.name, t.shape, "int8", quant.quantize(t.values), quant) if t.is_constant else t

@@ -1,4 +1,4 @@
-"""Weights of layers that compute in float: as they are, as 16 bits, or as integers behind inputs quantized on the device.
+"""Weights of layers that compute in float: as they are, as 16 bits, or as integers for inputs quantized on the device.
 
 What convolution and fully connected layers share where their constants are no integers throughout.
 """
@@ -67,7 +67,7 @@ def _as_floats(layer: Layer, dtype: str) -> tuple[Tensor, ...]:
     if largest > np.finfo(dtype).max:
         raise QuantizationError(
             f"{layer.where}: a weight of magnitude {largest:g} is beyond {dtype}, which ends at "
-            f"{float(np.finfo(dtype).max):g}; use weights = \"float32\" for this layer"
+            f'{float(np.finfo(dtype).max):g}; use weights = "float32" for this layer'
         )
     return x, Tensor(weight.name, weight.shape, dtype, weight.values.astype(dtype)), _float_bias(bias)
 
@@ -104,7 +104,7 @@ def dynamic_bound(layer: Layer) -> int:
     if bound > INT32_MAX:
         raise QuantizationError(
             f"{layer.where}: the accumulator of output channel {int(sums.argmax())} can reach {bound}, more than int32 "
-            f"holds ({INT32_MAX}); use weights = \"float16\" for this layer"
+            f'holds ({INT32_MAX}); use weights = "float16" for this layer'
         )
     return bound
 

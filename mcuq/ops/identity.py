@@ -10,7 +10,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -34,7 +34,8 @@ class Identity(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Identity": from_identity, "Dropout": from_identity}
     shares_scale = True
-    kernels = (Kernel(lower_identity),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_identity, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape

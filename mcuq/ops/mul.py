@@ -21,6 +21,8 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
+from mcuq.ops.binary_float import lower_mul_float, simulate_mul_float
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.tensor import Array
 
@@ -67,7 +69,9 @@ class Mul(Binary):
     """y = clamp(a * b) from (a - a_zero_point) * (b - b_zero_point). Largest error half a step."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul())}
+    dtypes = frozenset({"int8", "float32"})
     kernels = (
+        Kernel(lower_mul_float, activations=FLOAT32, constants=FLOAT32),
         Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_mul_broadcast),
     )
@@ -93,6 +97,8 @@ class Mul(Binary):
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_mul_float(self, inputs)
         a, b = (x.astype(np.int32) - t.zero_point for x, t in zip(inputs, layer.inputs, strict=True))
         y = layer.output
         return requantize(a * b, self.requantization(layer), y.zero_point, *self.output_bounds(y))

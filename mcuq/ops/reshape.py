@@ -14,6 +14,7 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Layer, Operator
+from mcuq.ops.strided import MOVED
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -92,6 +93,7 @@ class Reshape(Operator):
     }
     is_view = True
     shares_scale = True
+    dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         if prod(self.shape) != inputs[0].elements:

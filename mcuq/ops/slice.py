@@ -13,7 +13,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -64,7 +64,8 @@ class Slice(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Slice": from_slice}
     shares_scale = True
-    kernels = (Kernel(lower_slice),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_slice, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return self.sizes

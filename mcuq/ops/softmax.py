@@ -14,7 +14,9 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.softmax_float import lower_softmax_float, simulate_softmax_float
 from mcuq.ops.transpose import Transpose
 from mcuq.tensor import Array, Quant, Shape, Tensor
 
@@ -87,7 +89,8 @@ class Softmax(Operator):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
-    kernels = (Kernel(lower_softmax),)
+    dtypes = frozenset({"int8", "float32"})
+    kernels = (Kernel(lower_softmax_float, activations=FLOAT32), Kernel(lower_softmax))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -99,6 +102,8 @@ class Softmax(Operator):
         return Quant((1 / 256,), -128)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_softmax_float(inputs[0])
         _, terms, total = exponentials(inputs[0], layer)
         return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
 

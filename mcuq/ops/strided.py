@@ -9,12 +9,16 @@ from mcuq.errors import ModelError
 from mcuq.operator import Constants, Layer
 
 MAX_LOOPS = 6
+C_TYPES = {"int8": "int8_t", "int16": "int16_t", "float32": "float"}
+# Elements that kernels can move.
+MOVED = frozenset(C_TYPES)
 
 
 @dataclass(frozen=True)
 class StridedConstants(Constants):
     """Loop counts, outermost first, and for each the distance in elements on the strided side."""
 
+    element_type: str
     start: int
     size_0: int
     size_1: int
@@ -62,4 +66,4 @@ def strided_loops(
     merged = [(1, 0)] * (MAX_LOOPS - len(merged)) + merged
     sizes_by_name = {f"size_{i}": size for i, (size, _) in enumerate(merged)}
     strides_by_name = {f"stride_{i}": stride for i, (_, stride) in enumerate(merged)}
-    return kind(start=start, **sizes_by_name, **strides_by_name)
+    return kind(element_type=C_TYPES[layer.output.dtype], start=start, **sizes_by_name, **strides_by_name)

@@ -12,7 +12,7 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
-from mcuq.ops.strided import StridedCopy, strided_loops
+from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -38,7 +38,8 @@ class Transpose(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Transpose": from_transpose}
     shares_scale = True
-    kernels = (Kernel(lower_transpose),)
+    dtypes = MOVED
+    kernels = (Kernel(lower_transpose, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape

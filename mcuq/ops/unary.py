@@ -13,7 +13,9 @@ from mcuq.arithmetic import lookup
 from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.operator import INT8, Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
+from mcuq.ops.unary_float import CopyFloatConstants
 from mcuq.tensor import Array, Shape, Tensor
 
 
@@ -31,15 +33,29 @@ def lower_unary(op: Unary, layer: Layer) -> tuple[Call, ...]:
     return (Call(LookupConstants(layer.output.elements), arrays={"table": op.table(layer)}),)
 
 
+def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
+    """One loop."""
+    return (Call(op.float_constants(layer.output.elements)),)
+
+
 @dataclass(frozen=True)
 class Unary(Operator):
     """y = function(x), element by element, by a table computed in double precision: half a step of error."""
 
-    kernels: ClassVar[tuple[Kernel, ...]] = (Kernel(lower_unary),)
+    dtypes = frozenset({"int8", "float32"})
+    kernels: ClassVar[tuple[Kernel, ...]] = (Kernel(lower_unary_float, activations=FLOAT32), Kernel(lower_unary))
 
     @abstractmethod
     def function(self, x: Array) -> Array:
         """The function itself, in the precision of `x`."""
+
+    @abstractmethod
+    def float_function(self, x: Array) -> Array:
+        """The function in float32, by the operations of mcuq.float_arithmetic."""
+
+    @abstractmethod
+    def float_constants(self, elements: int) -> Constants:
+        """The kernel of the function in float32."""
 
     @abstractmethod
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
@@ -58,6 +74,8 @@ class Unary(Operator):
         return layer.output.quantization.quantize(self.function(real))
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return self.float_function(inputs[0])
         return lookup(inputs[0], self.table(layer))
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
@@ -79,10 +97,20 @@ class Chain(Unary):
 
     functions: tuple[Unary, ...]
 
+    dtypes = INT8  # in floats its functions are layers of their own: see mcuq.quantize.float_chains
+
     def function(self, x: Array) -> Array:
         for step in self.functions:
             x = step.function(x)
         return x
+
+    def float_function(self, x: Array) -> Array:
+        for step in self.functions:
+            x = step.float_function(x)
+        return x
+
+    def float_constants(self, elements: int) -> Constants:
+        raise NotImplementedError("a Chain has no float kernel")
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         *first, last = self.functions
@@ -97,6 +125,12 @@ class Rescale(Unary):
 
     def function(self, x: Array) -> Array:
         return x
+
+    def float_function(self, x: Array) -> Array:
+        return x
+
+    def float_constants(self, elements: int) -> Constants:
+        return CopyFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Identity", [x], output)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.convert import Convert
+from mcuq.quantize.float_chains import split_float_chains
 from mcuq.quantize.scheme import Scheme
 
 
@@ -18,6 +19,7 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     for an override that names no layer.
     """
     scheme.check_layers(node.name for node in graph.nodes)
+    graph = split_float_chains(graph, scheme)
     builder = GraphBuilder(graph)
     for name in graph.inputs:
         wanted = _input_dtype(scheme)

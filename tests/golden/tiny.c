@@ -7,7 +7,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x3703e99cu
+#if TINY_DIGEST != 0x489e9bb5u
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -422,6 +422,7 @@ static void tiny_largest(const int8_t *x, int8_t *y)
 /* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
 static void tiny_joined_1(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         start = 0,
         size_0 = 1, size_1 = 1, size_2 = 1,
@@ -435,7 +436,7 @@ static void tiny_joined_1(const int8_t *x, int8_t *y)
             for (int32_t i2 = 0; i2 < size_2; i2++)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        int8_t *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
+                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
                                            + i4 * stride_4);
                         for (int32_t i5 = 0; i5 < size_5; i5++)
                             row[i5 * stride_5] = *x++;
@@ -445,6 +446,7 @@ static void tiny_joined_1(const int8_t *x, int8_t *y)
 /* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
 static void tiny_joined_2(const int8_t *x, int8_t *y)
 {
+    typedef int8_t element;
     enum {
         start = 4,
         size_0 = 1, size_1 = 1, size_2 = 1,
@@ -458,7 +460,7 @@ static void tiny_joined_2(const int8_t *x, int8_t *y)
             for (int32_t i2 = 0; i2 < size_2; i2++)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        int8_t *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
+                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
                                            + i4 * stride_4);
                         for (int32_t i5 = 0; i5 < size_5; i5++)
                             row[i5 * stride_5] = *x++;

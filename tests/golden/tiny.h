@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0x3703e99cu
+#define TINY_DIGEST 0x489e9bb5u
 
 /* Working memory: input, output and everything between. */
 #define TINY_ARENA_BYTES 252
