@@ -25,6 +25,7 @@ from mcuq.quantize import (
     Scheme,
     calibrate,
     correct_biases,
+    float_tensors,
     input_specs,
     insert_conversions,
     parse_scheme,
@@ -63,6 +64,11 @@ class CompiledModel:
         """Multiply-accumulates of one inference."""
         return self.graph.macs()
 
+    @property
+    def has_scales(self) -> bool:
+        """Whether any activation has a scale, so that calibration matters."""
+        return any(t.quant is not None for t in self.graph.tensors.values() if not t.is_constant)
+
 
 def compile_model(
     path: str | Path,
@@ -94,7 +100,8 @@ def compile_model(
     graph = insert_conversions(simplify(graph), scheme)
     dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
     tick = progress("calibrating", len(dataset))
-    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick), scheme)
+    ranges = calibrate(graph, dataset, method, tick, float_tensors(graph, scheme))
+    integer = quantize_graph(graph, ranges, scheme)
     integer = correct_biases(graph, integer, dataset)
     samples = 0 if calibration is None else len(dataset)
     integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)

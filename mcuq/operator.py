@@ -41,6 +41,11 @@ class Layer:
         """The inputs that are computed at run time."""
         return tuple(t for t in self.inputs if not t.is_constant)
 
+    @property
+    def is_integer(self) -> bool:
+        """Whether a quantized layer reads, holds and writes integers alone."""
+        return all(t.quant is not None for t in (*self.inputs, self.output))
+
 
 @dataclass(frozen=True)
 class Constants:

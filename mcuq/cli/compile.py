@@ -90,7 +90,7 @@ def compile_(
     assert footprint is not None, "a model that does not fit is an error"
     folder = Path(output) if output else Path("build") / compiled.name
     files = save(compiled, folder)
-    if calibration is None:
+    if calibration is None and compiled.has_scales:
         warn(
             "no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
             "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."

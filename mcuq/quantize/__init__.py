@@ -3,7 +3,7 @@
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.bias_correction import correct_biases
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
-from mcuq.quantize.dtypes import insert_conversions
+from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.ranges import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.scheme import NAMED, PORTS, Scheme, parse_scheme
@@ -20,6 +20,7 @@ __all__ = [
     "Scheme",
     "calibrate",
     "correct_biases",
+    "float_tensors",
     "input_specs",
     "insert_conversions",
     "parse_method",

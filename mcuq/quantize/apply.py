@@ -50,7 +50,7 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping
     fixed: dict[str, Quant] = {}
     for layer in graph.layers():
         name = layer.output.name
-        if dtypes[name] == "float32":
+        if dtypes[name] == "float32" and name not in ranges:
             continue
         if layer.op.shares_scale:
             for t in layer.activations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mcuq.errors import QuantizationError
 from mcuq.float_model import FloatModel
@@ -22,14 +22,17 @@ def calibrate(
     samples: Iterable[Mapping[str, Array]],
     method: CalibrationMethod = DEFAULT_METHOD,
     progress: Callable[[], None] = lambda: None,
+    without: Collection[str] = (),
 ) -> dict[str, Range]:
     """Range of each tensor with a scale of its own, by name, over float32 samples of the graph's inputs.
 
     Memory does not grow with the number of samples: each tensor has one histogram. `progress` is called after
-    each sample. Raises QuantizationError for a tensor that has the same value throughout, as its range cannot
-    be known.
+    each sample. Tensors in `without` need no scale. Raises QuantizationError for a tensor that has the same value
+    throughout, as its range cannot be known.
     """
-    names = scaled_tensors(graph)
+    names = scaled_tensors(graph, without)
+    if not names:
+        return {}
     collectors = {name: RangeCollector(name) for name in names}
     computed = [name for name in names if name not in graph.inputs]
     model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
@@ -53,11 +56,11 @@ def calibrate(
     return {name: collector.range(method) for name, collector in collectors.items()}
 
 
-def scaled_tensors(graph: Graph) -> list[str]:
-    """Inputs, and outputs of operators that choose their scale: neither shared nor fixed."""
+def scaled_tensors(graph: Graph, without: Collection[str] = ()) -> list[str]:
+    """Inputs, and outputs of operators that choose their scale: neither shared nor fixed; but those in `without`."""
     chosen = [
         layer.output.name
         for layer in graph.layers()
         if not layer.op.shares_scale and layer.op.output_quant(layer) is None
     ]
-    return [*graph.inputs, *chosen]
+    return [name for name in (*graph.inputs, *chosen) if name not in without]

@@ -47,6 +47,11 @@ def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
     return dtypes
 
 
+def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
+    """The tensors that hold real values, so that no range of theirs is needed, of a graph with its conversions."""
+    return frozenset(name for name, dtype in activation_dtypes(graph, scheme).items() if dtype == "float32")
+
+
 def _input_dtype(scheme: Scheme) -> str:
     """What layers read where the model's inputs have no type of their own: what they write."""
     return scheme.default.activations

@@ -1,4 +1,4 @@
-"""Which int8 values each element of an integer graph can take, over all inputs that there are.
+"""Which values each element of a quantized graph can take, over all inputs that there are.
 
 Interval arithmetic: sound, and exact for each layer by itself, as all of it is in integers. Values that depend on
 each other are taken as independent.
@@ -28,7 +28,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Tensor
 
 Interval = tuple[Array, Array]
 
@@ -37,16 +37,17 @@ _MONOTONE = (AveragePool, Concat, Identity, MaxPool, Mean, Pad, Reshape, Slice, 
 
 
 def intervals(graph: Graph) -> dict[str, Interval]:
-    """(least, greatest) int8 value of each element, (1, *shape), of every tensor; a constant's are its values.
+    """(least, greatest) value of each element, (1, *shape), of every tensor; a constant's are its values.
 
-    Inputs of the graph can be anything. An operator that is not known here can give anything as well.
+    Inputs of the graph can be anything. An operator that is not known here can give anything as well, and so can one
+    that has to do with floats.
     """
     found: dict[str, Interval] = {}
     for tensor in graph.tensors.values():
         if tensor.is_constant:
             found[tensor.name] = (tensor.values, tensor.values)
         elif tensor.name in graph.inputs:
-            found[tensor.name] = _anything(tensor.shape)
+            found[tensor.name] = _anything(tensor)
     for layer in graph.layers():
         found[layer.output.name] = _layer_interval(layer, found)
     return found
@@ -55,6 +56,8 @@ def intervals(graph: Graph) -> dict[str, Interval]:
 def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
     low, high = zip(*(found[t.name] for t in layer.inputs), strict=True)
     op = layer.op
+    if not layer.is_integer:
+        return _anything(layer.output)
     if isinstance(op, Conv2d | FullyConnected):
         return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
     if isinstance(op, Add | Mul):
@@ -65,11 +68,12 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
         return _table_interval(op.table(layer), low[0], high[0])
     if isinstance(op, _MONOTONE):
         return op.simulate(layer, low), op.simulate(layer, high)
-    return _anything(layer.output.shape)
+    return _anything(layer.output)
 
 
-def _anything(shape: tuple[int, ...]) -> Interval:
-    return np.full((1, *shape), -128, np.int8), np.full((1, *shape), 127, np.int8)
+def _anything(tensor: Tensor) -> Interval:
+    low, high = (-np.inf, np.inf) if tensor.quant is None else tensor.quant.bounds
+    return np.full((1, *tensor.shape), low, tensor.dtype), np.full((1, *tensor.shape), high, tensor.dtype)
 
 
 def _weighted(layer: Layer, for_positive: Array, for_negative: Array) -> Array:
