@@ -24,6 +24,9 @@ from mcuq.tensor import Array
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d
 
+# Output channels whose float16 weights the kernel converts at once.
+CONVERTED_CHANNELS = 8
+
 
 @dataclass(frozen=True)
 class FloatConv2dConstants(WindowConstants, FloatConstants):
@@ -44,10 +47,11 @@ class FloatDepthwiseConstants(FloatConv2dConstants):
 
 
 def lower_float_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights stay OHWI. Scratch is one window of a group as floats."""
+    """Weights stay OHWI. Scratch is one window of a group as floats, and float16 weights of some channels as float32."""
     weight = layer.inputs[1]
     constants = FloatConv2dConstants(**_constants(op, layer))  # type: ignore[arg-type]
-    return (_call(constants, layer, weight.values, 4 * (weight.elements // weight.shape[0])),)
+    converted = min(CONVERTED_CHANNELS, weight.shape[0] // op.groups) if weight.dtype == "float16" else 0
+    return (_call(constants, layer, weight.values, 4 * (1 + converted) * (weight.elements // weight.shape[0])),)
 
 
 def lower_float_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:

@@ -185,9 +185,10 @@ def dynamic_input(values: Array) -> tuple[Array, Array]:
 def dynamic_output(op: Clamped, layer: Layer, acc: Array, x_scale: Array) -> Array:
     """float32: acc * (x_scale * weight scale) + bias, limited; `acc` int32 (samples, *shape, channels)."""
     scale = x_scale.reshape(len(acc), *(1,) * (acc.ndim - 1))
-    factor = scale * weight_scales(layer)
-    scaled = acc.astype(np.float32) * factor
-    return clamp_float(scaled + layer.inputs[2].values, op.minimum, op.maximum)
+    with np.errstate(over="ignore", under="ignore"):
+        factor = scale * weight_scales(layer)
+        scaled = acc.astype(np.float32) * factor
+        return clamp_float(scaled + layer.inputs[2].values, op.minimum, op.maximum)
 
 
 def dynamic_product_dtype(weight: Array) -> type[np.floating]:
