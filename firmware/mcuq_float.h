@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Arithmetic of layers that stay in float. Every function has a namesake in mcuq/float_arithmetic.py that gives the same
-   bits: the including file keeps the compiler from fusing a product with a sum. */
+   bits: the including file keeps the compiler from fusing a product with a sum. Each result is assigned before the next
+   operation uses it, so that none is kept in more bits than a float has. */
 #ifndef MCUQ_FLOAT_H
 #define MCUQ_FLOAT_H
 
 #include <stdint.h>
+
+/* The float with these bits. */
+static inline float mcuq_float_of_bits(uint32_t bits)
+{
+    union { uint32_t bits; float value; } both;
+    both.bits = bits;
+    return both.value;
+}
+
+/* What 1.0f / 0.0f is; freestanding C has no name for it. */
+static inline float mcuq_infinity(void)
+{
+    return mcuq_float_of_bits(0x7f800000u);
+}
+
+/* x, with one NaN for all: which one an operation gives depends on the CPU. */
+static inline float mcuq_one_nan(float x)
+{
+    return x == x ? x : mcuq_float_of_bits(0x7fc00000u);
+}
 
 /* zero_point + floor(x * inverse_scale + 0.5), limited; NaN becomes output_min.
    Limits before it rounds, so that the conversion cannot overflow: |limited| <= 2^17. */
@@ -23,6 +44,148 @@ static inline int32_t mcuq_quantize_float(float x, float inverse_scale, int32_t 
 static inline float mcuq_dequantize_float(int32_t x, float scale, int32_t zero_point)
 {
     return (float)(x - zero_point) * scale;
+}
+
+/* The number whose 16 bits as IEEE 754 binary16 these are, exactly. */
+static inline float mcuq_half_to_float(uint16_t x)
+{
+    const uint32_t sign = (uint32_t)(x & 0x8000u) << 16;
+    uint32_t magnitude = x & 0x7fffu;
+    if (magnitude >= 0x7c00u) /* infinity and NaN */
+        return mcuq_float_of_bits(sign | 0x7f800000u | magnitude << 13);
+    if (magnitude >= 0x0400u)
+        return mcuq_float_of_bits(sign | ((magnitude << 13) + (112u << 23)));
+    if (magnitude == 0)
+        return mcuq_float_of_bits(sign);
+    /* subnormal: the leading one moves to where normal numbers have it */
+    uint32_t exponent = 113;
+    while (magnitude < 0x0400u) {
+        magnitude <<= 1;
+        exponent--;
+    }
+    return mcuq_float_of_bits(sign | exponent << 23 | (magnitude & 0x03ffu) << 13);
+}
+
+/* x limited to [minimum, maximum]; NaN stays one. */
+static inline float mcuq_clamp_float(float x, float minimum, float maximum)
+{
+    const float raised = x < minimum ? minimum : x;
+    return mcuq_one_nan(raised > maximum ? maximum : raised);
+}
+
+/* exp(x) = 2^n * exp(r) with n = round(x / ln 2) and r = x - n * ln 2. -126 <= n <= 128. */
+static inline float mcuq_exponential(float x)
+{
+    const float low = -87.33654f, high = 88.72283f; /* 2^-126 and 2^128 */
+    const float limited = x >= low ? (x <= high ? x : high) : low;
+    const float scaled = limited * 1.442695041f;
+    const float raised = scaled + 0.5f;
+    const int32_t truncated = (int32_t)raised;
+    const int32_t n = truncated - ((float)truncated > raised);
+    const float whole = (float)n;
+    const float first = whole * 0.693359375f, second = whole * -2.12194440e-4f;
+    const float rest = limited - first;
+    const float r = rest - second;
+    float y = 1.3950491e-3f;
+    y = y * r;
+    y = y + 8.3688894e-3f;
+    y = y * r;
+    y = y + 4.1666206e-2f;
+    y = y * r;
+    y = y + 0.16666519f;
+    y = y * r;
+    y = y + 0.5f;
+    const float square = r * r;
+    y = square * y;
+    y = y + r;
+    y = y + 1.0f;
+    y = y * mcuq_float_of_bits((uint32_t)((n >> 1) + 127) << 23);
+    y = y * mcuq_float_of_bits((uint32_t)(n - (n >> 1) + 127) << 23);
+    y = x < low ? 0.0f : x > high ? mcuq_infinity() : y;
+    return mcuq_one_nan(x == x ? y : x);
+}
+
+/* 1 / (1 + exp(-x)) */
+static inline float mcuq_sigmoid(float x)
+{
+    const float e = mcuq_exponential(x < 0.0f ? x : -x);
+    const float divisor = 1.0f + e;
+    const float inverse = 1.0f / divisor;
+    const float product = e * inverse;
+    return mcuq_one_nan(x < 0.0f ? product : inverse);
+}
+
+/* tanh(x): near 0 a polynomial, elsewhere 1 - 2e / (1 + e) with e = exp(-2|x|), and the sign of x. */
+static inline float mcuq_hyperbolic_tangent(float x)
+{
+    const float size = x < 0.0f ? -x : x;
+    if (size < 0.625f) {
+        const float z = x * x;
+        float y = -5.7094959e-3f;
+        y = y * z;
+        y = y + 2.0644135e-2f;
+        y = y * z;
+        y = y + -5.3741622e-2f;
+        y = y * z;
+        y = y + 0.1333147f;
+        y = y * z;
+        y = y + -0.33333283f;
+        y = y * z;
+        y = y * x;
+        return y + x;
+    }
+    const float twice = size * -2.0f;
+    const float e = mcuq_exponential(twice);
+    const float divisor = 1.0f + e;
+    const float inverse = 1.0f / divisor;
+    const float doubled = e + e;
+    const float product = doubled * inverse;
+    const float y = 1.0f - product;
+    return mcuq_one_nan(x < 0.0f ? -y : y);
+}
+
+/* alpha * x + beta, limited to [0, 1] */
+static inline float mcuq_hard_sigmoid(float x, float alpha, float beta)
+{
+    const float product = x * alpha;
+    const float sum = product + beta;
+    return mcuq_clamp_float(sum, 0.0f, 1.0f);
+}
+
+/* x times (x / 6 + 1/2, limited to [0, 1]) */
+static inline float mcuq_hard_swish(float x)
+{
+    const float product = x * mcuq_hard_sigmoid(x, 0.166666672f, 0.5f);
+    return mcuq_one_nan(product);
+}
+
+/* x, or alpha * x where x < 0 */
+static inline float mcuq_leaky_relu(float x, float alpha)
+{
+    const float product = x * alpha;
+    return mcuq_one_nan(x < 0.0f ? product : x);
+}
+
+/* Scale, its inverse and zero point for int8 codes of `count` values: their range with 0, as far as +-2^126, over 255.
+   NaN is left out. Returns the zero point. */
+static inline int32_t mcuq_dynamic_range(const float *x, int32_t count, float *scale, float *inverse_scale)
+{
+    const float largest = 8.50705917e37f, smallest_span = 7.88860905e-31f; /* 2^126 and 2^-100 */
+    float low = 0.0f, high = 0.0f;
+    for (int32_t i = 0; i < count; i++) {
+        if (x[i] < low)
+            low = x[i];
+        if (x[i] > high)
+            high = x[i];
+    }
+    low = low < -largest ? -largest : low;
+    high = high > largest ? largest : high;
+    const float span = high - low;
+    const float share = span * 3.92156886e-3f; /* 1 / 255 */
+    *scale = span < smallest_span ? 1.0f : share;
+    *inverse_scale = 1.0f / *scale;
+    const float distance = 0.0f - low;
+    return mcuq_quantize_float(distance, *inverse_scale, -128, -128, 127);
 }
 
 #endif

@@ -33,6 +33,7 @@ from mcuq.quantize import (
     Recovery,
     Scheme,
     calibrate,
+    float_tensors,
     given_quantization,
     input_specs,
     insert_conversions,
@@ -141,11 +142,12 @@ def quantize_model(
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
     imported, onnx_model = import_model(path, shapes)
     graph = insert_conversions(simplify(imported), scheme)
+    without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = quantization_notes(given, dynamic_layers(onnx_model))
-    if not given.needs_data:
+    if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
-        origin = Origin("given", notes=notes)
+        origin = Origin("given" if given.is_quantized else "unneeded", notes=notes)
     elif calibration is None:
         ranges, statistics = _guessed_ranges(imported, graph, onnx_model, method, scheme)
         # What quantization errs by on made-up inputs says nothing of real ones: biases stay.
@@ -246,14 +248,16 @@ def _guessed_ranges(
     imported: Graph, graph: Graph, onnx_model: onnx.ModelProto, method: CalibrationMethod, scheme: Scheme
 ) -> tuple[dict[str, Range], int]:
     """Ranges without data, and the number of BatchNormalizations that helped; `graph` is `imported` simplified."""
+    without = float_tensors(graph, scheme)
     trained = trained_outputs(onnx_model, imported)
     if trained:
         twin, samples = trained_twin(imported, trained)
         twin = insert_conversions(simplify(twin), scheme)
         # Passes look at values too: what is 1 or 0 in the one may not be in the other.
         if scaled_tensors(twin) == scaled_tensors(graph):
-            return widened(twin, calibrate(twin, samples, CalibrationMethod("minmax"))), len(trained)
-    return calibrate(graph, synthetic_dataset(graph), method), 0
+            ranges = calibrate(twin, samples, CalibrationMethod("minmax"), without=without)
+            return widened(twin, ranges), len(trained)
+    return calibrate(graph, synthetic_dataset(graph), method, without=without), 0
 
 
 def model_identifier(name: str | None, path: Path) -> str:

@@ -41,6 +41,11 @@ class Layer:
         """The inputs that are computed at run time."""
         return tuple(t for t in self.inputs if not t.is_constant)
 
+    @property
+    def is_integer(self) -> bool:
+        """Whether a quantized layer reads, holds and writes integers alone."""
+        return all(t.quant is not None for t in (*self.inputs, self.output))
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -136,6 +141,13 @@ class Operator(ABC):
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
         """What is left of a calibrated output range [low, high] where the operator bounds its output."""
         return low, high
+
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        """What a computed input of dtype `own` must be converted to for an output of dtype `output`, or `own`.
+
+        `weights` is what the scheme says of the layer's.
+        """
+        return own if self.mixes_dtypes and "float32" not in (own, output) else output
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """The layer's inputs with constants as integers; activations are quantized already."""

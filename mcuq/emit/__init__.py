@@ -165,7 +165,9 @@ def accessors(graph: Graph, model_id: str) -> dict[str, str]:
 
 
 def c_float(value: float) -> str:
-    """A C float literal that names the same float32."""
+    """A C expression that names the same float32: a literal, but for infinities, which freestanding C has none for."""
+    if np.isinf(value):
+        return "mcuq_infinity()" if value > 0 else "-mcuq_infinity()"
     text = f"{np.float32(value):.9g}"
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
 

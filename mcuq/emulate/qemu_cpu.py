@@ -34,7 +34,7 @@ _MODEL_HEADER = string.Template("""\
 #define QEMU_TENSORS $tensors
 #define QEMU_TENSOR_BYTES {$sizes}
 #define QEMU_TENSOR_ADDRESSES {$addresses}
-#define QEMU_RUN() ${name}_run($addresses)
+#define QEMU_RUN() ${name}_run($arguments)
 """)
 
 
@@ -227,7 +227,8 @@ def _model_header(model: QemuModel) -> str:
         inputs=len(model.inputs),
         tensors=len(sizes),
         sizes=", ".join(map(str, sizes.values())),
-        addresses=", ".join(f"{accessor}()" for accessor in sizes),
+        addresses=", ".join(f"(int8_t *)(void *){accessor}()" for accessor in sizes),
+        arguments=", ".join(f"{accessor}()" for accessor in sizes),
     )
 
 

@@ -24,6 +24,8 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
+from mcuq.ops.binary_float import lower_add_float, simulate_add_float
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.tensor import Array
 from mcuq.wide_arithmetic import WideSum, weighted_sum_wide, wide_sum_parameters
@@ -79,8 +81,9 @@ class Add(Binary):
     2^(15-shift), where shift is 30 unless an operand's step is twice the output's or more."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     kernels = (
+        Kernel(lower_add_float, activations=FLOAT32, constants=FLOAT32),
         *ADD_KERNELS,
         Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
@@ -116,6 +119,8 @@ class Add(Binary):
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_add_float(self, inputs)
         bounds = self.output_bounds(layer.output)
         if layer.output.dtype == "int16":
             return weighted_sum_wide(inputs[0], inputs[1], self.wide_parameters(layer), *bounds).astype(np.int16)

@@ -14,7 +14,9 @@ from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
+from mcuq.ops.average_pool_float import lower_average_pool_float, simulate_average_pool_float
 from mcuq.ops.average_pool_wide import lower_average_pool_wide
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
 from mcuq.ops.pool_dsp import is_average_pool_dsp, lower_average_pool_dsp
@@ -88,9 +90,10 @@ class AveragePool(Clamped):
     count_include_pad: bool = False
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
     kernels = (
+        Kernel(lower_average_pool_float, activations=FLOAT32),
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
         Kernel(lower_average_pool_wide, activations=MIXED, accepts=is_wide),
@@ -142,6 +145,8 @@ class AveragePool(Clamped):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
+        if y.quant is None:
+            return simulate_average_pool_float(self, layer, inputs[0])
         images = inputs[0].reshape(-1, *x.shape[1:]).astype(np.int32) - x.zero_point
         acc = np.zeros((len(images), *y.shape[1:]), np.int64)
         for taps, region in self.window.taps(images, acc):

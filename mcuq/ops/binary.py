@@ -53,6 +53,8 @@ class Binary(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constant operands of the quantization that is given, else over their own range, in the output's type."""
+        if layer.output.quant is None:
+            return layer.inputs
         return tuple(_quantized_constant(t, layer.output.dtype) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:

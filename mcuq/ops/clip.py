@@ -8,9 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import clamp_float, float32
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import ClipFloatConstants
 from mcuq.tensor import Array
 
 
@@ -42,6 +45,12 @@ class Clip(Unary):
     @property
     def limits(self) -> tuple[float, float] | None:
         return self.minimum, self.maximum
+
+    def float_function(self, x: Array) -> Array:
+        return clamp_float(x, self.minimum, self.maximum)
+
+    def float_constants(self, elements: int) -> Constants:
+        return ClipFloatConstants(elements, float32(self.minimum), float32(self.maximum))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.clip(x, self.minimum, self.maximum, output)

@@ -57,7 +57,7 @@ class Concat(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_concat, activations=MOVED),)
+    kernels = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         first = inputs[0].shape
@@ -74,6 +74,8 @@ class Concat(Operator):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constants in the shared scale."""
+        if layer.output.quant is None:
+            return layer.inputs
         quant = layer.output.quantization
         return tuple(
             Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t

@@ -23,6 +23,8 @@ from mcuq.ops.conv2d_dsp import (
     lower_depthwise_dsp,
     lower_pointwise_dsp,
 )
+from mcuq.ops.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS, simulate_dynamic_conv2d
+from mcuq.ops.conv2d_float import FLOAT_CONV2D_KERNELS, simulate_float_conv2d
 from mcuq.ops.conv2d_mve import CONV2D_KERNELS
 from mcuq.ops.conv2d_packed import lower_packed, lower_packed_depthwise
 from mcuq.ops.conv2d_packed_dsp import PACKED_DSP_KERNELS
@@ -37,6 +39,7 @@ from mcuq.ops.conv2d_small import lower_small
 from mcuq.ops.conv2d_wide import lower_conv2d_wide, lower_depthwise_wide
 from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_depthwise
 from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
+from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
@@ -147,9 +150,11 @@ class Conv2d(Clamped):
     groups: int = 1
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
     kernels = (
+        *FLOAT_CONV2D_KERNELS,
+        *DYNAMIC_CONV2D_KERNELS,
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
         *CONV2D_KERNELS,
@@ -208,6 +213,9 @@ class Conv2d(Clamped):
         )
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
 
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return weighted_operand_dtype(own, output, weights)
+
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
 
@@ -215,6 +223,10 @@ class Conv2d(Clamped):
         return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if is_float(layer):
+            return simulate_float_conv2d(self, layer, inputs[0])
+        if is_dynamic(layer):
+            return simulate_dynamic_conv2d(self, layer, inputs[0])
         x, y = layer.inputs[0], layer.output
         weight, bias = layer.inputs[1].values, layer.inputs[2].values
         samples = inputs[0].shape[:2]
@@ -224,8 +236,7 @@ class Conv2d(Clamped):
         padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=x.zero_point).astype(
             dtype
         )
-        product = self._depthwise if self.is_depthwise(layer) else self._grouped
-        acc = product(padded, weight.astype(dtype), y.shape).astype(np.int64)
+        acc = self.product(layer, padded, weight.astype(dtype)).astype(np.int64)
         acc += bias
         q = requantize_output(self, acc, layer_requantization(layer), accumulator_bound(layer), y)
         return q.reshape(*samples, *y.shape[1:])
@@ -242,6 +253,11 @@ class Conv2d(Clamped):
         taps = np.stack([self._taps(padded, out, ky, kx) for ky in range(height) for kx in range(width)], axis=-2)
         grouped = taps.reshape(-1, height * width, self.groups, images.shape[3] // self.groups)
         return grouped.transpose(2, 1, 3, 0).reshape(self.groups, -1, len(grouped))
+
+    def product(self, layer: Layer, padded: Array, weight: Array) -> Array:
+        """Sums of products (B, OH, OW, O) of padded images (B, H, W, I), in the dtype of both."""
+        product = self._depthwise if self.is_depthwise(layer) else self._grouped
+        return product(padded, weight, layer.output.shape)
 
     def _taps(self, padded: Array, out: Shape, ky: int, kx: int) -> Array:
         """The inputs that tap (ky, kx) of every window meets: (B, OH, OW, I)."""

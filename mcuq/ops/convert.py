@@ -134,6 +134,9 @@ class Convert(Operator):
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
 
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return own
+
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("Identity", [layer.inputs[0].name], layer.output.name)
 

@@ -11,7 +11,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Layer
+from mcuq.operator import INT8, Constants, Layer
 from mcuq.ops.unary import Unary
 from mcuq.tensor import Array, Quant
 
@@ -60,6 +60,8 @@ class FakeQuantize(Unary):
         "DequantizeLinear": from_dequantize_linear,
     }
 
+    dtypes = INT8
+
     @property
     def quant(self) -> Quant:
         """What the output's values are."""
@@ -72,6 +74,12 @@ class FakeQuantize(Unary):
         q = np.clip(steps.astype(np.float64) + self.zero_point, -128, 127)
         real: Array = (q - self.zero_point) * self.scale
         return real
+
+    def float_function(self, x: Array) -> Array:
+        return self.function(x).astype(np.float32)
+
+    def float_constants(self, elements: int) -> Constants:
+        raise NotImplementedError("a FakeQuantize is there to give integers")
 
     def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
         return self.quant

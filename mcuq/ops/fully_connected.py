@@ -15,9 +15,15 @@ from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_armv6m import accepts_short_requantization, lower_armv6m_fully_connected
 from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
+from mcuq.ops.fully_connected_float import (
+    FLOAT_FULLY_CONNECTED_KERNELS,
+    simulate_dynamic_fully_connected,
+    simulate_float_fully_connected,
+)
 from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
 from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
 from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
@@ -132,9 +138,10 @@ class FullyConnected(Clamped):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
     kernels = (
+        *FLOAT_FULLY_CONNECTED_KERNELS,
         *FULLY_CONNECTED_KERNELS,
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
         Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
@@ -171,6 +178,9 @@ class FullyConnected(Clamped):
         y = writer.node("Gemm", [t.name for t in layer.inputs], transB=1)
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return weighted_operand_dtype(own, output, weights)
+
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
 
@@ -178,6 +188,10 @@ class FullyConnected(Clamped):
         return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if is_float(layer):
+            return simulate_float_fully_connected(self, layer, inputs[0])
+        if is_dynamic(layer):
+            return simulate_dynamic_fully_connected(self, layer, inputs[0])
         weight = layer.inputs[1].values
         dtype = exact_product_dtype(layer.inputs[0], weight)
         acc = (inputs[0].astype(dtype) @ weight.T.astype(dtype)).astype(np.int64)

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import float32, hard_sigmoid
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import HardSigmoidFloatConstants
 from mcuq.tensor import Array
 
 
@@ -28,6 +31,12 @@ class HardSigmoid(Unary):
 
     def function(self, x: Array) -> Array:
         return np.clip(self.alpha * x + self.beta, 0, 1)
+
+    def float_function(self, x: Array) -> Array:
+        return hard_sigmoid(x, self.alpha, self.beta)
+
+    def float_constants(self, elements: int) -> Constants:
+        return HardSigmoidFloatConstants(elements, float32(self.alpha), float32(self.beta))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("HardSigmoid", [x], output, alpha=self.alpha, beta=self.beta)

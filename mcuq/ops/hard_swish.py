@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import hard_swish
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import HardSwishFloatConstants
 from mcuq.tensor import Array
 
 
@@ -21,6 +24,12 @@ class HardSwish(Unary):
 
     def function(self, x: Array) -> Array:
         return x * np.clip(x / 6 + 0.5, 0, 1)
+
+    def float_function(self, x: Array) -> Array:
+        return hard_swish(x)
+
+    def float_constants(self, elements: int) -> Constants:
+        return HardSwishFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("HardSwish", [x], output)

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import float32, leaky_relu
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import LeakyReluFloatConstants
 from mcuq.tensor import Array
 
 
@@ -25,6 +28,12 @@ class LeakyRelu(Unary):
 
     def function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.alpha * x)
+
+    def float_function(self, x: Array) -> Array:
+        return leaky_relu(x, self.alpha)
+
+    def float_constants(self, elements: int) -> Constants:
+        return LeakyReluFloatConstants(elements, float32(self.alpha))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("LeakyRelu", [x], output, alpha=self.alpha)

@@ -13,11 +13,11 @@ from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
 from mcuq.ops.pool_dsp import is_max_pool_dsp, lower_max_pool_dsp
-from mcuq.ops.requantized import C_TYPES
-from mcuq.ops.strided import MOVED
+from mcuq.ops.strided import C_TYPES, MOVED
 from mcuq.ops.window import Window, WindowConstants, window_constants
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -31,34 +31,59 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class MaxPoolConstants(WindowConstants):
-    """Portable max pooling; the window is cut at the border, which any meets where `meets_padding`; `lowest` is the
-    least value of the element type."""
+class _MaxPoolConstants(WindowConstants):
+    """The window is cut at the border, which any meets where `meets_padding`."""
+
+    channels: int
+    meets_padding: int
+
+
+@dataclass(frozen=True)
+class MaxPoolConstants(_MaxPoolConstants):
+    """Portable max pooling of integers; `lowest` is the least value of the element type."""
 
     template = "max_pool"
 
     element_type: str
     lowest: int
-    channels: int
-    meets_padding: int
+
+
+class MaxPoolFloatConstants(_MaxPoolConstants):
+    """The same of floats."""
+
+    template = "max_pool_float"
+    computes_in_float = True
 
 
 def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    x, y = layer.inputs[0], layer.output
+    y = layer.output
     constants = MaxPoolConstants(
-        **window_constants(op.window, x, y),
-        element_type=C_TYPES[y.dtype],
-        lowest=y.quantization.bounds[0],
-        channels=x.shape[3],
-        meets_padding=int(op.window.leaves(x, y)),
+        **_constants(op, layer), element_type=C_TYPES[y.dtype], lowest=y.quantization.bounds[0]
     )
     return (Call(constants),)
 
 
+def lower_max_pool_float(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
+    """Constants alone."""
+    return (Call(MaxPoolFloatConstants(**_constants(op, layer))),)
+
+
+def _constants(op: MaxPool, layer: Layer) -> dict[str, int]:
+    x, y = layer.inputs[0], layer.output
+    return {
+        **window_constants(op.window, x, y),
+        "channels": x.shape[3],
+        "meets_padding": int(op.window.leaves(x, y)),
+    }
+
+
 @dataclass(frozen=True)
 class MaxPool(Operator):
-    """y = max of x over each window, padding left out. x NHWC. Exact."""
+    """y = max of x over each window, padding left out. x NHWC. Exact.
+
+    Among floats NaN is left out, and -infinity is what a window of nothing else has.
+    """
 
     window: Window
 
@@ -66,6 +91,7 @@ class MaxPool(Operator):
     shares_scale = True
     dtypes = MOVED
     kernels = (
+        Kernel(lower_max_pool_float, activations=FLOAT32),
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
     )
@@ -101,6 +127,11 @@ class MaxPool(Operator):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x = inputs[0].reshape(-1, *layer.inputs[0].shape[1:])
+        if layer.output.quant is None:
+            y = np.full((len(x), *layer.output.shape[1:]), -np.inf, np.float32)
+            for taps, region in self.window.taps(x, y):
+                region[...] = np.where(taps > region, taps, region)
+            return y.reshape(*inputs[0].shape[:2], *y.shape[1:])
         y = np.full((len(x), *layer.output.shape[1:]), layer.output.quantization.bounds[0], layer.output.dtype)
         for taps, region in self.window.taps(x, y):
             np.maximum(region, taps, out=region)

@@ -14,7 +14,9 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
+from mcuq.ops.mean_float import lower_mean_float, simulate_mean_float
 from mcuq.ops.mean_wide import lower_mean_wide
 from mcuq.ops.requantized import (
     MIXED,
@@ -94,9 +96,10 @@ class Mean(Clamped):
         "GlobalAveragePool": from_global_average_pool,
         "ReduceMean": from_reduce_mean,
     }
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
     kernels = (
+        Kernel(lower_mean_float, activations=FLOAT32),
         Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
         Kernel(lower_mean_wide, activations=MIXED, accepts=is_wide),
         Kernel(lower_mean),
@@ -136,6 +139,8 @@ class Mean(Clamped):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
+        if y.quant is None:
+            return simulate_mean_float(self, layer, inputs[0])
         axes = tuple(axis + 1 for axis in self.axes)
         acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - self.count(layer) * x.zero_point
         return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)

@@ -21,6 +21,8 @@ from mcuq.ops.binary import (
     operand_inputs,
     operands,
 )
+from mcuq.ops.binary_float import lower_mul_float, simulate_mul_float
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.mul_wide import lower_mul_wide
 from mcuq.ops.requantized import (
     INT16,
@@ -73,8 +75,9 @@ class Mul(Binary):
     """y = clamp(a * b) from (a - a_zero_point) * (b - b_zero_point). Largest error half a step."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul())}
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     kernels = (
+        Kernel(lower_mul_float, activations=FLOAT32, constants=FLOAT32),
         Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
         Kernel(lower_mul_wide, activations=INT16),
         Kernel(lower_mul_broadcast),
@@ -106,6 +109,8 @@ class Mul(Binary):
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_mul_float(self, inputs)
         a, b = (x.astype(np.int32) - t.zero_point for x, t in zip(inputs, layer.inputs, strict=True))
         y = layer.output
         return requantize_output(self, a * b, self.requantization(layer), self.bound(layer), y)

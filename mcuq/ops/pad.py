@@ -11,9 +11,11 @@ import numpy as np
 
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.float_arithmetic import float32
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import C_TYPES
 from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
 from mcuq.tensor import Array, Shape, Tensor
@@ -28,6 +30,17 @@ class FillConstants(Constants):
     element_type: str
     elements: int
     value: int
+
+
+@dataclass(frozen=True)
+class FillFloatConstants(Constants):
+    """How many elements of which value."""
+
+    template = "fill_float"
+    computes_in_float = True
+
+    elements: int
+    value: float
 
 
 def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -57,14 +70,24 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
 
 def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """Where the input goes in the output; the rest is filled before."""
-    x, y = layer.inputs[0], layer.output
-    strides = [prod(y.shape[axis + 1 :]) for axis in range(len(y.shape))]
-    start = sum(b * s for b, s in zip(op.before, strides, strict=True))
+    y = layer.output
     value = int(y.quantization.quantize(np.array([op.value]))[0])
     return (
         Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
-        Call(strided_loops(StridedScatter, layer, x.shape, strides, start)),
+        _inner(op, layer),
     )
+
+
+def lower_pad_float(op: Pad, layer: Layer) -> tuple[Call, ...]:
+    """The same of floats."""
+    return Call(FillFloatConstants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
+
+
+def _inner(op: Pad, layer: Layer) -> Call:
+    x, y = layer.inputs[0], layer.output
+    strides = [prod(y.shape[axis + 1 :]) for axis in range(len(y.shape))]
+    start = sum(b * s for b, s in zip(op.before, strides, strict=True))
+    return Call(strided_loops(StridedScatter, layer, x.shape, strides, start))
 
 
 @dataclass(frozen=True)
@@ -79,7 +102,7 @@ class Pad(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pad": from_pad}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_pad, activations=MOVED),)
+    kernels = (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape
@@ -93,6 +116,6 @@ class Pad(Operator):
         writer.node("Pad", [layer.inputs[0].name, pads, value], layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
-        value = layer.output.quantization.quantize(np.array(self.value))
+        value = layer.output.encode(np.array(self.value))
         widths = [(0, 0), *zip(self.before, self.after, strict=True)]
         return np.pad(inputs[0], widths, constant_values=value)

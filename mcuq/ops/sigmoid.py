@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import sigmoid
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import SigmoidFloatConstants
 from mcuq.tensor import Array
 
 
@@ -22,6 +25,12 @@ class Sigmoid(Unary):
     def function(self, x: Array) -> Array:
         # tanh does not overflow where exp(-x) would.
         return 0.5 * (1 + np.tanh(0.5 * x))
+
+    def float_function(self, x: Array) -> Array:
+        return sigmoid(x)
+
+    def float_constants(self, elements: int) -> Constants:
+        return SigmoidFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Sigmoid", [x], output)

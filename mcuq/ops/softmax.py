@@ -14,8 +14,10 @@ from mcuq.builder import GraphBuilder
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.softmax_float import lower_softmax_float, simulate_softmax_float
 from mcuq.ops.softmax_wide import lower_softmax_wide, wide_softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.tensor import Array, Quant, Shape, Tensor
@@ -91,8 +93,12 @@ class Softmax(Operator):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
-    dtypes = MIXED
-    kernels = (Kernel(lower_softmax_wide, activations=INT16), Kernel(lower_softmax))
+    dtypes = frozenset({*MIXED, "float32"})
+    kernels = (
+        Kernel(lower_softmax_float, activations=FLOAT32),
+        Kernel(lower_softmax_wide, activations=INT16),
+        Kernel(lower_softmax),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -104,6 +110,8 @@ class Softmax(Operator):
         return Quant((1 / 32768,), 0, "int16") if dtype == "int16" else Quant((1 / 256,), -128)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_softmax_float(inputs[0])
         if layer.output.dtype == "int16":
             return wide_softmax(inputs[0], layer)
         _, terms, total = exponentials(inputs[0], layer)

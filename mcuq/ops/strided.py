@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from mcuq.errors import ModelError
 from mcuq.operator import Constants, Layer
-from mcuq.ops.requantized import C_TYPES, MIXED
 
 MAX_LOOPS = 6
+C_TYPES = {"int8": "int8_t", "int16": "int16_t", "float32": "float"}
 # Elements that kernels can move.
-MOVED = MIXED
+MOVED = frozenset(C_TYPES)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.float_arithmetic import hyperbolic_tangent
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.unary_float import TanhFloatConstants
 from mcuq.tensor import Array
 
 
@@ -21,6 +24,12 @@ class Tanh(Unary):
 
     def function(self, x: Array) -> Array:
         return np.tanh(x)
+
+    def float_function(self, x: Array) -> Array:
+        return hyperbolic_tangent(x)
+
+    def float_constants(self, elements: int) -> Constants:
+        return TanhFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Tanh", [x], output)

@@ -17,7 +17,9 @@ from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.convert import lower_convert, simulate_convert
+from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
+from mcuq.ops.unary_float import CopyFloatConstants
 from mcuq.ops.unary_wide import InterpolateConstants, straight_pieces
 from mcuq.tensor import Array, Shape, Tensor
 from mcuq.wide_arithmetic import interpolate
@@ -48,6 +50,11 @@ def lower_unary_wide(op: Unary, layer: Layer) -> tuple[Call, ...]:
     return (Call(InterpolateConstants(layer.output.elements), arrays={"pieces": pieces, "values": values}),)
 
 
+def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
+    """One loop."""
+    return (Call(op.float_constants(layer.output.elements)),)
+
+
 @dataclass(frozen=True)
 class Unary(Operator):
     """y = function(x), element by element, by a table computed in double precision: half a step of error.
@@ -56,8 +63,9 @@ class Unary(Operator):
     as short as three quarters of a step of error need.
     """
 
-    dtypes = MIXED
+    dtypes = frozenset({*MIXED, "float32"})
     kernels: ClassVar[tuple[Kernel, ...]] = (
+        Kernel(lower_unary_float, activations=FLOAT32),
         Kernel(lower_unary),
         Kernel(lower_limits, activations=INT16, accepts=lambda op, layer: op.limits is not None),
         Kernel(lower_unary_wide, activations=INT16),
@@ -66,6 +74,14 @@ class Unary(Operator):
     @abstractmethod
     def function(self, x: Array) -> Array:
         """The function itself, in the precision of `x`."""
+
+    @abstractmethod
+    def float_function(self, x: Array) -> Array:
+        """The function in float32, by the operations of mcuq.float_arithmetic."""
+
+    @abstractmethod
+    def float_constants(self, elements: int) -> Constants:
+        """The kernel of the function in float32."""
 
     @abstractmethod
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
@@ -100,6 +116,8 @@ class Unary(Operator):
         return straight_pieces(self.function(codes * layer.inputs[0].scale) / layer.output.scale)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return self.float_function(inputs[0])
         if layer.output.dtype != "int16":
             return lookup(inputs[0], self.table(layer))
         if self.limits is not None:
@@ -125,6 +143,8 @@ class Chain(Unary):
 
     functions: tuple[Unary, ...]
 
+    dtypes = MIXED  # in floats its functions are layers of their own: see mcuq.quantize.float_chains
+
     def function(self, x: Array) -> Array:
         for step in self.functions:
             x = step.function(x)
@@ -138,6 +158,14 @@ class Chain(Unary):
                 return None
             low, high = (min(max(v, step.limits[0]), step.limits[1]) for v in (low, high))
         return low, high
+
+    def float_function(self, x: Array) -> Array:
+        for step in self.functions:
+            x = step.float_function(x)
+        return x
+
+    def float_constants(self, elements: int) -> Constants:
+        raise NotImplementedError("a Chain has no float kernel")
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         *first, last = self.functions
@@ -156,6 +184,12 @@ class Rescale(Unary):
     @property
     def limits(self) -> tuple[float, float] | None:
         return -inf, inf
+
+    def float_function(self, x: Array) -> Array:
+        return x
+
+    def float_constants(self, elements: int) -> Constants:
+        return CopyFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Identity", [x], output)

@@ -3,7 +3,7 @@
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
 from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
-from mcuq.quantize.dtypes import insert_conversions
+from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
@@ -36,6 +36,7 @@ __all__ = [
     "Scheme",
     "calibrate",
     "collect",
+    "float_tensors",
     "given_quantization",
     "input_specs",
     "insert_conversions",

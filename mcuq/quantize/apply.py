@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mcuq.ir import Graph, Node, verify
+from mcuq.operator import Layer
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.float_weights import float_constants
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.pad import Pad
@@ -44,10 +46,19 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        is_rounded = isinstance(layer.op, Conv2d | FullyConnected) and given_weight_scale(layer.inputs[1]) is None
-        inputs = round_nearest(layer, scheme) if is_rounded else layer.op.quantize_constants(layer)
-        nodes.append(with_constants(node, inputs, tensors))
+        nodes.append(with_constants(node, _constants(layer, scheme), tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
+    """The layer's inputs with constants in the numbers of the scheme."""
+    if isinstance(layer.op, Conv2d | FullyConnected):
+        as_floats = float_constants(layer, scheme.of(layer.name).weights)
+        if as_floats is not None:
+            return as_floats
+        if given_weight_scale(layer.inputs[1]) is None:
+            return round_nearest(layer, scheme)
+    return layer.op.quantize_constants(layer)
 
 
 def activation_quants(
@@ -64,7 +75,7 @@ def activation_quants(
     fixed: dict[str, Quant] = {groups.root(name): quant for name, quant in given.items()}
     for layer in graph.layers():
         name = layer.output.name
-        if groups.root(name) in fixed:
+        if groups.root(name) in fixed or (dtypes[name] == "float32" and name not in ranges):
             continue
         if layer.op.shares_scale:
             constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mcuq.errors import QuantizationError
 from mcuq.float_model import FloatModel
@@ -28,14 +28,15 @@ def calibrate(
     method: CalibrationMethod = DEFAULT_METHOD,
     progress: Callable[[], None] = lambda: None,
     levels: Mapping[str, int] | None = None,
+    without: Collection[str] = (),
 ) -> dict[str, Range]:
     """Range of each tensor with a scale of its own, by name, over float32 samples of the graph's inputs.
 
     Memory does not grow with the number of samples: each tensor has one histogram. `progress` is called after
-    each sample. `levels` is the number of integers of each tensor that has not 256. Raises QuantizationError for a
-    tensor that has the same value throughout, as its range cannot be known.
+    each sample. `levels` is the number of integers of each tensor that has not 256. Tensors in `without` need no scale.
+    Raises QuantizationError for a tensor that has the same value throughout, as its range cannot be known.
     """
-    collectors = collect(graph, samples, progress, method.averaging)
+    collectors = collect(graph, samples, progress, method.averaging, without)
     counts = levels or {}
     return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in collectors.items()}
 
@@ -45,9 +46,12 @@ def collect(
     samples: Iterable[Mapping[str, Array]],
     progress: Callable[[], None] = lambda: None,
     averaging: float = DEFAULT_METHOD.averaging,
+    without: Collection[str] = (),
 ) -> dict[str, RangeCollector]:
     """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
-    collectors = {name: RangeCollector(name, averaging=averaging) for name in scaled_tensors(graph)}
+    collectors = {name: RangeCollector(name, averaging=averaging) for name in scaled_tensors(graph, without)}
+    if not collectors:
+        return {}
     computed = [name for name in collectors if name not in graph.inputs]
     model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
     count = 0
@@ -66,12 +70,15 @@ def collect(
     return collectors
 
 
-def scaled_tensors(graph: Graph) -> list[str]:
-    """Inputs, and outputs of operators that choose their scale: neither shared, converted, fixed nor given."""
+def scaled_tensors(graph: Graph, without: Collection[str] = ()) -> list[str]:
+    """Inputs, and outputs of operators that choose their scale: neither shared, converted, fixed nor given.
+
+    Those in `without` are left out.
+    """
     chosen = [
         layer.output.name
         for layer in graph.layers()
         if not (layer.op.shares_scale or isinstance(layer.op, Convert)) and layer.op.output_quant(layer) is None
     ]
     given = given_quants(graph, scale_groups(graph))
-    return [name for name in (*graph.inputs, *chosen) if name not in given]
+    return [name for name in (*graph.inputs, *chosen) if name not in given and name not in without]

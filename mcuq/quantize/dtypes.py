@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.convert import Convert
+from mcuq.quantize.float_chains import split_float_chains
 from mcuq.quantize.scheme import Scheme
 
 
@@ -18,6 +19,7 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     for an override that names no layer.
     """
     scheme.check_layers(node.name for node in graph.nodes)
+    graph = split_float_chains(graph, scheme)
     builder = GraphBuilder(graph)
     for name in graph.inputs:
         wanted = _input_dtype(scheme)
@@ -45,6 +47,11 @@ def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
     return dtypes
 
 
+def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
+    """The tensors that hold real values, so that no range of theirs is needed, of a graph with its conversions."""
+    return frozenset(name for name, dtype in activation_dtypes(graph, scheme).items() if dtype == "float32")
+
+
 def _input_dtype(scheme: Scheme) -> str:
     """What layers read where the model's inputs have no type of their own: what they write."""
     return scheme.default.activations
@@ -62,20 +69,19 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
 
 
 def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
-    """Before operators whose inputs must have the type of their output."""
+    """Before operators whose inputs must have another type, mostly that of their output."""
     graph = builder.graph()
     dtypes = {name: scheme.input or _input_dtype(scheme) for name in graph.inputs}
     converted: dict[tuple[str, str], str] = {}
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
-        if node.op.mixes_dtypes:
-            continue
         for tensor in graph.layer(node).activations:
-            if dtypes[tensor.name] == dtype:
+            wanted = node.op.operand_dtype(dtypes[tensor.name], dtype, scheme.of(node.name).weights)
+            if dtypes[tensor.name] == wanted:
                 continue
-            key = (tensor.name, dtype)
+            key = (tensor.name, wanted)
             if key not in converted:
-                converted[key] = builder.add(Convert(dtype), [tensor.name], builder.fresh(f"{tensor.name}.{dtype}"))
+                converted[key] = builder.add(Convert(wanted), [tensor.name], builder.fresh(f"{tensor.name}.{wanted}"))
             _replace_input(builder, node.output, tensor.name, converted[key])
 
 

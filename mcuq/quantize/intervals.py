@@ -1,4 +1,4 @@
-"""Which values each element of an integer graph can take, over all inputs that there are.
+"""Which values each element of a quantized graph can take, over all inputs that there are.
 
 Interval arithmetic: sound, and exact for each layer by itself, as all of it is in integers. Values that depend on
 each other are taken as independent.
@@ -39,7 +39,8 @@ _MONOTONE = (AveragePool, Concat, Identity, MaxPool, Mean, Pad, Reshape, Slice, 
 def intervals(graph: Graph) -> dict[str, Interval]:
     """(least, greatest) value of each element, (1, *shape), of every tensor; a constant's are its values.
 
-    Inputs of the graph can be anything. An operator that is not known here can give anything as well.
+    Inputs of the graph can be anything. An operator that is not known here can give anything as well, and so can one
+    that has to do with floats.
     """
     found: dict[str, Interval] = {}
     for tensor in graph.tensors.values():
@@ -55,6 +56,8 @@ def intervals(graph: Graph) -> dict[str, Interval]:
 def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
     low, high = zip(*(found[t.name] for t in layer.inputs), strict=True)
     op = layer.op
+    if not layer.is_integer:
+        return _anything(layer.output)
     if isinstance(op, Conv2d | FullyConnected):
         return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
     if isinstance(op, Add | Mul):
@@ -69,7 +72,7 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
 
 
 def _anything(tensor: Tensor) -> Interval:
-    low, high = tensor.quantization.bounds
+    low, high = (-np.inf, np.inf) if tensor.quant is None else tensor.quant.bounds
     return np.full((1, *tensor.shape), low, tensor.dtype), np.full((1, *tensor.shape), high, tensor.dtype)
 
 

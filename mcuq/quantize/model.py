@@ -9,6 +9,7 @@ from mcuq.dataset import Sample, Spread
 from mcuq.ir import Graph
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.dtypes import float_tensors
 from mcuq.quantize.equalize import equalize
 from mcuq.quantize.given import given_quantization
 from mcuq.quantize.headroom import add_headroom
@@ -54,7 +55,7 @@ def quantize_on_samples(
     chosen = spread.kept
     if recovery.equalization and not given_quantization(graph).is_quantized:
         graph = equalize(graph, chosen, {node.name: scheme.reach_of(node.name) for node in graph.nodes})
-    ranges = calibrate(graph, samples, method, progress)
+    ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}

@@ -9,12 +9,13 @@ from typing import Literal
 @dataclass(frozen=True)
 class Origin:
     """`ranges`: "given" with a model that came quantized, "calibrated" on `samples` inputs (what was not given), or
-    "guessed" from the statistics of `batch_normalizations` and made-up inputs, so that accuracy is unknown.
+    "guessed" from the statistics of `batch_normalizations` and made-up inputs, so that accuracy is unknown. "unneeded"
+    where all tensors hold floats.
 
     `notes` are sentences for the user.
     """
 
-    ranges: Literal["given", "calibrated", "guessed"] = "guessed"
+    ranges: Literal["given", "calibrated", "guessed", "unneeded"] = "guessed"
     samples: int = 0
     batch_normalizations: int = 0
     notes: tuple[str, ...] = ()

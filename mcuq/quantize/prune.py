@@ -53,7 +53,8 @@ def prune_graph(graph: Graph) -> tuple[Graph, Pruned]:
 
     For all inputs it gives the same outputs, bit for bit. A channel is an index of a tensor's last dimension. A
     constant channel stays where a window pads it with another value than its own, and where its size is part of
-    an operator's meaning (softmax, mean over channels, grouped convolution). One channel of each tensor stays.
+    an operator's meaning (softmax, mean over channels, grouped convolution, layers with floats). One channel of each
+    tensor stays.
     """
     pruned, smaller = graph, _prune_once(graph)
     # What only pruned channels read is found in the next round.
@@ -138,6 +139,11 @@ def _kept_channels(graph: Graph, found: Mapping[str, Interval]) -> dict[str, Arr
     for name in (*graph.inputs, *graph.outputs):
         classes.need(name)
     for layer in graph.layers():
+        if _is_weighted(layer) and not layer.is_integer:
+            # Infinity times 0 is no 0, and the range that a layer finds on the device is that of all channels.
+            classes.need(layer.inputs[0].name)
+            classes.need(layer.output.name)
+            continue
         if _is_dense(layer):
             x = layer.inputs[0]
             classes.need(x.name, np.flatnonzero(~_absorbed(layer, *found[x.name])))
@@ -234,6 +240,8 @@ def _resized(layer: Layer, y_shape: Shape, channels: int) -> Operator:
 
 def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str, Interval]) -> tuple[Tensor, ...]:
     """The layer's inputs, constants without the channels that go."""
+    if _is_weighted(layer) and not layer.is_integer:
+        return layer.inputs
     if not _is_weighted(layer):
         return tuple(
             replace(t, shape=_shape(t, kept), data=t.values[..., kept[t.name]]) if t.is_constant and t.shape else t
