@@ -56,7 +56,7 @@ static inline int32_t mcuq_interpolate(int32_t x, const int32_t *pieces, const i
 
 /* 2^28 * exp(-scale * distance) from the exponentials of its bytes, `coarse` and `fine`, which have 30 fraction bits:
  * distance in 0..65535. */
-static inline int32_t mcuq_exponential(int32_t distance, const int32_t *coarse, const int32_t *fine)
+static inline int32_t mcuq_exponential_of_tables(int32_t distance, const int32_t *coarse, const int32_t *fine)
 {
     return mcuq_multiply_high(coarse[distance >> 8], fine[distance & 255]);
 }

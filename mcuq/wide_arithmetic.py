@@ -86,6 +86,6 @@ def interpolate(x: Array, pieces: Array, values: Array) -> Array:
     return np.asarray(rounded >> (shift + FRACTION_BITS), np.int32)
 
 
-def exponential(distance: Array, coarse: Array, fine: Array) -> Array:
+def exponential_of_tables(distance: Array, coarse: Array, fine: Array) -> Array:
     """int32 of distances in 0..65535: 2^28 * exp(-scale * distance); within 1.3 of it."""
     return multiply_high(coarse[distance >> 8], fine[distance & 255])

@@ -11,7 +11,7 @@ from mcuq.arithmetic import multiply_high
 from mcuq.errors import QuantizationError
 from mcuq.operator import Call, Constants, Layer
 from mcuq.tensor import Array
-from mcuq.wide_arithmetic import exponential
+from mcuq.wide_arithmetic import exponential_of_tables
 
 if TYPE_CHECKING:
     from mcuq.ops.softmax import Softmax
@@ -31,7 +31,7 @@ class WideSoftmaxConstants(Constants):
 
 
 def exponential_tables(scale: float) -> tuple[Array, Array]:
-    """(coarse, fine), int32 (256) each, of `exponential`: exp(-scale * 256 * i) and exp(-scale * i), with 30
+    """(coarse, fine), int32 (256) each, of `exponential_of_tables`: exp(-scale * 256 * i) and exp(-scale * i), with 30
     fraction bits."""
     i = np.arange(256.0)
     coarse, fine = (np.rint(np.exp(-scale * step * i) * 2.0**30).astype(np.int32) for step in (256.0, 1.0))
@@ -49,7 +49,7 @@ def wide_exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
             "supports; use int8 activations for it"
         )
     distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
-    terms = exponential(distance, *exponential_tables(layer.inputs[0].scale)).astype(np.int64)
+    terms = exponential_of_tables(distance, *exponential_tables(layer.inputs[0].scale)).astype(np.int64)
     return distance, terms, terms.sum(axis=-1, keepdims=True)
 
 
