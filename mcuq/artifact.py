@@ -60,11 +60,21 @@ def save_qdq(model: CompiledModel, folder: str | Path) -> Path:
     """Write the quantized model as NAME_qdq.onnx into the folder; returns its path. Raises ArtifactError where that
     cannot be written."""
     path = Path(folder) / f"{model.name}_qdq.onnx"
+    return _save(path, export_qdq(model.graph).SerializeToString(deterministic=True))
+
+
+def save_text(path: Path, text: str) -> Path:
+    """Write a text beside a model; returns its path. Raises ArtifactError where that cannot be written."""
+    return _save(path, text.encode())
+
+
+def _save(path: Path, data: bytes) -> Path:
+    """The file appears whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".mcuq-", dir=path.parent) as staging:
             part = Path(staging) / path.name
-            part.write_bytes(export_qdq(model.graph).SerializeToString(deterministic=True))
+            part.write_bytes(data)
             part.replace(path)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror}; choose another folder with -o") from None

@@ -41,7 +41,9 @@ STAGES = (
     ("emulate", "device"),
     ("artifact", "validate", "footprint", "esp_idf"),
     ("candidates",),
-    ("api", "demo", "profile", "diagnose"),
+    ("diagnose",),
+    ("budget",),
+    ("api", "demo", "profile"),
     ("__init__", "cli"),
 )
 LEVEL = {name: level for level, names in enumerate(STAGES) for name in names}

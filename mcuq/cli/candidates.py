@@ -12,22 +12,27 @@ from mcuq.cli.common import decibels, percent
 
 
 def candidates_table(
-    title: str, measured: Mapping[Candidate, Figures], how: Mapping[Candidate, str], base: Figures | None = None
+    title: str,
+    measured: Mapping[Candidate, Figures],
+    how_title: str,
+    how: Mapping[Candidate, str],
+    base: Figures | None = None,
 ) -> Table:
     """A row each, those marked with * that no other one is as good as; costs are differences to `base` if there is one.
 
-    `how` tells what to give to compile.
+    `how` tells something of each in a last column, under `how_title`.
     """
     best = best_of(measured)
     table = Table(title, box=None, pad_edge=False)
-    for column in ("SQNR", "agreement", "accuracy", "flash", "RAM", "instructions"):
+    is_counted = any(figures.instructions is not None for figures in measured.values())
+    for column in ("SQNR", "agreement", "accuracy", "flash", "RAM", *(["instructions"] if is_counted else [])):
         table.add_column(column, justify="right")
-    table.add_column("mcuq compile ...")
+    table.add_column(how_title)
     for candidate, figures in measured.items():
         costs = (
             _cost(figures.flash_bytes, base.flash_bytes if base else None),
             _cost(figures.arena_bytes, base.arena_bytes if base else None),
-            _cost(figures.instructions, base.instructions if base else None),
+            *([_cost(figures.instructions, base.instructions if base else None)] if is_counted else []),
         )
         shares = (percent(figures.agreement), percent(figures.accuracy))
         mark = "*" if candidate in best else " "

@@ -9,7 +9,11 @@ import click
 from rich.table import Table
 
 from mcuq.api import compare as compare_choices
-from mcuq.artifact import save, save_qdq
+from mcuq.artifact import save, save_qdq, save_text
+from mcuq.boards import load_board
+from mcuq.budget import Budget, Plan, search
+from mcuq.candidates import Candidate, Workbench
+from mcuq.cli.candidates import candidates_json, candidates_table
 from mcuq.cli.common import (
     choices_json,
     json_option,
@@ -20,11 +24,19 @@ from mcuq.cli.common import (
     progress,
     warn,
 )
-from mcuq.cli.options import calibration_options, optimize_option, parse_shapes, scheme_options, shape_option
+from mcuq.cli.options import (
+    budget_options,
+    calibration_options,
+    optimize_option,
+    parse_shapes,
+    scheme_options,
+    shape_option,
+)
 from mcuq.compile import compile_model
+from mcuq.errors import DataError
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Scheme
+from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Scheme, scheme_toml
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
@@ -38,6 +50,10 @@ from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Scheme
 )
 @click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
 @scheme_options
+@budget_options
+@click.option(
+    "--data", type=click.Path(), metavar="DATA", help="Inputs that a budget is measured on.  [default: --calibration]"
+)
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @shape_option
@@ -52,6 +68,8 @@ def compile_(
     export_qdq: bool,
     no_prune: bool,
     scheme: Scheme,
+    budget: Budget | None,
+    data: str | None,
     optimize: Goal,
     compare: bool,
     shapes: tuple[str, ...],
@@ -66,6 +84,10 @@ def compile_(
     \b
     Example:  mcuq compile model.onnx --board cortex-m4 --calibration inputs.npz -o build/model
     """
+    plan = None
+    if budget is not None:
+        plan = _plan(model, board, calibration, data, Candidate("", scheme, method), budget, shapes, optimize)
+        scheme = plan.chosen.scheme
     with progress() as ticker:
         compiled = compile_model(
             model,
@@ -86,6 +108,8 @@ def compile_(
     files = save(compiled, folder)
     if export_qdq:
         files.append(save_qdq(compiled, folder))
+    if plan is not None:
+        files.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(scheme)))
     for note in compiled.origin.notes:
         warn(note)
     if compiled.origin.ranges == "guessed":
@@ -103,7 +127,10 @@ def compile_(
         )
     if as_json:
         paths = [str(path) for path in files]
-        print_json({**model_json(compiled, footprint), "choices": choices_json(choices), "files": paths})
+        tried = [] if plan is None else candidates_json(plan.measured)
+        print_json(
+            {**model_json(compiled, footprint), "choices": choices_json(choices), "tried": tried, "files": paths}
+        )
         return
     console = out()
     for line in model_lines(compiled, footprint):
@@ -112,10 +139,33 @@ def compile_(
         console.print("  ranges  those of the quantized model", markup=False)
     elif compiled.origin.ranges == "calibrated":
         console.print(f"  ranges  from {compiled.origin.samples} samples, {method}", markup=False)
+    if plan is not None:
+        how = {plan.chosen: "chosen"}
+        console.print(candidates_table("  weights", plan.measured, "", how))
     if footprint.compiler is not None:
         console.print(_choices(choices, compiled.optimize))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)
     console.print(f"next: mcuq run {folder}", markup=False)
+
+
+def _plan(
+    model: str,
+    board: str,
+    calibration: str | None,
+    data: str | None,
+    now: Candidate,
+    budget: Budget,
+    shapes: tuple[str, ...],
+    optimize: Goal,
+) -> Plan:
+    """The bits that meet the budget."""
+    if calibration is None:
+        raise DataError("a budget needs inputs to measure on; give --calibration DATA")
+    bench = Workbench(
+        model, load_board(board), calibration, data or calibration, parse_shapes(shapes), optimize, counts=False
+    )
+    with progress() as ticker:
+        return search(bench, now, budget, ticker("choosing bits", None))
 
 
 def _choices(choices: Sequence[Choice], chosen: Goal) -> Table:

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from mcuq.artifact import save_text
 from mcuq.boards import load_board
 from mcuq.candidates import Candidate, Figures, Workbench
 from mcuq.cli.candidates import candidates_json, candidates_table
@@ -19,7 +20,7 @@ from mcuq.compile import calibration_samples, model_identifier, quantize_model
 from mcuq.diagnose.histogram import Histogram
 from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
-from mcuq.errors import ArtifactError, DataError
+from mcuq.errors import DataError
 from mcuq.quantize import CalibrationMethod, Scheme, scheme_toml
 
 SHOWN = 5
@@ -89,7 +90,7 @@ def diagnose(
         for line in _details(layer):
             console.print(line, markup=False)
     if tried:
-        console.print(candidates_table("remedy", tried, how, tried[now]))
+        console.print(candidates_table("remedy", tried, "mcuq compile ...", how, tried[now]))
 
 
 def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
@@ -97,11 +98,7 @@ def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
     options = [f"--calibrator {candidate.method}"] if candidate.method != now.method else []
     if candidate.scheme != now.scheme:
         path = folder / f"{candidate.title.replace(' ', '_')}.toml"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(scheme_toml(candidate.scheme), encoding="utf-8")
-        except OSError as error:
-            raise ArtifactError(f"{path}: cannot be written: {error.strerror}; choose another folder with -o") from None
+        save_text(path, scheme_toml(candidate.scheme))
         options.append(f"--scheme {path}")
     return " ".join(options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.lower import GOALS
 from mcuq.quantize import DEFAULT_METHOD, METHODS, NAMED, PORTS, parse_method, parse_scheme
@@ -101,3 +103,37 @@ def calibration_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, method=parse_method(calibrator), **kwargs)
 
     return with_method
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: 49152, 48k (times 1024) or 2M."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+)([kKmM]?)(?:i?[bB])?", str(value))
+        if found is None or int(found[1]) == 0:
+            self.fail(f"'{value}' is no number of bytes; give one such as 49152, 48k or 1M", param, ctx)
+        return int(found[1]) * {"": 1, "k": 2**10, "m": 2**20}[found[2].lower()]
+
+
+def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--max-flash, --min-sqnr, --min-accuracy; the command gets `budget`, a Budget, or None where there is none."""
+
+    @click.option("--max-flash", type=Bytes(), metavar="BYTES", help="Choose each layer's bits to fit: 48k.")
+    @click.option("--min-sqnr", type=float, metavar="DB", help="Choose the fewest bits that reach this SQNR.")
+    @click.option(
+        "--min-accuracy",
+        type=click.FloatRange(0, 100),
+        metavar="PERCENT",
+        help="Choose the fewest bits that reach this accuracy, on data with labels `y`.",
+    )
+    @wraps(command)
+    def with_budget(
+        *args: Any, max_flash: int | None, min_sqnr: float | None, min_accuracy: float | None, **kwargs: Any
+    ) -> Any:
+        share = None if min_accuracy is None else min_accuracy / 100
+        budget = Budget(max_flash, min_sqnr, share)
+        return command(*args, budget=None if budget == Budget() else budget, **kwargs)
+
+    return with_budget
