@@ -28,8 +28,8 @@ Case = tuple[Operator, Inputs]
 # Real input ranges that give zero points at both ends, in the middle and off it, at small and large scales.
 RANGES: tuple[Range, ...] = ((-1, 1), (0, 6), (-3, 0), (-0.4, 2.5), (-20, 7), (-1e-3, 1e-3), (0, 300), (-0.9, 0.1))
 
-# Steps of an int8 output that float32 arithmetic of ONNX Runtime may be off in the tests' layers. Those of int16 outputs
-# are 256 times finer.
+# Steps of an int8 output that float32 arithmetic of ONNX Runtime may be off in the tests' layers. Those of int16 are
+# 256 times finer.
 FLOAT_ROUNDING = 1e-3
 
 INT8 = Scheme()

@@ -1,11 +1,10 @@
-"""The integer arithmetic of 16 bits: against its C namesakes bit for bit, and against its definition in exact numbers."""
+"""The arithmetic of 16 bits: against its C namesakes bit for bit, and against its definition in exact numbers."""
 
 from __future__ import annotations
 
 import ctypes
 import inspect
 import re
-from itertools import product
 
 import numpy as np
 import pytest
@@ -178,7 +177,7 @@ def test_interpolate_gives_the_bits_of_its_namesake(c: ctypes.CDLL, seed: int) -
 
 
 def test_pieces_are_long_where_a_function_is_straight() -> None:
-    pieces, values = straight_pieces(np.arange(-32768.0, 32769.0))
+    pieces, values = straight_pieces(np.arange(-32768.0, 32769.0) / 2)
     assert values.size == 257
     assert (pieces & 15 == 8).all()
 
@@ -211,8 +210,3 @@ def product_rounded(acc: int, factor: float) -> int:
     """acc * factor to the nearest integer, of the multiplier that the factor becomes."""
     ((multiplier,), shift) = (requantization([factor], 2**40, "").multiplier, requantization([factor], 2**40, "").shift)
     return (acc * multiplier + 2 ** (31 + shift)) // 2 ** (32 + shift)
-
-
-def test_every_pair_of_extremes_of_a_product_of_int16_fits_int32() -> None:
-    for a, b in product((-32768, 32767), repeat=2):
-        assert abs(a * b) <= 2**30

@@ -105,7 +105,9 @@ LAYERS = [
 
 @pytest.mark.parametrize(("cases", "scheme"), LAYERS)
 def test_c_on_the_host_gives_the_simulators_bits(cases: Callable[[], list[Case]], scheme: Scheme) -> None:
-    check_portable_c(integer_branches(cases(), 3, scheme), "host")
+    graph = integer_branches(cases(), 3, scheme)
+    check_portable_c(graph, "host")
+    check_c(graph, "host")
 
 
 @pytest.mark.parametrize("board", BOARDS)
