@@ -10,7 +10,7 @@ from mcuq.budget.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class Step:
-    """One layer goes down its ladder to `level`, an index of LADDER, and frees `freed_bytes` at the price of `noise`."""
+    """One layer goes down its ladder to `level`, an index of LADDER: frees `freed_bytes` for `noise`."""
 
     layer: str
     level: int

@@ -45,6 +45,7 @@ from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.ops.weighted_dsp_wide import CONV2D_KERNELS as INT16_KERNELS
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
 from mcuq.tensor import Array, Shape, Tensor
 
@@ -158,6 +159,7 @@ class Conv2d(Clamped):
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
         *CONV2D_KERNELS,
+        *INT16_KERNELS,
         Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
         Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
         Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),

@@ -34,6 +34,7 @@ from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantiz
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.ops.weighted_dsp_wide import FULLY_CONNECTED_KERNELS as INT16_KERNELS
 from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
@@ -143,6 +144,7 @@ class FullyConnected(Clamped):
     kernels = (
         *FLOAT_FULLY_CONNECTED_KERNELS,
         *FULLY_CONNECTED_KERNELS,
+        *INT16_KERNELS,
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
         Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
         Kernel(

@@ -14,6 +14,7 @@ from math import ldexp
 
 import numpy as np
 
+from mcuq.arithmetic import INT32_MAX
 from mcuq.ir import Graph, verify
 from mcuq.operator import Layer, Operator
 from mcuq.ops.average_pool import AveragePool
@@ -173,11 +174,15 @@ def _is_dense(layer: Layer) -> bool:
 
 def _absorbed(layer: Layer, low: Array, high: Array) -> Array:
     """bool, one an input channel: what it adds to an accumulator is the same everywhere, so that the bias can."""
-    x, weight, _ = layer.inputs
+    x, weight, bias = layer.inputs
     values = low.reshape(-1, x.shape[-1])
     constant = (low == high).reshape(values.shape).all(axis=0) & (values == values[0]).all(axis=0)
     if isinstance(layer.op, Conv2d) and any(layer.op.window.pads):
         constant &= values[0] == x.zero_point
+    w = weight.values.reshape(len(weight.values), -1, x.shape[-1]).sum(axis=1, dtype=np.int64)
+    moved = np.abs(bias.values.astype(np.int64)) + np.abs(w * values[0]) @ constant
+    if moved.max() > INT32_MAX:  # sums of int16 may have 64 bits, biases have not
+        constant = np.zeros_like(constant)
     unread = ~weight.values.reshape(-1, x.shape[-1]).any(axis=0)
     return np.asarray(constant | unread)
 
@@ -255,7 +260,7 @@ def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str,
         # A channel without weights need not be constant; 0 times any of its values is 0.
         values = found[x.name][0].reshape(-1, x.shape[-1])[0, gone].astype(np.int64)
         per_channel = data.reshape(len(data), -1, x.shape[-1])[..., gone].sum(axis=1, dtype=np.int64)
-        # Fits: its magnitude is part of the accumulator's bound.
+        # Fits: `_absorbed` has seen to it.
         offset = (offset + per_channel @ values).astype(np.int32)
         data = data[..., kept[x.name]]
     data, offset = data[outputs], offset[outputs]

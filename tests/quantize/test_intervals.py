@@ -10,6 +10,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
@@ -20,12 +21,15 @@ from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.tanh import Tanh
+from mcuq.ops.unary import Unary
 from mcuq.ops.window import Window
+from mcuq.quantize import NAMED, Scheme
 from mcuq.quantize.intervals import intervals
 from mcuq.simulate import run_layers
 
 
-def _network(seed: int) -> Graph:
+def _network(seed: int, scheme: Scheme) -> Graph:
     """One of every kind of rule, with a residual connection."""
     rng = np.random.default_rng(seed)
 
@@ -54,12 +58,13 @@ def _network(seed: int) -> Graph:
     matrix = builder.constant(weights(5, builder.tensors[flat].elements))
     y = builder.add(FullyConnected(), [flat, matrix, builder.constant(weights(5))])
     builder.outputs.append(builder.add(Softmax(), [y], "y"))
-    return with_ranges(builder.graph(), seed)
+    return with_ranges(builder.graph(), seed, scheme=scheme)
 
 
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(NAMED["int16"])], ids=["int8", "int16"])
 @pytest.mark.parametrize("seed", range(8))
-def test_no_value_lies_outside_of_its_interval(seed: int) -> None:
-    graph = _network(seed)
+def test_no_value_lies_outside_of_its_interval(seed: int, scheme: Scheme) -> None:
+    graph = _network(seed, scheme)
     found = intervals(graph)
     values = run_layers(graph, random_inputs(graph, 200, seed), keep_all=True)
     assert values.keys() <= found.keys()
@@ -95,3 +100,19 @@ def test_an_operator_without_a_rule_can_give_anything() -> None:
     low, high = intervals(graph)["y"]
     assert (low == -128).all()
     assert (high == 127).all()
+
+
+@pytest.mark.parametrize("op", [HardSwish(), Tanh(), Clip(0, 1)], ids=lambda op: type(op).__name__)
+def test_a_function_of_int16_has_the_least_and_the_greatest_of_its_range(op: Unary) -> None:
+    builder = GraphBuilder("network")
+    weight, bias = np.diag([1.0, 0.3, 1e-20]), np.array([0.0, -1.0, 0.7])
+    constants = [builder.constant(v.astype(np.float32)) for v in (weight, bias)]
+    z = builder.add(FullyConnected(), [builder.input("x", (1, 3)), *constants], "z")
+    builder.outputs.append(builder.add(op, [z], "y"))
+    graph = with_ranges(builder.graph(), 4, scheme=Scheme(NAMED["int16"]))
+    found = intervals(graph)
+    (low, high), layer = found["z"], graph.layer(graph.nodes[1])
+    for channel in range(3):
+        x = np.arange(int(low[0, 0, channel]), int(high[0, 0, channel]) + 1).astype(np.int16)
+        y = op.simulate(layer, [x[None]])[0]
+        assert (found["y"][0][0, 0, channel], found["y"][1][0, 0, channel]) == (y.min(), y.max())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import check_c, random_inputs, with_ranges
+from support import INT8, check_c, random_inputs, with_ranges
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph
@@ -25,9 +25,10 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.window import Window
-from mcuq.quantize import UNPRUNED, Pruned, prune_graph
+from mcuq.quantize import NAMED, UNPRUNED, Pruned, Scheme, prune_graph
 from mcuq.simulate import simulate
 
+INT16 = Scheme(NAMED["int16"])
 ONE = Window((1, 1))
 SAME = Window((3, 3), pads=(1, 1, 1, 1))
 
@@ -64,9 +65,9 @@ class Network:
     def add(self, op: Operator, *inputs: str, name: str | None = None) -> str:
         return self.builder.add(op, list(inputs), name=name)
 
-    def integer(self, *outputs: str, seed: int = 0) -> Graph:
+    def integer(self, *outputs: str, seed: int = 0, scheme: Scheme = INT8) -> Graph:
         self.builder.outputs += outputs
-        return with_ranges(self.builder.graph(), seed)
+        return with_ranges(self.builder.graph(), seed, scheme=scheme)
 
 
 def pruned_equally(graph: Graph, seed: int = 0) -> tuple[Graph, Pruned]:
@@ -197,16 +198,17 @@ def test_a_layer_that_loses_its_largest_factor_requantizes_as_before() -> None:
     assert list(new.multiplier) == [m << finer for m in kept]
 
 
+@pytest.mark.parametrize("scheme", [INT8, INT16], ids=["int8", "int16"])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_random_network_gives_the_same_bytes(seed: int) -> None:
-    graph = _random_network(seed)
+def test_a_random_network_gives_the_same_bytes(seed: int, scheme: Scheme) -> None:
+    graph = _random_network(seed, scheme)
     pruned, saved = pruned_equally(graph, seed)
     assert saved.channels > 10
     if seed % 4 == 0:
         check_c(pruned, "host", seed=seed)
 
 
-def _random_network(seed: int) -> Graph:
+def _random_network(seed: int, scheme: Scheme) -> Graph:
     """Every operator that channels can pass through, and some that hold them back."""
     net = Network(seed, 4)
     rng = net.rng
@@ -232,7 +234,7 @@ def _random_network(seed: int) -> Graph:
     if seed % 2:
         mean = net.add(Mean((1, 2)), net.conv(h, "wide", 16, dead(16)))
         tail.append(net.add(Softmax(), net.dense(net.add(Reshape((1, 16)), mean), "classes", 4)))
-    return net.integer(*tail, seed=seed)
+    return net.integer(*tail, seed=seed, scheme=scheme)
 
 
 def test_channels_pass_through_a_flatten() -> None:
@@ -260,3 +262,15 @@ def test_a_mean_of_squares_keeps_what_varies() -> None:
     graph = net.integer(net.conv(net.add(Mul(), a, b, name="product"), "last", 4, {}))
     pruned, _ = pruned_equally(graph)
     assert channels_of(pruned) == {"a": 4, "b": 4, "product": 4, "last": 4}
+
+
+def test_constants_whose_products_leave_int32_stay() -> None:
+    """Sums of int16 have 64 bits where they need them; a bias has 32."""
+    net = Network()
+    x = net.conv(net.x, "first", 3000, dict.fromkeys(range(1, 3000), 5.0))
+    weight = net.builder.constant(np.ones((2, 1, 1, 3000), np.float32))
+    bias = net.builder.constant(np.zeros(2, np.float32))
+    y = net.add(Conv2d(ONE), x, weight, bias, name="last")
+    pruned, saved = pruned_equally(net.integer(y, scheme=INT16))
+    assert channels_of(pruned)["first"] == 3000
+    assert saved == UNPRUNED

@@ -1,0 +1,144 @@
+"""Convolutions and fully connected layers of int16 by SMLAD (firmware/mcuq_dsp_wide.h), as those of int8 are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcuq.arithmetic import INT32_MAX
+from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.ops.conv2d_dsp import (
+    PIXELS,
+    Conv2dDspConstants,
+    DepthwiseConv2dDspConstants,
+    PointwiseDspConstants,
+    is_conv2d_dsp,
+    is_depthwise_dsp,
+    is_pointwise_dsp,
+    lower_conv2d_dsp,
+    lower_depthwise_dsp,
+    lower_pointwise_dsp,
+)
+from mcuq.ops.fully_connected_dsp import (
+    FullyConnectedDspConstants,
+    is_fully_connected_dsp,
+    lower_fully_connected_dsp,
+)
+from mcuq.ops.packed_dsp import pack_pairs
+from mcuq.ops.requantized import INT16
+from mcuq.ops.weighted import accumulator_bound
+from mcuq.tensor import Array
+
+if TYPE_CHECKING:
+    from mcuq.ops.conv2d import Conv2d
+    from mcuq.ops.fully_connected import FullyConnected
+
+
+class WidePointwiseDspConstants(PointwiseDspConstants):
+    """1x1 convolution without padding, of whole fours of channels."""
+
+    template = "pointwise_conv2d_dsp_wide"
+
+
+class WideConv2dDspConstants(Conv2dDspConstants):
+    """Any convolution of one group."""
+
+    template = "conv2d_dsp_wide"
+
+
+class WideDepthwiseConv2dDspConstants(DepthwiseConv2dDspConstants):
+    """As DepthwiseConv2dDspConstants; steps are in elements."""
+
+    template = "depthwise_conv2d_dsp_wide"
+
+
+class WideFullyConnectedDspConstants(FullyConnectedDspConstants):
+    """Rows of whole fours."""
+
+    template = "fully_connected_dsp_wide"
+
+
+class WideFullyConnectedTailDspConstants(FullyConnectedDspConstants):
+    """Rows that end within a four."""
+
+    template = "fully_connected_tail_dsp_wide"
+
+
+def lower_pointwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: the channels of four pixels."""
+    (call,) = lower_pointwise_dsp(op, layer)
+    return (_with_pairs(call, WidePointwiseDspConstants(**vars(call.constants)), layer),)
+
+
+def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: the windows of four pixels as columns, then one tap of padding where taps are whole fours, else the
+    windows once more."""
+    (call,) = lower_conv2d_dsp(op, layer)
+    channels, weight = layer.inputs[0].shape[3], layer.inputs[1]
+    windows = PIXELS * -(-weight.elements // weight.shape[0] // 4) * 4
+    scratch_bytes = 2 * (windows + (channels if channels % 4 == 0 else windows))
+    call = replace(call, scratch_bytes=scratch_bytes)
+    return (_with_pairs(call, WideConv2dDspConstants(**vars(call.constants)), layer),)
+
+
+def lower_depthwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: weights and padded image (or a band of it) of four channels, as for int8."""
+    (call,) = lower_depthwise_dsp(op, layer)
+    return (replace(call, constants=WideDepthwiseConv2dDspConstants(**vars(call.constants))),)
+
+
+def lower_fully_connected_dsp_wide(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: a row filled up to whole fours, where it is not."""
+    (call,) = lower_fully_connected_dsp(op, layer)
+    kind = WideFullyConnectedTailDspConstants if call.scratch_bytes else WideFullyConnectedDspConstants
+    call = replace(call, scratch_bytes=2 * call.scratch_bytes)
+    return (_with_pairs(call, kind(**vars(call.constants)), layer),)
+
+
+def _with_pairs(call: Call, constants: Constants, layer: Layer) -> Call:
+    weight = layer.inputs[1].values
+    arrays = {**call.arrays, "weight": pack_neighbours(weight.reshape(len(weight), -1))}
+    return replace(call, constants=constants, arrays=arrays)
+
+
+def pack_neighbours(weight: Array) -> Array:
+    """int32 words of int8 `weight` (outputs, inputs) for mcuq_dsp_product_wide_4 and _1.
+
+    As `pack_pairs`, but of each four inputs, 0 and 1 share a word, then 2 and 3.
+    """
+    outputs, inputs = weight.shape
+    padded = np.zeros((outputs, -(-inputs // 4) * 4), np.int8)
+    padded[:, :inputs] = weight
+    return pack_pairs(padded.reshape(outputs, -1, 4)[:, :, [0, 2, 1, 3]].reshape(padded.shape))
+
+
+def _fits_int32(layer: Layer) -> bool:
+    return accumulator_bound(layer) <= INT32_MAX
+
+
+_NEEDS = frozenset({"dsp"})
+CONV2D_KERNELS = (
+    Kernel(
+        lower_depthwise_dsp_wide,
+        _NEEDS,
+        lambda op, layer: _fits_int32(layer) and is_depthwise_dsp(op, layer),
+        INT16,
+    ),
+    Kernel(
+        lower_pointwise_dsp_wide,
+        _NEEDS,
+        lambda op, layer: _fits_int32(layer) and is_pointwise_dsp(op, layer),
+        INT16,
+    ),
+    Kernel(lower_conv2d_dsp_wide, _NEEDS, lambda op, layer: _fits_int32(layer) and is_conv2d_dsp(op, layer), INT16),
+)
+FULLY_CONNECTED_KERNELS = (
+    Kernel(
+        lower_fully_connected_dsp_wide,
+        _NEEDS,
+        lambda op, layer: _fits_int32(layer) and is_fully_connected_dsp(op, layer),
+        INT16,
+    ),
+)
