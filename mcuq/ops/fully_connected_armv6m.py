@@ -71,7 +71,7 @@ def lower_packed_armv6m(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     layer, shift = whole_weights(layer)
     (whole,) = lower_armv6m_fully_connected(op, layer)
     weight = layer.inputs[1].values
-    blocks = pack_blocks(weight, packing, block_channels(*weight.shape, BLOCK_BYTES), shift)
+    blocks = pack_blocks(weight, packing, block_channels(len(weight), weight.shape[1], BLOCK_BYTES), shift)
     own = {f.name: getattr(whole.constants, f.name) for f in fields(whole.constants)}
     constants = PackedArmv6mFullyConnectedConstants(**own, **blocks.fields, part=blocks.part)
     return (
