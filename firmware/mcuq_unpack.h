@@ -13,48 +13,53 @@
 
 #include <stdint.h>
 
-/* The bits of each byte that are left when its value was shifted left. */
-static inline uint32_t mcuq_unpack_kept(int shift)
+/* In each byte of a word, 2^shift * (code - zero) of codes from 0 on, with scale = 2^shift and offset as below. Nothing
+ * is carried: codes * scale + 128 - (zero << shift) is at most 240, for 15 of int4 with shift 4. */
+static inline uint32_t mcuq_unpack_four(uint32_t codes, uint32_t scale, uint32_t offset)
 {
-    return ((0xffu << shift) & 0xffu) * 0x01010101u;
+    return (codes * scale + offset) ^ 0x80808080u;
 }
 
-/* Eight values of -8..7 a word. A byte 0x08 of sign bits times 30 is 0xf0. */
+/* That offset: 128 - (zero << shift) in each byte. The top bits are turned afterwards, which takes off the 128. */
+static inline uint32_t mcuq_unpack_offset(uint32_t zero, int shift)
+{
+    return (0x80u - (zero << shift)) * 0x01010101u;
+}
+
+/* Eight values of -8..7 a word. */
 __attribute__((noinline))
 static void mcuq_unpack_int4(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
-    const uint32_t codes = 0x0f0f0f0fu, signs = 0x08080808u, kept = mcuq_unpack_kept(shift);
+    const uint32_t codes = 0x0f0f0f0fu, scale = 1u << shift, offset = mcuq_unpack_offset(8, shift);
     uint32_t *to = (uint32_t *)(void *)out;
     for (; count > 0; count -= 8) {
         const uint32_t word = (uint32_t)*packed++;
-        const uint32_t low = word & codes, high = (word >> 4) & codes;
-        to[0] = ((low | (low & signs) * 30u) << shift) & kept;
-        to[1] = ((high | (high & signs) * 30u) << shift) & kept;
+        to[0] = mcuq_unpack_four(word & codes, scale, offset);
+        to[1] = mcuq_unpack_four((word >> 4) & codes, scale, offset);
         to += 2;
     }
 }
 
-/* Sixteen values of -2..1 a word. A byte 0x02 of sign bits times 126 is 0xfc. */
+/* Sixteen values of -2..1 a word. */
 __attribute__((noinline))
 static void mcuq_unpack_int2(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
-    const uint32_t codes = 0x03030303u, signs = 0x02020202u, kept = mcuq_unpack_kept(shift);
+    const uint32_t codes = 0x03030303u, scale = 1u << shift, offset = mcuq_unpack_offset(2, shift);
     uint32_t *to = (uint32_t *)(void *)out;
     for (; count > 0; count -= 16) {
-        uint32_t word = (uint32_t)*packed++;
-        for (int i = 0; i < 4; i++) {
-            const uint32_t part = word & codes;
-            *to++ = ((part | (part & signs) * 126u) << shift) & kept;
-            word >>= 2;
-        }
+        const uint32_t word = (uint32_t)*packed++;
+        to[0] = mcuq_unpack_four(word & codes, scale, offset);
+        to[1] = mcuq_unpack_four((word >> 2) & codes, scale, offset);
+        to[2] = mcuq_unpack_four((word >> 4) & codes, scale, offset);
+        to[3] = mcuq_unpack_four((word >> 6) & codes, scale, offset);
+        to += 4;
     }
 }
 
-/* Thirty-two values of -1 or 1 a word. */
+/* Thirty-two values of -1 or 1 a word: 2^shift in each byte, and what makes -2^shift of it where the bit is set. */
 __attribute__((noinline))
 static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
-    /* 2^shift, and what makes -2^shift of it */
     const uint32_t ones = 0x01010101u, plus = ones << shift, turn = 256u - (2u << shift);
     uint32_t *to = (uint32_t *)(void *)out;
     for (; count > 0; count -= 32) {
@@ -68,11 +73,11 @@ static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, 
 
 /* Twenty values of -1..1 a word: five digits to base 3 in each byte b = ceil(256 * v / 243), v below 243. The carry of
  * 3 * b is the highest digit, its lower byte belongs to the digits behind in the same way, for five of them. Even and
- * odd bytes apart, in halves of 16 bits, as 3 * 255 needs ten. Less one in all bytes: 0x7f more, the top bit turned. */
+ * odd bytes apart, in halves of 16 bits, as 3 * 255 needs ten. */
 __attribute__((noinline))
 static void mcuq_unpack_ternary(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
-    const uint32_t bytes = 0x00ff00ffu, kept = mcuq_unpack_kept(shift);
+    const uint32_t bytes = 0x00ff00ffu, scale = 1u << shift, offset = mcuq_unpack_offset(1, shift);
     uint32_t *to = (uint32_t *)(void *)out;
     for (; count > 0; count -= 20) {
         const uint32_t word = (uint32_t)*packed++;
@@ -80,8 +85,7 @@ static void mcuq_unpack_ternary(const int32_t *packed, int32_t count, int shift,
         for (int i = 0; i < 5; i++) {
             even *= 3;
             odd *= 3;
-            const uint32_t digits = ((even >> 8) & bytes) | (odd & ~bytes);
-            *to++ = (((digits + 0x7f7f7f7fu) ^ 0x80808080u) << shift) & kept;
+            *to++ = mcuq_unpack_four(((even >> 8) & bytes) | (odd & ~bytes), scale, offset);
             even &= bytes;
             odd &= bytes;
         }

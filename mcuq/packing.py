@@ -5,8 +5,8 @@ all packings but the codebook put values where C has four of them out of a word 
 
 | packing | values | values a word | where value i of a word is |
 |---|---|---|---|
-| int4 | -8..7 | 8 | byte i % 4, the lower four bits for i < 4 |
-| int2 | -2..1 | 16 | byte i % 4, bits from 2 * (i // 4) |
+| int4 | -8..7 | 8 | byte i % 4, the lower four bits for i < 4: value + 8 |
+| int2 | -2..1 | 16 | byte i % 4, two bits from 2 * (i // 4): value + 2 |
 | binary | -1, 1 | 32 | byte i % 4, bit i // 4: set for -1 |
 | ternary | -1..1 | 20 | byte i % 4, digit i // 4 from the highest, less 1 |
 | codebook | 16 of int8 | 8 | bits from 4 * i: an index; the 16 values are four words before the others |
@@ -63,7 +63,7 @@ def pack(values: Array, packing: str, shift: int = 0) -> Array:
         digits = ((by_step + 1) * 3 ** (4 - steps)).sum(axis=1)
         return _words(_bits(-(-256 * digits // 243), 8 * np.arange(4)))
     width = 8 // by_step.shape[1]
-    fields = (by_step < 0).astype(np.int64) if packing == "binary" else by_step & ((1 << width) - 1)
+    fields = (by_step < 0).astype(np.int64) if packing == "binary" else by_step + (1 << width >> 1)
     return _words(_bits((fields << (width * steps)).sum(axis=1), 8 * np.arange(4)))
 
 
@@ -86,12 +86,12 @@ def unpack(packed: Array, packing: str, count: int, shift: int = 0) -> Array:
 
 def unpack_int4(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of int4 words."""
-    return _in_order([_signed(packed, 4, step) for step in range(2)], count, shift)
+    return _in_order([_fields(packed, 4, step) for step in range(2)], count, shift)
 
 
 def unpack_int2(packed: Array, count: int, shift: int) -> Array:
     """int8 (count) of int2 words."""
-    return _in_order([_signed(packed, 2, step) for step in range(4)], count, shift)
+    return _in_order([_fields(packed, 2, step) for step in range(4)], count, shift)
 
 
 def unpack_binary(packed: Array, count: int, shift: int) -> Array:
@@ -125,12 +125,10 @@ def _bytes(packed: Array) -> Array:
     return np.ascontiguousarray(packed, "<i4").view(np.uint8).reshape(-1, 4).astype(np.int64)
 
 
-def _signed(packed: Array, width: int, step: int) -> Array:
-    """Two's complement of `width` bits from bit `width * step` of each byte."""
-    code = (_bytes(packed) >> (width * step)) & ((1 << width) - 1)
-    half = 1 << (width - 1)
-    signed: Array = (code ^ half) - half
-    return signed
+def _fields(packed: Array, width: int, step: int) -> Array:
+    """int64 (words, 4): what `width` bits from bit `width * step` of each byte stand for."""
+    values: Array = ((_bytes(packed) >> (width * step)) & ((1 << width) - 1)) - (1 << width >> 1)
+    return values
 
 
 def _in_order(parts: list[Array], count: int, shift: int) -> Array:

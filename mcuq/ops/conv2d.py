@@ -27,6 +27,7 @@ from mcuq.ops.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS, simulate_dynamic_con
 from mcuq.ops.conv2d_float import FLOAT_CONV2D_KERNELS, simulate_float_conv2d
 from mcuq.ops.conv2d_mve import CONV2D_KERNELS
 from mcuq.ops.conv2d_packed import lower_packed, lower_packed_depthwise
+from mcuq.ops.conv2d_packed_blocked import PACKED_BLOCKED_KERNELS
 from mcuq.ops.conv2d_packed_dsp import PACKED_DSP_KERNELS
 from mcuq.ops.conv2d_rv32 import (
     is_dense,
@@ -172,6 +173,7 @@ class Conv2d(Clamped):
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_small, needs=frozenset({"size"})),
         *PACKED_DSP_KERNELS,
+        *PACKED_BLOCKED_KERNELS,
         Kernel(lower_packed_depthwise, accepts=lambda op, layer: op.is_depthwise(layer), constants=PACKED_CONSTANTS),
         Kernel(lower_packed, constants=PACKED_CONSTANTS),
         Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),

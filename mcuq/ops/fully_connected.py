@@ -16,7 +16,12 @@ from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
-from mcuq.ops.fully_connected_armv6m import accepts_short_requantization, lower_armv6m_fully_connected
+from mcuq.ops.fully_connected_armv6m import (
+    accepts_packed,
+    accepts_short_requantization,
+    lower_armv6m_fully_connected,
+    lower_packed_armv6m,
+)
 from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.ops.fully_connected_float import (
@@ -162,6 +167,12 @@ class FullyConnected(Clamped):
             lower_packed_fully_connected_dsp,
             needs=frozenset({"dsp"}),
             accepts=is_packed_fully_connected_dsp,
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(
+            lower_packed_armv6m,
+            needs=frozenset({"armv6m"}),
+            accepts=accepts_packed,
             constants=PACKED_CONSTANTS,
         ),
         Kernel(lower_packed_fully_connected, constants=PACKED_CONSTANTS),

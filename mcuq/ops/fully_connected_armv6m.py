@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcuq.operator import Call, Constants, Layer
 from mcuq.ops.conv2d_blocked import short_requantized, takes_short_requantization
+from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks, packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
 if TYPE_CHECKING:
     from mcuq.ops.fully_connected import FullyConnected
+
+BLOCK_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,34 @@ def lower_armv6m_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call
         "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
     }
     return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+
+
+@dataclass(frozen=True)
+class PackedArmv6mFullyConnectedConstants(Armv6mFullyConnectedConstants, PackedPartsConstants):
+    """The same with packed weights; scratch: a block of them."""
+
+    template = "fully_connected_packed_armv6m"
+
+
+def accepts_packed(op: FullyConnected, layer: Layer) -> bool:
+    """Layers of lower_packed_armv6m."""
+    return accepts_short_requantization(op, whole_weights(layer)[0])
+
+
+def lower_packed_armv6m(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+    """Weights stay one row an output."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
+    (whole,) = lower_armv6m_fully_connected(op, layer)
+    weight = layer.inputs[1].values
+    blocks = pack_blocks(weight, packing, block_channels(len(weight), weight.shape[1], BLOCK_BYTES), shift)
+    own = {f.name: getattr(whole.constants, f.name) for f in fields(whole.constants)}
+    constants = PackedArmv6mFullyConnectedConstants(**own, **blocks.fields, part=blocks.part)
+    return (
+        replace(
+            whole,
+            constants=constants,
+            arrays={**whole.arrays, "weight": blocks.words},
+            scratch_bytes=blocks.unpacked_bytes,
+        ),
+    )
