@@ -25,7 +25,14 @@ from mcuq.importer.constants import (
 )
 from mcuq.importer.load import opset
 from mcuq.importer.qdq import to_qdq
-from mcuq.importer.quantized import LIMITS, dequantized_constant, integer_inputs, moved_quant, moves_integers
+from mcuq.importer.quantized import (
+    LIMITS,
+    dequantized_constant,
+    integer_inputs,
+    limits_nothing,
+    moved_quant,
+    moves_integers,
+)
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
@@ -210,6 +217,8 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         view, given = moves_integers(view)
     if given is not None:
         quants[view.outputs[0]] = given
+    if given is not None and view.op_type == "Clip" and limits_nothing(view, given):
+        return view.computed(0)
     if given is not None and view.op_type in LIMITS:
         y = FROM_ONNX[view.op_type](replace(view, outputs=(graph.fresh(view.name),)), graph)
         return graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name)
