@@ -40,7 +40,7 @@ def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
 def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:
     """The quantization of a constant behind a node that moves it; None where values change, or its axis is split."""
     if given.axis is None:
-        return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Concat", "Gather", "Split") else None
+        return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Gather", "Split") else None
     if node.op_type == "Transpose":
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         perm = attributes.get("perm", list(reversed(range(len(before)))))
