@@ -27,8 +27,8 @@ class FloatModel:
         try:
             proto = onnx.load_model_from_string(model) if isinstance(model, bytes) else model
             if any(node.op_type in _QUANTIZING for node in proto.graph.node):
-                # As it is written: integer kernels round in their own way, two quantizations in a row become a wrong one
-                # (DoubleQDQPairsRemover), and without both Transposes go astray between Q/DQ (all seen in 1.32).
+                # As it is written: integer kernels round in their own way, two quantizations in a row become a wrong
+                # one (DoubleQDQPairsRemover), and without both Transposes go astray between Q/DQ (seen in 1.32).
                 options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             self._session = onnxruntime.InferenceSession(
                 data, options, ["CPUExecutionProvider"], disabled_optimizers=wrong
