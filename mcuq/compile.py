@@ -184,9 +184,7 @@ def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tupl
             "those of the calibration data"
         )
     elif given.activations and given.calibrated:
-        notes.append(
-            f"the model gives no scale for {_listed(given.calibrated)}: calibrated like those of a float model"
-        )
+        notes.append(f"the model gives no scale for {_listed(given.calibrated)}: found as for a float model")
     return tuple(notes)
 
 

@@ -10,6 +10,8 @@ import onnxruntime
 from mcuq.errors import ModelError
 from mcuq.tensor import Array
 
+_QUANTIZING = ("QuantizeLinear", "DynamicQuantizeLinear")
+
 
 class FloatModel:
     """An ONNX model with fixed input shapes, ready to run one sample at a time."""
@@ -20,12 +22,14 @@ class FloatModel:
         # One thread: results do not depend on the machine, and small models run faster.
         options.intra_op_num_threads = 1
         data = model if isinstance(model, bytes) else model.SerializeToString()
-        # Quantized models are run as they are written, not in integer kernels that round and saturate in their own way.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        # The first takes zeros of a Pad before MaxPool for -inf (seen up to ONNX Runtime 1.31); the second makes one
-        # quantization of two in a row, but not the one that they are where their zero points differ (seen in 1.32).
-        wrong = ["Pad_Fusion", "DoubleQDQPairsRemover"]
+        # It takes the zeros of a Pad before MaxPool for -inf (seen up to ONNX Runtime 1.31).
+        wrong = ["Pad_Fusion"]
         try:
+            proto = onnx.load_model_from_string(model) if isinstance(model, bytes) else model
+            if any(node.op_type in _QUANTIZING for node in proto.graph.node):
+                # As it is written: integer kernels round in their own way, two quantizations in a row become a wrong
+                # one (DoubleQDQPairsRemover), and without both Transposes go astray between Q/DQ (seen in 1.32).
+                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             self._session = onnxruntime.InferenceSession(
                 data, options, ["CPUExecutionProvider"], disabled_optimizers=wrong
             )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import onnx
 
-from mcuq.importer.convert import convert, needed_nodes, unsupported_nodes
+from mcuq.importer.convert import convert
 from mcuq.importer.edges import float_edges
 from mcuq.importer.load import load_onnx
+from mcuq.importer.nodes import needed_nodes, unsupported_nodes
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.shapes import fix_shapes
 from mcuq.ir import Graph

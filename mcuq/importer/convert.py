@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import graphlib
 from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import TensorProto, checker, helper
+from onnx import TensorProto, helper
 
 from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
@@ -24,8 +23,16 @@ from mcuq.importer.constants import (
     tensor_value,
 )
 from mcuq.importer.load import opset
+from mcuq.importer.nodes import check_nodes, needed_nodes, node_name, unsupported_nodes, unsupported_text
 from mcuq.importer.qdq import to_qdq
-from mcuq.importer.quantized import LIMITS, dequantized_constant, integer_inputs, moved_quant, moves_integers
+from mcuq.importer.quantized import (
+    LIMITS,
+    dequantized_constant,
+    integer_inputs,
+    limits_nothing,
+    moved_quant,
+    moves_integers,
+)
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
@@ -84,84 +91,6 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     return graph.graph()
 
 
-def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
-    """The nodes that the outputs depend on, in an order in which they can run.
-
-    Raises ModelError for cycles, tensors that nobody computes, and tensors computed twice.
-    """
-    producers: dict[str, int] = {}
-    given = {t.name for t in graph.initializer} | {v.name for v in graph.input}
-    sparse = {t.values.name for t in graph.sparse_initializer}
-    for index, node in enumerate(graph.node):
-        for output in node.output:
-            if output and (output in producers or output in given):
-                raise ModelError(f"{name}: invalid graph: tensor '{output}' is computed twice")
-            if output:
-                producers[output] = index
-    needed: dict[int, set[int]] = {}
-    pending = [(v.name, "the model's outputs") for v in graph.output]
-    while pending:
-        tensor, reader = pending.pop()
-        if tensor in given:
-            continue
-        if tensor in sparse:
-            raise ModelError(f"{name}: weight '{tensor}' is sparse; only dense weights are supported")
-        if tensor not in producers:
-            raise ModelError(f"{name}: invalid graph: tensor '{tensor}', read by {reader}, is never computed")
-        index = producers[tensor]
-        if index not in needed:
-            node = graph.node[index]
-            inputs = reads(node)
-            needed[index] = {producers[i] for i in inputs if i in producers}
-            pending += [(i, f"{node.op_type} '{node_name(node)}'") for i in inputs]
-    try:
-        order = list(graphlib.TopologicalSorter({i: sorted(needed[i]) for i in sorted(needed)}).static_order())
-    except graphlib.CycleError as error:
-        cycle = " -> ".join(node_name(graph.node[i]) for i in error.args[1])
-        raise ModelError(f"{name}: invalid graph: nodes form a cycle: {cycle}") from None
-    return [graph.node[i] for i in order]
-
-
-def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> dict[str, list[str]]:
-    """Operator type -> names of the nodes that can be neither converted nor folded away."""
-    constant = {t.name for t in graph.initializer}
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.op_type == "Constant" or is_foldable(node, constant):
-            constant.update(node.output)
-        elif node.domain:
-            found.setdefault(f"{node.domain}.{node.op_type}", []).append(node_name(node))
-        elif node.op_type not in FROM_ONNX:
-            found.setdefault(node.op_type, []).append(node_name(node))
-    return found
-
-
-def unsupported_text(name: str, unsupported: Mapping[str, list[str]]) -> str:
-    """One line that lists all of them with their nodes."""
-    listed = "; ".join(f"{op} ({', '.join(repr(n) for n in nodes)})" for op, nodes in sorted(unsupported.items()))
-    return f"{name}: operators that are not supported: {listed}; supported: {', '.join(sorted(FROM_ONNX))}"
-
-
-def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
-    """Raise ModelError for a node whose inputs, outputs or attributes are not those of its operator."""
-    context = type(checker.DEFAULT_CONTEXT)()
-    context.ir_version = model.ir_version
-    context.opset_imports = {"": opset(model)}
-    for node in nodes:
-        if node.domain or any(a.HasField("g") or a.graphs for a in node.attribute):
-            continue
-        try:
-            checker.check_node(node, context)
-        except checker.ValidationError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{node.op_type} '{node_name(node)}': is invalid: {reason}") from None
-
-
-def node_name(node: onnx.NodeProto) -> str:
-    """The node's name, or its first output's where it has none."""
-    return str(node.name or node.output[0])
-
-
 def _view(
     node: onnx.NodeProto,
     version: int,
@@ -210,6 +139,8 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         view, given = moves_integers(view)
     if given is not None:
         quants[view.outputs[0]] = given
+    if given is not None and view.op_type == "Clip" and limits_nothing(view, given):
+        return view.computed(0)
     if given is not None and view.op_type in LIMITS:
         y = FROM_ONNX[view.op_type](replace(view, outputs=(graph.fresh(view.name),)), graph)
         return graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import onnx
@@ -39,7 +40,7 @@ def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
 def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:
     """The quantization of a constant behind a node that moves it; None where values change, or its axis is split."""
     if given.axis is None:
-        return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Concat", "Gather", "Split") else None
+        return given if node.op_type in (*_RESHAPES, "Transpose", "Slice", "Gather", "Split") else None
     if node.op_type == "Transpose":
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         perm = attributes.get("perm", list(reversed(range(len(before)))))
@@ -84,3 +85,10 @@ def moves_integers(node: OnnxNode) -> tuple[OnnxNode, GivenQuant]:
     }
     quants = {**node.quants, **{name: given for name in node.constants if real[name] is not node.constants[name]}}
     return replace(node, constants=real, quants=quants), given
+
+
+def limits_nothing(node: OnnxNode, given: GivenQuant) -> bool:
+    """Whether a Clip, on real values, has room for all integers: exporters write one behind each QuantizeLinear."""
+    low, high = ((bound - given.zero_point) * given.scale[0] for bound in (-128, 127))
+    tolerance = given.scale[0] / 2
+    return node.real("min", 1, -inf) <= low + tolerance and node.real("max", 2, inf) >= high - tolerance

@@ -29,6 +29,8 @@ def from_quantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
 
 def from_dequantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
     """The integers' own tensor, if they are read with the scale that they were made with."""
+    if node.is_constant(0):
+        node.constant(1, "scale")  # of a constant all is constant, but for a scale that is not
     x, made = node.computed(0), node.given(0)
     if made is None:
         raise node.error("reads a float32 tensor; it needs the integers of a QuantizeLinear")

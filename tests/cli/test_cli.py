@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 from onnx_models import model, node, saved
@@ -17,6 +18,7 @@ from mcuq.resources import resource_dir
 
 DIGITS = resource_dir("examples") / "digits"
 MODEL = str(DIGITS / "digits.onnx")
+QUANTIZED = str(Path(__file__).parents[2] / "examples" / "pytorch_qat" / "digits_qat.onnx")
 CALIBRATION = str(DIGITS / "digits_calibration.npz")
 TEST = str(DIGITS / "digits_test.npz")
 
@@ -350,3 +352,40 @@ def test_boards_of_ones_own_are_files(tmp_path: Path) -> None:
     assert call_json("compile", MODEL, "--board", str(tmp_path / "mine.toml"), "-o", str(out))["board"] == "mine"
     (tmp_path / "mine.toml").unlink()
     assert call_json("run", str(out))["bit_exact"] is True
+
+
+def test_compile_of_a_quantized_model_needs_no_calibration_and_warns_of_nothing(tmp_path: Path) -> None:
+    result = call("compile", QUANTIZED, "--board", "cortex-m4", "-o", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "  ranges  those of the quantized model\n" in result.stdout
+    found = call_json("compile", QUANTIZED, "--board", "cortex-m4", "-o", str(tmp_path))
+    assert (found["ranges"], found["calibration_samples"], found["notes"]) == ("given", 0, [])
+
+
+def test_compile_warns_of_what_a_quantized_model_leaves_open(tmp_path: Path) -> None:
+    # Without the quantization of its logits.
+    proto = onnx.load(QUANTIZED)
+    *kept, _scale, _zero_point, _quantize, last = proto.graph.node
+    kept[-1].output[0] = last.output[0]
+    del proto.graph.node[:]
+    proto.graph.node.extend(kept)
+    onnx.save(proto, tmp_path / "m.onnx")
+    result = call("compile", str(tmp_path / "m.onnx"), "--board", "cortex-m4", "-o", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: the model gives no scale for 'logits': found as for a float model\n"
+        "warning: no --calibration: ranges were guessed from made-up inputs, so the accuracy is UNKNOWN. "
+        "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images.\n"
+    )
+
+
+def test_inspect_says_what_came_quantized(tmp_path: Path) -> None:
+    found = call_json("inspect", QUANTIZED)
+    assert found["quantization"]["rounded"] == []
+    assert found["quantization"]["calibrated"] == []
+    assert len(found["quantization"]["weights"]) == 5
+    assert found["dynamic"] == []
+    assert "  quantized: weights of 5 of 5 layers, scales of 11 of 11 tensors\n" in call("inspect", QUANTIZED).stdout
+    assert "quantized:" not in call("inspect", MODEL).stdout
+    assert call_json("inspect", MODEL)["quantization"]["activations"] == []

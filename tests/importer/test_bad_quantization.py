@@ -55,6 +55,17 @@ def test_a_scale_that_is_computed():
     )
 
 
+def test_a_scale_of_weights_that_is_computed():
+    nodes = [
+        node("ReduceMean", ["x"], "s2", keepdims=0),
+        dequantize("w", "wr", "s2", "z"),
+        node("Conv", ["x", "wr"], "y"),
+    ]
+    assert refused(nodes, 17, w=np.ones((4, 3, 1, 1), np.int8)) == (
+        "DequantizeLinear 'dequantize w': scale must be a constant; export the model with fixed weights and shapes"
+    )
+
+
 def test_a_zero_point_that_is_computed():
     nodes = [
         node("DynamicQuantizeLinear", ["x"], ["a", "b", "c"], "dynamic"),

@@ -308,3 +308,29 @@ def test_what_is_given_and_what_is_not():
     assert "x" in found.activations
     assert found.is_quantized
     assert found.needs_data
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_quantize_clip_dequantize_as_brevitas_writes_it(bits):
+    least, most = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    limits = {"least": np.int8(least), "narrow": np.int8(least + 1), "most": np.int8(most), "all": np.int8(127)}
+    limits["none"] = np.int8(-128)
+    nodes = [
+        quantize("x", "xq"),
+        node("Clip", ["xq", "none", "all"], "xc"),
+        dequantize("xc", "xr"),
+        quantize("w", "wq", "ws", "wz", axis=0),
+        node("Clip", ["wq", "narrow", "most"], "wc"),
+        dequantize("wc", "wr", "ws", "wz", axis=0),
+        node("Conv", ["xr", "wr"], "c"),
+        quantize("c", "cq", "t", "zero"),
+        node("Clip", ["cq", "least", "most"], "cc"),
+        dequantize("cc", "y", "t", "zero"),
+    ]
+    constants = {**PARAMETERS, **limits, "zero": np.int8(0), "w": random(4, 3, 1, 1)}
+    constants |= {"ws": np.float32([1.03, 2.07, 2.93, 1.11]) / 2**bits, "wz": np.zeros(4, np.int8)}
+    graph = check_steps(model(nodes, X, constants=constants))
+    (layer,) = [layer for layer in graph.layers() if len(layer.inputs) == 3]
+    assert np.abs(layer.inputs[1].values).max() <= most
+    assert layer.op.output_bounds(layer.output) == (least, most)
+    assert len(graph.nodes) <= 3  # with the Transposes of input and output

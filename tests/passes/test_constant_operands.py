@@ -9,8 +9,11 @@ from networks import Network, assert_same_meaning
 from mcuq.ir import Graph
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.binary import Binary
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.mul import Mul
+from mcuq.ops.transpose import Transpose
 from mcuq.passes.constant_operands import constant_operands_to_affine
+from mcuq.tensor import Quant
 
 
 def rewritten(op: Binary, constant: tuple[int, ...], first: bool = False) -> tuple[Graph, Graph]:
@@ -84,3 +87,18 @@ def test_scalar_input_stays() -> None:
     net = Network()
     before = net.finish(net.add(Add(), [net.input("x", ()), net.constant(np.float32(2).reshape(()))], "y"))
     assert constant_operands_to_affine(before).text() == before.text()
+
+
+def test_quantized_operands_of_a_quantized_tensor_stay() -> None:
+    for quantized_x, stays in ((True, True), (False, False)):
+        net = Network()
+        x = net.input("x", (1, 4, 3, 3))
+        if quantized_x:
+            x = net.add(Transpose((0, 2, 1, 3)), [net.add(FakeQuantize(0.1, 0), [x])])
+        k = net.constant(
+            np.float32([0.5, 1, -2]).reshape(1, 3, 1, 1) if quantized_x else np.float32([[[[0.5]]]]),
+            "k",
+            Quant((0.5,), 3),
+        )
+        before = net.finish(net.add(Add(), [x, k], "y"))
+        assert (constant_operands_to_affine(before).text() == before.text()) == stays

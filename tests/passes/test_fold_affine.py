@@ -16,6 +16,7 @@ from mcuq.ops.window import Window
 from mcuq.passes import Pass
 from mcuq.passes.constant_operands import constant_operands_to_affine
 from mcuq.passes.fold_affine import fold_affine, lower_affine
+from mcuq.tensor import Array, Quant
 
 POINT, PLAIN, PADDED = Window((1, 1)), Window((3, 3)), Window((3, 3), pads=(1, 1, 1, 1))
 
@@ -258,3 +259,64 @@ def test_product_with_a_vector_along_another_dimension_stays_a_product_alone() -
     assert folded(before, constant_operands_to_affine, fold_affine, lower_affine) == (
         "input x: float32[2,3,5,4]\ny: float32[2,3,5,4] = Mul(x, y.scale_2:float32[1,3,1,1])\noutput y\n"
     )
+
+
+def quantized_conv(net: Network, x: str, output: str = "y") -> str:
+    """A convolution whose weights are the integers -9 to 9 times a scale for each output."""
+    channels = net.shape(x)[3]
+    scale = np.linspace(0.1, 0.2, channels).astype(np.float32)
+    q = net.rng.integers(-9, 10, (channels, 1, 1, channels))
+    weight = (q * scale.reshape(-1, 1, 1, 1)).astype(np.float32)
+    inputs = [
+        x,
+        net.constant(weight, "w", Quant(tuple(scale.astype(float).tolist()))),
+        net.constant(net.normal(channels)),
+    ]
+    return net.add(Conv2d(POINT), inputs, output)
+
+
+def integers(graph: Graph) -> Array:
+    (layer,) = [layer for layer in graph.layers() if isinstance(layer.op, Conv2d)]
+    weight = layer.inputs[1]
+    return np.rint(weight.values / np.array(weight.quantization.scale).reshape(-1, 1, 1, 1))
+
+
+def test_given_integers_of_weights_keep_their_size_behind_them() -> None:
+    net = Network()
+    y = quantized_conv(net, net.input("x", (1, 5, 5, 3)))
+    scale, bias = net.constant(np.float32([2.0, -0.3, 0.0])), net.constant(net.normal(3))
+    before = net.finish(net.add(Affine(3), [y, scale, bias], "affine"))
+    after = fold_affine(before)
+    assert_same_meaning(before, after)
+    assert [type(node.op) for node in after.nodes] == [Conv2d]
+    want = [1, -1, 0] * integers(before).transpose(1, 2, 3, 0)
+    assert np.array_equal(integers(after).transpose(1, 2, 3, 0), want)
+
+
+def test_given_integers_of_weights_stay_before_them_unless_one_factor_is_for_all() -> None:
+    for factors, folds in (([2.0, 0.5, 1.0], False), ([0.5, 0.5, 0.5], True)):
+        net = Network()
+        constants = [net.constant(np.float32(factors)), net.constant(net.normal(3))]
+        a = net.add(Affine(3), [net.input("x", (1, 5, 5, 3)), *constants], "a")
+        before = net.finish(quantized_conv(net, a))
+        after = fold_affine(before)
+        assert_same_meaning(before, after)
+        assert ("Affine" not in after.text()) == folds
+        assert np.array_equal(integers(after), integers(before))
+
+
+def test_a_depthwise_layer_takes_the_clip_behind_it() -> None:
+    net = Network()
+    a = net.batch_norm(net.input("x", (1, 5, 5, 3)), 3)
+    before = net.finish(net.add(RELU, [a], "y"))
+    after = lower_affine(before)
+    assert_same_meaning(before, after)
+    assert [type(node.op).__name__ for node in after.nodes] == ["Reshape", "Conv2d", "Reshape"]
+    assert " minimum=0.0 " in after.text()
+
+
+def test_a_clip_stays_where_somebody_else_reads_before_it() -> None:
+    net = Network()
+    a = net.batch_norm(net.input("x", (1, 5, 5, 3)), 3)
+    after = lower_affine(net.finish(net.add(RELU, [a], "y"), a))
+    assert "Clip" in after.text()

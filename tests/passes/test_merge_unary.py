@@ -5,11 +5,13 @@ from __future__ import annotations
 from networks import RELU, Network, assert_same_meaning
 
 from mcuq.ops.add import Add
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.unary import Chain
 from mcuq.passes.merge_unary import merge_unary
+from mcuq.tensor import Quant
 
 
 def merged(net: Network, *outputs: str) -> str:
@@ -57,4 +59,22 @@ def test_function_alone_or_behind_something_else_stays() -> None:
     net = Network()
     x = net.input("x", (1, 4))
     before = net.finish(net.add(Tanh(), [net.add(Reshape((4,)), [net.add(Sigmoid(), [x])])], "y"))
+    assert merge_unary(before).text() == before.text()
+
+
+def test_a_quantization_between_two_functions_goes_into_the_chain() -> None:
+    net = Network()
+    a = net.add(Sigmoid(), [net.input("x", (1, 64))], "a")
+    net.give(a, Quant((1 / 64,), -128))
+    assert merged(net, net.add(Tanh(), [a], "y")) == (
+        "input x: float32[1,64]\n"
+        "y: float32[1,64] = Chain(x) functions=Sigmoid(),FakeQuantize(scale=0.015625, zero_point=-128),Tanh()\n"
+        "output y\n"
+    )
+
+
+def test_what_fixes_its_scale_joins_no_chain() -> None:
+    net = Network()
+    a = net.add(Sigmoid(), [net.input("x", (1, 4))], "a")
+    before = net.finish(net.add(FakeQuantize(0.25, 0), [a], "y"))
     assert merge_unary(before).text() == before.text()

@@ -11,6 +11,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
+from mcuq.tensor import Quant
 
 
 def joined() -> Network:
@@ -58,4 +59,23 @@ def test_function_of_softmax_has_a_scale_of_its_own_and_stays() -> None:
     net = Network()
     s = net.add(Softmax(), [net.input("x", (2, 3))], "s")
     before = net.finish(net.add(Concat(0), [net.add(Tanh(), [s], "t"), net.input("z", (2, 3))], "y"))
+    assert separate_fixed_scales(before).text() == before.text()
+
+
+def test_an_input_of_a_given_quantization_is_rescaled_where_the_others_have_none() -> None:
+    net = Network()
+    x = net.input("x", (2, 3))
+    net.give(x, Quant((0.5,), 0))
+    after = separate_fixed_scales(net.finish(net.add(Concat(1), [x, net.input("z", (2, 3))], "y")))
+    assert "rescale: float32[2,3] = Rescale(x)\n" in after.text()
+    assert "Concat(rescale, z)" in after.text()
+
+
+def test_a_concatenation_of_a_given_quantization_stays() -> None:
+    net = Network()
+    x = net.input("x", (2, 3))
+    y = net.add(Concat(1), [x, x], "y")
+    for name in (x, y):
+        net.give(name, Quant((0.5,), 0))
+    before = net.finish(y)
     assert separate_fixed_scales(before).text() == before.text()
