@@ -19,14 +19,16 @@ from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.quantize import (
     DEFAULT_METHOD,
+    DEFAULT_RECOVERY,
+    INT8_SCHEME,
     UNPRUNED,
     CalibrationMethod,
     Pruned,
-    calibrate,
-    correct_biases,
+    Recovery,
+    Scheme,
     input_specs,
     prune_graph,
-    quantize_graph,
+    quantize_model,
     synthetic_dataset,
 )
 from mcuq.tensor import Array
@@ -71,6 +73,8 @@ def compile_model(
     progress: Callable[[str, int], Callable[[], None]] = lambda task, total: lambda: None,
     prune: bool = True,
     optimize: Goal = "balanced",
+    scheme: Scheme = INT8_SCHEME,
+    recovery: Recovery = DEFAULT_RECOVERY,
 ) -> CompiledModel:
     """Quantize an ONNX model to int8 and emit C for a board.
 
@@ -79,7 +83,8 @@ def compile_model(
     file's). `method` finds ranges, `shapes` gives sizes to symbolic dimensions. `progress(task, total)` returns
     what is called after each of `total` samples. `prune` takes out channels that no output depends on; outputs
     are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
-    instructions. Raises McuqError for whatever the user can mend.
+    instructions. `scheme` gives grids to weights, `recovery` is what is done for accuracy. Raises McuqError for
+    whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
@@ -88,8 +93,7 @@ def compile_model(
     graph = simplify(graph)
     dataset = synthetic_dataset(graph) if calibration is None else dataset_for(graph, calibration)
     tick = progress("calibrating", len(dataset))
-    integer = quantize_graph(graph, calibrate(graph, dataset, method, tick))
-    integer = correct_biases(graph, integer, dataset)
+    integer = quantize_model(graph, dataset, method, scheme, recovery, tick).graph
     samples = 0 if calibration is None else len(dataset)
     integer, pruned = prune_graph(integer) if prune else (integer, UNPRUNED)
     onnx_bytes = onnx_model.SerializeToString(deterministic=True)

@@ -31,7 +31,7 @@ from mcuq.tensor import Array, Tensor
 Rounding = Literal["nearest", "gptq", "adaround"]
 
 # A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
-CORRECTIONS = 3
+CORRECTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,7 @@ def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, sch
     q = rounder(group_rows(layer, real), scale.reshape(groups, -1), moments.covariance, grid)
     _, weight, bias = integer_constants(source, q.reshape(real.shape), scale)
     names = [t.name for t in layer.inputs[1:]]
-    return replace(
-        layer, inputs=(layer.inputs[0], replace(weight, name=names[0]), replace(bias, name=names[1]))
-    )
+    return replace(layer, inputs=(layer.inputs[0], replace(weight, name=names[0]), replace(bias, name=names[1])))
 
 
 def _importance(layer: Layer, moments: SecondMoments, outputs: int) -> Array | None:
