@@ -111,7 +111,8 @@ def compile_model(
 
     `name` begins every C symbol (default: the file's). `prune` takes out channels that no output depends on; outputs
     are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
-    instructions. Raises McuqError for whatever the user can mend.
+    instructions. `scheme` gives grids to weights, `recovery` is what is done for accuracy. Raises McuqError for
+    whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)

@@ -33,7 +33,7 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
     `covariance` (groups, taps, taps) is that of the inputs.
     """
     levels = np.array(grid.levels, np.float64)
-    u = np.clip(weight / scale[:, :, None], levels[0], levels[-1])
+    u = weight / scale[:, :, None]
     lower = np.clip(np.searchsorted(levels, u, side="right") - 1, 0, max(len(levels) - 2, 0))
     down, up = levels[lower], levels[np.minimum(lower + 1, len(levels) - 1)]
     span = np.where(up > down, up - down, 1.0)

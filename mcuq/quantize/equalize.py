@@ -102,7 +102,8 @@ def _pairs(graph: Graph) -> Iterator[_Pair]:
         if node.op.minimum not in (-inf, 0.0) or node.op.maximum != inf:
             continue
         channels = graph.tensors[node.output].shape[-1]
-        between, window = [node.output], []
+        between: list[str] = [node.output]
+        window: list[int] = []
         while True:
             name = between[-1]
             if name in graph.outputs or len(readers.get(name, [])) != 1:
@@ -130,7 +131,7 @@ def _passes_factors(node: Node, y: Tensor, channels: int) -> bool:
 
 def _measure(graph: Graph, names: list[str], samples: Iterable[Mapping[str, Array]]) -> dict[str, _Seen]:
     model = FloatModel(write_onnx(graph, names))
-    channels = {}
+    channels: dict[str, int] = {}
     for pair in _pairs(graph):
         channels |= dict.fromkeys(pair.between, graph.tensors[pair.first.output].shape[-1])
     largest: dict[str, list[Array]] = {name: [] for name in names}
@@ -142,13 +143,9 @@ def _measure(graph: Graph, names: list[str], samples: Iterable[Mapping[str, Arra
             largest[name].append(np.abs(rows).max(axis=0))
             square[name] += np.mean(rows**2, axis=0)
             lowest[name] = min(lowest[name], float(rows.min()))
+    positions = {name: graph.tensors[name].elements // count for name, count in channels.items()}
     return {
-        name: _Seen(
-            np.stack(values),
-            square[name] / len(values),
-            lowest[name] < 0,
-            graph.tensors[name].elements // channels[name],
-        )
+        name: _Seen(np.stack(values), square[name] / len(values), lowest[name] < 0, positions[name])
         for name, values in largest.items()
     }
 

@@ -16,7 +16,7 @@ from mcuq.quantize.grid import Grid
 from mcuq.tensor import Array
 
 # Added to the diagonal of H, as a share of its mean: the paper's 1 %.
-DAMPING = 0.01
+DAMPING = 0.1
 # Taps beyond are in a block of their own, whose errors others do not make up for: work grows as its third power.
 MOST_TAPS = 1024
 

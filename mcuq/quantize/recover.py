@@ -32,7 +32,7 @@ from mcuq.tensor import Array, Tensor
 Rounding = Literal["nearest", "gptq", "adaround"]
 
 # A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
-CORRECTIONS = 3
+CORRECTIONS = 5
 
 
 @dataclass(frozen=True)

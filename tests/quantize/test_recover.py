@@ -16,11 +16,19 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.weighted import BIAS_MAX
 from mcuq.ops.window import Window
-from mcuq.quantize import bias_correction, calibrate, correct_biases, quantize_graph
+from mcuq.quantize import NO_RECOVERY, LayerScheme, Scheme, calibrate, quantize_graph
+from mcuq.quantize.grid import GRIDS
+from mcuq.quantize.recover import Recovery, Rounding, recover
 from mcuq.simulate import quantize_inputs, run_layers
 from mcuq.tensor import Array, Quant
 
 Samples = list[dict[str, Array]]
+
+BIASES_ALONE = replace(NO_RECOVERY, bias_correction=True)
+
+
+def correct_biases(float_graph: Graph, graph: Graph, samples: Samples) -> Graph:
+    return recover(float_graph, graph, samples, BIASES_ALONE)
 
 
 def conv_net(seed: int = 0) -> Graph:
@@ -137,11 +145,42 @@ def test_a_graph_without_biases_is_returned_as_it_is() -> None:
     assert correct_biases(float_graph, graph, samples_of(float_graph, 3)) is graph
 
 
-def test_samples_beyond_the_most_are_chosen_evenly(
-    net: tuple[Graph, Graph, Samples], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    float_graph, graph, samples = net
-    monkeypatch.setattr(bias_correction, "MOST_SAMPLES", 4)
-    few = [samples[i] for i in (0, 13, 26, 39)]
-    got = correct_biases(float_graph, graph, samples).tensors["dense.b"].values
-    assert np.array_equal(got, correct_biases(float_graph, graph, few).tensors["dense.b"].values)
+def output_error(float_graph: Graph, graph: Graph, samples: Samples) -> float:
+    """Squared error of the network's output, after subtracting its mean."""
+    (name,) = graph.outputs
+    model = FloatModel(write_onnx(float_graph))
+    stacked = {key: np.stack([sample[key] for sample in samples]) for key in graph.inputs}
+    got = graph.tensors[name].quantization.dequantize(run_layers(graph, quantize_inputs(graph, stacked))[name])
+    want = np.stack([model.run(sample)[name] for sample in samples])
+    return float(((got - want) ** 2).sum())
+
+
+@pytest.mark.parametrize("grid", ["int4", "int2", "ternary"])
+@pytest.mark.parametrize("rounding", ["gptq", "adaround"])
+def test_rounding_by_inputs_brings_coarse_weights_nearer_to_float(grid: str, rounding: Rounding) -> None:
+    graph, scheme = conv_net(), Scheme(LayerScheme(grid))
+    samples, unseen = samples_of(graph, 40), samples_of(graph, 40, seed=9)
+    nearest = quantize_graph(graph, calibrate(graph, samples), scheme)
+    biased = recover(graph, nearest, samples, BIASES_ALONE, scheme)
+    rounded = recover(graph, nearest, samples, Recovery(rounding), scheme)
+    for name in LAYERS:
+        assert set(np.unique(rounded.tensors[f"{name}.w"].values)) <= set(GRIDS[grid].levels), name
+    assert output_error(graph, rounded, unseen) < 0.9 * output_error(graph, biased, unseen)
+
+
+def test_each_layer_can_have_a_grid_of_its_own() -> None:
+    graph = conv_net()
+    samples = samples_of(graph, 12)
+    scheme = Scheme(layers={"depthwise": LayerScheme("int4"), "dense": LayerScheme("ternary")})
+    integer = recover(graph, quantize_graph(graph, calibrate(graph, samples), scheme), samples, Recovery(), scheme)
+    reach = [int(np.abs(integer.tensors[f"{name}.w"].values.astype(int)).max()) for name in LAYERS]
+    assert reach == [127, 7, 127, 1]
+    assert lower(integer).steps
+
+
+@pytest.mark.parametrize("rounding", ["gptq", "adaround"])
+def test_the_same_samples_give_the_same_weights(net: tuple[Graph, Graph, Samples], rounding: Rounding) -> None:
+    first, second = (recover(*net, Recovery(rounding)) for _ in range(2))
+    for name in LAYERS:
+        assert np.array_equal(first.tensors[f"{name}.w"].values, second.tensors[f"{name}.w"].values)
+        assert np.array_equal(first.tensors[f"{name}.b"].values, second.tensors[f"{name}.b"].values)

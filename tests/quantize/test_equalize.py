@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from mcuq.builder import GraphBuilder
+from mcuq.float_model import FloatModel
+from mcuq.ir import Graph
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.add import Add
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.window import Window
+from mcuq.quantize import NO_RECOVERY, Recovery, quantize_on_samples
+from mcuq.quantize.equalize import LARGEST_FACTOR, equalize
+from mcuq.simulate import quantize_inputs, simulate
+from mcuq.tensor import Array
+
+Samples = list[dict[str, Array]]
+UNEVEN = 2.0 ** -np.arange(8)
+
+
+def constants(builder: GraphBuilder, name: str, weight: Array) -> list[str]:
+    rng = np.random.default_rng(len(name))
+    bias = rng.normal(size=len(weight)) * 0.1 * np.abs(weight).reshape(len(weight), -1).max(axis=1)
+    return [builder.constant(a.astype(np.float32), f"{name}.{k}") for k, a in (("w", weight), ("b", bias))]
+
+
+def uneven_net(maximum: float = np.inf) -> Graph:
+    """Two convolutions, the second depthwise, and a dense layer; channels of the first differ by up to 128."""
+    rng = np.random.default_rng(4)
+    builder = GraphBuilder("net")
+    x = builder.input("x", (1, 8, 8, 3))
+    first = rng.normal(size=(8, 3, 3, 3)) * UNEVEN.reshape(-1, 1, 1, 1)
+    depthwise = rng.normal(size=(8, 3, 3, 1)) / UNEVEN.reshape(-1, 1, 1, 1)
+    same = Window((3, 3), pads=(1, 1, 1, 1))
+    bounds = {"minimum": 0.0, "maximum": maximum}
+    x = builder.add(Conv2d(same, **bounds), [x, *constants(builder, "first", first)], "first")
+    x = builder.add(Conv2d(same, 8, **bounds), [x, *constants(builder, "depthwise", depthwise)], "depthwise")
+    x = builder.add(MaxPool(Window((2, 2), strides=(2, 2))), [x], "max")
+    x = builder.add(AveragePool(Window((2, 2), strides=(2, 2))), [x], "mean")
+    x = builder.add(Reshape((1, 32)), [x], "flat")
+    x = builder.add(FullyConnected(), [x, *constants(builder, "dense", rng.normal(size=(5, 32)))], "dense")
+    builder.outputs.append(x)
+    return builder.graph()
+
+
+def samples_of(count: int, seed: int = 1) -> Samples:
+    rng = np.random.default_rng(seed)
+    return [{"x": rng.uniform(-1, 2, (1, 8, 8, 3)).astype(np.float32)} for _ in range(count)]
+
+
+def outputs(graph: Graph, samples: Samples) -> Array:
+    model = FloatModel(write_onnx(graph))
+    return np.stack([model.run(sample)[graph.outputs[0]] for sample in samples])
+
+
+def test_the_equalized_network_computes_the_same() -> None:
+    graph, samples = uneven_net(), samples_of(12)
+    equal = equalize(graph, samples)
+    want = outputs(graph, samples)
+    np.testing.assert_allclose(outputs(equal, samples), want, atol=1e-4 * np.abs(want).max())
+    assert not np.allclose(equal.tensors["first.w"].values, graph.tensors["first.w"].values)
+
+
+def test_channels_before_a_depthwise_layer_get_more_of_the_range() -> None:
+    graph, samples = uneven_net(), samples_of(12)
+    spreads = []
+    for g in (graph, equalize(graph, samples)):
+        model = FloatModel(write_onnx(g, ["first"]))
+        reach = np.max([model.run(s, ["first"])["first"].max(axis=(0, 1, 2)) for s in samples], axis=0)
+        spreads.append(reach.max() / reach.min())
+    assert spreads[0] > 30
+    assert spreads[1] < 3
+
+
+def test_uneven_channels_cost_less_after_equalization() -> None:
+    graph, samples, unseen = uneven_net(), samples_of(24), samples_of(24, seed=8)
+    want = outputs(graph, unseen)
+    errors = []
+    for recovery in (NO_RECOVERY, Recovery("nearest", False, True, False)):
+        integer = quantize_on_samples(graph, samples, recovery=recovery).graph
+        stacked = quantize_inputs(integer, {"x": np.stack([s["x"] for s in unseen])})
+        got = integer.tensors["dense"].quantization.dequantize(simulate(integer, stacked)["dense"])
+        errors.append(float(((got - want) ** 2).sum()))
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_factors_do_not_pass_a_bound_above() -> None:
+    graph = uneven_net(maximum=6.0)
+    assert equalize(graph, samples_of(8)) is graph
+
+
+def test_a_tensor_with_two_readers_stays_as_it_is() -> None:
+    rng = np.random.default_rng(0)
+    builder = GraphBuilder("net")
+    x = builder.add(FullyConnected(), [builder.input("x", (1, 4)), *constants(builder, "a", rng.normal(size=(4, 4)))])
+    y = builder.add(FullyConnected(), [x, *constants(builder, "b", rng.normal(size=(4, 4)))])
+    builder.outputs.append(builder.add(Add(), [x, y], "y"))
+    graph = builder.graph()
+    assert equalize(graph, [{"x": np.ones((1, 4), np.float32)}] * 8) is graph
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_too_few_samples_to_hold_some_out_change_nothing(count: int) -> None:
+    graph = uneven_net()
+    assert equalize(graph, samples_of(count)) is graph
+
+
+def test_a_channel_that_is_all_but_unused_is_not_blown_up() -> None:
+    graph = uneven_net()
+    weight, bias = (graph.tensors[f"first.{k}"].values.copy() for k in "wb")
+    weight[3], bias[3] = weight[3] * 1e-9, 0
+    builder = GraphBuilder(graph)
+    builder.tensors |= {
+        name: graph.tensors[name].__class__(name, data.shape, data=data)
+        for name, data in (("first.w", weight), ("first.b", bias))
+    }
+    equal = equalize(builder.graph(), samples_of(8)).tensors["first.w"].values
+    assert np.array_equal(equal[3], weight[3])
+    ratio = np.abs(equal).reshape(8, -1).max(axis=1) / np.abs(weight).reshape(8, -1).max(axis=1)
+    assert ratio.max() <= LARGEST_FACTOR * 1.001
+
+
+def test_the_given_graph_stays_as_it_was() -> None:
+    graph = uneven_net()
+    before = {name: t.values.copy() for name, t in graph.tensors.items() if t.is_constant}
+    equalize(graph, samples_of(8))
+    assert all(np.array_equal(graph.tensors[name].values, value) for name, value in before.items())
