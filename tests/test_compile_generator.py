@@ -44,7 +44,7 @@ def test_samples_that_are_made_one_by_one_give_the_same_model(
 ) -> None:
     model = mcuq.compile(DIGITS / "digits.onnx", "host", source())
     assert model.files == expected.files
-    assert model.calibration_samples == 100
+    assert model.origin.samples == 100
 
 
 def test_the_number_of_steps_is_told_where_it_is_known() -> None:
@@ -66,4 +66,4 @@ def test_more_samples_than_bias_correction_looks_at_give_the_same_model_from_any
     np.savez(tmp_path / "x.npz", x=x)
     models = [mcuq.compile(DIGITS / "digits.onnx", "host", data) for data in (x, iter(x), tmp_path / "x.npz")]
     assert models[0].files == models[1].files == models[2].files
-    assert {model.calibration_samples for model in models} == {400}
+    assert {model.origin.samples for model in models} == {400}

@@ -69,7 +69,7 @@ def compare(path: Path, folder: Path) -> None:
     steps = np.abs(
         simulated.integers["logits"].reshape(theirs.shape).astype(int) - output.quantization.quantize(theirs)
     )
-    print(f"{path.name}: ranges {model.ranges}")
+    print(f"{path.name}: ranges {model.origin.ranges}")
     print(
         f"  accuracy  ONNX Runtime {(theirs.argmax(1) == test['y']).mean():.2%}, mcuq {simulated.report.accuracy:.2%}"
     )

@@ -13,6 +13,7 @@ from mcuq.ops.float_weights import float_constants
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.pad import Pad
+from mcuq.ops.weighted import accumulator_bound
 from mcuq.quantization import ActivationOptions, quant_for_range, with_dtype
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
@@ -46,7 +47,10 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        nodes.append(with_constants(node, _constants(layer, scheme), tensors))
+        inputs = _constants(layer, scheme)
+        if len(inputs) == 3 and inputs[2].dtype == "int32":
+            accumulator_bound(replace(layer, inputs=inputs))  # raises where no sum of the layer can hold it
+        nodes.append(with_constants(node, inputs, tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
 

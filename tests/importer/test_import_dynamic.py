@@ -76,8 +76,8 @@ def test_symmetric_weights_are_kept_and_layers_named(tmp_path: Path) -> None:
 def test_compile_says_that_ranges_are_those_of_the_data(tmp_path: Path) -> None:
     dynamic(tmp_path, QuantType.QInt8)
     compiled = compile_model(tmp_path / "dynamic.onnx", "host", random(20, 3, 6, 5))
-    assert compiled.ranges == "calibrated"
-    assert compiled.notes == (
+    assert compiled.origin.ranges == "calibrated"
+    assert compiled.origin.notes == (
         "'conv_quant', 'matmul_quant', 'gemm_MatMul_quant' ask for activation ranges found at run time: their weights "
         "are kept, their ranges are those of the calibration data",
     )

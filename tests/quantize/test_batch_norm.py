@@ -120,11 +120,11 @@ def test_a_network_with_normalizations_needs_no_data_to_be_of_use(tmp_path: Path
     path = saved(trained_network(gain), tmp_path)
     x = (gain * np.random.default_rng(5).uniform(size=(20, 3, 8, 8))).astype(np.float32)
     compiled = compile_model(path, "host")
-    assert compiled.calibration_samples == 0
-    assert compiled.batch_normalizations == DEPTH
+    assert compiled.origin.samples == 0
+    assert compiled.origin.batch_normalizations == DEPTH
     assert mcuq.simulate(compiled, x).report.sqnr_db > sqnr_db
     with_data = compile_model(path, "host", x)
-    assert with_data.batch_normalizations == 0
+    assert with_data.origin.batch_normalizations == 0
     assert mcuq.simulate(with_data, x).report.sqnr_db > 35
 
 
@@ -134,5 +134,5 @@ def test_a_network_that_its_twin_is_simplified_otherwise_than_falls_back_to_made
     nodes = [node("BatchNormalization", ["x", *each], "n"), node("Relu", ["n"], "y")]
     path = saved(model(nodes, {"x": [1, 2, 4, 4]}, constants=each), tmp_path)
     compiled = compile_model(path, "host")
-    assert compiled.batch_normalizations == 0
+    assert compiled.origin.batch_normalizations == 0
     assert compiled.graph.tensors["x"].scale == pytest.approx(0.025, rel=0.3)

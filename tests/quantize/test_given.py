@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from mcuq.artifact import load, save
 from mcuq.compile import compile_model, with_goal
 from mcuq.importer import import_model
 from mcuq.passes import optimize
-from mcuq.quantize import calibrate, correct_biases, given_quantization, quantize_graph
+from mcuq.quantize import NO_RECOVERY, calibrate, given_quantization, quantize_graph
+from mcuq.quantize.recover import recover
 from mcuq.tensor import Quant
 from mcuq.validate import check_bits
 
+BIASES = replace(NO_RECOVERY, bias_correction=True)
 X = {"x": (1, 3, 6, 5)}
 
 
@@ -55,9 +58,9 @@ def network(zero_point: int = 0, last_is_quantized: bool = True) -> onnx.ModelPr
 
 def test_a_quantized_model_needs_no_data_and_says_nothing(tmp_path: Path) -> None:
     compiled = compile_model(saved(network(), tmp_path), "cortex-m4")
-    assert compiled.ranges == "given"
-    assert compiled.calibration_samples == 0
-    assert compiled.notes == ()
+    assert compiled.origin.ranges == "given"
+    assert compiled.origin.samples == 0
+    assert compiled.origin.notes == ()
     assert check_bits(compiled, iter([{"x": np.zeros((2, 1, 3, 6, 5), np.int8)}]), "host").bit_exact
 
 
@@ -65,25 +68,25 @@ def test_data_change_nothing_in_a_quantized_model(tmp_path: Path) -> None:
     path = saved(network(), tmp_path)
     with_data = compile_model(path, "cortex-m4", random(20, 3, 6, 5))
     assert with_data.files == compile_model(path, "cortex-m4").files
-    assert with_data.ranges == "given"
-    assert with_data.calibration_samples == 0
+    assert with_data.origin.ranges == "given"
+    assert with_data.origin.samples == 0
 
 
 def test_ranges_that_are_missing_are_found_and_named(tmp_path: Path) -> None:
     path = saved(network(last_is_quantized=False), tmp_path)
     compiled = compile_model(path, "cortex-m4", random(20, 3, 6, 5))
-    assert compiled.ranges == "calibrated"
-    assert compiled.calibration_samples == 20
-    assert compiled.notes == ("the model gives no scale for 'second': found as for a float model",)
+    assert compiled.origin.ranges == "calibrated"
+    assert compiled.origin.samples == 20
+    assert compiled.origin.notes == ("the model gives no scale for 'second': found as for a float model",)
     assert compiled.graph.tensors["x"].quant == Quant((float(np.float32(0.0213)),), 5)
     guessed = compile_model(path, "cortex-m4")
-    assert guessed.ranges == "guessed"
-    assert guessed.calibration_samples == 0
+    assert guessed.origin.ranges == "guessed"
+    assert guessed.origin.samples == 0
 
 
 def test_weights_that_are_no_int8_about_zero_are_rounded_anew_and_named(tmp_path: Path) -> None:
     compiled = compile_model(saved(network(zero_point=100), tmp_path), "cortex-m4")
-    assert compiled.notes == (
+    assert compiled.origin.notes == (
         "weights of 'second' have a zero point that leaves them no int8 about zero: they are rounded anew, to int8 "
         "without zero point; quantize weights symmetrically to keep them",
     )
@@ -93,15 +96,15 @@ def test_ranges_and_notes_are_saved_and_loaded(tmp_path: Path) -> None:
     compiled = compile_model(saved(network(zero_point=100), tmp_path), "cortex-m4")
     save(compiled, tmp_path / "build")
     again = load(tmp_path / "build")
-    assert (again.ranges, again.notes) == ("given", compiled.notes)
-    assert with_goal(again, "size").notes == compiled.notes
+    assert (again.origin.ranges, again.origin.notes) == ("given", compiled.origin.notes)
+    assert with_goal(again, "size").origin.notes == compiled.origin.notes
 
 
 def test_biases_of_given_weights_are_left_alone(tmp_path: Path) -> None:
     graph = optimize(import_model(saved(network(last_is_quantized=False), tmp_path))[0])
     samples = [{"x": random(1, 3, 6, 5, seed=seed)} for seed in range(10)]
     integer = quantize_graph(graph, calibrate(graph, samples))
-    corrected = correct_biases(graph, integer, samples)
+    corrected = recover(graph, integer, samples, BIASES)
     assert corrected is integer
 
 
@@ -116,7 +119,7 @@ def test_biases_of_other_layers_are_corrected_next_to_them(tmp_path: Path) -> No
     # Half of the images bright, half dark: their means are far from what 8 bits of weights give.
     samples = [{"x": random(1, 3, 6, 5, seed=seed) + seed % 2} for seed in range(10)]
     integer = quantize_graph(graph, calibrate(graph, samples))
-    corrected = correct_biases(graph, integer, samples)
+    corrected = recover(graph, integer, samples, BIASES)
     changed = [n for n, t in integer.tensors.items() if t.is_constant and t.data is not corrected.tensors[n].data]
     (second,) = [layer for layer in integer.layers() if layer.name == "second"]
     assert changed in ([second.inputs[2].name], [])

@@ -31,6 +31,6 @@ def test_the_wake_word_network_needs_no_data_to_be_of_use() -> None:
     data = case("sww")
     model = mcuq.compile(data.onnx, "cortex-m4")
     found = mcuq.simulate(model, data.x, data.y).report
-    assert model.batch_normalizations == 4
+    assert model.origin.batch_normalizations == 4
     assert found.accuracy == found.float_accuracy
     assert found.sqnr_db > 25

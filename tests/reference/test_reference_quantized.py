@@ -147,9 +147,9 @@ def test_asymmetric_weights_are_rounded_anew_and_said_so(name: str, form: str, t
     assert given_quantization(found.graph).requantized
     assert _same_class(found.got[found.result], found.original) >= 0.97
     compiled = compile_model(path, "host")
-    assert compiled.ranges == "given"
-    assert len(compiled.notes) == 1
-    assert "they are rounded anew, to int8 without zero point" in compiled.notes[0]
+    assert compiled.origin.ranges == "given"
+    assert len(compiled.origin.notes) == 1
+    assert "they are rounded anew, to int8 without zero point" in compiled.origin.notes[0]
 
 
 @pytest.mark.parametrize("weight", ["int8", "uint8"])
@@ -158,8 +158,8 @@ def test_networks_with_ranges_found_at_run_time(name: str, weight: str, tmp_path
     path = write_dynamic(name, weight, tmp_path)
     data = case(name)
     compiled = compile_model(path, "host", data.x_calibration)
-    assert compiled.ranges == "calibrated"
-    assert "ask for activation ranges found at run time" in compiled.notes[-1]
+    assert compiled.origin.ranges == "calibrated"
+    assert "ask for activation ranges found at run time" in compiled.origin.notes[-1]
     (x_name,), (output,) = compiled.graph.inputs, compiled.graph.outputs
     x = data.x[:200].reshape(-1, *compiled.graph.tensors[x_name].shape)
     theirs = run_as_written(onnx.load_model_from_string(compiled.onnx_model), x, [output])[output]
@@ -170,8 +170,8 @@ def test_networks_with_ranges_found_at_run_time(name: str, weight: str, tmp_path
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_c_of_published_int8_networks_gives_the_simulators_bits(name: str) -> None:
     model = compile_model(reference_folder() / "models" / f"{name}_int8_qdq.onnx", "cortex-m4")
-    assert model.ranges == "given"
-    assert model.notes == ()
+    assert model.origin.ranges == "given"
+    assert model.origin.notes == ()
     (x_name,) = model.graph.inputs
     x = case(name).x[:10].reshape(-1, *model.graph.tensors[x_name].shape)[:10]
     for on in ("host", "emulator"):
