@@ -40,9 +40,11 @@ class Grid:
         """
         low, high = self.levels[0], self.levels[-1]
         if len(self.levels) == high - low + 1:
-            return np.asarray(np.clip(np.rint(u), low, high))
+            clipped: Array = np.clip(np.rint(u), low, high)
+            return clipped
         levels = np.array(self.levels, np.float64)
-        return np.asarray(levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left")])
+        found: Array = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left")]
+        return found
 
     def scales(self, real: Array, importance: Array | None = None) -> Array:
         """A positive scale (channels,) for weights (channels, taps); 0 for a channel of zeros.
