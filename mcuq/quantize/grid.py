@@ -40,11 +40,10 @@ class Grid:
         """
         low, high = self.levels[0], self.levels[-1]
         if len(self.levels) == high - low + 1:
-            clipped: Array = np.clip(np.rint(u), low, high)
-            return clipped
+            return np.asarray(np.clip(np.rint(u), low, high), np.float64)
         levels = np.array(self.levels, np.float64)
-        found: Array = levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left")]
-        return found
+        index = np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left")
+        return np.asarray(levels[index], np.float64)
 
     def scales(self, real: Array, importance: Array | None = None) -> Array:
         """A positive scale (channels,) for weights (channels, taps); 0 for a channel of zeros.

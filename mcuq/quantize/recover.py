@@ -31,7 +31,7 @@ from mcuq.tensor import Array, Tensor
 Rounding = Literal["nearest", "gptq", "adaround"]
 
 # A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
-CORRECTIONS = 5
+CORRECTIONS = 2
 
 
 @dataclass(frozen=True)
