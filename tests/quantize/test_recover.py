@@ -162,8 +162,9 @@ def smooth_samples(count: int, seed: int = 1) -> Samples:
     return [{"x": (x + rng.normal(size=x.shape) * 0.05).astype(np.float32)} for x in coarse]
 
 
-@pytest.mark.parametrize("grid", ["int4", "int2", "ternary"])
-@pytest.mark.parametrize("rounding", ["gptq", "adaround"])
+@pytest.mark.parametrize(
+    ("grid", "rounding"), [("int4", "gptq"), ("int2", "gptq"), ("ternary", "gptq"), ("int2", "adaround")]
+)
 def test_rounding_by_inputs_brings_coarse_weights_nearer_to_float(grid: str, rounding: Rounding) -> None:
     graph, scheme = conv_net(), Scheme(GRIDS[grid])
     samples, unseen = smooth_samples(120), smooth_samples(60, seed=9)
