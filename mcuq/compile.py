@@ -33,6 +33,7 @@ from mcuq.quantize import (
     Recovery,
     Scheme,
     calibrate,
+    check_accumulators,
     float_tensors,
     given_quantization,
     input_specs,
@@ -160,6 +161,7 @@ def quantize_model(
         quantized = quantize_on_samples(graph, data, method, scheme, recovery, tick)
         graph, integer = quantized.float_graph, quantized.graph
         origin = Origin("calibrated", quantized.samples, notes=notes)
+    check_accumulators(integer)
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 

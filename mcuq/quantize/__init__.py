@@ -1,6 +1,6 @@
 """Float Graph + calibration data -> int8 Graph."""
 
-from mcuq.quantize.apply import quantize_graph
+from mcuq.quantize.apply import check_accumulators, quantize_graph
 from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
 from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.dtypes import float_tensors, insert_conversions
@@ -35,6 +35,7 @@ __all__ = [
     "Recovery",
     "Scheme",
     "calibrate",
+    "check_accumulators",
     "collect",
     "float_tensors",
     "given_quantization",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcuq.quantize.gptq import damped
 from mcuq.quantize.grid import Grid
 from mcuq.tensor import Array
 
@@ -38,7 +39,8 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
     down, up = levels[lower], levels[np.minimum(lower + 1, len(levels) - 1)]
     span = np.where(up > down, up - down, 1.0)
     part = np.clip((u - down) / span, 0.001, 0.999)
-    h_matrix = _exact(covariance / np.maximum(np.einsum("gkk->gk", covariance).mean(axis=1), 1e-30)[:, None, None])
+    h_matrix = damped(covariance, np.einsum("gkk->gk", covariance))
+    h_matrix = _exact(h_matrix / np.einsum("gkk->gk", h_matrix).mean(axis=1)[:, None, None])
     v = np.log((part - LOW) / (HIGH - part))
     average, square = np.zeros_like(v), np.zeros_like(v)
     error_unit = np.maximum((span**2 / 12).mean(), 1e-30)

@@ -47,11 +47,15 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
-        inputs = _constants(layer, scheme)
-        if len(inputs) == 3 and inputs[2].dtype == "int32":
-            accumulator_bound(replace(layer, inputs=inputs))  # raises where no sum of the layer can hold it
-        nodes.append(with_constants(node, inputs, tensors))
+        nodes.append(with_constants(node, _constants(layer, scheme), tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def check_accumulators(graph: Graph) -> None:
+    """Raise QuantizationError for a layer of a quantized graph whose sums the integers of kernels do not hold."""
+    for layer in graph.layers():
+        if len(layer.inputs) == 3 and layer.inputs[2].dtype == "int32":
+            accumulator_bound(layer)
 
 
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:

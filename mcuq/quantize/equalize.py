@@ -29,7 +29,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.quantize.apply import with_constants
 from mcuq.tensor import Array, Tensor
 
-EXPONENTS = tuple(i / 8 for i in range(9))
+EXPONENTS = tuple(i / 16 for i in range(17))
 # A factor beyond this would give a channel that is all but unused a part in every scale.
 LARGEST_FACTOR = 64.0
 INT8_LEVEL = 127

@@ -40,16 +40,17 @@ class Grid:
         """
         low, high = self.levels[0], self.levels[-1]
         if len(self.levels) == high - low + 1:
-            return np.asarray(np.clip(np.rint(u), low, high))
+            return np.asarray(np.clip(np.rint(u), low, high), np.float64)
         levels = np.array(self.levels, np.float64)
-        return np.asarray(levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left")])
+        found: Array = np.take(levels, np.searchsorted((levels[1:] + levels[:-1]) / 2, u, side="left"))
+        return found
 
     def scales(self, real: Array, importance: Array | None = None) -> Array:
         """A positive scale (channels,) for weights (channels, taps); 0 for a channel of zeros.
 
         `importance` (channels or 1, taps) weighs squared errors in a search by "mse".
         """
-        largest = np.abs(real).max(axis=1) / self.reach
+        largest: Array = np.abs(real).max(axis=1) / self.reach
         if self.fit == "max":
             return largest
         weight = np.ones((1, real.shape[1])) if importance is None else importance

@@ -21,11 +21,28 @@ CLASSIFIERS = ("kws", "kws_refw", "ic", "vww", "sww", "mnist_cnn", "mnist_mlp")
 MODELS = (*CLASSIFIERS, "ad")
 EMULATED_SAMPLES = 50
 
-# Top-1 may fall by half a point (sww: one of 30 samples); figures of the issue that asked for them.
-MOST_LOST = {"sww": 1 / 30}
-LEAST_AGREEMENT = {"kws": 0.98, "kws_refw": 0.98, "vww": 0.98, "ic": 0.97}
-LEAST_SQNR_DB = {"kws": 31.0, "ic": 28.0, "vww": 18.0}
-LEAST_AUC = 0.90
+# Figures of the issue that asked for them.
+LEAST_ACCURACY = {
+    "kws": 0.911,
+    "kws_refw": 0.896,
+    "ic": 0.875,
+    "vww": 0.85,
+    "sww": 28 / 30,
+    "mnist_cnn": 0.9845,
+    "mnist_mlp": 0.98,
+}
+LEAST_AGREEMENT = {"kws": 0.991, "kws_refw": 0.99, "ic": 0.985, "vww": 0.993}
+LEAST_SQNR_DB = {
+    "kws": 32.8,
+    "kws_refw": 31.0,
+    "ic": 30.0,
+    "vww": 20.0,
+    "sww": 39.5,
+    "mnist_cnn": 41.5,
+    "mnist_mlp": 39.8,
+}
+LEAST_AUC = 0.905
+LEAST_RECONSTRUCTION_SQNR_DB = 40.5
 
 # Bytes of arena, input and output included (design document KERNELS, "first version").
 MOST_ARENA_BYTES = {"kws": 18_000, "ic": 52_000, "vww": 60_000, "ad": 2_000, "sww": 8_500}
@@ -40,9 +57,17 @@ def test_a_classifier_is_as_accurate_as_the_float_model(name: str) -> None:
     assert report.float_accuracy is not None
     assert report.agreement is not None
     print(f"{name}: {report}")
-    assert report.accuracy >= report.float_accuracy - MOST_LOST.get(name, 0.005) - 1e-9
-    assert report.agreement >= LEAST_AGREEMENT.get(name, 0.97)
-    assert report.sqnr_db >= LEAST_SQNR_DB.get(name, 28.0)
+    assert report.accuracy >= LEAST_ACCURACY[name] - 1e-9
+    assert report.agreement >= LEAST_AGREEMENT.get(name, 0.97) - 1e-9
+    assert report.sqnr_db >= LEAST_SQNR_DB[name]
+
+
+def test_reconstructions_are_near_those_of_the_float_model() -> None:
+    model, data = compiled("ad"), case("ad")
+    windows = from_arrays(data.x[::20], input_specs(model.graph))
+    report = measure_accuracy(model, windows)
+    print(f"ad: {report}")
+    assert report.sqnr_db >= LEAST_RECONSTRUCTION_SQNR_DB
 
 
 def test_anomalies_are_told_apart() -> None:
