@@ -30,6 +30,7 @@ from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.shifted import with_shifts
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.tensor import Array, Shape, Tensor
@@ -135,7 +136,7 @@ class FullyConnected(Clamped):
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
         Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
         Kernel(
-            lower_armv6m_fully_connected,
+            with_shifts(lower_armv6m_fully_connected),
             needs=frozenset({"armv6m"}),
             accepts=accepts_short_requantization,
         ),
@@ -151,13 +152,13 @@ class FullyConnected(Clamped):
             constants=PACKED_CONSTANTS,
         ),
         Kernel(
-            lower_packed_armv6m,
+            with_shifts(lower_packed_armv6m),
             needs=frozenset({"armv6m"}),
             accepts=accepts_packed,
             constants=PACKED_CONSTANTS,
         ),
-        Kernel(lower_packed_fully_connected, constants=PACKED_CONSTANTS),
-        Kernel(lower_fully_connected),
+        Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
+        Kernel(with_shifts(lower_fully_connected)),
     )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
