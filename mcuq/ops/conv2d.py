@@ -40,6 +40,7 @@ from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
+from mcuq.ops.packed_mve import PACKED_CONV2D_KERNELS
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.shifted import with_shifts
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
@@ -162,6 +163,7 @@ class Conv2d(Clamped):
         Kernel(with_shifts(lower_blocked_depthwise), needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(with_shifts(lower_small), needs=frozenset({"size"})),
+        *PACKED_CONV2D_KERNELS,
         *PACKED_DSP_KERNELS,
         *PACKED_BLOCKED_KERNELS,
         Kernel(

@@ -28,6 +28,7 @@ from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
 from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
+from mcuq.ops.packed_mve import PACKED_FULLY_CONNECTED_KERNELS
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.shifted import with_shifts
@@ -145,6 +146,7 @@ class FullyConnected(Clamped):
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
+        *PACKED_FULLY_CONNECTED_KERNELS,
         Kernel(
             lower_packed_fully_connected_dsp,
             needs=frozenset({"dsp"}),

@@ -44,7 +44,7 @@ static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_ma
     return (int8_t)(low > output_max ? output_max : low);
 }
 
-/* zero_point + acc / 2^shift for shift in 1..31, rounded once, halves up, then clamped: |acc| + 2^(shift - 1) < 2^31. */
+/* zero_point + acc / 2^shift, shift in 1..31, rounded once, halves up, then clamped; |acc| + 2^(shift - 1) < 2^31. */
 static inline int8_t mcuq_requantize_shift(int32_t acc, int32_t shift, int32_t zero_point, int32_t output_min,
                                            int32_t output_max)
 {
