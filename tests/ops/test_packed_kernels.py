@@ -100,7 +100,7 @@ def test_codebooks_of_channels_are_for_kernels_that_read_channel_by_channel() ->
 
 def test_fast_kernels_are_taken_where_factors_are_large() -> None:
     """Few bits mean large scales; weights times a power of two need no multiplication of the accumulator."""
-    graph = integer_graph(*cases_of_each_kernel()[0], {"x0": (-8.0, 8.0), "y": (-0.2, 0.2)})
+    graph = integer_graph(*cases_of_each_kernel()[0], {"x0": (-8.0, 8.0), "y": (-20.0, 20.0)})
     graph = pack_weights(graph, "ternary", on_grid=False)
     layer = next(graph.layers())
     requant = layer_requantization(layer)
