@@ -103,8 +103,8 @@ static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
  * channel: the requantization's offset and shift, then for each two channels bias a, bias b, multiplier a, b.
- * y: pixel after pixel, y_step apart, out_channels each. Written two channels after the other, four pixels each; where a
- * pixel or the second channel is missing, its value goes to a place that is overwritten right after.
+ * y: pixel after pixel, y_step apart, out_channels each. Written two channels after the other, four pixels each; where
+ * a pixel or the second channel is missing, its value goes to a place that is overwritten right after.
  * 13 instructions for the 16 products of one pair, 2 channels, 4 pixels. Accumulators as the caller's bound. */
 __attribute__((noinline))
 static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,

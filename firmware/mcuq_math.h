@@ -27,14 +27,24 @@ static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_ma
     return (int8_t)(low > output_max ? output_max : low);
 }
 
+/* zero_point + acc / 2^shift, shift in 1..31, rounded once, halves up, then clamped; |acc| + 2^(shift - 1) < 2^31. */
+static inline int8_t mcuq_requantize_shift(int32_t acc, int32_t shift, int32_t zero_point, int32_t output_min,
+                                           int32_t output_max)
+{
+    return mcuq_clamp(((acc + ((int32_t)1 << (shift - 1))) >> shift) + zero_point, output_min, output_max);
+}
+
 /* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.
  *
  * prescale, shift, zero_point and the bounds are compile-time constants, so that one branch remains.
  * shift in 1..22: |acc| * 2^prescale < 2^31, so |high| <= 2^30, |zero_point << shift| <= 2^29 and the half is
- * at most 2^21: the sum fits. shift in -31..0: |acc * multiplier| < 2^62, the half at most 2^31. */
+ * at most 2^21: the sum fits. shift in -31..0: |acc * multiplier| < 2^62, the half at most 2^31. Where prescale is -1
+ * all factors are powers of two, and `multiplier` is how far to shift right. */
 static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int prescale, int shift, int32_t zero_point,
                                      int32_t output_min, int32_t output_max)
 {
+    if (prescale < 0)
+        return mcuq_requantize_shift(acc, multiplier, zero_point, output_min, output_max);
     if (shift >= 1) {
         const int32_t high = mcuq_multiply_high(acc * (1 << prescale), multiplier);
         const int32_t offset = zero_point * (1 << shift) + ((1 << shift) >> 1);

@@ -5,7 +5,7 @@
 
 #include "mcuq_mve.h"
 
-/* Sums of mcuq_mve_dot_2x3 for `pixels` (1 to 3) as int8, `channels` bytes a pixel, one pixel after the other.
+/* Sums of mcuq_mve_dot_2x3 for `pixels` (1 to 3) as int8, `channels` bytes a pixel, `y_step` from one to the next.
  *
  * 16 channels at a time: sums of channels 0, 4, 8, 12, of 1, 5, 9, 13 and so on are gathered into one vector
  * each, so that narrowing to the bottom and top halves of lanes brings them in order. Multipliers lie in that
@@ -15,7 +15,7 @@
 __attribute__((noinline))
 static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multiplier, int32_t channels, int32_t pixels,
                                      int32_t shift, int32_t zero_point, int32_t output_min, int32_t output_max,
-                                     int8_t *y)
+                                     int32_t y_step, int8_t *y)
 {
 #if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
     const int32_t next_group = 256 - 8 * pixels;
@@ -60,7 +60,7 @@ static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multipl
                          "vqmovnt.s16 q4, q5\n\t"
                          "vpst\n\t"
                          "vstrbt.8 q4, [%[pixel]]\n\t"
-                         "add %[pixel], %[pixel], %[channels]\n\t"
+                         "add %[pixel], %[pixel], %[y_step]\n\t"
                          "le lr, 2b\n\t"
                          "vadd.i32 q7, q7, %[next_group]\n\t"
                          "adds %[y], %[y], #16\n\t"
@@ -68,7 +68,7 @@ static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multipl
                          "bgt 1b"
                          : [lane] "+&Te"(lane), [left] "+&r"(left), [multiplier] "+&r"(multiplier), [y] "+&r"(y),
                            [pixel] "=&r"(pixel)
-                         : [sums] "r"(sums), [pixels] "r"(pixels), [channels] "r"(channels),
+                         : [sums] "r"(sums), [pixels] "r"(pixels), [y_step] "r"(y_step),
                            [minus_shift] "r"(minus_shift), [offset] "r"(offset), [next_group] "r"(next_group)
                          : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory");
     else
@@ -108,7 +108,7 @@ static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multipl
                          "vmin.s8 q4, q4, q5\n\t"
                          "vpst\n\t"
                          "vstrbt.8 q4, [%[pixel]]\n\t"
-                         "add %[pixel], %[pixel], %[channels]\n\t"
+                         "add %[pixel], %[pixel], %[y_step]\n\t"
                          "le lr, 2b\n\t"
                          "vadd.i32 q7, q7, %[next_group]\n\t"
                          "adds %[y], %[y], #16\n\t"
@@ -116,7 +116,7 @@ static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multipl
                          "bgt 1b"
                          : [lane] "+&Te"(lane), [left] "+&r"(left), [multiplier] "+&r"(multiplier), [y] "+&r"(y),
                            [pixel] "=&r"(pixel)
-                         : [sums] "r"(sums), [pixels] "r"(pixels), [channels] "r"(channels),
+                         : [sums] "r"(sums), [pixels] "r"(pixels), [y_step] "r"(y_step),
                            [minus_shift] "r"(minus_shift), [offset] "r"(offset), [output_min] "r"(output_min),
                            [output_max] "r"(output_max), [next_group] "r"(next_group)
                          : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory");
@@ -126,7 +126,7 @@ static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multipl
         for (int32_t oc = 0; oc < channels; oc++) {
             const int32_t acc = sums[oc / 2 * 8 + 2 + 2 * pixel + oc % 2];
             const int32_t factor = multiplier[oc / 16 * 16 + oc % 4 * 4 + oc % 16 / 4];
-            *y++ = mcuq_requantize(acc, factor, 0, shift, zero_point, output_min, output_max);
+            y[pixel * y_step + oc] = mcuq_requantize(acc, factor, 0, shift, zero_point, output_min, output_max);
         }
 #endif
 }

@@ -253,12 +253,14 @@ static inline int32_t mcuq_multiply_high_short(int32_t acc, int32_t multiplier, 
 }
 
 /* zero_point + acc * multiplier / 2^(32 + shift) for shift in 1..22, rounded once, halves up, then clamped: the sum
- * before the shift stays below 2^30 + 2^29 + 2^21. */
+ * before the shift stays below 2^30 + 2^29 + 2^21. Where shift is 0 all factors are powers of two, and `multiplier` is
+ * how far to shift right, 1..31. */
 static inline int8_t mcuq_requantize_short(int32_t acc, int32_t multiplier, int is_narrow, int shift,
                                            int32_t zero_point, int32_t output_min, int32_t output_max)
 {
     const int32_t offset = zero_point * (1 << shift) + ((1 << shift) >> 1);
-    int32_t q = (mcuq_multiply_high_short(acc, multiplier, is_narrow) + offset) >> shift;
+    int32_t q = shift == 0 ? ((acc + ((int32_t)1 << (multiplier - 1))) >> multiplier) + zero_point
+                           : (mcuq_multiply_high_short(acc, multiplier, is_narrow) + offset) >> shift;
 #if defined(__ARM_ARCH_6M__)
     if (output_min == -128 && output_max == 127)
         return (int8_t)((int8_t)q == q ? q : (q >> 31) ^ 127);

@@ -81,6 +81,13 @@ def requantize_wide(acc: Array, requant: Requantization, zero_point: int, output
     return product.astype(np.int32)
 
 
+def requantize_shift(acc: Array, shift: Array, zero_point: int, output_min: int = -128, output_max: int = 127) -> Array:
+    """int8 of accumulators (int32 or int64, last axis: channels) times 2^-shift, one shift a channel in 1..31, by one
+    rounding, halves up: `requantize` where the multipliers are powers of two."""
+    rounded = acc.astype(np.int64) + (np.int64(1) << (shift.astype(np.int64) - 1))
+    return clamp((rounded >> shift) + zero_point, output_min, output_max)
+
+
 @dataclass(frozen=True)
 class WeightedSum:
     """q = (a * factor_a + b * factor_b + constant) >> shift, clamped; all int32."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcuq.boards import Board, board_names, load_board
 from mcuq.errors import BoardError
 from mcuq.lower import Program
+from mcuq.packing import stored_bytes
 from mcuq.plan import Plan
 from mcuq.tensor import Tensor
 
@@ -41,8 +42,8 @@ def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list
 
 
 def _largest(tensors: list[Tensor]) -> str:
-    ranked = sorted(tensors, key=lambda t: (-t.size_bytes, t.name))[:LARGEST_SHOWN]
-    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {t.size_bytes:_}" for t in ranked)
+    ranked = sorted(tensors, key=lambda t: (-stored_bytes(t), t.name))[:LARGEST_SHOWN]
+    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {stored_bytes(t):_}" for t in ranked)
 
 
 def _alternatives(ram_bytes: int, flash_bytes: int) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.tensor import PACKINGS, Array
+from mcuq.tensor import PACKINGS, Array, Tensor
 
 VALUES_A_WORD = {"int4": 8, "int2": 16, "ternary": 20, "binary": 32, "codebook": 8}
 _GRIDS = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": range(-1, 2), "binary": (-1, 1)}
@@ -40,6 +40,13 @@ def fits(values: Array, packing: str, shift: int = 0) -> bool:
 def packed_words(count: int, packing: str) -> int:
     """Words that `count` values take."""
     return -(-count // VALUES_A_WORD[packing]) + (CODEBOOK_WORDS if packing == "codebook" else 0)
+
+
+def stored_bytes(tensor: Tensor) -> int:
+    """Bytes of flash that a constant takes: packed, or dense. Codebooks themselves are not counted."""
+    if tensor.packing is None:
+        return tensor.size_bytes
+    return 4 * -(-tensor.elements // VALUES_A_WORD[tensor.packing])
 
 
 def pack(values: Array, packing: str, shift: int = 0) -> Array:

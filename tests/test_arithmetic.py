@@ -24,6 +24,7 @@ from mcuq.arithmetic import (
     multiply_high,
     requantization,
     requantize,
+    requantize_shift,
     weighted_sum,
     weighted_sum_parameters,
 )
@@ -52,6 +53,13 @@ void each_requantize(int64_t n, const int32_t *acc, const int32_t *multiplier, i
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_requantize(acc[i], multiplier[i], prescale, shift, zero_point, output_min, output_max);
+}
+
+void each_requantize_shift(int64_t n, const int32_t *acc, const int32_t *shift, int32_t zero_point,
+                           int32_t output_min, int32_t output_max, int8_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_requantize_shift(acc[i], shift[i], zero_point, output_min, output_max);
 }
 
 void each_weighted_sum(int64_t n, const int8_t *a, int32_t factor_a, const int8_t *b, int32_t factor_b,
@@ -186,6 +194,23 @@ def test_prescaled_requantize_gives_the_bits_of_its_namesake_and_of_the_wide_for
         assert np.array_equal(got, c_requantize(c, acc, multiplier, prescale, 1, zero_point, (-128, 127)))
         wide = Requantization(multipliers, 1 - prescale, 0)
         assert np.array_equal(got, requantize(acc, wide, zero_point))
+
+
+@pytest.mark.parametrize("right", range(1, 32))
+def test_shifts_give_the_bits_of_their_namesake_and_of_requantize_by_powers_of_two(c: ctypes.CDLL, right: int) -> None:
+    rng = np.random.default_rng(right)
+    largest = INT32_MAX - (1 << (right - 1))
+    acc, _ = accumulators_and_multipliers(rng, 20_000, largest)
+    for zero_point, bounds in product((-128, 5, 127), BOUNDS[:2]):
+        got = requantize_shift(acc, np.array(right), zero_point, *bounds)
+        shifts = np.full(len(acc), right, np.int32)
+        by_c = call(c.each_requantize_shift, len(acc), np.int8, acc.astype(np.int32), shifts, zero_point, *bounds)
+        assert np.array_equal(got, by_c)
+        assert np.array_equal(got, c_requantize(c, acc, shifts, -1, 0, zero_point, bounds))
+        for shift in range(MIN_SHIFT, MAX_SHIFT + 1):
+            if 0 <= 32 + shift - right <= 30:
+                requant = Requantization((2 ** (32 + shift - right),), shift, 0)
+                assert np.array_equal(got, requantize(acc[:, None], requant, zero_point, *bounds)[:, 0])
 
 
 def test_high_word_form_of_the_specification_is_the_definition() -> None:

@@ -23,12 +23,10 @@ def lower(graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced
     """
     layers = list(graph.layers())
     if goal == "size":
-        wanted = features | {"size"}
-        choices = [[] if layer.op.is_view else _all_calls(layer, wanted) for layer in layers]
         work = [layer.op.macs(layer) or layer.output.elements for layer in layers]
-        calls = share_functions(smallest_calls(choices, work))
+        calls = share_functions(smallest_calls(_choices(graph, layers, features | {"size"}, goal), work))
     else:
-        calls = _fastest_calls(graph, layers, features, goal)
+        calls = [next(iter(own), ()) for own in _choices(graph, layers, features, goal)]
     steps = tuple(Step(layer, own) for layer, own in zip(layers, calls, strict=True))
     return Program(graph, steps, goal, gcc_options(goal, features))
 
@@ -48,44 +46,35 @@ def fitting_kernels(layer: Layer, features: Set[str]) -> list[Kernel]:
     return found
 
 
-def _all_calls(layer: Layer, features: Set[str]) -> list[Calls]:
-    """The calls of each kernel that can compute the layer, the preferred first."""
-    if packing_of(layer) is None:
-        return [kernel.lower(layer.op, layer) for kernel in fitting_kernels(layer, features)]
-    blocks, whole = _packed_choices(layer, features)
-    return [*([whole] if whole else []), *blocks]
-
-
-def _fastest_calls(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Goal) -> list[Calls]:
-    """The calls of the preferred kernels, and for packed weights of kernels whose scratch is free.
+def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Goal) -> list[list[Calls]]:
+    """The calls of kernels that can compute each layer, the preferred first: of all for `size`, else at least of that.
 
     Kernels of packed weights unpack blocks of them, which takes little scratch; those of whole weights, behind a call
     that unpacks all, take more and are as fast or faster. What tensors leave free at a step is free to take: so
-    they are taken where a step's live bytes with its scratch are no more than the most that any step would have by
-    the others. `speed` takes them anyway.
+    they are preferred where a step's live bytes with its scratch are no more than the most that any step has by
+    the others, and else no choice. `speed` prefers them anyway.
     """
-    own: list[Calls] = []
-    faster: dict[int, Calls] = {}
+    found: list[list[Calls]] = []
+    wholes: dict[int, Calls] = {}
     for index, layer in enumerate(layers):
-        if layer.op.is_view:
-            own.append(())
-        elif packing_of(layer) is None:
-            own.append(choose_kernel(layer, features).lower(layer.op, layer))
+        if packing_of(layer) is None:
+            kernels = fitting_kernels(layer, features)
+            found.append([k.lower(layer.op, layer) for k in (kernels if goal == "size" else kernels[:1])])
         else:
             blocks, whole = _packed_choices(layer, features)
-            own.append((*blocks, whole)[0] or ())
+            found.append(blocks or [whole or ()])
             if blocks and whole:
-                faster[index] = whole
+                wholes[index] = whole
     storages = storages_of(graph)
 
     def needed(index: int, calls: Calls) -> int:
         return live_bytes(storages, index) + aligned(scratch_bytes(calls))
 
-    peak = max((needed(index, calls) for index, calls in enumerate(own)), default=0)
-    for index, calls in faster.items():
-        if goal == "speed" or needed(index, calls) <= peak:
-            own[index] = calls
-    return own
+    peak = max((needed(index, own[0]) for index, own in enumerate(found) if own), default=0)
+    for index, whole in wholes.items():
+        if goal == "speed" or needed(index, whole) <= peak:
+            found[index].insert(0, whole)
+    return found
 
 
 def _packed_choices(layer: Layer, features: Set[str]) -> tuple[list[Calls], Calls | None]:

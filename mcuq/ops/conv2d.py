@@ -44,7 +44,9 @@ from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
+from mcuq.ops.packed_mve import PACKED_CONV2D_KERNELS
 from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
+from mcuq.ops.shifted import with_shifts
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.weighted_dsp_wide import CONV2D_KERNELS as INT16_KERNELS
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
@@ -164,26 +166,31 @@ class Conv2d(Clamped):
         Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
         Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
         Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),
-        Kernel(lower_blocked, needs=frozenset({"armv6m"}), accepts=accepts_blocked),
+        Kernel(with_shifts(lower_blocked), needs=frozenset({"armv6m"}), accepts=accepts_blocked),
         Kernel(lower_blocked, needs=frozenset({"armv7m"}), accepts=accepts_blocked),
         Kernel(lower_depthwise_rv32, needs=frozenset({"rv32m"}), accepts=lambda op, layer: op.is_depthwise(layer)),
         Kernel(lower_pointwise_rv32, needs=frozenset({"rv32m"}), accepts=is_pointwise),
         Kernel(lower_conv2d_rv32, needs=frozenset({"rv32m"}), accepts=is_dense),
-        Kernel(lower_blocked_depthwise, needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
+        Kernel(with_shifts(lower_blocked_depthwise), needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
-        Kernel(lower_small, needs=frozenset({"size"})),
+        Kernel(with_shifts(lower_small), needs=frozenset({"size"})),
+        *PACKED_CONV2D_KERNELS,
         *PACKED_DSP_KERNELS,
         *PACKED_BLOCKED_KERNELS,
-        Kernel(lower_packed_depthwise, accepts=lambda op, layer: op.is_depthwise(layer), constants=PACKED_CONSTANTS),
-        Kernel(lower_packed, constants=PACKED_CONSTANTS),
-        Kernel(lower_depthwise, accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(
+            with_shifts(lower_packed_depthwise),
+            accepts=lambda op, layer: op.is_depthwise(layer),
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(with_shifts(lower_packed), constants=PACKED_CONSTANTS),
+        Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer)),
         Kernel(
             lower_depthwise_wide,
             activations=MIXED,
             accepts=lambda op, layer: is_wide(op, layer) and op.is_depthwise(layer),
         ),
         Kernel(lower_conv2d_wide, activations=MIXED, accepts=is_wide),
-        Kernel(lower_conv2d),
+        Kernel(with_shifts(lower_conv2d)),
     )
 
     def is_depthwise(self, layer: Layer) -> bool:

@@ -64,14 +64,16 @@ class Conv2dMveConstants(RequantizedMveConstants):
     x_zero_point: int
 
 
-def _accepts(op: Conv2d, layer: Layer) -> bool:
+def accepts_conv2d(op: Conv2d, layer: Layer) -> bool:
+    """Layers of lower_conv2d."""
     return op.groups == 1 and op.window.dilations == (1, 1) and has_one_high_word(layer_requantization(layer))
 
 
-def _accepts_pointwise(op: Conv2d, layer: Layer) -> bool:
+def accepts_pointwise(op: Conv2d, layer: Layer) -> bool:
+    """Layers of lower_pointwise."""
     window = op.window
     is_pointwise = window.kernel == (1, 1) and window.strides == (1, 1) and window.pads == (0, 0, 0, 0)
-    return is_pointwise and _accepts(op, layer)
+    return is_pointwise and accepts_conv2d(op, layer)
 
 
 def _call(layer: Layer, constants: Constants, scratch_bytes: int) -> tuple[Call, ...]:
@@ -128,6 +130,6 @@ CONV2D_KERNELS = (
     Kernel(lower_pixels, MVE, accepts_pixels),
     Kernel(lower_conv2d_pixels, MVE, accepts_conv2d_pixels),
     Kernel(lower_conv2d_windows, MVE, accepts_conv2d_windows),
-    Kernel(lower_pointwise, MVE, _accepts_pointwise),
-    Kernel(lower_conv2d, MVE, _accepts),
+    Kernel(lower_pointwise, MVE, accepts_pointwise),
+    Kernel(lower_conv2d, MVE, accepts_conv2d),
 )

@@ -23,6 +23,7 @@ from mcuq.ops.packed_blocks import (
     packing_of,
     whole_weights,
 )
+from mcuq.ops.shifted import with_shifts
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import window_constants
 from mcuq.tensor import Array
@@ -119,6 +120,6 @@ def _scratch_bytes(layer: Layer) -> int:
 
 
 PACKED_BLOCKED_KERNELS = tuple(
-    Kernel(lower_packed_blocked, frozenset({feature}), accepts_packed_blocked, constants=PACKED_CONSTANTS)
+    Kernel(with_shifts(lower_packed_blocked), frozenset({feature}), accepts_packed_blocked, constants=PACKED_CONSTANTS)
     for feature in ("armv6m", "armv7m")
 )

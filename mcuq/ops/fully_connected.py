@@ -35,8 +35,14 @@ from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, l
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.fully_connected_wide import lower_fully_connected_wide
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
+<<<<<<< HEAD
 from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
+=======
+from mcuq.ops.packed_mve import PACKED_FULLY_CONNECTED_KERNELS
+from mcuq.ops.requantized import RequantizedConstants, requantized
+>>>>>>> packed
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.shifted import with_shifts
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.weighted_dsp_wide import FULLY_CONNECTED_KERNELS as INT16_KERNELS
@@ -153,7 +159,7 @@ class FullyConnected(Clamped):
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
         Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
         Kernel(
-            lower_armv6m_fully_connected,
+            with_shifts(lower_armv6m_fully_connected),
             needs=frozenset({"armv6m"}),
             accepts=accepts_short_requantization,
         ),
@@ -162,7 +168,11 @@ class FullyConnected(Clamped):
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
+<<<<<<< HEAD
         Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
+=======
+        *PACKED_FULLY_CONNECTED_KERNELS,
+>>>>>>> packed
         Kernel(
             lower_packed_fully_connected_dsp,
             needs=frozenset({"dsp"}),
@@ -170,13 +180,13 @@ class FullyConnected(Clamped):
             constants=PACKED_CONSTANTS,
         ),
         Kernel(
-            lower_packed_armv6m,
+            with_shifts(lower_packed_armv6m),
             needs=frozenset({"armv6m"}),
             accepts=accepts_packed,
             constants=PACKED_CONSTANTS,
         ),
-        Kernel(lower_packed_fully_connected, constants=PACKED_CONSTANTS),
-        Kernel(lower_fully_connected),
+        Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
+        Kernel(with_shifts(lower_fully_connected)),
     )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:

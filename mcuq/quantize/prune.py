@@ -31,6 +31,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import layer_requantization
+from mcuq.packing import stored_bytes
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.intervals import Interval, intervals
 from mcuq.tensor import Array, Quant, Shape, Tensor
@@ -47,6 +48,8 @@ class Pruned:
 
 
 UNPRUNED = Pruned()
+
+_NO_SCALE = 2.0**-126  # whose multiplier is 0, next to any that a layer needs
 
 
 def prune_graph(graph: Graph) -> tuple[Graph, Pruned]:
@@ -73,7 +76,7 @@ def _channels(graph: Graph) -> int:
 
 
 def _parameter_bytes(graph: Graph) -> int:
-    return sum(t.size_bytes for t in graph.tensors.values() if t.is_constant)
+    return sum(stored_bytes(t) for t in graph.tensors.values() if t.is_constant)
 
 
 def _prune_once(graph: Graph) -> Graph:
@@ -267,8 +270,11 @@ def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str,
     scale = np.array(weight.quantization.scale)[outputs]
     if len(outputs) < len(weight.values):
         scale, dead = _restated_scale(layer, scale, outputs)
-        data, offset = data.copy(), offset.copy()
-        data[dead], offset[dead] = 0, 0
+        if weight.packing is None:
+            data, offset = data.copy(), offset.copy()
+            data[dead], offset[dead] = 0, 0
+        else:  # which may have no code for 0
+            scale = np.where(dead, _NO_SCALE, scale)
     return (
         x,
         replace(weight, shape=data.shape, data=np.ascontiguousarray(data), quant=Quant(tuple(scale.tolist()))),

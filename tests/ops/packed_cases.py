@@ -140,7 +140,7 @@ def fully_connected(rng: np.random.Generator) -> Case:
 MAKERS = {"pointwise": pointwise, "conv2d": conv2d, "depthwise": depthwise, "fully_connected": fully_connected}
 
 
-def packed_layers(name: str, kind: str, seed: int, count: int) -> Graph:
-    """`count` random layers of one of MAKERS side by side."""
+def packed_layers(name: str, kind: str | Sequence[str], seed: int, count: int) -> Graph:
+    """`count` random layers of one of MAKERS side by side, packed as `pack_weights` says."""
     rng = np.random.default_rng([seed, sorted(MAKERS).index(name)])
     return pack_weights(integer_branches([MAKERS[name](rng) for _ in range(count)], seed), kind, seed)

@@ -2,24 +2,153 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from packed_cases import KINDS, MAKERS, packed_layers
-from support import check_c, portable
+from packed_cases import KINDS, MAKERS, pack_weights, packed_layers
+from support import Case, check_c, integer_branches, integer_graph, portable
 
 from mcuq.boards import load_board
+from mcuq.ir import Graph
+from mcuq.lower import lower
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.packed_blocks import block_channels, pack_blocks, whole_weights
+from mcuq.ops.weighted import accumulator_bound, layer_requantization
+from mcuq.ops.window import Window
+from mcuq.packing import pack, unpack
+from mcuq.simulate import simulate
 
-BOARDS = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc", pytest.param("cortex-m55", marks=pytest.mark.toolchain))
+FAST = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
+BOARDS = (*FAST, pytest.param("cortex-m55", marks=pytest.mark.toolchain))
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MAKERS)
-def test_portable_kernels_give_the_simulators_bits(name: str, kind: str) -> None:
-    check_c(packed_layers(name, kind, 1, 10), "host", board=portable())
+def test_portable_kernels_give_the_simulators_bits(name: str) -> None:
+    check_c(packed_layers(name, KINDS, 1, 2 * len(KINDS)), "host", board=portable())
 
 
+@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("board", BOARDS)
+def test_kernels_of_a_cpu_give_the_simulators_bits(name: str, board: str, on: str) -> None:
+    check_c(packed_layers(name, KINDS, 2, 2 * len(KINDS)), on, board=load_board(board))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("board", BOARDS)
-def test_kernels_of_a_cpu_give_the_simulators_bits(name: str, kind: str, board: str) -> None:
-    check_c(packed_layers(name, kind, 2, 8), "host", board=load_board(board))
-    check_c(packed_layers(name, kind, 3, 8), "emulator", board=load_board(board))
+def test_many_layers_of_each_packing_give_the_simulators_bits(name: str, kind: str, board: str) -> None:
+    for seed in range(3, 6):
+        check_c(packed_layers(name, kind, seed, 12), "emulator", board=load_board(board))
+
+
+def templates(graph: Graph, board: str) -> list[str]:
+    """The kernels of each layer."""
+    steps = lower(graph, load_board(board).cpu.features).steps
+    return ["+".join(call.constants.template for call in step.calls) for step in steps]
+
+
+def layers(kind: str, *cases: Case) -> Graph:
+    return pack_weights(integer_branches(cases), kind)
+
+
+def cases_of_each_kernel() -> tuple[Case, ...]:
+    """Pointwise, 3x3, depthwise and fully connected, beside a layer whose input makes their scratch free."""
+    rng = np.random.default_rng(0)
+    return (
+        (Conv2d(Window((1, 1))), [(1, 5, 5, 8), rng.normal(size=(6, 1, 1, 8)), rng.normal(size=6)]),
+        (Conv2d(Window((3, 3))), [(1, 5, 5, 3), rng.normal(size=(6, 3, 3, 3)), rng.normal(size=6)]),
+        (Conv2d(Window((3, 3)), 8), [(1, 5, 5, 8), rng.normal(size=(8, 3, 3, 1)), rng.normal(size=8)]),
+        (FullyConnected(), [(1, 32), rng.normal(size=(6, 32)), rng.normal(size=6)]),
+    )
+
+
+BLOCK_KERNELS = {
+    "host": ["conv2d_packed", "conv2d_packed", "depthwise_conv2d_packed", "fully_connected_packed"],
+    "cortex-m4": [
+        "pointwise_conv2d_packed_dsp",
+        "conv2d_packed_dsp",
+        "depthwise_conv2d_packed_dsp",
+        "fully_connected_packed_dsp",
+    ],
+    "cortex-m0": [
+        "conv2d_blocked_packed",
+        "conv2d_blocked_packed",
+        "depthwise_conv2d_packed",
+        "fully_connected_packed_armv6m",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+@pytest.mark.parametrize("board", BLOCK_KERNELS)
+def test_each_cpu_has_kernels_that_unpack_blocks_of_any_packing(board: str, kind: str) -> None:
+    for case, template in zip(cases_of_each_kernel(), BLOCK_KERNELS[board], strict=True):
+        layer = next(layers(kind, case).layers())
+        fitting = [k for k in layer.op.kernels if k.fits(layer, load_board(board).cpu.features)]
+        assert fitting[0].lower(layer.op, layer)[0].constants.template == template
+
+
+def test_codebooks_of_channels_are_for_kernels_that_read_channel_by_channel() -> None:
+    for case, board in [(case, board) for case in cases_of_each_kernel() for board in ("cortex-m4", "cortex-m0")]:
+        layer = next(layers("channel codebooks", case).layers())
+        found = [k.lower(layer.op, layer) for k in layer.op.kernels if k.fits(layer, load_board(board).cpu.features)]
+        assert found
+        assert not any("dsp" in call.constants.template for (call,) in found)
+
+
+def test_fast_kernels_are_taken_where_factors_are_large() -> None:
+    """Few bits mean large scales; weights times a power of two need no multiplication of the accumulator."""
+    graph = integer_graph(*cases_of_each_kernel()[0], {"x0": (-8.0, 8.0), "y": (-20.0, 20.0)})
+    graph = pack_weights(graph, "ternary", on_grid=False)
+    layer = next(graph.layers())
+    requant = layer_requantization(layer)
+    assert requant.prescale > 0
+    whole, shift = whole_weights(layer)
+    assert shift == requant.prescale
+    assert layer_requantization(whole) == type(requant)(requant.multiplier, requant.shift, 0)
+    assert accumulator_bound(whole) == accumulator_bound(layer) << shift
+    inputs = {"x0": np.random.default_rng(1).integers(-128, 128, (4, 1, 5, 5, 8)).astype(np.int8)}
+    same = {t.name: t for t in whole.inputs}
+    assert np.array_equal(
+        simulate(graph, inputs)["y"],
+        layer.op.simulate(whole, [inputs["x0"], same["c1"].values, same["c2"].values]),
+    )
+    assert templates(graph, "cortex-m4") == ["pointwise_conv2d_packed_dsp"]
+    for board in FAST:
+        check_c(graph, "emulator", board=board)
+
+
+def test_weights_without_room_for_the_power_of_two_are_multiplied_by_none() -> None:
+    graph = integer_graph(*cases_of_each_kernel()[0], {"x0": (-8.0, 8.0), "y": (-0.02, 0.02)})
+    layer = next(pack_weights(graph, "codebook", on_grid=False).layers())
+    assert layer_requantization(layer).prescale > 0
+    assert whole_weights(layer)[1] == 0
+    check_c(pack_weights(graph, "codebook", on_grid=False), "host", board="cortex-m4")
+
+
+def test_blocks_begin_at_equal_distances_and_do_not_cross_groups() -> None:
+    weight = np.random.default_rng(2).integers(-8, 8, (10, 3)).astype(np.int8)
+    blocks = pack_blocks(weight, "int4", 4, group=5)  # 4, 1, 4 and 1 channels
+    assert (blocks.part, blocks.part_words, blocks.unpacked_bytes) == (4, 2, 16)
+    starts = (0, 4, 5, 9)
+    for index, (start, end) in enumerate(zip(starts, (4, 5, 9, 10), strict=True)):
+        words = blocks.words[2 * index : 2 * index + 2]
+        values = weight[start:end].reshape(-1)
+        assert np.array_equal(unpack(words, "int4", values.size), values)
+    assert len(blocks.words) == 7
+
+
+def test_blocks_with_too_many_values_for_a_codebook_are_unpacked_channel_by_channel() -> None:
+    weight = np.arange(60, dtype=np.int8).reshape(5, 12)
+    blocks = pack_blocks(weight, "codebook", 4)
+    assert (blocks.block, blocks.part, blocks.part_words) == (4, 1, 6)
+    assert np.array_equal(blocks.words, np.concatenate([pack(row, "codebook") for row in weight]))
+
+
+def test_a_block_has_what_fits_in_whole_multiples() -> None:
+    assert block_channels(64, 9, 256) == 28
+    assert block_channels(64, 64, 1024, 4, 16) == 16
+    assert block_channels(64, 1000, 1024) == 4
+    assert block_channels(3, 1000, 1024) == 3
