@@ -836,4 +836,59 @@ static void mcuq_dsp_depthwise_wide(const uint32_t *taps, int32_t kernel_height,
 #endif
 }
 
+/* The same for either type of input or output: `is_wide`, a compile-time constant, says that it is int16, else int8.
+ * Columns of int8 have the pairs (c0, c2) and (c1, c3) of each four, those of int16 (c0, c1) and (c2, c3), and so must
+ * the weights. */
+static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void *p2, const void *p3, int is_wide,
+                                      int32_t fours, uint32_t *columns)
+{
+    if (is_wide)
+        mcuq_dsp_gather_4(p0, p1, p2, p3, fours, columns);
+    else
+        mcuq_dsp_expand_4(p0, p1, p2, p3, fours, columns);
+}
+
+/* mcuq_dsp_product_wide_4 or mcuq_dsp_product_4. */
+static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
+                                          int32_t fours, int32_t out_channels, int32_t pixels, int is_wide, void *y)
+{
+    if (is_wide)
+        mcuq_dsp_product_wide_4(weight, channel, columns, fours, out_channels, pixels, y);
+    else
+        mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, y);
+}
+
+/* mcuq_dsp_gather_channels or mcuq_dsp_expand_channels. */
+static inline void mcuq_dsp_channels(const void *x, int is_wide, int32_t distance, int32_t pixels, uint32_t *pairs)
+{
+    if (is_wide)
+        mcuq_dsp_gather_channels(x, distance, pixels, pairs);
+    else
+        mcuq_dsp_expand_channels(x, distance, pixels, pairs);
+}
+
+/* mcuq_dsp_depthwise_wide or mcuq_dsp_depthwise. */
+static inline void mcuq_dsp_depthwise_any(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
+                                          const int32_t *channel, int32_t offset, int32_t shift,
+                                          const uint32_t *image, int32_t row_pixels, int32_t stride_y,
+                                          int32_t stride_x, int32_t rows, int32_t out_width, int32_t channels,
+                                          int32_t y_row_step, int32_t y_pixel_step, int is_wide, void *y)
+{
+    if (is_wide)
+        mcuq_dsp_depthwise_wide(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
+                                stride_x, rows, out_width, channels, y_row_step, y_pixel_step, y);
+    else
+        mcuq_dsp_depthwise(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
+                           stride_x, rows, out_width, channels, y_row_step, y_pixel_step, y);
+}
+
+/* Limits what a layer wrote where its bounds are narrower than its type. */
+static inline void mcuq_dsp_limit(void *y, int is_wide, int32_t elements, int32_t output_min, int32_t output_max)
+{
+    if (is_wide && (output_min > -32768 || output_max < 32767))
+        mcuq_dsp_clamp_wide(y, elements, output_min, output_max);
+    if (!is_wide && (output_min > -128 || output_max < 127))
+        mcuq_dsp_clamp(y, elements, output_min, output_max);
+}
+
 #endif

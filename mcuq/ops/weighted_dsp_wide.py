@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcuq.arithmetic import INT32_MAX
-from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.conv2d_dsp import (
     PIXELS,
     Conv2dDspConstants,
@@ -27,7 +27,7 @@ from mcuq.ops.fully_connected_dsp import (
     lower_fully_connected_dsp,
 )
 from mcuq.ops.packed_dsp import pack_pairs
-from mcuq.ops.requantized import INT16
+from mcuq.ops.requantized import C_TYPES, INT16, MIXED, is_wide
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.tensor import Array
 
@@ -36,19 +36,32 @@ if TYPE_CHECKING:
     from mcuq.ops.fully_connected import FullyConnected
 
 
-class WidePointwiseDspConstants(PointwiseDspConstants):
+@dataclass(frozen=True)
+class _Types(Constants):
+    """C types of input and output; `*_is_wide`: whether they are int16."""
+
+    x_type: str
+    y_type: str
+    x_is_wide: int
+    y_is_wide: int
+
+
+@dataclass(frozen=True)
+class WidePointwiseDspConstants(PointwiseDspConstants, _Types):
     """1x1 convolution without padding, of whole fours of channels."""
 
     template = "pointwise_conv2d_dsp_wide"
 
 
-class WideConv2dDspConstants(Conv2dDspConstants):
+@dataclass(frozen=True)
+class WideConv2dDspConstants(Conv2dDspConstants, _Types):
     """Any convolution of one group."""
 
     template = "conv2d_dsp_wide"
 
 
-class WideDepthwiseConv2dDspConstants(DepthwiseConv2dDspConstants):
+@dataclass(frozen=True)
+class WideDepthwiseConv2dDspConstants(DepthwiseConv2dDspConstants, _Types):
     """As DepthwiseConv2dDspConstants; steps are in elements."""
 
     template = "depthwise_conv2d_dsp_wide"
@@ -69,7 +82,7 @@ class WideFullyConnectedTailDspConstants(FullyConnectedDspConstants):
 def lower_pointwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the channels of four pixels."""
     (call,) = lower_pointwise_dsp(op, layer)
-    return (_with_pairs(call, WidePointwiseDspConstants(**vars(call.constants)), layer),)
+    return (_with_pairs(call, WidePointwiseDspConstants(**vars(call.constants), **_types(layer)), layer),)
 
 
 def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
@@ -78,15 +91,17 @@ def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     (call,) = lower_conv2d_dsp(op, layer)
     channels, weight = layer.inputs[0].shape[3], layer.inputs[1]
     windows = PIXELS * -(-weight.elements // weight.shape[0] // 4) * 4
-    scratch_bytes = 2 * (windows + (channels if channels % 4 == 0 else windows))
+    behind = channels if channels % 4 == 0 else windows
+    scratch_bytes = 2 * windows + behind * np.dtype(layer.inputs[0].dtype).itemsize
     call = replace(call, scratch_bytes=scratch_bytes)
-    return (_with_pairs(call, WideConv2dDspConstants(**vars(call.constants)), layer),)
+    return (_with_pairs(call, WideConv2dDspConstants(**vars(call.constants), **_types(layer)), layer),)
 
 
 def lower_depthwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: weights and padded image (or a band of it) of four channels, as for int8."""
     (call,) = lower_depthwise_dsp(op, layer)
-    return (replace(call, constants=WideDepthwiseConv2dDspConstants(**vars(call.constants))),)
+    constants = WideDepthwiseConv2dDspConstants(**vars(call.constants), **_types(layer))
+    return (replace(call, constants=constants),)
 
 
 def lower_fully_connected_dsp_wide(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
@@ -97,9 +112,23 @@ def lower_fully_connected_dsp_wide(op: FullyConnected, layer: Layer) -> tuple[Ca
     return (_with_pairs(call, kind(**vars(call.constants)), layer),)
 
 
+def _types(layer: Layer) -> dict[str, Any]:
+    """The fields of _Types."""
+    x, y = layer.inputs[0].dtype, layer.output.dtype
+    return {
+        "x_type": C_TYPES[x],
+        "y_type": C_TYPES[y],
+        "x_is_wide": int(x == "int16"),
+        "y_is_wide": int(y == "int16"),
+    }
+
+
 def _with_pairs(call: Call, constants: Constants, layer: Layer) -> Call:
-    weight = layer.inputs[1].values
-    arrays = {**call.arrays, "weight": pack_neighbours(weight.reshape(len(weight), -1))}
+    """The call with weights in the order of the input's pairs: as they are packed for int8, or neighbours."""
+    arrays = dict(call.arrays)
+    if layer.inputs[0].dtype == "int16":
+        weight = layer.inputs[1].values
+        arrays["weight"] = pack_neighbours(weight.reshape(len(weight), -1))
     return replace(call, constants=constants, arrays=arrays)
 
 
@@ -114,8 +143,8 @@ def pack_neighbours(weight: Array) -> Array:
     return pack_pairs(padded.reshape(outputs, -1, 4)[:, :, [0, 2, 1, 3]].reshape(padded.shape))
 
 
-def _fits_int32(layer: Layer) -> bool:
-    return accumulator_bound(layer) <= INT32_MAX
+def _fits(op: Operator, layer: Layer) -> bool:
+    return is_wide(op, layer) and accumulator_bound(layer) <= INT32_MAX
 
 
 _NEEDS = frozenset({"dsp"})
@@ -123,22 +152,22 @@ CONV2D_KERNELS = (
     Kernel(
         lower_depthwise_dsp_wide,
         _NEEDS,
-        lambda op, layer: _fits_int32(layer) and is_depthwise_dsp(op, layer),
-        INT16,
+        lambda op, layer: _fits(op, layer) and is_depthwise_dsp(op, layer),
+        MIXED,
     ),
     Kernel(
         lower_pointwise_dsp_wide,
         _NEEDS,
-        lambda op, layer: _fits_int32(layer) and is_pointwise_dsp(op, layer),
-        INT16,
+        lambda op, layer: _fits(op, layer) and is_pointwise_dsp(op, layer),
+        MIXED,
     ),
-    Kernel(lower_conv2d_dsp_wide, _NEEDS, lambda op, layer: _fits_int32(layer) and is_conv2d_dsp(op, layer), INT16),
+    Kernel(lower_conv2d_dsp_wide, _NEEDS, lambda op, layer: _fits(op, layer) and is_conv2d_dsp(op, layer), MIXED),
 )
 FULLY_CONNECTED_KERNELS = (
     Kernel(
         lower_fully_connected_dsp_wide,
         _NEEDS,
-        lambda op, layer: _fits_int32(layer) and is_fully_connected_dsp(op, layer),
+        lambda op, layer: _fits(op, layer) and is_fully_connected_dsp(op, layer),
         INT16,
     ),
 )
