@@ -47,7 +47,7 @@ class FloatDepthwiseConstants(FloatConv2dConstants):
 
 
 def lower_float_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights stay OHWI. Scratch is one window of a group as floats, and float16 weights of some channels as float32."""
+    """Weights stay OHWI. Scratch is one window of a group as floats, and float16 weights of some channels as such."""
     weight = layer.inputs[1]
     constants = FloatConv2dConstants(**_constants(op, layer))  # type: ignore[arg-type]
     converted = min(CONVERTED_CHANNELS, weight.shape[0] // op.groups) if weight.dtype == "float16" else 0
