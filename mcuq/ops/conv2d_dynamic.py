@@ -16,6 +16,7 @@ from mcuq.ops.float_weights import (
     dynamic_input,
     dynamic_output,
     dynamic_product_dtype,
+    is_dynamic,
     weight_scales,
 )
 from mcuq.ops.window import WindowConstants, window_constants
@@ -113,9 +114,14 @@ def simulate_dynamic_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
 DYNAMIC_CONV2D_KERNELS = (
     Kernel(
         lower_dynamic_depthwise,
-        accepts=lambda op, layer: op.is_depthwise(layer),
+        accepts=lambda op, layer: is_dynamic(layer) and op.is_depthwise(layer),
         activations=FLOAT32,
         constants=DYNAMIC_CONSTANTS,
     ),
-    Kernel(lower_dynamic_conv2d, activations=FLOAT32, constants=DYNAMIC_CONSTANTS),
+    Kernel(
+        lower_dynamic_conv2d,
+        accepts=lambda op, layer: is_dynamic(layer),
+        activations=FLOAT32,
+        constants=DYNAMIC_CONSTANTS,
+    ),
 )

@@ -35,12 +35,8 @@ from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, l
 from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
 from mcuq.ops.fully_connected_wide import lower_fully_connected_wide
 from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
-<<<<<<< HEAD
-from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
-=======
 from mcuq.ops.packed_mve import PACKED_FULLY_CONNECTED_KERNELS
-from mcuq.ops.requantized import RequantizedConstants, requantized
->>>>>>> packed
+from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.shifted import with_shifts
 from mcuq.ops.transpose import Transpose
@@ -168,11 +164,8 @@ class FullyConnected(Clamped):
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
-<<<<<<< HEAD
         Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
-=======
         *PACKED_FULLY_CONNECTED_KERNELS,
->>>>>>> packed
         Kernel(
             lower_packed_fully_connected_dsp,
             needs=frozenset({"dsp"}),

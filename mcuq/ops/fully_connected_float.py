@@ -21,6 +21,7 @@ from mcuq.ops.float_weights import (
     dynamic_product_dtype,
     float_layer_constants,
     float_output,
+    is_dynamic,
     real_input,
     stored_weights,
     weight_scales,
@@ -101,5 +102,10 @@ def simulate_dynamic_fully_connected(op: FullyConnected, layer: Layer, inputs: A
 
 FLOAT_FULLY_CONNECTED_KERNELS = (
     Kernel(lower_float_fully_connected, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
-    Kernel(lower_dynamic_fully_connected, activations=FLOAT32, constants=DYNAMIC_CONSTANTS),
+    Kernel(
+        lower_dynamic_fully_connected,
+        accepts=lambda op, layer: is_dynamic(layer),
+        activations=FLOAT32,
+        constants=DYNAMIC_CONSTANTS,
+    ),
 )

@@ -102,7 +102,7 @@ class Pad(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pad": from_pad}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED))
+    kernels = (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape
