@@ -37,7 +37,7 @@ class Images(CalibrationDataReader):
 def quantize(folder: Path, form: QuantFormat) -> Path:
     """int8 with one scale a weight channel: with Q/DQ around float operators, or with operators on integers."""
     prepared, target = folder / "prepared.onnx", folder / f"digits_{form.name.lower()}.onnx"
-    quant_pre_process(str(DIGITS / "digits.onnx"), str(prepared))
+    quant_pre_process(str(DIGITS / "digits.onnx"), str(prepared), skip_symbolic_shape=True)
     quantize_static(
         str(prepared),
         str(target),

@@ -10,6 +10,7 @@ from unary_cases import check_unary
 from mcuq.builder import GraphBuilder
 from mcuq.ops import OPS
 from mcuq.ops.clip import Clip
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.leaky_relu import LeakyRelu
@@ -21,6 +22,7 @@ from mcuq.simulate import simulate
 FUNCTIONS: tuple[Unary, ...] = (
     Clip(minimum=0.0),
     Clip(-0.5, 0.5),
+    FakeQuantize(0.03125, -7),
     HardSigmoid(),
     HardSwish(),
     LeakyRelu(0.1),
@@ -32,6 +34,7 @@ CHAINS = (
     Chain((Tanh(), Sigmoid())),
     Chain((HardSwish(), LeakyRelu(0.3), Clip(-0.1, 0.8))),
     Chain((Clip(minimum=0.0), Rescale())),
+    Chain((Sigmoid(), FakeQuantize(0.03125, -128), Tanh())),
 )
 SHAPES = ((), (1,), (3,), (2, 5, 7, 3), (1, 64), (65,))
 

@@ -179,6 +179,13 @@ def test_each_layer_is_within_a_step_of_onnx_runtime_on_its_inputs(seed: int) ->
         assert off.max() <= 1, f"{layer.where}: {off.max()}\n{graph.text()}"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30, 110))
+def test_many_quantized_networks_keep_their_meaning_layer_by_layer(seed: int) -> None:
+    test_pipeline_keeps_the_meaning_of_quantized_networks(seed)
+    test_each_layer_is_within_a_step_of_onnx_runtime_on_its_inputs(seed)
+
+
 @pytest.mark.parametrize("on", ["host", "emulator"])
 @pytest.mark.parametrize("seed", range(3))
 def test_c_of_quantized_networks_gives_the_simulators_bits(seed: int, on: str) -> None:
