@@ -855,7 +855,7 @@ static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *
     if (is_wide)
         mcuq_dsp_product_wide_4(weight, channel, columns, fours, out_channels, pixels, y);
     else
-        mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, y);
+        mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, out_channels, y);
 }
 
 /* mcuq_dsp_gather_channels or mcuq_dsp_expand_channels. */

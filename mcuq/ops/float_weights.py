@@ -13,7 +13,6 @@ from mcuq.arithmetic import INT32_MAX
 from mcuq.errors import QuantizationError
 from mcuq.float_arithmetic import clamp_float, dequantize_float, dynamic_range, float32, quantize_float
 from mcuq.operator import Clamped, Constants, Layer
-from mcuq.ops.weighted import WEIGHT_MAX
 from mcuq.tensor import Array, Quant, Tensor
 
 FLOAT_WEIGHTS = frozenset({"float16", "float32"})
@@ -50,18 +49,11 @@ def is_dynamic(layer: Layer) -> bool:
     return not is_float(layer) and layer.inputs[0].quant is None and layer.output.quant is None
 
 
-def float_constants(layer: Layer, weights: str) -> tuple[Tensor, ...] | None:
-    """(x, weight, bias) of a layer that computes in float under the scheme's `weights`; None for one in integers.
+def float_constants(layer: Layer, dtype: str) -> tuple[Tensor, ...]:
+    """(x, weight, bias) of a layer with weights stored as float32 or float16; the bias is float32.
 
-    Weights are rounded to nearest, ties to even, where they are stored as float16; the bias is float32. Raises
-    QuantizationError for weights beyond float16.
+    float16 weights are rounded to nearest, ties to even. Raises QuantizationError for weights beyond float16.
     """
-    if weights in FLOAT_WEIGHTS:
-        return _as_floats(layer, weights)
-    return _for_dynamic_input(layer) if layer.output.quant is None else None
-
-
-def _as_floats(layer: Layer, dtype: str) -> tuple[Tensor, ...]:
     x, weight, bias = layer.inputs
     largest = float(np.abs(weight.values).max())
     if largest > np.finfo(dtype).max:
@@ -72,19 +64,23 @@ def _as_floats(layer: Layer, dtype: str) -> tuple[Tensor, ...]:
     return x, Tensor(weight.name, weight.shape, dtype, weight.values.astype(dtype)), _float_bias(bias)
 
 
+def dynamic_constants(layer: Layer, q: Array, scale: Array) -> tuple[Tensor, ...]:
+    """(x, weight, bias) of a layer whose input is quantized on the device, for integers `q` (channels, taps) and scales
+    (channels,); the bias is float32.
+
+    No bias needs to fit into integers, so that nothing but a channel's own weights decides its scale.
+    """
+    x, weight, bias = layer.inputs
+    quant = Quant(tuple(scale.tolist()))
+    return (
+        x,
+        Tensor(weight.name, weight.shape, "int8", q.astype(np.int8).reshape(weight.shape), quant),
+        _float_bias(bias),
+    )
+
+
 def _float_bias(bias: Tensor) -> Tensor:
     return Tensor(bias.name, bias.shape, "float32", bias.values.astype(np.float32))
-
-
-def _for_dynamic_input(layer: Layer) -> tuple[Tensor, ...]:
-    """int8 weights, symmetric for each output channel. No bias needs to fit into integers, so that nothing but the
-    channel's own weights decides its scale."""
-    x, weight, bias = layer.inputs
-    real = weight.values.astype(np.float64).reshape(weight.shape[0], -1)
-    scale = np.maximum(np.abs(real).max(axis=1) / WEIGHT_MAX, float(np.finfo(np.float32).tiny))
-    q = np.clip(np.rint(real / scale[:, None]), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-    quant = Quant(tuple(scale.tolist()))
-    return x, Tensor(weight.name, weight.shape, "int8", q.reshape(weight.shape), quant), _float_bias(bias)
 
 
 def weight_scales(layer: Layer) -> Array:

@@ -119,6 +119,8 @@ def whole_weights(layer: Layer) -> tuple[Layer, int]:
     ones, multipliers are the same, and every kernel for whole weights will do.
     """
     x, weight, bias = layer.inputs
+    if x.quant is None:  # quantized on the device: products are scaled in float
+        return replace(layer, inputs=(x, replace(weight, packing=None), bias)), 0
     shift = layer_requantization(layer).prescale
     if int(weight.values.max()) << shift > INT8_MAX or int(weight.values.min()) << shift < ~INT8_MAX:
         shift = 0

@@ -9,7 +9,7 @@ from mcuq.ir import Graph, Node, verify
 from mcuq.operator import Layer
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
-from mcuq.ops.float_weights import float_constants
+from mcuq.ops.float_weights import FLOAT_WEIGHTS, float_constants
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.pad import Pad
@@ -19,7 +19,7 @@ from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
-from mcuq.quantize.weights import round_nearest
+from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
 from mcuq.tensor import Quant, Tensor
 
 # Times the calibrated range that int16 covers: inputs beyond what calibration saw are then not clipped, which would be
@@ -61,9 +61,11 @@ def check_accumulators(graph: Graph) -> None:
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """The layer's inputs with constants in the numbers of the scheme."""
     if isinstance(layer.op, Conv2d | FullyConnected):
-        as_floats = float_constants(layer, scheme.of(layer.name).weights)
-        if as_floats is not None:
-            return as_floats
+        weights = scheme.of(layer.name).weights
+        if weights in FLOAT_WEIGHTS:
+            return float_constants(layer, weights)
+        if layer.output.quant is None:
+            return round_for_dynamic_input(layer, scheme)
         if given_weight_scale(layer.inputs[1]) is None:
             return round_nearest(layer, scheme)
     return layer.op.quantize_constants(layer)

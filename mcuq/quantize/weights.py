@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from mcuq.operator import Layer
+from mcuq.ops.float_weights import dynamic_constants
+from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
 from mcuq.ops.weighted import integer_constants, least_scales, weight_rows
 from mcuq.quantization import WeightOptions, power_of_two_above
@@ -20,7 +22,30 @@ def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     real = weight_rows(layer)
     grid = layer_grid(real, scheme.grid_of(layer.name))
     scale = weight_scales(layer, real, grid, scheme.weight_options)
-    x, weight, bias = integer_constants(layer, grid.nearest(real / scale[:, None]), scale)
+    return packed(integer_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
+
+
+def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
+    """(x, weight, bias) with integer weights and a float bias, for a layer whose input is quantized on the device.
+
+    Integers of weights that came quantized are kept.
+    """
+    real = weight_rows(layer)
+    given = given_weight_scale(layer.inputs[1])
+    if given is not None and not np.isnan(given).any():
+        return dynamic_constants(layer, np.rint(real / given[:, None]), given)
+    grid = layer_grid(real, scheme.grid_of(layer.name))
+    options = scheme.weight_options
+    scale = grid.scales(real) if options.per_channel else grid.scales(real.reshape(1, -1)).repeat(len(real))
+    scale = np.maximum(scale, float(np.finfo(np.float32).tiny))
+    if options.power_of_two:
+        scale = np.array([power_of_two_above(s) for s in scale.tolist()])
+    return packed(dynamic_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
+
+
+def packed(constants: tuple[Tensor, ...], grid: Grid) -> tuple[Tensor, ...]:
+    """(x, weight, bias) with the packing of weights on the grid."""
+    x, weight, bias = constants
     return x, replace(weight, packing=grid.name if grid.name in PACKINGS else None), bias
 
 
