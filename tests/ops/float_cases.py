@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-from support import RANGES, Case, Inputs, float_branches, model_of
+from support import RANGES, Case, Inputs, float_branches, model_of, run_float
 
-from mcuq.boards import Board, load_board
+from mcuq.boards import Board
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Operator
@@ -77,17 +76,11 @@ def check_floats(graph: Graph, on: str = "host", board: str | Board = "cortex-m4
     return report
 
 
-def without_features(board: str) -> Board:
-    """The board with what runs on any CPU alone."""
-    found = load_board(board)
-    return replace(found, cpu=replace(found.cpu, features=frozenset()))
-
-
 def real_outputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """What the simulator gives, as real numbers."""
     return {name: graph.tensors[name].decode(value) for name, value in simulate(graph, inputs).items()}
 
 
-def onnx_of(op: Operator, inputs: Inputs) -> bytes:
-    """The float meaning of one operator, serialized."""
-    return write_onnx(float_branches([(op, inputs)])).SerializeToString()
+def float_meaning(cases: Sequence[Case], inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """What ONNX Runtime computes of operators side by side, (samples, *shape) by name."""
+    return run_float(write_onnx(float_branches(cases)), inputs)
