@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-from support import RANGES, Case, Inputs, float_branches, model_of
+from support import RANGES, Case, Inputs, float_branches, run_float
 
-from mcuq.boards import Board, load_board
+from mcuq.boards import load_board
+from mcuq.compile import assemble
 from mcuq.ir import Graph
+from mcuq.lower import Goal
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Operator
 from mcuq.quantize import Scheme, insert_conversions, quantize_graph
@@ -68,19 +69,15 @@ def wild_inputs(graph: Graph, samples: int = 6, seed: int = 0) -> dict[str, Arra
     return found
 
 
-def check_floats(graph: Graph, on: str = "host", board: str | Board = "cortex-m4", samples: int = 6) -> BitsReport:
+def check_floats(
+    graph: Graph, on: str = "host", board: str = "cortex-m4", samples: int = 6, optimize: Goal = "balanced"
+) -> BitsReport:
     """Assert that the graph's C gives the simulator's bits for inputs of all kinds."""
-    inputs = wild_inputs(graph, samples)
-    report = check_bits(model_of(graph, board), iter([inputs]), on)
+    model = assemble(graph, load_board(board), "layer", b"", 0, optimize=optimize)
+    report = check_bits(model, iter([wild_inputs(graph, samples)]), on)
     assert report.first_mismatch is None, f"{graph.text()}{report.first_mismatch}"
     assert report.compared_bytes == samples * sum(graph.tensors[name].size_bytes for name in graph.outputs)
     return report
-
-
-def without_features(board: str) -> Board:
-    """The board with what runs on any CPU alone."""
-    found = load_board(board)
-    return replace(found, cpu=replace(found.cpu, features=frozenset()))
 
 
 def real_outputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -88,6 +85,6 @@ def real_outputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     return {name: graph.tensors[name].decode(value) for name, value in simulate(graph, inputs).items()}
 
 
-def onnx_of(op: Operator, inputs: Inputs) -> bytes:
-    """The float meaning of one operator, serialized."""
-    return write_onnx(float_branches([(op, inputs)])).SerializeToString()
+def float_meaning(cases: Sequence[Case], inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """What ONNX Runtime computes of operators side by side, (samples, *shape) by name."""
+    return run_float(write_onnx(float_branches(cases)), inputs)

@@ -1,0 +1,98 @@
+"""Networks that compute in floats, whole or in part, through calibration, bias correction and pruning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph
+from mcuq.ops.clip import Clip
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.quantize import (
+    Scheme,
+    calibrate,
+    correct_biases,
+    float_tensors,
+    insert_conversions,
+    parse_scheme,
+    prune_graph,
+    quantize_graph,
+)
+from mcuq.quantize.calibrate import scaled_tensors
+from mcuq.quantize.scheme import LayerScheme
+from mcuq.simulate import simulate
+from mcuq.tensor import Array
+
+
+def network() -> Graph:
+    """x -> first -> relu -> second -> third, with a channel of `second` that is constant and one that nobody reads."""
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in ((5, 4), (6, 5), (3, 6))]
+    weights[1][2], weights[2][:, 4] = 0, 0
+    builder = GraphBuilder("network")
+    x = builder.input("x", (1, 4))
+    for name, weight in zip(("first", "second", "third"), weights, strict=True):
+        constants = [builder.constant(weight), builder.constant(np.full(len(weight), 0.1, np.float32))]
+        x = builder.add(FullyConnected(), [x, *constants], name, name)
+        if name == "first":
+            x = builder.add(Clip(minimum=0.0), [x], "relu", "relu")
+    builder.outputs.append(x)
+    return builder.graph()
+
+
+def samples(count: int = 20) -> list[dict[str, Array]]:
+    rng = np.random.default_rng(1)
+    return [{"x": rng.normal(size=(1, 4)).astype(np.float32)} for _ in range(count)]
+
+
+def quantized(scheme: Scheme) -> tuple[Graph, Graph]:
+    """(float graph with conversions, quantized graph)."""
+    graph = insert_conversions(network(), scheme)
+    ranges = calibrate(graph, samples(), without=float_tensors(graph, scheme))
+    return graph, quantize_graph(graph, ranges, scheme)
+
+
+MIXED = Scheme(layers={"second": LayerScheme("float16", "float32"), "first": LayerScheme("float32", "int8")})
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic"])
+def test_network_of_floats_alone_needs_no_ranges(name: str) -> None:
+    scheme = parse_scheme(name)
+    graph = insert_conversions(network(), scheme)
+    without = float_tensors(graph, scheme)
+    assert scaled_tensors(graph, without) == []
+    assert calibrate(graph, [], without=without) == {}
+    integer = quantize_graph(graph, {}, scheme)
+    assert all(t.quant is None for t in integer.tensors.values() if not t.is_constant)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic"])
+def test_bias_correction_and_pruning_leave_layers_of_floats_as_they_are(name: str) -> None:
+    graph, integer = quantized(parse_scheme(name))
+    corrected = correct_biases(graph, integer, samples())
+    pruned, report = prune_graph(corrected)
+    assert pruned.text() == integer.text()
+    assert report.channels == 0
+
+
+def test_bias_correction_moves_biases_of_integers_alone() -> None:
+    graph, integer = quantized(MIXED)
+    corrected = correct_biases(graph, integer, samples())
+    for before, after in zip(integer.layers(), corrected.layers(), strict=True):
+        if len(before.inputs) == 3 and before.inputs[2].dtype == "float32":
+            assert np.array_equal(before.inputs[2].values, after.inputs[2].values)
+
+
+def test_pruning_a_network_in_part_of_floats_keeps_its_outputs_bits() -> None:
+    for scheme in (MIXED, Scheme(layers={"third": LayerScheme("int8", "float32")})):
+        _, integer = quantized(scheme)
+        x = integer.tensors["x"].encode(np.random.default_rng(2).normal(size=(50, 1, 4)))
+        pruned, _ = prune_graph(integer)
+        assert np.array_equal(simulate(integer, {"x": x})["third"], simulate(pruned, {"x": x})["third"])
+
+
+def test_integer_layer_beside_floats_is_still_pruned() -> None:
+    _, integer = quantized(Scheme(layers={"first": LayerScheme("float32", "float32")}))
+    _, report = prune_graph(integer)
+    assert report.channels == 2  # the constant channel of `second`, and the one without a reader
