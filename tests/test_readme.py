@@ -16,10 +16,10 @@ README = (ROOT / "README.md").read_text()
 
 
 def block(mark: str, language: str) -> str:
-    """The fenced block behind the comment `mark`."""
-    found = re.search(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None, mark
-    return found[1]
+    """The fenced blocks behind the comment `mark`, one after the other."""
+    found = re.findall(rf"<!-- {re.escape(mark)} -->\n```{language}\n(.*?)```", README, re.DOTALL)
+    assert found, mark
+    return "".join(found)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,7 @@ def run(folder: Path, *command: str) -> str:
 
 def test_the_commands_run(folder: Path) -> None:
     assert {"digits.c", "digits.h", "digits.mcuq"} <= {path.name for path in (folder / "build" / "digits").iterdir()}
+    assert (folder / "build" / "digits_int4" / "digits_qdq.onnx").is_file()
 
 
 @pytest.mark.toolchain
