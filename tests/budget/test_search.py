@@ -1,0 +1,128 @@
+"""Choosing bits for the digits network under budgets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcuq.boards import load_board
+from mcuq.budget import Budget, Plan, search
+from mcuq.candidates import Candidate, Figures, Workbench, best_of
+from mcuq.errors import QuantizationError
+from mcuq.quantize import Scheme
+from mcuq.resources import resource_dir
+
+DIGITS = resource_dir("examples") / "digits"
+BENCH = Workbench(
+    DIGITS / "digits.onnx",
+    load_board("cortex-m4"),
+    DIGITS / "digits_calibration.npz",
+    DIGITS / "digits_calibration.npz",
+    {},
+    counts=False,
+)
+NOW = Candidate("")
+
+
+def plan(budget: Budget) -> Plan:
+    return search(BENCH, NOW, budget)
+
+
+def chosen(found: Plan) -> Figures:
+    return found.measured[found.chosen]
+
+
+@pytest.fixture(scope="module")
+def everything() -> Figures:
+    """All layers at 8 bits."""
+    return BENCH.measure(Candidate("all", Scheme()))
+
+
+def test_the_most_accurate_that_fits_the_flash_is_chosen(everything: Figures) -> None:
+    assert everything.flash_bytes is not None
+    limit = everything.flash_bytes - 800
+    found = plan(Budget(max_flash_bytes=limit))
+    figures = chosen(found)
+    assert figures.flash_bytes is not None
+    assert figures.flash_bytes <= limit
+    others = [f for f in found.measured.values() if f.flash_bytes is not None and f.flash_bytes <= limit]
+    assert figures.sqnr_db == max(f.sqnr_db for f in others)
+    assert figures.sqnr_db < everything.sqnr_db
+
+
+def test_a_flash_that_holds_all_of_int8_leaves_it_as_it_is() -> None:
+    found = plan(Budget(max_flash_bytes=10**9))
+    assert found.chosen.scheme == Scheme()
+    assert found.chosen.title == "all int8 weights"
+
+
+@pytest.mark.slow
+def test_the_smallest_that_is_accurate_enough_is_chosen(everything: Figures) -> None:
+    found = plan(Budget(min_sqnr_db=everything.sqnr_db - 8))
+    figures = chosen(found)
+    assert figures.sqnr_db >= everything.sqnr_db - 8
+    assert figures.flash_bytes is not None
+    assert everything.flash_bytes is not None
+    assert figures.flash_bytes < everything.flash_bytes
+    assert re.fullmatch(r"\d+ of int4 weights|.*int2 weights", found.chosen.title)
+
+
+@pytest.mark.slow
+def test_int16_activations_are_the_way_to_more_than_int8_reaches(everything: Figures) -> None:
+    found = plan(Budget(min_sqnr_db=everything.sqnr_db + 3))
+    assert "int16 activations" in found.chosen.title
+    assert chosen(found).sqnr_db >= everything.sqnr_db + 3
+
+
+@pytest.mark.slow
+def test_accuracy_is_counted_on_labels() -> None:
+    labelled = replace(BENCH, data=DIGITS / "digits_test.npz")
+    found = search(labelled, NOW, Budget(min_accuracy=0.9))
+    assert (chosen(found).accuracy or 0) >= 0.9
+
+
+@pytest.mark.slow
+def test_a_budget_that_cannot_be_met_says_what_came_nearest() -> None:
+    with pytest.raises(QuantizationError) as caught:
+        plan(Budget(max_flash_bytes=1000))
+    assert re.fullmatch(
+        r"budget: no choice of bits meets it \(--max-flash 1_000: the least is \d_\d{3}, \d+ models tried\); allow "
+        r"more, or see mcuq diagnose",
+        str(caught.value),
+    )
+    with pytest.raises(QuantizationError) as caught:
+        plan(Budget(min_sqnr_db=200))
+    assert re.fullmatch(
+        r"budget: no choice of bits meets it \(--min-sqnr 200: the best is \d+\.\d dB, \d+ models tried\); allow more, "
+        r"or see mcuq diagnose",
+        str(caught.value),
+    )
+
+
+@pytest.mark.slow
+def test_an_accuracy_without_labels_is_said_to_lack_them() -> None:
+    unlabelled = replace(BENCH, data=np.load(DIGITS / "digits_calibration.npz")["x"])
+    with pytest.raises(QuantizationError) as caught:
+        search(unlabelled, NOW, Budget(min_accuracy=0.5))
+    assert "--min-accuracy 50: the data has no labels `y`" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_tick_follows_each_model_that_is_measured() -> None:
+    ticks: list[None] = []
+    found = search(BENCH, NOW, Budget(max_flash_bytes=10**9), lambda: ticks.append(None))
+    assert len(ticks) == len(found.measured)
+
+
+def test_the_best_are_those_that_no_other_is_as_good_as() -> None:
+    figures = Figures(30.0, 1.0, None, 1000, 500, None)
+    measured = {
+        Candidate("good"): figures,
+        Candidate("dearer"): replace(figures, flash_bytes=2000),
+        Candidate("better and dearer"): replace(figures, sqnr_db=40.0, flash_bytes=2000),
+        Candidate("does not fit"): replace(figures, sqnr_db=20.0, flash_bytes=None),
+    }
+    assert {candidate.title for candidate in best_of(measured)} == {"good", "better and dearer"}
