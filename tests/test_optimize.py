@@ -250,19 +250,20 @@ def subclasses(kind: type[Constants]) -> list[type[Constants]]:
 
 
 KERNELS = sorted(
-    (c for c in subclasses(Constants) if "template" in vars(c) and c.__module__.startswith("mcuq.")),
+    {c for c in subclasses(Constants) if "template" in vars(c) and c.__module__.startswith("mcuq.")},
     key=lambda c: c.template,
 )
 
 
 # What fields that are no numbers may hold.
-TEXTS = {"packing": "int4", "x_type": "int8_t", "y_type": "int16_t"}
+TEXTS = {"packing": "int4", "sum_type": "int64_t"}
 
 
 @pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.template)
 def test_every_kernel_compiles_with_all_constants_as_parameters(kind: type[Constants]) -> None:
     """-Wconversion must not depend on what is a constant; no array may have a size that is none (-Wvla)."""
-    constants = kind(**{f.name: TEXTS.get(f.name, 1) for f in fields(kind)})
+    texts = {f.name: TEXTS.get(f.name, "int16_t") for f in fields(kind) if f.type == "str"}
+    constants = kind(**{**{f.name: 1 for f in fields(kind)}, **texts})
     names = [f.name for f in fields(kind) if f.type == "int" and f.name in names_in(kind.template)]
     assert names
     text = with_parameters(render_kernel(constants, "net_layer"), names, "int32_t", shifts_down=True)

@@ -7,7 +7,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x2c22ecb6u
+#if DIGITS_DIGEST != 0xba6a9f84u
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -639,7 +639,7 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = lowest;
+                    element largest = (element)lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
                             const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left

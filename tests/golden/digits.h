@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; digits.c refuses another model's header. */
-#define DIGITS_DIGEST 0x2c22ecb6u
+#define DIGITS_DIGEST 0xba6a9f84u
 
 /* Working memory: input, output and everything between. */
 #define DIGITS_ARENA_BYTES 3104

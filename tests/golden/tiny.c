@@ -7,7 +7,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x0ff0559cu
+#if TINY_DIGEST != 0x8e160e56u
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -334,7 +334,7 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = lowest;
+                    element largest = (element)lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
                             const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
@@ -419,7 +419,7 @@ static void tiny_largest(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = lowest;
+                    element largest = (element)lowest;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
                             const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left

@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0x0ff0559cu
+#define TINY_DIGEST 0x8e160e56u
 
 /* Working memory: input, output and everything between. */
 #define TINY_ARENA_BYTES 252
