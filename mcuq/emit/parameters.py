@@ -30,7 +30,6 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
     constants = [pair for block in _ENUM.findall(head) for pair in re.findall(r"(\w+) = (-?\w+)", block)]
     others = _ENUM.sub("", head).strip("\n ")
     fixed = [f"{name} = {value}" for name, value in constants if name in used and name not in names]
-    types = re.findall(r" *typedef .*;\n", head)
     # Zero points are values of tensors: with the type of those no conversion of theirs is one that may lose bits.
     # Of kernels for other tensors than int8 they may be those of uint8.
     point_type = "int16_t" if re.search(r"\b(uint8_t|int16_t|float) \*[xy]\b", given) else "int8_t"
@@ -43,10 +42,9 @@ def with_parameters(text: str, names: Sequence[str], c_type: str, shifts_down: b
         f"{start}(",
         f"{wrap(arguments, ', ', COLUMNS - 4, '    ')})",
         "{",
-        *(line.rstrip("\n") for line in types),
+        *([f"    {others}"] if others else []),
         *(["    enum {", wrap(fixed, ", ", COLUMNS - 8, " " * 8), "    };"] if fixed else []),
         *(f"    const {kind} {wrap(part, ', ', COLUMNS - 8, ' ' * 8).strip()};" for kind, part in read if part),
-        *([f"    {others}"] if others else []),
         *(["    MCUQ_ASSUME(shift >= 1);"] if "shift" in names and shifts_down else []),
         f"    {BODY.strip()}",
     ]
