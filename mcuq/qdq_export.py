@@ -34,8 +34,8 @@ def export_qdq(graph: Graph) -> onnx.ModelProto:
     """The model with float32 inputs and outputs of the graph's names and shapes.
 
     ONNX Runtime without optimizations gives the simulator's integers, but for values within float32 rounding of half a
-    step, and for Softmax and tables within their stated errors. Layers of dynamic ranges compute in float on their
-    quantized weights.
+    step, and for Softmax and tables within their stated errors. Layers whose input is quantized on the device have
+    DynamicQuantizeLinear before them, whose uint8 codes are mcuq's less 128.
     """
     writer = _QdqWriter(graph.tensors)
     readable = {name: name for name in graph.tensors}
@@ -78,6 +78,8 @@ def _write_layer(writer: _QdqWriter, layer: Layer, readable: dict[str, str]) -> 
     if len(inputs) == 3 and inputs[2].dtype == "int32":
         # Other layers may share the bias, whose offset is of this layer's input.
         inputs = (*inputs[:2], writer.bias(layer))
+    elif len(inputs) == 3 and inputs[0].quant is None and inputs[1].quant is not None:
+        inputs = (replace(inputs[0], name=writer.dynamic_round_trip(inputs[0].name)), *inputs[1:])
     output = layer.output
     if output.quant is None:
         layer.op.to_onnx(replace(layer, inputs=inputs), writer)
@@ -107,7 +109,7 @@ class _QdqWriter(OnnxWriter):
 
     def permuted(self, tensor: Tensor, perm: Sequence[int]) -> str:
         if tensor.quant is None:
-            return super().permuted(tensor, perm)
+            return self.constant(tensor.values.transpose(perm).astype(np.float32))
         return self._dequantized(tensor.values.transpose(perm), tensor.quant, f"{tensor.name}.{len(self.nodes)}")
 
     def bias(self, layer: Layer) -> Tensor:
@@ -126,6 +128,14 @@ class _QdqWriter(OnnxWriter):
         wide = {"domain": WIDE_DOMAIN} if quant.dtype == "int16" else {}
         q = self.node("QuantizeLinear", [real, *parameters], quantized_name(tensor.name), **wide)
         return self.node("DequantizeLinear", [q, *parameters], output, **wide)
+
+    def dynamic_round_trip(self, real: str) -> str:
+        """DynamicQuantizeLinear and DequantizeLinear of `real`, which stays within the range that it has."""
+        output = self.node(
+            "DequantizeLinear", parts := [f"{real}.{len(self.nodes)}.{part}" for part in ("y", "s", "z")]
+        )
+        self.nodes.insert(-1, helper.make_node("DynamicQuantizeLinear", [real], parts))
+        return output
 
     def _dequantized(self, values: Array, quant: Quant, output: str) -> str:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), quantized_name(output)))

@@ -48,8 +48,11 @@ def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
 
 
 def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
-    """The tensors that hold real values, so that no range of theirs is needed, of a graph with its conversions."""
-    return frozenset(name for name, dtype in activation_dtypes(graph, scheme).items() if dtype == "float32")
+    """The tensors that hold real values and are not quantized behind that, so that no range of theirs is needed, of a
+    graph with its conversions."""
+    quantized = {n.inputs[0] for n in graph.nodes if isinstance(n.op, Convert) and n.op.dtype != "float32"}
+    dtypes = activation_dtypes(graph, scheme)
+    return frozenset(name for name, dtype in dtypes.items() if dtype == "float32" and name not in quantized)
 
 
 def _input_dtype(scheme: Scheme) -> str:
