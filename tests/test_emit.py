@@ -300,7 +300,7 @@ def test_layers_with_the_same_constants_share_a_function() -> None:
 
 def test_only_the_runtime_functions_in_use_are_copied() -> None:
     names = [re.findall(r"\b(mcuq_\w+)\(", block)[0] for block in runtime_functions("mcuq_requantize(x)")]
-    assert names == ["mcuq_multiply_high", "mcuq_clamp", "mcuq_requantize"]
+    assert names == ["mcuq_multiply_high", "mcuq_clamp", "mcuq_requantize_shift", "mcuq_requantize"]
     assert runtime_functions("y[i] = x[i];") == []
     source, _ = c_and_h(portable(view_of_an_input(), name="net"))
     assert "mcuq_clamp" not in source
