@@ -22,7 +22,7 @@ from mcuq.tensor import Array
 from mcuq.wide_arithmetic import (
     LONG_MAX,
     WideSum,
-    exponential,
+    exponential_of_tables,
     interpolate,
     requantize_long,
     requantize_sum,
@@ -67,10 +67,10 @@ void each_interpolate(int64_t n, const int16_t *x, const int32_t *pieces, const 
         y[i] = mcuq_interpolate(x[i], pieces, values);
 }
 
-void each_exponential(int64_t n, const int32_t *distance, const int32_t *coarse, const int32_t *fine, int32_t *y)
+void each_exponential_of_tables(int64_t n, const int32_t *distance, const int32_t *coarse, const int32_t *fine, int32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = mcuq_exponential(distance[i], coarse, fine);
+        y[i] = mcuq_exponential_of_tables(distance[i], coarse, fine);
 }
 """
 
@@ -186,8 +186,8 @@ def test_pieces_are_long_where_a_function_is_straight() -> None:
 def test_exponential_gives_the_bits_of_its_namesake_and_is_within_what_it_states(c: ctypes.CDLL, scale: float) -> None:
     distance = np.arange(65536).astype(np.int32)
     tables = exponential_tables(scale)
-    got = exponential(distance, *tables)
-    assert np.array_equal(got, call(c.each_exponential, len(distance), np.int32, distance, *tables))
+    got = exponential_of_tables(distance, *tables)
+    assert np.array_equal(got, call(c.each_exponential_of_tables, len(distance), np.int32, distance, *tables))
     assert np.abs(got - np.exp(-scale * distance) * 2.0**28).max() <= 1.3
     assert got[0] == 2**28
 

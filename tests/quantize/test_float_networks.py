@@ -12,7 +12,6 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import (
     Scheme,
     calibrate,
-    correct_biases,
     float_tensors,
     insert_conversions,
     parse_scheme,
@@ -20,6 +19,7 @@ from mcuq.quantize import (
     quantize_graph,
 )
 from mcuq.quantize.calibrate import scaled_tensors
+from mcuq.quantize.recover import recover
 from mcuq.quantize.scheme import LayerScheme
 from mcuq.simulate import simulate
 from mcuq.tensor import Array
@@ -68,19 +68,20 @@ def test_network_of_floats_alone_needs_no_ranges(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic"])
-def test_bias_correction_and_pruning_leave_layers_of_floats_as_they_are(name: str) -> None:
+def test_recovery_and_pruning_leave_layers_of_floats_as_they_are(name: str) -> None:
     graph, integer = quantized(parse_scheme(name))
-    corrected = correct_biases(graph, integer, samples())
+    corrected = recover(graph, integer, samples())
     pruned, report = prune_graph(corrected)
     assert pruned.text() == integer.text()
     assert report.channels == 0
 
 
-def test_bias_correction_moves_biases_of_integers_alone() -> None:
+def test_recovery_changes_layers_of_integers_alone() -> None:
     graph, integer = quantized(MIXED)
-    corrected = correct_biases(graph, integer, samples())
+    corrected = recover(graph, integer, samples())
     for before, after in zip(integer.layers(), corrected.layers(), strict=True):
         if len(before.inputs) == 3 and before.inputs[2].dtype == "float32":
+            assert np.array_equal(before.inputs[1].values, after.inputs[1].values)
             assert np.array_equal(before.inputs[2].values, after.inputs[2].values)
 
 
