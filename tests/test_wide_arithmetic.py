@@ -67,7 +67,8 @@ void each_interpolate(int64_t n, const int16_t *x, const int32_t *pieces, const 
         y[i] = mcuq_interpolate(x[i], pieces, values);
 }
 
-void each_exponential_of_tables(int64_t n, const int32_t *distance, const int32_t *coarse, const int32_t *fine, int32_t *y)
+void each_exponential_of_tables(int64_t n, const int32_t *distance, const int32_t *coarse, const int32_t *fine,
+                                int32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_exponential_of_tables(distance[i], coarse, fine);
