@@ -119,8 +119,10 @@ class _Torchlike:
         (Path("inputs.npz"), False),
         ({"x": [1]}, False),
     ],
-    ids=["iterator", "generator", "function", "list", "tuple", "range", "no samples", "numbers", "array", "torch"]
-    + ["text", "path", "dictionary"],
+    ids=[
+        *("iterator", "generator", "function", "list", "tuple", "range", "nothing", "numbers", "array", "torch"),
+        *("text", "path", "dictionary"),
+    ],
 )
 def test_what_makes_samples_is_told_from_arrays_and_files(data: object, expected: bool) -> None:
     assert is_source(data) == expected

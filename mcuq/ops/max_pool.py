@@ -93,7 +93,7 @@ class MaxPool(Operator):
     kernels = (
         Kernel(lower_max_pool_float, activations=FLOAT32),
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
-        Kernel(lower_max_pool, activations=MOVED),
+        Kernel(lower_max_pool, activations=MOVED - FLOAT32),
     )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:

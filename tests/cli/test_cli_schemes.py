@@ -1,0 +1,146 @@
+"""Schemes, budgets, exports and the diagnosis on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+
+from mcuq.artifact import load
+from mcuq.cli import main
+from mcuq.resources import resource_dir
+from mcuq.validate import check_bits, probe_inputs
+
+DIGITS = resource_dir("examples") / "digits"
+MODEL = str(DIGITS / "digits.onnx")
+CALIBRATION = ("--calibration", str(DIGITS / "digits_calibration.npz"))
+COMPILE = ("compile", MODEL, "--board", "cortex-m4", *CALIBRATION)
+DIAGNOSE = ("diagnose", MODEL, "--board", "cortex-m4", *CALIBRATION)
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def call_json(*arguments: str) -> Any:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("scheme", ["int4", "int16", "dynamic"])
+def test_a_scheme_is_compiled_and_exact(scheme: str, tmp_path: Path) -> None:
+    found = call_json(*COMPILE, "--scheme", scheme, "-o", str(tmp_path))
+    model = load(tmp_path)
+    assert {"int4": "int8", "int16": "int16", "dynamic": "float32"}[scheme] == found["inputs"][0]["dtype"]
+    assert check_bits(model, iter([probe_inputs(model.graph)]), "host").bit_exact
+
+
+def test_types_of_inputs_and_outputs_are_shown(tmp_path: Path) -> None:
+    result = call(*COMPILE, "--input-type", "uint8", "--output-type", "float32", "-o", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "(q - 0), uint8" in result.stdout
+    assert "float, real values" in result.stdout
+    header = (tmp_path / "digits.h").read_text()
+    assert "void digits_run(const uint8_t *input, float *output);" in header
+    assert "DIGITS_OUTPUT_SCALE" not in header
+
+
+def test_a_file_states_schemes_layer_by_layer(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[layers."node_Conv_*"]\nweights = "int4"\n')
+    call_json(*COMPILE, "--scheme", str(path), "-o", str(tmp_path / "out"))
+    graph = load(tmp_path / "out").graph
+    storages = {node.name: graph.tensors[node.inputs[1]].storage for node in graph.nodes if len(node.inputs) == 3}
+    assert {s for name, s in storages.items() if name.startswith("node_Conv_")} == {"int4"}
+    assert {s for name, s in storages.items() if not name.startswith("node_Conv_")} == {"int8"}
+
+
+def test_an_unknown_scheme_ends_with_1_and_one_line(tmp_path: Path) -> None:
+    result = call(*COMPILE, "--scheme", "int7", "-o", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: scheme 'int7': is not known; use int8, int16, ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_options_make_scales_what_they_say(tmp_path: Path) -> None:
+    call_json(*COMPILE, "--symmetric", "--power-of-two", "--per-tensor", "-o", str(tmp_path))
+    graph = load(tmp_path).graph
+    for node in graph.nodes:
+        y = graph.tensors[node.output]
+        assert y.zero_point == (-128 if "softmax" in node.name.lower() else 0), node.name
+        assert (y.scale).hex().split("p")[0] == "0x1.0000000000000"
+        if len(node.inputs) == 3:
+            assert len(set(graph.tensors[node.inputs[1]].quantization.scale)) == 1
+
+
+def test_the_quantized_model_is_exported(tmp_path: Path) -> None:
+    found = call_json(*COMPILE, "--export-qdq", "-o", str(tmp_path))
+    assert str(tmp_path / "digits_qdq.onnx") in found["files"]
+    onnx.checker.check_model(onnx.load(tmp_path / "digits_qdq.onnx"))
+
+
+def test_a_budget_chooses_bits_and_says_what_it_tried(tmp_path: Path) -> None:
+    found = call_json(*COMPILE, "--max-flash", "12k", "-o", str(tmp_path))
+    assert found["flash_bytes"] <= 12 * 1024
+    assert len(found["tried"]) >= 2
+    assert {"title", "sqnr_db", "flash_bytes", "arena_bytes", "is_best"} <= found["tried"][0].keys()
+    again = call_json(*COMPILE, "--scheme", str(tmp_path / "digits_scheme.toml"), "-o", str(tmp_path / "again"))
+    assert again["flash_bytes"] == found["flash_bytes"]
+
+
+def test_a_budget_needs_data(tmp_path: Path) -> None:
+    result = call("compile", MODEL, "--board", "cortex-m4", "--max-flash", "12k", "-o", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr == "error: a budget needs inputs to measure on; give --calibration DATA\n"
+
+
+@pytest.mark.parametrize("text", ["much", "0", "-3", "1.5k"])
+def test_a_budget_that_is_no_number_of_bytes_is_wrong_usage(text: str) -> None:
+    result = call(*COMPILE, f"--max-flash={text}")
+    assert result.exit_code == 2
+    assert f"'{text}' is no number of bytes; give one such as 49152, 48k or 1M" in result.stderr
+
+
+def test_the_diagnosis_ranks_layers_and_says_what_to_do() -> None:
+    found = call_json(*DIAGNOSE)
+    layers = found["layers"]
+    assert [layer["impact_db"] or 1e9 for layer in layers] == sorted(layer["impact_db"] or 1e9 for layer in layers)
+    assert {"alone_db", "accumulated_db", "cosine", "worst_channel", "quantized_bytes", "float_bytes"} <= layers[
+        0
+    ].keys()
+    assert layers[0]["advice"]["text"]
+    assert sum(layers[0]["output_histogram"]["counts"]) > 0
+    assert found["remedies"] == []
+    text = call(*DIAGNOSE).stdout
+    assert f"{found['sqnr_db']:.1f} dB at '{found['output']}'" in text
+    assert "the layers that cost most:" in text
+    assert layers[0]["advice"]["text"] in text
+
+
+def test_the_diagnosis_needs_data() -> None:
+    result = call("diagnose", MODEL, "--board", "cortex-m4")
+    assert result.exit_code == 1
+    assert (
+        result.stderr == "error: diagnose: needs inputs to measure errors on; give --calibration DATA or --data DATA\n"
+    )
+
+
+@pytest.mark.slow
+def test_remedies_are_tried_and_their_schemes_written(tmp_path: Path) -> None:
+    found = call_json(*DIAGNOSE, "--fix", "-o", str(tmp_path))
+    titles = [row["title"] for row in found["remedies"]]
+    assert titles[0] == "as it is"
+    assert {"calibrator minmax", "int16 activations of all layers", "the worst layer in float"} <= set(titles)
+    by_title = {row["title"]: row for row in found["remedies"]}
+    assert by_title["int16 activations of all layers"]["sqnr_db"] > by_title["as it is"]["sqnr_db"] + 5
+    assert by_title["int16 activations of all layers"]["arena_bytes"] > by_title["as it is"]["arena_bytes"]
+    assert by_title["as it is"]["options"] == ""
+    option, path = by_title["int16 activations of all layers"]["options"].split()
+    assert option == "--scheme"
+    again = call_json(*COMPILE, "--scheme", path, "-o", str(tmp_path / "again"))
+    assert again["inputs"][0]["dtype"] == "int16"
