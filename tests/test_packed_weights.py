@@ -76,7 +76,7 @@ def test_unpacking_at_once_does_not_raise_the_arena() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_networks_of_all_packings_give_the_simulators_bits(network: str, board: str, goal: Goal) -> None:
     graph = pack_weights(NETWORKS[network](), KINDS)
-    model = assemble(graph, load_board(board), "net", b"", 0, optimize=goal)
+    model = assemble(graph, load_board(board), "net", b"", optimize=goal)
     report = check_bits(model, iter([random_inputs(graph, 4, 7)]), "emulator")
     assert report.first_mismatch is None
     assert report.samples == 4
@@ -145,16 +145,16 @@ def test_pruned_layers_stay_packed_and_give_the_same_bytes(kind: str) -> None:
 
 def test_a_saved_model_keeps_its_packings(tmp_path: Path) -> None:
     graph = pack_weights(digits(), KINDS)
-    model = assemble(graph, load_board("cortex-m4"), "net", b"", 0)
+    model = assemble(graph, load_board("cortex-m4"), "net", b"")
     mcuq.save(model, tmp_path)
     loaded = mcuq.load(tmp_path)
     assert {n: t.packing for n, t in loaded.graph.tensors.items()} == {n: t.packing for n, t in graph.tensors.items()}
-    again = assemble(loaded.graph, loaded.board, "net", b"", 0)
+    again = assemble(loaded.graph, loaded.board, "net", b"")
     assert again.files == model.files
 
 
 def test_a_profile_counts_unpacking_with_its_layer() -> None:
-    model = assemble(pointwise_beside(200), load_board("cortex-m4"), "net", b"", 0)
+    model = assemble(pointwise_beside(200), load_board("cortex-m4"), "net", b"")
     first, second = profile_model(model).layers
     assert second.weight_bytes == 512 + 8 + 32 * 8
     assert "1" in second.function

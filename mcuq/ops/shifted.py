@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ def with_shifts(lower: Lower) -> Lower:
     high word of a product that they save.
     """
 
+    @wraps(lower)
     def lowered(op: Any, layer: Layer) -> tuple[Call, ...]:
         return tuple(_shifted(call) for call in lower(op, layer))
 

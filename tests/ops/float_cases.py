@@ -73,7 +73,7 @@ def check_floats(
     graph: Graph, on: str = "host", board: str = "cortex-m4", samples: int = 6, optimize: Goal = "balanced"
 ) -> BitsReport:
     """Assert that the graph's C gives the simulator's bits for inputs of all kinds."""
-    model = assemble(graph, load_board(board), "layer", b"", 0, optimize=optimize)
+    model = assemble(graph, load_board(board), "layer", b"", optimize=optimize)
     report = check_bits(model, iter([wild_inputs(graph, samples)]), on)
     assert report.first_mismatch is None, f"{graph.text()}{report.first_mismatch}"
     assert report.compared_bytes == samples * sum(graph.tensors[name].size_bytes for name in graph.outputs)

@@ -9,6 +9,8 @@ from support import Case
 from test_conv2d import block_cases, border_cases, corner_cases
 from test_conv2d_float import channel_cases
 
+pytestmark = pytest.mark.slow
+
 CASES = {"corner": corner_cases, "border": border_cases, "block": block_cases, "channel": channel_cases}
 
 

@@ -12,6 +12,8 @@ from mcuq.ops.conv2d_float import CONVERTED_CHANNELS
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = {
     "float32 to float32": FLOAT,
     "float32 by float16 to float32": HALF,

@@ -15,6 +15,8 @@ from mcuq.lower import Goal
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = {"float32": FLOAT, "int8 by float16": Scheme(LayerScheme("float16", "int8")), "dynamic": DYNAMIC}
 
 
@@ -43,14 +45,14 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(optimize: Goal, 
 
 
 def test_shared_function_keeps_the_floats_of_its_head() -> None:
-    model = assemble(graph("dynamic"), load_board("cortex-m4"), "layer", b"", 0, optimize="size")
+    model = assemble(graph("dynamic"), load_board("cortex-m4"), "layer", b"", optimize="size")
     shared = model.files["layer.c"].partition("layer_conv2d_dynamic_shared(")[2].partition("/* plain C")[0]
     assert "const float minimum = -mcuq_infinity(), maximum = mcuq_infinity();" in shared
     assert "minimum = -" not in shared.partition("enum {")[2]
 
 
 def test_c_with_floats_refuses_arithmetic_that_is_not_ieee_754() -> None:
-    text = assemble(graph("float32"), load_board("cortex-m4"), "layer", b"", 0).files["layer.c"]
+    text = assemble(graph("float32"), load_board("cortex-m4"), "layer", b"").files["layer.c"]
     assert '#error "floats must be those of IEEE 754: compile without -ffast-math"' in text
     assert "no floating point" not in text
     assert "8-bit" not in text

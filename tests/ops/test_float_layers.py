@@ -30,6 +30,8 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain, Rescale
 from mcuq.ops.window import Window
 
+pytestmark = pytest.mark.slow
+
 
 def pool_cases() -> list[Case]:
     cases: list[Case] = []

@@ -13,6 +13,8 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = {
     "float32": FLOAT,
     "float16": HALF,

@@ -19,6 +19,8 @@ from mcuq.ops.weighted_dsp_wide import pack_neighbours
 from mcuq.ops.window import Window
 from mcuq.quantize import Scheme
 
+pytestmark = pytest.mark.slow
+
 MAKERS = (pointwise, convolution, depthwise, column, fully_connected)
 
 

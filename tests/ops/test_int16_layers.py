@@ -56,6 +56,8 @@ from mcuq.simulate import simulate
 from mcuq.tensor import Quant
 from mcuq.validate import check_bits
 
+pytestmark = pytest.mark.slow
+
 INT16 = Scheme(NAMED["int16"])
 WIDENING = Scheme(NAMED["int8"], {"*": NAMED["int16"]})  # reads int8, writes int16
 NARROWING = Scheme(NAMED["int16"], {"*": NAMED["int8"]})  # reads int16, writes int8

@@ -18,6 +18,8 @@ from mcuq.ops.window import Window
 from mcuq.packing import pack, unpack
 from mcuq.simulate import simulate
 
+pytestmark = pytest.mark.slow
+
 FAST = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
 BOARDS = (*FAST, pytest.param("cortex-m55", marks=pytest.mark.toolchain))
 
