@@ -60,3 +60,9 @@ def test_a_buffer_that_is_written_to_again_does_not_change_what_was_kept() -> No
     for _ in spread:
         pass
     assert [int(sample["x"][0, 0]) for sample in spread.kept] == [0, 1, 2, 3]
+
+
+def test_of_samples_whose_number_is_known_the_first_the_last_and_those_evenly_between_are_kept() -> None:
+    spread = Spread(list(numbered(101)), 5)
+    assert sum(1 for _ in spread) == 101
+    assert [int(sample["x"][0, 0]) for sample in spread.kept] == [0, 25, 50, 75, 100]

@@ -71,6 +71,7 @@ def test_unpacking_at_once_does_not_raise_the_arena() -> None:
     assert plan_memory(program).arena_bytes == plan_memory(cheaper).arena_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
 @pytest.mark.parametrize("network", NETWORKS)

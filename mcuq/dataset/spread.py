@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
+
+import numpy as np
 
 from mcuq.dataset.samples import Sample
 
@@ -16,13 +18,18 @@ _GOLDEN = 0x9E3779B97F4A7C15
 class Spread:
     """The samples of an iterable, of which at most `most` are kept while one iterates, once.
 
-    Which are kept depends on their number alone; up to `most` samples, all are.
+    Which are kept depends on their number alone; up to `most` samples, all are. Where that number is known beforehand,
+    they are evenly spaced from the first to the last.
     """
 
     def __init__(self, samples: Iterable[Sample], most: int) -> None:
         self.seen = 0
         self._samples = samples
         self._most = most
+        self._wanted: frozenset[int] | None = None
+        if isinstance(samples, Sized):
+            count = min(len(samples), most)
+            self._wanted = frozenset(np.linspace(0, len(samples) - 1, count).round().astype(int).tolist())
         # (minus the sample's multiple, its index, the sample): the greatest multiple comes first. All differ.
         self._heap: list[tuple[int, int, Sample]] = []
 
@@ -38,6 +45,8 @@ class Spread:
 
     def _offer(self, sample: Sample) -> None:
         index, self.seen = self.seen, self.seen + 1
+        if self._wanted is not None and index not in self._wanted:
+            return
         key = -(index * _GOLDEN % (1 << 64))
         if len(self._heap) < self._most or key > self._heap[0][0]:
             # A copy: whoever made the sample may write to it again, or it is a small part of something large.

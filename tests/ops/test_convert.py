@@ -45,7 +45,7 @@ def with_corners(graph: Graph) -> dict[str, Array]:
 
 @pytest.mark.parametrize(("x", "y"), PAIRS)
 def test_conversion_on_the_host_gives_the_simulators_bits(x: str, y: str) -> None:
-    for seed in (0, 1, 4, 13):
+    for seed in (1, 13):
         graph = conversion(x, y, seed)
         model = assemble(graph, load_board("cortex-m4"), "conversion", b"")
         report = check_bits(model, iter([with_corners(graph)]), "host")
@@ -53,7 +53,15 @@ def test_conversion_on_the_host_gives_the_simulators_bits(x: str, y: str) -> Non
         assert report.compared_bytes == 8 * graph.tensors["y"].size_bytes
 
 
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "rv32imc"])
+@pytest.mark.parametrize(
+    "board",
+    [
+        "cortex-m4",
+        pytest.param("cortex-m0", marks=pytest.mark.slow),
+        pytest.param("rv32imc", marks=pytest.mark.slow),
+        pytest.param("cortex-m55", marks=pytest.mark.toolchain),
+    ],
+)
 @pytest.mark.parametrize(("x", "y"), PAIRS)
 def test_conversion_on_an_emulated_cpu_gives_the_simulators_bits(x: str, y: str, board: str) -> None:
     graph = conversion(x, y, 3)

@@ -49,6 +49,7 @@ def shifting(graph: Graph, features: frozenset[str] = M0) -> int:
     return sum(by_prescale) + sum(by_shift)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["host", "emulator"])
 @pytest.mark.parametrize("board", [load_board("cortex-m0"), portable("cortex-m0"), portable("cortex-m4")])
 @pytest.mark.parametrize("change", [lambda g: g, lambda g: pack_weights(g, KINDS)], ids=["int8", "packed"])

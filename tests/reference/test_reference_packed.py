@@ -48,7 +48,7 @@ def test_unpacking_takes_little_memory(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_networks_of_all_packings_give_the_simulators_bits(name: str, board: str) -> None:
     graph = pack_weights(compiled(name).graph, KINDS, on_grid=False)
-    model = assemble(graph, load_board(board), name, b"", 1)
+    model = assemble(graph, load_board(board), name, b"")
     report = check_bits(model, iter([random_inputs(graph, 3)]), "emulator")
     assert report.first_mismatch is None
     assert report.samples == 3
