@@ -7,11 +7,12 @@
     print(mcuq.simulate(model, x_test).report)       # accuracy, agreement, SQNR
     print(mcuq.run(model, x_test[:50]).report)       # the C on an emulated CPU, every byte compared
     print(mcuq.profile(model).layers)                # instructions and cycles of each layer
+    print(mcuq.diagnose("model.onnx", calibration=x_train[:200]).layers)  # the error that each layer adds
 
 Everything that the user can mend is raised as McuqError, whose text says what to do.
 """
 
-from mcuq.api import Run, Simulation, boards, compare, run, simulate
+from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate
 from mcuq.artifact import load, save, save_qdq
 from mcuq.boards import Board
 from mcuq.compile import CompiledModel
@@ -24,7 +25,7 @@ from mcuq.inspect import Inspection
 from mcuq.inspect import inspect_model as inspect
 from mcuq.profile import Profile
 from mcuq.profile import profile_model as profile
-from mcuq.quantize import CalibrationMethod
+from mcuq.quantize import CalibrationMethod, LayerScheme, Recovery, Scheme
 from mcuq.validate import AccuracyReport, BitsReport
 from mcuq.version import __version__
 
@@ -37,15 +38,19 @@ __all__ = [
     "CompiledModel",
     "Footprint",
     "Inspection",
+    "LayerScheme",
     "McuqError",
     "Profile",
+    "Recovery",
     "Run",
+    "Scheme",
     "Simulation",
     "__version__",
     "boards",
     "compare",
     "compile",
     "demo",
+    "diagnose",
     "footprint",
     "inspect",
     "load",

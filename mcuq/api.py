@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mcuq.boards import Board, board_names, load_board
 from mcuq.candidates import count_instructions
-from mcuq.compile import CompiledModel, Data, dataset_for
+from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, quantize_model
+from mcuq.diagnose.report import Diagnosis, diagnose_model
+from mcuq.errors import DataError
 from mcuq.footprint import Choice, measure_choices
+from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, CalibrationMethod, Recovery, Scheme
 from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
 from mcuq.tensor import Array
@@ -79,3 +83,25 @@ def compare(model: CompiledModel, count: bool = True) -> tuple[Choice, ...]:
     None in what its board cannot tell. Raises BuildError where an emulator is missing.
     """
     return measure_choices(model, count_instructions if count and model.board.cpu.is_emulated else None)
+
+
+def diagnose(
+    path: str | Path,
+    board: str | Board = "cortex-m4",
+    calibration: Calibration | None = None,
+    data: Calibration | None = None,
+    method: CalibrationMethod = DEFAULT_METHOD,
+    shapes: Mapping[str, int] | None = None,
+    scheme: Scheme | str = "int8",
+    recovery: Recovery = DEFAULT_RECOVERY,
+) -> Diagnosis:
+    """Quantize an ONNX model as `compile` does, and measure the error that each of its layers adds.
+
+    Measured on `data` (default: the calibration data). Raises DataError where there is none, and as compile does.
+    """
+    measured = data if data is not None else calibration
+    if measured is None:
+        raise DataError("diagnose: needs inputs to measure errors on; give calibration or data")
+    board = load_board(board) if isinstance(board, str) else board
+    quantized = quantize_model(path, calibration, method, shapes, scheme=scheme, recovery=recovery)
+    return diagnose_model(quantized, board, calibration_samples(quantized.float_graph, measured))

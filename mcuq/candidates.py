@@ -20,7 +20,7 @@ from mcuq.compile import (
 from mcuq.errors import BoardError
 from mcuq.footprint import measure_footprint
 from mcuq.lower import Goal
-from mcuq.quantize import DEFAULT_METHOD, INT8_SCHEME, CalibrationMethod, Scheme
+from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, INT8_SCHEME, CalibrationMethod, Recovery, Scheme
 from mcuq.validate import check_bits, compare_with_float, probe_inputs
 
 
@@ -31,6 +31,7 @@ class Candidate:
     title: str
     scheme: Scheme = INT8_SCHEME
     method: CalibrationMethod = DEFAULT_METHOD
+    recovery: Recovery = DEFAULT_RECOVERY
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,13 @@ class Workbench:
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_model does."""
         return quantize_model(
-            self.path, self.calibration, candidate.method, self.shapes, self.progress, candidate.scheme
+            self.path,
+            self.calibration,
+            candidate.method,
+            self.shapes,
+            self.progress,
+            candidate.scheme,
+            candidate.recovery,
         )
 
     def measure(self, candidate: Candidate) -> Figures:

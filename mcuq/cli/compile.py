@@ -29,6 +29,7 @@ from mcuq.cli.options import (
     calibration_options,
     optimize_option,
     parse_shapes,
+    recovery_options,
     scheme_options,
     shape_option,
 )
@@ -36,13 +37,14 @@ from mcuq.compile import compile_model
 from mcuq.errors import DataError
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
-from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Scheme, scheme_toml
+from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
 
 
 @click.command("compile", short_help="Quantize a model and write it as C.")
 @click.argument("model", type=click.Path())
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
 @calibration_options
+@recovery_options
 @click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]")
 @click.option("--name", metavar="ID", help="Begins every C symbol.  [default: the model file's name]")
 @click.option(
@@ -65,6 +67,7 @@ def compile_(
     output: str | None,
     name: str | None,
     method: CalibrationMethod,
+    recovery: Recovery,
     export_qdq: bool,
     no_prune: bool,
     scheme: Scheme,
@@ -86,7 +89,7 @@ def compile_(
     """
     plan = None
     if budget is not None:
-        plan = _plan(model, board, calibration, data, Candidate("", scheme, method), budget, shapes, optimize)
+        plan = _plan(model, board, calibration, data, Candidate("", scheme, method, recovery), budget, shapes, optimize)
         scheme = plan.chosen.scheme
     with progress() as ticker:
         compiled = compile_model(
@@ -100,6 +103,7 @@ def compile_(
             prune=not no_prune,
             optimize=optimize,
             scheme=scheme,
+            recovery=recovery,
         )
     choices = compare_choices(compiled, count=compare)
     footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)

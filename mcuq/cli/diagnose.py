@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -15,13 +15,13 @@ from mcuq.boards import load_board
 from mcuq.candidates import Candidate, Figures, Workbench
 from mcuq.cli.candidates import candidates_json, candidates_table
 from mcuq.cli.common import decibels, json_option, out, print_json, progress, shortened
-from mcuq.cli.options import calibration_options, parse_shapes, scheme_options, shape_option
+from mcuq.cli.options import calibration_options, parse_shapes, recovery_options, scheme_options, shape_option
 from mcuq.compile import calibration_samples, model_identifier, quantize_model
 from mcuq.diagnose.histogram import Histogram
 from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
 from mcuq.errors import DataError
-from mcuq.quantize import CalibrationMethod, Scheme, scheme_toml
+from mcuq.quantize import CalibrationMethod, Recovery, Scheme, scheme_toml
 
 SHOWN = 5
 
@@ -30,6 +30,7 @@ SHOWN = 5
 @click.argument("model", type=click.Path())
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
 @calibration_options
+@recovery_options
 @click.option("--data", type=click.Path(), metavar="DATA", help="Inputs to measure on.  [default: --calibration]")
 @click.option("--fix", is_flag=True, help="Try remedies, and show what each gives and takes on the board.")
 @click.option(
@@ -43,6 +44,7 @@ def diagnose(
     board: str,
     calibration: str | None,
     method: CalibrationMethod,
+    recovery: Recovery,
     data: str | None,
     fix: bool,
     output: str | None,
@@ -53,8 +55,8 @@ def diagnose(
     """Quantize the ONNX file MODEL as compile does, and measure the error that each layer adds.
 
     Layers are ranked by what quantizing them alone costs the model's output. All figures are signal to quantization
-    noise ratios, in dB: 6 dB are one bit. With --fix remedies are tried: other calibrators, int16 activations of the
-    worst layers, the worst layer in float.
+    noise ratios, in dB: 6 dB are one bit. With --fix remedies are tried: other calibrators and roundings, equalization,
+    clipped weights, int16 activations of the worst layers, the worst layer in float.
 
     \b
     Example:  mcuq diagnose model.onnx --board cortex-m4 --calibration inputs.npz --fix
@@ -63,11 +65,11 @@ def diagnose(
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give --calibration DATA or --data DATA")
     with progress() as ticker:
-        quantized = quantize_model(model, calibration, method, parse_shapes(shapes), ticker, scheme)
+        quantized = quantize_model(model, calibration, method, parse_shapes(shapes), ticker, scheme, recovery)
         tick = ticker("measuring layers", None)
         samples = calibration_samples(quantized.float_graph, measured)
         found = diagnose_model(quantized, load_board(board), samples, tick=tick)
-        now = Candidate("as it is", scheme, method)
+        now = Candidate("as it is", scheme, method, recovery)
         tried: dict[Candidate, Figures] = {}
         if fix:
             bench = Workbench(model, load_board(board), calibration or measured, measured, parse_shapes(shapes))
@@ -96,7 +98,13 @@ def diagnose(
 def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
     """The options for compile; a scheme of layers is written to a file in the folder."""
     options = [f"--calibrator {candidate.method}"] if candidate.method != now.method else []
-    if candidate.scheme != now.scheme:
+    if candidate.recovery.rounding != now.recovery.rounding:
+        options.append(f"--rounding {candidate.recovery.rounding}")
+    if now.recovery.equalization and not candidate.recovery.equalization:
+        options.append("--no-equalization")
+    if candidate.scheme == replace(now.scheme, clip_weights=True) and not now.scheme.clip_weights:
+        options.append("--clip-weights")
+    elif candidate.scheme != now.scheme:
         path = folder / f"{candidate.title.replace(' ', '_')}.toml"
         save_text(path, scheme_toml(candidate.scheme))
         options.append(f"--scheme {path}")

@@ -13,7 +13,18 @@ import click
 from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.lower import GOALS
-from mcuq.quantize import DEFAULT_METHOD, METHODS, NAMED, PORTS, parse_method, parse_scheme
+from mcuq.quantize import (
+    DEFAULT_METHOD,
+    DEFAULT_RECOVERY,
+    METHODS,
+    NAMED,
+    PORTS,
+    ROUNDINGS,
+    Recovery,
+    Rounding,
+    parse_method,
+    parse_scheme,
+)
 
 
 def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
@@ -56,6 +67,7 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel.")
     @click.option("--symmetric", is_flag=True, help="Activations with zero point 0.")
     @click.option("--power-of-two", is_flag=True, help="Scales that are powers of two: requantization is a shift.")
+    @click.option("--clip-weights", is_flag=True, help="int8 weights by least squared error, the largest clipped.")
     @wraps(command)
     def with_scheme(
         *args: Any,
@@ -65,6 +77,7 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
         per_tensor: bool,
         symmetric: bool,
         power_of_two: bool,
+        clip_weights: bool,
         **kwargs: Any,
     ) -> Any:
         given = parse_scheme(scheme_text)
@@ -75,10 +88,39 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
             per_channel=given.per_channel and not per_tensor,
             symmetric=given.symmetric or symmetric,
             power_of_two=given.power_of_two or power_of_two,
+            clip_weights=given.clip_weights or clip_weights,
         )
         return command(*args, scheme=scheme, **kwargs)
 
     return with_scheme
+
+
+def recovery_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is done for accuracy; the command gets `recovery`, a Recovery."""
+
+    @click.option(
+        "--rounding",
+        type=click.Choice(ROUNDINGS),
+        default=DEFAULT_RECOVERY.rounding,
+        show_default=True,
+        help="How weights are rounded: by what errs least on real inputs, or to nearest.",
+    )
+    @click.option("--no-equalization", is_flag=True, help="Leave channels of one tensor as different as they are.")
+    @click.option("--no-bias-correction", is_flag=True, help="Leave biases as they are.")
+    @click.option("--no-headroom", is_flag=True, help="End ranges at the largest value that was seen.")
+    @wraps(command)
+    def with_recovery(
+        *args: Any,
+        rounding: Rounding,
+        no_equalization: bool,
+        no_bias_correction: bool,
+        no_headroom: bool,
+        **kwargs: Any,
+    ) -> Any:
+        recovery = Recovery(rounding, not no_bias_correction, not no_equalization, not no_headroom)
+        return command(*args, recovery=recovery, **kwargs)
+
+    return with_recovery
 
 
 def calibration_options(command: Callable[..., Any]) -> Callable[..., Any]:

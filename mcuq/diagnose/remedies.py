@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mcuq.candidates import Candidate
 from mcuq.diagnose.report import Diagnosis
-from mcuq.quantize import METHODS, CalibrationMethod, LayerScheme
+from mcuq.quantize import METHODS, ROUNDINGS, CalibrationMethod, LayerScheme
 
 # How many of the worst layers get finer numbers.
 WORST = (1, 2, 4, 8)
@@ -18,6 +18,13 @@ def remedies(found: Diagnosis, now: Candidate) -> Iterator[Candidate]:
     for name in METHODS:
         if name != now.method.name:
             yield replace(now, title=f"calibrator {name}", method=CalibrationMethod(name))
+    other = replace(now.recovery, equalization=not now.recovery.equalization)
+    yield replace(now, title="equalization" if other.equalization else "no equalization", recovery=other)
+    for rounding in ROUNDINGS:
+        if rounding != now.recovery.rounding:
+            yield replace(now, title=f"rounding {rounding}", recovery=replace(now.recovery, rounding=rounding))
+    clipped = replace(now.scheme, clip_weights=not now.scheme.clip_weights)
+    yield replace(now, title="clipped weights" if clipped.clip_weights else "no clipped weights", scheme=clipped)
     targets = list(dict.fromkeys(_targets(found)))
     finer = LayerScheme(now.scheme.default.weights, "int16")
     for count in (n for n in WORST if n < len(targets)):

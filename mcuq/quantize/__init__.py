@@ -9,7 +9,7 @@ from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
-from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, Recovery
+from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding
 from mcuq.quantize.scheme import INT8_SCHEME, NAMED, PORTS, LayerScheme, Scheme, parse_scheme, scheme_toml
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
@@ -23,6 +23,7 @@ __all__ = [
     "NAMED",
     "NO_RECOVERY",
     "PORTS",
+    "ROUNDINGS",
     "UNKNOWN_ORIGIN",
     "UNPRUNED",
     "CalibrationMethod",
@@ -33,6 +34,7 @@ __all__ = [
     "Quantized",
     "Range",
     "Recovery",
+    "Rounding",
     "Scheme",
     "calibrate",
     "check_accumulators",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from mcuq.simulate import quantize_inputs, run_layer
 from mcuq.tensor import Array, Tensor
 
 Rounding = Literal["nearest", "gptq", "adaround"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 # A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
 CORRECTIONS = 2

@@ -55,7 +55,8 @@ class Scheme:
     layers read and write).
 
     `per_channel`: one weight scale for each output channel, else one a layer. `symmetric`: activations of zero point 0.
-    `power_of_two`: all scales are powers of two, so that requantization is a shift.
+    `power_of_two`: all scales are powers of two, so that requantization is a shift. `clip_weights`: int8 weights have
+    the scale of least squared error, which may clip the largest; weights of fewer bits always have.
     """
 
     default: LayerScheme = LayerScheme()
@@ -65,6 +66,7 @@ class Scheme:
     per_channel: bool = True
     symmetric: bool = False
     power_of_two: bool = False
+    clip_weights: bool = False
 
     def of(self, layer: str) -> LayerScheme:
         """The scheme of the layer with this name."""
@@ -72,7 +74,8 @@ class Scheme:
 
     def grid_of(self, layer: str) -> Grid | Codebook:
         """The grid of a layer's integer weights."""
-        return WEIGHT_GRIDS[self.of(layer).weights]
+        grid = WEIGHT_GRIDS[self.of(layer).weights]
+        return replace(grid, fit="mse") if self.clip_weights and isinstance(grid, Grid) else grid
 
     def reach_of(self, layer: str) -> int:
         """The largest level of a layer's weights if its levels were evenly spread: what their resolution amounts to."""
@@ -157,7 +160,7 @@ def scheme_toml(scheme: Scheme) -> str:
     return "\n".join(lines) + "\n"
 
 
-_SWITCHES = ("per_channel", "symmetric", "power_of_two")
+_SWITCHES = ("per_channel", "symmetric", "power_of_two", "clip_weights")
 _KEYS = ("scheme", "weights", "activations", "input", "output", *_SWITCHES, "layers")
 
 

@@ -79,7 +79,7 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
         (
             "zzz = 1",
             "own.toml: unknown key 'zzz'; known keys: scheme, weights, activations, input, output, per_channel, "
-            "symmetric, power_of_two, layers",
+            "symmetric, power_of_two, clip_weights, layers",
         ),
         (
             'weights = "codebok"',
