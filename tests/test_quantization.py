@@ -8,7 +8,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from mcuq.quantization import SMALLEST_STEP, quant_for_range
+from mcuq.quantization import SMALLEST_STEP, ActivationOptions, quant_for_range, with_dtype
 from mcuq.tensor import Quant, Tensor
 
 
@@ -102,3 +102,31 @@ def test_scale_of_a_float_tensor_is_a_bug_of_the_caller() -> None:
     with pytest.raises(ValueError) as caught:
         _ = Tensor("x", (1,)).scale
     assert str(caught.value) == "tensor 'x' is not quantized"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_a_symmetric_range_has_its_zero_in_the_middle_and_holds_both_ends(dtype: str) -> None:
+    quant = quant_for_range(-1.0, 3.0, dtype, ActivationOptions(symmetric=True))
+    assert quant.zero_point == (128 if dtype == "uint8" else 0)
+    low, high = quant.real_bounds
+    assert low <= -1.0
+    assert high == pytest.approx(3.0)
+    assert quant.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_a_power_of_two_is_the_smallest_that_holds_the_range(dtype: str) -> None:
+    free = quant_for_range(-1.0, 3.0, dtype)
+    quant = quant_for_range(-1.0, 3.0, dtype, ActivationOptions(power_of_two=True))
+    assert np.log2(quant.step) == np.rint(np.log2(quant.step))
+    assert free.step <= quant.step < 2 * free.step
+
+
+def test_int8_and_uint8_of_one_range_have_the_same_steps() -> None:
+    quant = quant_for_range(-0.3, 2.0)
+    other = with_dtype(quant, "uint8")
+    assert (other.scale, other.zero_point) == (quant.scale, quant.zero_point + 128)
+    assert with_dtype(other, "int8") == quant
+    wide = with_dtype(quant, "int16")
+    assert wide.dtype == "int16"
+    assert wide.real_bounds[1] >= quant.real_bounds[1]

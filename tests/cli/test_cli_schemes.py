@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
 
+import mcuq
 from mcuq.artifact import load
 from mcuq.cli import main
+from mcuq.quantize import NO_RECOVERY
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits, probe_inputs
 
@@ -136,11 +139,34 @@ def test_remedies_are_tried_and_their_schemes_written(tmp_path: Path) -> None:
     titles = [row["title"] for row in found["remedies"]]
     assert titles[0] == "as it is"
     assert {"calibrator minmax", "int16 activations of all layers", "the worst layer in float"} <= set(titles)
+    assert {"no equalization", "rounding nearest", "rounding adaround", "clipped weights"} <= set(titles)
     by_title = {row["title"]: row for row in found["remedies"]}
     assert by_title["int16 activations of all layers"]["sqnr_db"] > by_title["as it is"]["sqnr_db"] + 5
     assert by_title["int16 activations of all layers"]["arena_bytes"] > by_title["as it is"]["arena_bytes"]
     assert by_title["as it is"]["options"] == ""
+    assert by_title["rounding nearest"]["options"] == "--rounding nearest"
+    assert by_title["clipped weights"]["options"] == "--clip-weights"
+    assert by_title["no equalization"]["options"] == "--no-equalization"
     option, path = by_title["int16 activations of all layers"]["options"].split()
     assert option == "--scheme"
     again = call_json(*COMPILE, "--scheme", path, "-o", str(tmp_path / "again"))
     assert again["inputs"][0]["dtype"] == "int16"
+
+
+def test_the_diagnosis_from_python_is_the_same() -> None:
+    found = mcuq.diagnose(MODEL, "cortex-m4", CALIBRATION[1])
+    assert [layer.name for layer in found.layers] == [layer["name"] for layer in call_json(*DIAGNOSE)["layers"]]
+    with pytest.raises(mcuq.McuqError) as caught:
+        mcuq.diagnose(MODEL)
+    assert str(caught.value) == "diagnose: needs inputs to measure errors on; give calibration or data"
+
+
+def test_what_is_done_for_accuracy_can_be_switched_off(tmp_path: Path) -> None:
+    off = ("--rounding", "nearest", "--no-equalization", "--no-bias-correction", "--no-headroom")
+    call_json(*COMPILE, *off, "-o", str(tmp_path / "off"))
+    call_json(*COMPILE, "-o", str(tmp_path / "on"))
+    without, with_all = (load(tmp_path / name).graph for name in ("off", "on"))
+    samples = np.load(CALIBRATION[1])["x"]
+    plain = mcuq.compile(MODEL, "cortex-m4", samples, recovery=NO_RECOVERY)
+    assert plain.graph.text() == without.text()
+    assert with_all.text() != without.text()
