@@ -26,6 +26,8 @@ from mcuq.ops.add import Add
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
 from mcuq.ops.window import Window
+from mcuq.quantize import LayerScheme, Scheme
+from mcuq.resources import resource_dir
 from mcuq.tensor import Array
 from mcuq.validate import integer_batches
 from mcuq.validate.device import DeviceReport
@@ -154,3 +156,23 @@ def test_a_loader_on_nrf51s_flash_keeps_the_model_through_the_reset_button() -> 
             assert (info.role, info.model) == (Role.MODEL, "digits")
             assert session.reset(stay_in_loader=True).role == Role.LOADER
             assert session.reset().role == Role.MODEL
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        Scheme(input="float32", output="int16"),
+        Scheme(LayerScheme("int8", "int16"), input="uint8"),
+        Scheme(LayerScheme("int8", "float32")),
+    ],
+    ids=["float32 to int16", "uint8 to int16", "floats"],
+)
+def test_inputs_and_outputs_of_other_types_cross_the_line_whole(scheme: Scheme) -> None:
+    folder = resource_dir("examples") / "digits"
+    model = compile_model(folder / "digits.onnx", "mps2-an386", folder / "digits_calibration.npz", scheme=scheme)
+    images = dataset_for(model.graph, np.load(folder / "digits_test.npz")["x"][:8])
+    with flashed(model, model.board) as machine:
+        report = validated(model, machine, integer_batches(model.graph, images))
+    assert report.mismatches == 0
+    assert report.samples == 8
+    assert report.compared_bytes == 8 * sum(model.graph.tensors[name].size_bytes for name in model.graph.outputs)
