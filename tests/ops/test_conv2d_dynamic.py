@@ -20,7 +20,7 @@ def few_cases() -> list[Case]:
 
 @pytest.mark.parametrize("cases", CASES)
 def test_c_on_the_host_gives_the_simulators_bits(cases: str) -> None:
-    check_floats(float_layers(CASES[cases](), DYNAMIC))
+    check_floats(float_layers(CASES[cases]()[::3], DYNAMIC))
 
 
 @pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "rv32imc"])

@@ -38,11 +38,12 @@ CASES = {"corner": corner_cases, "border": border_cases, "block": block_cases, "
 @pytest.mark.parametrize("cases", CASES)
 @pytest.mark.parametrize("scheme", [FLOAT, HALF], ids=["float32", "float16"])
 def test_c_on_the_host_gives_the_simulators_bits(cases: str, scheme: Scheme) -> None:
-    check_floats(float_layers(CASES[cases](), scheme))
+    half = scheme is HALF
+    check_floats(float_layers(CASES[cases]()[half::2], scheme))  # each case in one of the two
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "rv32imc"])
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
 def test_c_on_an_emulated_cpu_gives_the_simulators_bits(board: str, scheme: str) -> None:
     check_floats(float_layers([*corner_cases()[:8], *channel_cases()[2:6]], SCHEMES[scheme]), "emulator", board)
 
@@ -55,7 +56,7 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(scheme: str) -> 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_types_around_a_layer_do_not_matter_to_its_bits_on_the_host(scheme: str) -> None:
-    check_floats(float_layers(corner_cases(), SCHEMES[scheme]))
+    check_floats(float_layers(corner_cases()[::3], SCHEMES[scheme]))
 
 
 def test_float_layer_is_onnx_runtimes_within_float_rounding() -> None:

@@ -37,13 +37,6 @@ def test_c_on_an_emulated_cpu_gives_the_simulators_bits(board: str, optimize: Go
     check_floats(graph(scheme), "emulator", board, optimize=optimize)
 
 
-@pytest.mark.toolchain
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("optimize", ["size", "speed"])
-def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(optimize: Goal, scheme: str) -> None:
-    check_floats(graph(scheme), "emulator", "cortex-m55", optimize=optimize)
-
-
 def test_shared_function_keeps_the_floats_of_its_head() -> None:
     model = assemble(graph("dynamic"), load_board("cortex-m4"), "layer", b"", optimize="size")
     shared = model.files["layer.c"].partition("layer_conv2d_dynamic_shared(")[2].partition("/* plain C")[0]

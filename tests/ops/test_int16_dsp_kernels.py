@@ -34,12 +34,11 @@ def cases(seed: int, count: int) -> list[Case]:
 @pytest.mark.parametrize(("on", "compiler"), WAYS)
 def test_c_gives_the_simulators_bits(on: str, compiler: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check_c(integer_branches([*corners(), *cases(0, 5)], 1, scheme), on, samples=4)
+    check_c(integer_branches([*corners(), *cases(0, 2)], 1, scheme), on, samples=4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, scheme: Scheme) -> None:
     check_c(integer_branches(cases(seed, 8), seed, scheme), "emulator")
 
