@@ -5,7 +5,7 @@ from mcuq.dataset.generator import Source, from_generator, is_source
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
 from mcuq.dataset.spool import Spooled
-from mcuq.dataset.spread import Spread, spread_samples
+from mcuq.dataset.spread import count_samples, spread_indices, spread_samples
 
 __all__ = [
     "Dataset",
@@ -13,10 +13,11 @@ __all__ = [
     "Sample",
     "Source",
     "Spooled",
-    "Spread",
+    "count_samples",
     "from_arrays",
     "from_generator",
     "is_source",
     "open_dataset",
+    "spread_indices",
     "spread_samples",
 ]

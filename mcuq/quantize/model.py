@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mcuq.dataset import Sample, Spread
+from mcuq.dataset import Sample, count_samples, spread_samples
 from mcuq.ir import Graph
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
@@ -43,16 +43,15 @@ def quantize_on_samples(
     recovery: Recovery = DEFAULT_RECOVERY,
     progress: Callable[[], None] = lambda: None,
 ) -> Quantized:
-    """Quantize a float graph that has its conversions on calibration samples, which are read twice.
+    """Quantize a float graph that has its conversions on calibration samples, which are read twice, and once more
+    where their number is not known beforehand.
 
     `method` finds ranges over all samples, `progress` being called after each; all else is measured on at most
     MOST_SAMPLES of them. Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors
     without a range, and where int32 overflows.
     """
-    spread = Spread(samples, MOST_SAMPLES)
-    for _ in spread:
-        pass
-    chosen = spread.kept
+    count = count_samples(samples)
+    chosen = spread_samples(samples, MOST_SAMPLES, count)
     if recovery.equalization and not given_quantization(graph).is_quantized:
         graph = equalize(graph, chosen, {node.name: scheme.reach_of(node.name) for node in graph.nodes})
     ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
@@ -60,4 +59,4 @@ def quantize_on_samples(
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
     integer = quantize_graph(graph, ranges, scheme)
-    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), spread.seen)
+    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count)

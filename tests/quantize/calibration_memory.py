@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mcuq.builder import GraphBuilder
-from mcuq.dataset import Sample, Spread, from_generator, open_dataset
+from mcuq.dataset import Sample, Spooled, count_samples, from_generator, open_dataset, spread_samples
 from mcuq.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.quantize import calibrate, input_specs
@@ -40,10 +40,10 @@ def made(count: int) -> Iterator[np.ndarray]:
 
 def run(samples: Iterable[Sample], graph: Graph) -> int:
     """Calibrates as compile does, and returns the number of samples."""
-    spread = Spread(samples, KEPT)
-    calibrate(graph, spread)
-    assert len(spread.kept) == KEPT
-    return spread.seen
+    count = count_samples(samples)
+    assert len(spread_samples(samples, KEPT, count)) == KEPT
+    calibrate(graph, samples)
+    return count
 
 
 def peak_bytes() -> int:
@@ -61,7 +61,7 @@ def main(kind: str, *sources: str) -> None:
         if kind == "files":
             run(open_dataset(source, specs), graph)
         else:
-            samples = from_generator(made(int(source)), specs)
+            samples = Spooled(specs, from_generator(made(int(source)), specs))
             run(samples if kind == "generator" else list(samples), graph)
         peaks.append(peak_bytes())
     print(peaks[1] - peaks[0])

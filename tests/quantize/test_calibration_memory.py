@@ -14,7 +14,7 @@ import pytest
 from calibration_memory import SAMPLE_BYTES, doubled, made, run
 from PIL import Image
 
-from mcuq.dataset import from_generator
+from mcuq.dataset import Spooled, from_generator
 from mcuq.quantize import input_specs
 
 FEW, MANY = 10, 10_000
@@ -68,7 +68,8 @@ def test_ten_thousand_samples_allocate_no_more_than_ten() -> None:
 
     def peak_bytes(count: int) -> int:
         tracemalloc.start()
-        assert run(from_generator(made(count), input_specs(graph)), graph) == count
+        specs = input_specs(graph)
+        assert run(Spooled(specs, from_generator(made(count), specs)), graph) == count
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak
