@@ -1,6 +1,12 @@
 """Settings for the whole suite."""
 
+import os
+
 from hypothesis import settings
+
+# Tests take all cores as it is: threads of BLAS in each of them would wait for one another. Workers inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 # Shared machines stall now and then: a deadline would fail tests for that, and timings do not belong in tests.
 settings.register_profile("mcuq", deadline=None, derandomize=True)
