@@ -18,7 +18,7 @@ from mcuq.ops.average_pool_float import lower_average_pool_float, simulate_avera
 from mcuq.ops.average_pool_wide import lower_average_pool_wide
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import pool_window
+from mcuq.ops.pool import counted_constants, pool_window
 from mcuq.ops.pool_dsp import is_average_pool_dsp, lower_average_pool_dsp
 from mcuq.ops.requantized import (
     MIXED,
@@ -62,15 +62,10 @@ def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """One multiplier for each divisor from the smallest to the largest."""
     x, y = layer.inputs[0], layer.output
     smallest, requant = op.requantization(layer)
-    top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
     constants = AveragePoolConstants(
         **window_constants(op.window, x, y),
         **requantized(op, requant, y),
-        channels=x.shape[3],
-        counted_top=-top,
-        counted_left=-left,
-        counted_bottom=x.shape[1] + bottom,
-        counted_right=x.shape[2] + right,
+        **counted_constants(op, x),
         smallest_count=smallest,
         meets_padding=int(op.window.leaves(x, y)),
         x_zero_point=x.zero_point,

@@ -9,6 +9,7 @@ import numpy as np
 
 from mcuq.float_arithmetic import clamp_float, float32
 from mcuq.operator import Call, Layer
+from mcuq.ops.pool import counted_constants
 from mcuq.ops.window import WindowConstants, window_constants
 from mcuq.tensor import Array
 
@@ -39,14 +40,9 @@ def lower_average_pool_float(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     x, y = layer.inputs[0], layer.output
     counts = op.counts(layer)
     smallest = int(counts.min())
-    top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
     constants = AveragePoolFloatConstants(
         **window_constants(op.window, x, y),
-        channels=x.shape[3],
-        counted_top=-top,
-        counted_left=-left,
-        counted_bottom=x.shape[1] + bottom,
-        counted_right=x.shape[2] + right,
+        **counted_constants(op, x),
         smallest_count=smallest,
         meets_padding=int(op.window.leaves(x, y)),
         minimum=float32(op.minimum),

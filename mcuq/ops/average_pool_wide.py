@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcuq.operator import Call, Layer
+from mcuq.ops.pool import counted_constants
 from mcuq.ops.requantized import WideConstants, wide
 from mcuq.ops.window import WindowConstants, window_constants
 
@@ -35,14 +36,12 @@ def lower_average_pool_wide(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """As lower_average_pool."""
     x, y = layer.inputs[0], layer.output
     smallest, requant = op.requantization(layer)
-    top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
     constants = WideAveragePoolConstants(
-        **{**window_constants(op.window, x, y), **wide(op, layer, requant, op.bound(layer))},
-        channels=x.shape[3],
-        counted_top=-top,
-        counted_left=-left,
-        counted_bottom=x.shape[1] + bottom,
-        counted_right=x.shape[2] + right,
+        **{
+            **window_constants(op.window, x, y),
+            **wide(op, layer, requant, op.bound(layer)),
+            **counted_constants(op, x),
+        },
         smallest_count=smallest,
         meets_padding=int(op.window.leaves(x, y)),
         x_zero_point=x.zero_point,

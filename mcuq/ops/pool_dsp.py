@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcuq.operator import Call, Layer
+from mcuq.ops.pool import counted_constants
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.window import WindowConstants, window_constants
 
@@ -53,15 +54,10 @@ def lower_average_pool_dsp(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """One multiplier for each divisor from the smallest to the largest."""
     x, y = layer.inputs[0], layer.output
     smallest, requant = op.requantization(layer)
-    top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
     constants = AveragePoolDspConstants(
         **window_constants(op.window, x, y),
         **requantized(op, requant, y),
-        channels=x.shape[3],
-        counted_top=-top,
-        counted_left=-left,
-        counted_bottom=x.shape[1] + bottom,
-        counted_right=x.shape[2] + right,
+        **counted_constants(op, x),
         smallest_count=smallest,
         x_zero_point=x.zero_point,
     )
