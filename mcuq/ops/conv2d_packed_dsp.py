@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcuq.operator import Call, Constants, Kernel, Layer
 from mcuq.ops.conv2d_dsp import (
@@ -59,7 +59,7 @@ def lower_packed_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     layer, shift, packing = _whole(layer)
     (whole,) = lower_pointwise_dsp(op, layer)
     blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
-    constants = PackedPointwiseDspConstants(**blocks.fields, **values_of(whole.constants))
+    constants = PackedPointwiseDspConstants(**blocks.fields, **vars(whole.constants))
     arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
     return _call(constants, arrays, whole, blocks.unpacked_bytes)
 
@@ -69,7 +69,7 @@ def lower_packed_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     layer, shift, packing = _whole(layer)
     (whole,) = lower_conv2d_dsp(op, layer)
     blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
-    constants = PackedConv2dDspConstants(**blocks.fields, **values_of(whole.constants))
+    constants = PackedConv2dDspConstants(**blocks.fields, **vars(whole.constants))
     arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
     return _call(constants, arrays, whole, blocks.unpacked_bytes)
 
@@ -81,13 +81,8 @@ def lower_packed_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     fours = whole.arrays["weight"]  # (fours, taps, 4), in the order of rows and columns that the kernel takes
     taps = fours.transpose(0, 2, 1).reshape(-1, fours.shape[1])[: layer.output.shape[3]]
     blocks = four_blocks(taps, packing, shift, depthwise_block_of(layer))
-    constants = PackedDepthwiseDspConstants(**blocks.fields, **values_of(whole.constants))
+    constants = PackedDepthwiseDspConstants(**blocks.fields, **vars(whole.constants))
     return _call(constants, {**whole.arrays, "weight": blocks.words}, whole, blocks.unpacked_bytes)
-
-
-def values_of(constants: Constants) -> dict[str, Any]:
-    """The fields of a kernel's constants."""
-    return {f.name: getattr(constants, f.name) for f in fields(constants)}
 
 
 def _whole(layer: Layer) -> tuple[Layer, int, str]:
