@@ -20,14 +20,58 @@ that the family's driver knows."""
 FLASH_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "mcuq-loader": {},
     "stm32-rom": {"sectors": "text", "boot0": "text", "reset": "text"},
-    "esptool": {"chip": "text", "offset": "address"},
+    "esptool": {"chip": "word", "offset": "address"},
     "uf2": {"family_id": "address", "volume": "text"},
-    "pyocd": {"target": "text"},
-    "teensy": {"mcu": "text"},
-    "mcuboot": {"header_bytes": "positive", "key": "text"},
+    "pyocd": {"target": "word"},
+    "teensy": {"mcu": "word"},
+    "mcuboot": {"header_bytes": "positive", "key": "path"},
 }
 """Ways to write a program to a board -> its options in [flash] and the kind of each; all optional to the reader, and
 those of other methods than the board's own are there for `mcuq flash --method`."""
+
+GCC_COMMANDS = (
+    "arm-none-eabi-gcc",
+    "arm-zephyr-eabi-gcc",
+    "riscv64-unknown-elf-gcc",
+    "riscv32-unknown-elf-gcc",
+    "riscv-none-elf-gcc",
+    "riscv64-elf-gcc",
+    "riscv32-esp-elf-gcc",
+    "riscv64-zephyr-elf-gcc",
+    "cc",
+)
+"""The compilers that a board file can name: a file of somebody else's must not choose what program runs here."""
+
+GCC_FLAGS = (
+    "-march=",
+    "-mcpu=",
+    "-mtune=",
+    "-mabi=",
+    "-mfloat-abi=",
+    "-mfpu=",
+    "-mcmodel=",
+    "-mthumb",
+    "-marm",
+    "-mcmse",
+    "-mlittle-endian",
+    "-munaligned-access",
+    "-mno-unaligned-access",
+    "-mstrict-align",
+    "-mno-strict-align",
+    "-msave-restore",
+    "-mno-save-restore",
+    "-mrelax",
+    "-mno-relax",
+    "-mdiv",
+    "-mno-div",
+    "-mfix-cortex-m3-ldrd",
+    "-mno-fix-cortex-m3-ldrd",
+)
+"""The flags that a board file can give: what names a CPU. A flag that ends in = takes one word; others, such as
+-fplugin= or -wrapper, would run programs or read and write files."""
+
+QEMU_SYSTEMS = ("arm", "riscv32")
+"""The architectures of QEMU's commands."""
 
 LOADER_KINDS = ("ram", "nrf51")
 """Memory of the loader's slot: written like RAM, or through the flash controller of nRF51."""

@@ -10,7 +10,10 @@ from mcuq.board_facts import (
     COUNTERS,
     FEATURES,
     FLASH_OPTIONS,
+    GCC_COMMANDS,
+    GCC_FLAGS,
     LOADER_KINDS,
+    QEMU_SYSTEMS,
     VERIFIED,
     Board,
     Cpu,
@@ -71,14 +74,14 @@ def _keys(shape: type) -> tuple[str, ...]:
 
 def _cpu(table: Table) -> Cpu:
     return Cpu(
-        core=table.text("core"),
+        core=table.word("core"),
         features=frozenset(table.choices("features", FEATURES)),
-        target=table.text("target"),
-        zig_cpu=table.text("zig_cpu"),
-        gcc=table.text("gcc"),
-        gcc_flags=table.texts("gcc_flags"),
-        unicorn_model=table.text("unicorn_model") if "unicorn_model" in table else None,
-        qemu_machine=table.text("qemu_machine") if "qemu_machine" in table else None,
+        target=table.word("target"),
+        zig_cpu=table.word("zig_cpu"),
+        gcc=table.choice("gcc", GCC_COMMANDS),
+        gcc_flags=table.flags("gcc_flags", GCC_FLAGS),
+        unicorn_model=table.word("unicorn_model") if "unicorn_model" in table else None,
+        qemu_machine=table.word("qemu_machine") if "qemu_machine" in table else None,
     )
 
 
@@ -144,6 +147,8 @@ def _flashing(file: Table, driver: Driver | None) -> Flashing:
     _check_needed(table, own, driver)
     read: dict[str, Callable[[str], str | int]] = {
         "text": table.text,
+        "word": table.word,
+        "path": table.path,
         "address": table.address,
         "positive": table.positive,
     }
@@ -175,8 +180,8 @@ def _usb(table: Table) -> Usb:
 
 def _qemu(table: Table) -> Qemu:
     return Qemu(
-        machine=table.text("machine"),
-        system=table.text("system") if "system" in table else "arm",
+        machine=table.word("machine"),
+        system=table.choice("system", QEMU_SYSTEMS) if "system" in table else "arm",
         serial=table.address("serial") if "serial" in table else 0,
     )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from mcuq.errors import BoardError, did_you_mean
 
+# Nothing that a program would take for an option, a path or a list of options.
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PIN = re.compile(r"P([A-Z])(\d{1,2})|P(\d)\.(\d{1,2})|GPIO(\d{1,2})")
 
 
@@ -43,6 +45,30 @@ class Table:
         if not isinstance(value, str) or not value:
             raise self._wrong(key, "a text")
         return value
+
+    def word(self, key: str) -> str:
+        """A name that becomes an argument of another program."""
+        value = self.text(key)
+        if not _WORD.fullmatch(value):
+            raise self._wrong(key, "one word of letters, digits and . _ + -, beginning with none of . + -")
+        return value
+
+    def path(self, key: str) -> str:
+        """A file's path that becomes an argument of another program."""
+        value = self.text(key)
+        if value.startswith("-") or not value.isprintable():
+            raise self._wrong(key, "a path; write ./ before a name that begins with -")
+        return value
+
+    def flags(self, key: str, known: Sequence[str]) -> tuple[str, ...]:
+        """A compiler's flags: each one of `known`, those that end in = with one word behind it."""
+        for flag in self.texts(key):
+            name, is_given, value = flag.partition("=")
+            if f"{name}{is_given}" not in known or (is_given and not _WORD.fullmatch(value)):
+                raise BoardError(
+                    f"{self.where}: {key} has '{flag}'; allowed are flags that name a CPU: {', '.join(known)}"
+                )
+        return self.texts(key)
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._get(key)
