@@ -31,7 +31,7 @@ from mcuq.quantize import Origin, Pruned
 from mcuq.tensor import Quant, Tensor
 from mcuq.version import __version__
 
-FORMAT = 4
+FORMAT = 5
 _TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -203,7 +203,10 @@ def _graph_manifest(graph: Graph, constants: list[str]) -> dict[str, Any]:
         "name": graph.name,
         "inputs": graph.inputs,
         "outputs": graph.outputs,
-        "nodes": [{"name": n.name, "op": _encode(n.op), "inputs": n.inputs, "output": n.output} for n in graph.nodes],
+        "nodes": [
+            {"name": n.name, "op": _encode(n.op), "inputs": n.inputs, "output": n.output, "source": n.source}
+            for n in graph.nodes
+        ],
         "tensors": [
             {
                 "name": t.name,
@@ -230,7 +233,9 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
         )
         for t in manifest["tensors"]
     }
-    nodes = tuple(Node(n["name"], _decode(n["op"]), tuple(n["inputs"]), n["output"]) for n in manifest["nodes"])
+    nodes = tuple(
+        Node(n["name"], _decode(n["op"]), tuple(n["inputs"]), n["output"], n["source"]) for n in manifest["nodes"]
+    )
     return verify(Graph(manifest["name"], nodes, tensors, tuple(manifest["inputs"]), tuple(manifest["outputs"])))
 
 

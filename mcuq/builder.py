@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -30,18 +30,21 @@ class GraphBuilder:
             self.inputs = []
             self.outputs = []
         self._reserved: set[str] = set()
+        self._names = {node.name for node in self.nodes.values()}
+        # Name of a node, also of those that are gone or yet to come -> what the model calls it.
+        self._sources = {node.name: node.source or node.name for node in self.nodes.values()}
 
     def reserve(self, names: Iterable[str]) -> None:
         """Keep names for tensors that are yet to come."""
         self._reserved.update(names)
 
+    def reserve_nodes(self, sources: Mapping[str, str]) -> None:
+        """Keep names for nodes that are yet to come; `sources` gives what the model calls each."""
+        self._sources.update(sources)
+
     def fresh(self, stem: str) -> str:
         """A tensor name that is not yet taken."""
-        name, n = stem, 1
-        while name in self.tensors or name in self._reserved:
-            n += 1
-            name = f"{stem}_{n}"
-        return name
+        return self._free(stem, lambda name: name in self.tensors or name in self._reserved)
 
     def input(self, name: str, shape: Shape) -> str:
         """Declare a float32 input of the model."""
@@ -59,8 +62,8 @@ class GraphBuilder:
     def add(self, op: Operator, inputs: list[str], output: str | None = None, name: str | None = None) -> str:
         """Add a node and return its output's name, `output` if given, else made from `name`; its shape is inferred.
 
-        An output that is known already keeps its quantization. An infer error is a ModelError with the node's name in
-        front.
+        A name that another node has, or without `name` the output's, gets a number. An output that is known already
+        keeps its quantization. An infer error is a ModelError with the node's name in front.
         """
         output = self.fresh(name or type(op).__name__.lower()) if output is None else output
         tensors = tuple(self.tensors[i] for i in inputs)
@@ -71,12 +74,36 @@ class GraphBuilder:
             raise ModelError(f"{type(op).__name__} '{node_name}': {error}") from None
         known = self.tensors.get(output)
         self.tensors[output] = Tensor(output, shape, quant=known.quant if known else None)
-        self.nodes[output] = Node(node_name, op, tuple(inputs), output)
+        if output in self.nodes:
+            self.remove(self.nodes[output])
+        unique, source = self._claim(name, output)
+        self.nodes[output] = Node(unique, op, tuple(inputs), output, source)
         return output
+
+    def _claim(self, name: str | None, output: str) -> tuple[str, str]:
+        """A name that no other node has, and what the model calls it; without `name` also none that a node has had."""
+        if name is None:
+            unique = self._free(output, lambda n: n in self._names or n in self._sources)
+            source = unique
+        else:
+            unique = self._free(name, lambda n: n in self._names or (n != name and n in self._sources))
+            source = self._sources.get(name, name)
+        self._names.add(unique)
+        self._sources[unique] = source
+        return unique, source
+
+    def _free(self, stem: str, is_taken: Callable[[str], bool]) -> str:
+        """`stem`, or else stem_2, stem_3, ...: the first that is not taken."""
+        name, n = stem, 1
+        while is_taken(name):
+            n += 1
+            name = f"{stem}_{n}"
+        return name
 
     def layer(self, node: Node) -> Layer:
         """The node with its tensors as they are now."""
-        return Layer(node.name, node.op, tuple(self.tensors[i] for i in node.inputs), self.tensors[node.output])
+        inputs = tuple(self.tensors[i] for i in node.inputs)
+        return Layer(node.name, node.op, inputs, self.tensors[node.output], node.source)
 
     def producer(self, tensor: str) -> Node | None:
         """The node that computes the tensor, if any."""
@@ -91,8 +118,9 @@ class GraphBuilder:
         return tensor not in self.outputs and len(self.consumers(tensor)) == 1
 
     def remove(self, node: Node) -> None:
-        """Take the node away; its output name is free to be computed by another."""
+        """Take the node away; its name is free, and its output to be computed by another."""
         del self.nodes[node.output]
+        self._names.discard(node.name)
 
     def redirect(self, old: str, new: str) -> None:
         """Let all nodes that read `old` read `new`."""

@@ -146,7 +146,7 @@ def quantize_model(
     graph = insert_conversions(simplify(imported), scheme)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
-    notes = quantization_notes(given, dynamic_layers(onnx_model))
+    notes = quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
     if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
         origin = Origin("given" if given.is_quantized else "unneeded", notes=notes)
@@ -189,6 +189,15 @@ def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tupl
     elif given.activations and given.calibrated:
         notes.append(f"the model gives no scale for {_listed(given.calibrated)}: found as for a float model")
     return tuple(notes)
+
+
+def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
+    """Which overrides of the scheme mean several layers, as the model calls them all by one name."""
+    return tuple(
+        f"{len(names)} layers are called '{pattern}' in the model and take what the scheme says of it; their own names "
+        f"are {_listed(names)}"
+        for pattern, names in scheme.shared_names(node.names for node in graph.nodes).items()
+    )
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:

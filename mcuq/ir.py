@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -13,12 +14,22 @@ from mcuq.tensor import DTYPES, Tensor
 
 @dataclass(frozen=True)
 class Node:
-    """An operator applied to tensors, by name."""
+    """An operator applied to tensors, by name.
+
+    `name` is the node's alone. `source` is what the model calls the node that it came from, which may have become
+    several; models may call several nodes by one name.
+    """
 
     name: str
     op: Operator
     inputs: tuple[str, ...]
     output: str
+    source: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the user may call it: its name and its source's."""
+        return (self.name, self.source) if self.source else (self.name,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +47,8 @@ class Graph:
 
     def layer(self, node: Node) -> Layer:
         """The node with its tensors."""
-        return Layer(node.name, node.op, tuple(self.tensors[i] for i in node.inputs), self.tensors[node.output])
+        inputs = tuple(self.tensors[i] for i in node.inputs)
+        return Layer(node.name, node.op, inputs, self.tensors[node.output], node.source)
 
     def layers(self) -> Iterator[Layer]:
         """All nodes with their tensors, in order."""
@@ -102,9 +114,13 @@ def _attributes(op: Operator) -> str:
 def verify(graph: Graph) -> Graph:
     """Return the graph if it is whole; ModelError otherwise.
 
-    Every tensor is defined once and before its use, every shape is what its operator infers, constants have
-    their stated shape and dtype, and every output is computed or fed.
+    Every node has a name of its own, every tensor is defined once and before its use, every shape is what its operator
+    infers, constants have their stated shape and dtype, and every output is computed or fed.
     """
+    names = [node.name for node in graph.nodes]
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ModelError(f"graph '{graph.name}': two nodes are called '{twice}'")
     defined = set(graph.inputs) | {name for name, t in graph.tensors.items() if t.is_constant}
     for name, tensor in graph.tensors.items():
         if tensor.name != name or tensor.dtype not in DTYPES:

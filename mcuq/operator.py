@@ -24,12 +24,18 @@ WHOLE = frozenset({"int8", "int16", "int32"})
 
 @dataclass(frozen=True)
 class Layer:
-    """One node with its tensors at hand."""
+    """One node with its tensors at hand; `source` is what the model calls the node that it came from."""
 
     name: str
     op: Operator
     inputs: tuple[Tensor, ...]
     output: Tensor
+    source: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the user may call it: its name and its source's."""
+        return (self.name, self.source) if self.source else (self.name,)
 
     @property
     def where(self) -> str:

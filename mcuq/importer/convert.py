@@ -23,7 +23,7 @@ from mcuq.importer.constants import (
     tensor_value,
 )
 from mcuq.importer.load import opset
-from mcuq.importer.nodes import check_nodes, needed_nodes, node_name, unsupported_nodes, unsupported_text
+from mcuq.importer.nodes import check_nodes, needed_nodes, node_name, unique_names, unsupported_nodes, unsupported_text
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import (
     LIMITS,
@@ -59,6 +59,8 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     check_nodes(written, model)
     graph = GraphBuilder(Path(name).stem)
     graph.reserve(output for node in nodes for output in node.output)
+    names = unique_names(nodes)
+    graph.reserve_nodes(dict(zip(names, map(node_name, nodes), strict=True)))
     read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
     constants = {t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in read}
     # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
@@ -68,7 +70,7 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     for value in model.graph.input:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         tensors[value.name] = graph.input(value.name, shape)
-    for node in nodes:
+    for node, name_in_graph in zip(nodes, names, strict=True):
         if node.op_type == "Constant":
             constants[node.output[0]] = constant_node_value(node)
         elif node.op_type in SHAPE_QUERIES:
@@ -78,7 +80,7 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
         elif is_foldable(node, constants):
             _fold(node, constants, quants, model)
         else:
-            view = _view(node, opset(model), constants, tensors, graph.tensors, read, quants)
+            view = _view(node, name_in_graph, opset(model), constants, tensors, graph.tensors, read, quants)
             y = tensors[node.output[0]] = _add_node(view, graph, quants)
             if node.op_type == "DequantizeLinear":
                 _rename(graph, tensors, y, node.output[0])
@@ -93,6 +95,7 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
 
 def _view(
     node: onnx.NodeProto,
+    name: str,
     version: int,
     constants: Mapping[str, Array],
     tensors: Mapping[str, str],
@@ -102,7 +105,7 @@ def _view(
 ) -> OnnxNode:
     return OnnxNode(
         op_type=node.op_type,
-        name=node_name(node),
+        name=name,
         opset=version,
         inputs=tuple(tensors.get(i, i) for i in node.input),
         outputs=tuple(node.output),
@@ -120,7 +123,8 @@ def _fold(
     """Compute a node of constants; what is known of their quantization goes on."""
     source = node.input[0] if node.input else ""
     if node.op_type == "DequantizeLinear":
-        constants[node.output[0]], given = dequantized_constant(_view(node, opset(model), constants, {}, {}, set(), {}))
+        view = _view(node, node_name(node), opset(model), constants, {}, {}, set(), {})
+        constants[node.output[0]], given = dequantized_constant(view)
     else:
         constants.update(evaluate(node, constants, model))
         given = quants.get(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+from collections import Counter
 from collections.abc import Mapping
 
 import onnx
@@ -89,4 +90,26 @@ def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
 
 def node_name(node: onnx.NodeProto) -> str:
     """The node's name, or its first output's where it has none."""
-    return str(node.name or node.output[0])
+    return str(node.name or _first_output(node))
+
+
+def unique_names(nodes: list[onnx.NodeProto]) -> list[str]:
+    """A name for each node that no other has: its own, or NAME:OUTPUT where the model calls several by it."""
+    counts = Counter(map(node_name, nodes))
+    taken, names = set(counts), []
+    for node in nodes:
+        name = node_name(node)
+        if counts[name] > 1:
+            stem = unique = f"{name}:{_first_output(node)}"
+            n = 1
+            while unique in taken:
+                n += 1
+                unique = f"{stem}_{n}"
+            taken.add(unique)
+            name = unique
+        names.append(name)
+    return names
+
+
+def _first_output(node: onnx.NodeProto) -> str:
+    return next((output for output in node.output if output), "")

@@ -61,7 +61,7 @@ def check_accumulators(graph: Graph) -> None:
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """The layer's inputs with constants in the numbers of the scheme."""
     if isinstance(layer.op, Conv2d | FullyConnected):
-        weights = scheme.of(layer.name).weights
+        weights = scheme.of(*layer.names).weights
         if weights in FLOAT_WEIGHTS:
             return float_constants(layer, weights)
         if layer.output.quant is None:

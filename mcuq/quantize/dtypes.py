@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
@@ -18,7 +19,7 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     An operator that cannot compute in the type that the scheme asks for computes in int8. Raises QuantizationError
     for an override that names no layer.
     """
-    scheme.check_layers(node.name for node in graph.nodes)
+    scheme.check_layers(name for node in graph.nodes for name in node.names)
     graph = split_float_chains(graph, scheme)
     builder = GraphBuilder(graph)
     for name in graph.inputs:
@@ -67,7 +68,7 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
     computed = [dtypes[t.name] for t in graph.layer(node).activations]
     if (op.shares_scale or op.is_view) and len(set(computed)) == 1 and computed[0] in op.dtypes:
         return computed[0]
-    wanted = scheme.of(node.name).activations
+    wanted = scheme.of(*node.names).activations
     return wanted if wanted in op.dtypes else "int8"
 
 
@@ -79,7 +80,7 @@ def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
         for tensor in graph.layer(node).activations:
-            wanted = node.op.operand_dtype(dtypes[tensor.name], dtype, scheme.of(node.name).weights)
+            wanted = node.op.operand_dtype(dtypes[tensor.name], dtype, scheme.of(*node.names).weights)
             if dtypes[tensor.name] == wanted:
                 continue
             key = (tensor.name, wanted)
@@ -92,4 +93,4 @@ def _replace_input(builder: GraphBuilder, output: str, old: str, new: str) -> No
     """Let the node that computes `output` read `new` instead of `old`."""
     node = builder.nodes[output]
     inputs = tuple(new if name == old else name for name in node.inputs)
-    builder.nodes[output] = Node(node.name, node.op, inputs, node.output)
+    builder.nodes[output] = replace(node, inputs=inputs)

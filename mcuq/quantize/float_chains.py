@@ -9,10 +9,10 @@ from mcuq.quantize.scheme import Scheme
 
 
 def split_float_chains(graph: Graph, scheme: Scheme) -> Graph:
-    """The graph with a node for each function of the chains that the scheme wants in float32, all of one name."""
+    """The graph with a node for each function of the chains that the scheme wants in float32."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
-        if isinstance(node.op, Chain) and scheme.of(node.name).activations == "float32":
+        if isinstance(node.op, Chain) and scheme.of(*node.names).activations == "float32":
             builder.remove(node)
             (x,) = node.inputs
             *first, last = node.op.functions

@@ -53,7 +53,7 @@ def quantize_on_samples(
     count = count_samples(samples)
     chosen = spread_samples(samples, MOST_SAMPLES, count)
     if recovery.equalization and not given_quantization(graph).is_quantized:
-        graph = equalize(graph, chosen, {node.name: scheme.reach_of(node.name) for node in graph.nodes})
+        graph = equalize(graph, chosen, {node.name: scheme.reach_of(*node.names) for node in graph.nodes})
     ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)

@@ -102,7 +102,7 @@ def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, sch
     real = weight_rows(source)
     moments = second_moments(layer, x)
     importance = _importance(layer, moments, len(real))
-    grid = layer_grid(real, scheme.grid_of(layer.name), importance)
+    grid = layer_grid(real, scheme.grid_of(*layer.names), importance)
     scale = weight_scales(source, real, grid, scheme.weight_options, importance)
     rounder = round_gptq if rounding == "gptq" else round_adaround
     groups = moments.mean.shape[0]

@@ -68,20 +68,20 @@ class Scheme:
     power_of_two: bool = False
     clip_weights: bool = False
 
-    def of(self, layer: str) -> LayerScheme:
-        """The scheme of the layer with this name."""
-        return next((own for pattern, own in self.layers.items() if fnmatchcase(layer, pattern)), self.default)
+    def of(self, *names: str) -> LayerScheme:
+        """The scheme of the layer that has these names."""
+        return next((own for pattern, own in self.layers.items() if _matches(names, pattern)), self.default)
 
-    def grid_of(self, layer: str) -> Grid | Codebook:
-        """The grid of a layer's integer weights."""
-        grid = WEIGHT_GRIDS[self.of(layer).weights]
+    def grid_of(self, *names: str) -> Grid | Codebook:
+        """The grid of the integer weights of the layer that has these names."""
+        grid = WEIGHT_GRIDS[self.of(*names).weights]
         return replace(grid, fit="mse") if self.clip_weights and isinstance(grid, Grid) else grid
 
-    def reach_of(self, layer: str) -> int:
+    def reach_of(self, *names: str) -> int:
         """The largest level of a layer's weights if its levels were evenly spread: what their resolution amounts to."""
-        if self.of(layer).weights in FLOAT_WEIGHTS:
+        if self.of(*names).weights in FLOAT_WEIGHTS:
             return FLOAT_REACH
-        grid = self.grid_of(layer)
+        grid = self.grid_of(*names)
         return grid.size // 2 if isinstance(grid, Codebook) else grid.reach
 
     @property
@@ -96,11 +96,26 @@ class Scheme:
 
     def check_layers(self, names: Iterable[str], where: str = "scheme") -> None:
         """Raise QuantizationError for an override that no layer's name matches."""
-        known = list(names)
+        known = list(dict.fromkeys(names))
         for pattern in self.layers:
-            if not any(fnmatchcase(name, pattern) for name in known):
+            if not _matches(known, pattern):
                 hint = did_you_mean(pattern, known) or f"; layers: {', '.join(known)}"
                 raise QuantizationError(f'{where} [layers."{pattern}"]: no layer has this name{hint}')
+
+    def shared_names(self, layers: Iterable[tuple[str, ...]]) -> dict[str, list[str]]:
+        """The overrides that name no layer but what the model calls several by -> those layers, each given with all its
+        names, its own first."""
+        known = list(layers)
+        own = {names[0] for names in known}
+        found = {
+            pattern: [names[0] for names in known if pattern in names] for pattern in self.layers if pattern not in own
+        }
+        return {pattern: names for pattern, names in found.items() if len(names) > 1}
+
+
+def _matches(names: Iterable[str], pattern: str) -> bool:
+    """Whether one of the names is the pattern, which may hold brackets, or is of its form."""
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)
 
 
 INT8_SCHEME = Scheme()

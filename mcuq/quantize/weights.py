@@ -20,7 +20,7 @@ from mcuq.tensor import PACKINGS, Array, Tensor
 def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """(x, weight, bias) as integers, for a layer with a quantized input and real weights and bias."""
     real = weight_rows(layer)
-    grid = layer_grid(real, scheme.grid_of(layer.name))
+    grid = layer_grid(real, scheme.grid_of(*layer.names))
     scale = weight_scales(layer, real, grid, scheme.weight_options)
     return packed(integer_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
 
@@ -34,7 +34,7 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     given = given_weight_scale(layer.inputs[1])
     if given is not None and not np.isnan(given).any():
         return dynamic_constants(layer, np.rint(real / given[:, None]), given)
-    grid = layer_grid(real, scheme.grid_of(layer.name))
+    grid = layer_grid(real, scheme.grid_of(*layer.names))
     options = scheme.weight_options
     scale = grid.scales(real) if options.per_channel else grid.scales(real.reshape(1, -1)).repeat(len(real))
     scale = np.maximum(scale, float(np.finfo(np.float32).tiny))
