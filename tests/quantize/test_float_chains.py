@@ -24,7 +24,8 @@ def chain() -> Graph:
 def test_chain_becomes_a_layer_a_function_in_floats() -> None:
     split = split_float_chains(chain(), parse_scheme("float32"))
     assert [type(node.op).__name__ for node in split.nodes] == ["Sigmoid", "Tanh", "Clip"]
-    assert {node.name for node in split.nodes} == {"functions"}
+    assert [node.name for node in split.nodes] == ["functions", "functions_2", "functions_3"]
+    assert {node.source for node in split.nodes} == {"functions"}
     assert split.outputs == ("y",)
 
 
