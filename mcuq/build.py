@@ -19,13 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from mcuq.boards import Board
 from mcuq.errors import BoardError, BuildError, did_you_mean
+from mcuq.process import LIMIT_S, Ended, run
 from mcuq.resources import resource_dir
+from mcuq.work_folder import make_work_folder, work_folder
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 
@@ -43,6 +46,7 @@ _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
 _TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 _HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mind
 _REPORT_LINES = 12
+_VERSION_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -118,15 +122,17 @@ def build_target(
         ram_address=f"{board.memory.ram_address:#010x}",
         stack_bytes=stack_bytes,
     )
-    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with work_folder() as folder:
         files = _write(folder, sources)
         _write(folder / "firmware", {"memory.c": (firmware / "memory.c").read_bytes(), "link.ld": script})
         link = ("-T", "firmware/link.ld", "-Wl,--gc-sections", f"-Wl,-e,{entry}", helpers)
         arguments = (*flags, optimize, *WARNINGS, *_TARGET_FLAGS, *files, "firmware/memory.c", *link)
         _compile(compiler, folder, arguments, "program.elf")
         elf = (folder / "program.elf").read_bytes()
-    built = _measure(elf, compiler.version, board.memory.flash_address)
+    try:
+        built = _measure(elf, compiler.version, board.memory.flash_address)
+    except (ELFError, KeyError) as error:
+        raise BuildError(f"{compiler.version} wrote no ELF program for {board.cpu.core}; install another") from error
     for symbol in (entry, *keep):
         if symbol not in built.symbols:
             hint = did_you_mean(symbol, built.symbols)
@@ -145,8 +151,7 @@ def build_device(
     Raises BuildError where no compiler is installed or the compiler refuses the sources.
     """
     compiler, flags, helpers = _for_target(board)
-    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with work_folder() as folder:
         for path, text in {**sources, "mcuq_config.h": config, "mcuq.ld": script}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(text.encode() if isinstance(text, str) else text)
@@ -198,7 +203,7 @@ def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: b
         "host_main.c": (resource_dir("firmware") / "host_main.c").read_bytes(),
         "host_model.h": _host_model_header(model),
     }
-    folder = tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True)
+    folder = make_work_folder()
     try:
         files = _write(Path(folder.name), sources)
         _write(Path(folder.name) / "firmware", support)
@@ -215,11 +220,8 @@ def build_shared_object(source: str) -> bytes:
 
     Raises BuildError where no compiler is installed or the compiler refuses the source.
     """
-    compiler = _find_host_compiler()
-    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-        files = _write(Path(name), {"library.c": source})
-        _compile(compiler, Path(name), ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
-        return (Path(name) / "library.so").read_bytes()
+    with work_folder() as folder:
+        return _shared_object(source, folder).read_bytes()
 
 
 def build_library(source: str) -> ctypes.CDLL:
@@ -227,11 +229,14 @@ def build_library(source: str) -> ctypes.CDLL:
 
     Raises BuildError where no compiler is installed.
     """
-    compiler = _find_host_compiler()
-    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-        files = _write(Path(name), {"library.c": source})
-        _compile(compiler, Path(name), ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
-        return ctypes.CDLL(str(Path(name) / "library.so"))
+    with work_folder() as folder:
+        return ctypes.CDLL(str(_shared_object(source, folder)))
+
+
+def _shared_object(source: str, folder: Path) -> Path:
+    files = _write(folder, {"library.c": source})
+    _compile(_find_host_compiler(), folder, ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
+    return folder / "library.so"
 
 
 class HostProgram:
@@ -264,19 +269,19 @@ class HostProgram:
             if len(sample) != sum(self._model.input_bytes):
                 raise ValueError(f"a sample has {len(sample)} bytes, not {sum(self._model.input_bytes)}")
         try:
-            ended = subprocess.run(
+            ended = run(
                 [str(Path(self._folder.name) / _HOST_PROGRAM)],
-                input=b"".join(samples),
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
+                timeout_s,
                 # LeakSanitizer fails under ptrace and in some containers; nothing here can leak
                 env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+                stdin=b"".join(samples),
             )
         except subprocess.TimeoutExpired as error:
             raise BuildError(f"{where}: did not end within {timeout_s} s") from error
-        if ended.returncode != 0:
-            raise BuildError(f"{where}: {self._how_it_ended(ended.returncode, ended.stderr)}")
+        except OSError as error:
+            raise BuildError(f"{where}: cannot be run: {error.strerror}; it was built by {self.compiler}") from error
+        if ended.code != 0:
+            raise BuildError(f"{where}: {self._how_it_ended(ended.code, ended.stderr)}")
         answer_bytes = sum(self._model.output_bytes)
         return [ended.stdout[i * answer_bytes : (i + 1) * answer_bytes] for i in range(len(samples))]
 
@@ -318,16 +323,29 @@ def _write(folder: Path, files: Mapping[str, str | bytes]) -> list[str]:
 
 def _compile(compiler: _Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:
     """Run the compiler inside `folder`, so that no artefact and no message holds a path of this computer."""
-    ended = subprocess.run(
-        [*compiler.command, *arguments, "-o", output],
-        cwd=folder,
-        capture_output=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")},
-    )
-    if ended.returncode != 0:
+    env = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+    ended = _run_compiler([*compiler.command, *arguments, "-o", output], compiler.version, LIMIT_S, folder, env)
+    if ended.code != 0:
         said = _first_lines(_without_folder(ended.stderr, str(folder)))
         raise BuildError(f"{compiler.version} refuses the sources{said}")
+    if not (folder / output).is_file():
+        raise BuildError(f"{compiler.version} wrote no program and reported no error; install another compiler")
+
+
+def _run_compiler(
+    command: Sequence[str],
+    name: str,
+    time_limit_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a compiler. Raises BuildError where it cannot be started or does not end."""
+    try:
+        return run(command, time_limit_s, cwd, env)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{name} did not end within {time_limit_s:g} s; install another compiler") from None
+    except OSError as error:
+        raise BuildError(f"{name} cannot be run: {error.strerror}; install another compiler") from None
 
 
 def _find_host_compiler() -> _Compiler:
@@ -344,7 +362,7 @@ def _find_compiler(commands: tuple[str, ...], debian_package: str) -> _Compiler:
             return _zig()
         path = shutil.which(command)
         if path is not None:
-            return _Compiler((path,), f"{command} {_version_in(_output_of(path, '--version'))}", False)
+            return _Compiler((path,), f"{command} {_version_in(_output_of(command, path, '--version'))}", False)
     raise BuildError(
         f"no C compiler: {', '.join(looked_for)} not found; "
         f"pip install 'mcuq[emulator]', or install Debian's {debian_package}"
@@ -354,13 +372,14 @@ def _find_compiler(commands: tuple[str, ...], debian_package: str) -> _Compiler:
 @functools.cache
 def _zig() -> _Compiler:
     zig = (sys.executable, "-m", "ziglang")
-    clang = _version_in(_output_of(*zig, "cc", "--version"))
-    return _Compiler((*zig, "cc"), f"zig cc {_output_of(*zig, 'version')} (clang {clang})", True)
+    clang = _version_in(_output_of("zig cc", *zig, "cc", "--version"))
+    return _Compiler((*zig, "cc"), f"zig cc {_output_of('zig', *zig, 'version')} (clang {clang})", True)
 
 
 @functools.cache
-def _output_of(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+def _output_of(name: str, *command: str) -> str:
+    """What a compiler says of itself, whatever the encoding."""
+    return _run_compiler(command, name, _VERSION_LIMIT_S).stdout.decode("utf-8", "replace").strip()
 
 
 def _version_in(text: str) -> str:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from mcuq.firmware import LEAST_PAYLOAD_BYTES, MOST_PAYLOAD_BYTES, Firmware
 from mcuq.firmware_source import model_sources, tensor_bytes
 from mcuq.resources import resource_dir
 from mcuq.toml_table import pin_numbers
+from mcuq.work_folder import work_folder
 
 STACK_BYTES = 8192  # TASK_STACK_BYTES of firmware/esp_idf/board.c
 MOST_S = 1200.0  # the first build compiles all of ESP-IDF
@@ -101,12 +101,11 @@ def build_idf_firmware(model: CompiledModel, board: Board | None = None) -> Firm
     tool = _idf_tool()
     assert board.flashing is not None
     chip = str(dict(board.flashing.options).get("chip", "esp32c3"))
-    with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with work_folder() as folder:
         for path, text in project.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(text.encode() if isinstance(text, str) else text)
-        _run([tool, "-C", name, "-B", str(folder / "build"), f"-DIDF_TARGET={chip}", "build"], folder)
+        _run([tool, "-C", str(folder), "-B", str(folder / "build"), f"-DIDF_TARGET={chip}", "build"], folder)
         image = _merged(folder / "build")
         elf = (folder / "build" / f"{_PROJECT}.elf").read_bytes()
     program = ELFFile(io.BytesIO(elf))

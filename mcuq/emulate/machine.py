@@ -7,7 +7,6 @@ import json
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import weakref
 from pathlib import Path
@@ -19,6 +18,8 @@ from mcuq.compile import CompiledModel
 from mcuq.emulate.gdb import write_memory
 from mcuq.errors import BoardError, BuildError
 from mcuq.firmware import Firmware, build_firmware, build_loader, slot_header
+from mcuq.process import Watcher
+from mcuq.work_folder import work_folder
 
 START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 2.0
@@ -44,15 +45,15 @@ class Machine(contextlib.AbstractContextManager["Machine"]):
         assert board.qemu is not None
         qemu = _find_qemu(board.qemu.system)
         control, debugger = socket.socketpair(), socket.socketpair()
-        with debugger[0], tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as folder:
+        with debugger[0], work_folder() as folder:
             # Read once, at start: QEMU puts it back into memory at every reset, as flash would have kept it.
-            program = Path(folder) / "flash.elf"
+            program = folder / "flash.elf"
             program.write_bytes(flash.elf)
             with control[1], debugger[1]:  # QEMU's ends: where QEMU ends, ours must see it
                 sockets = (control[1].fileno(), debugger[1].fileno())
                 self._process = _start([qemu, *_arguments(board, program, *sockets)], sockets)
             # Also where nobody calls close(): at the latest when the interpreter ends.
-            self._stop = weakref.finalize(self, _stop, self._process, control[0])
+            self._stop = weakref.finalize(self, _stop, self._process, Watcher(self._process.pid), control[0])
             try:
                 self._control = _Control(control[0], self._process, board)
                 self.port = self._control.port()
@@ -197,8 +198,9 @@ def _find_qemu(system: str) -> str:
     return found
 
 
-def _stop(process: subprocess.Popen[bytes], control: socket.socket) -> None:
+def _stop(process: subprocess.Popen[bytes], watcher: Watcher, control: socket.socket) -> None:
     control.close()
+    watcher.close()
     process.kill()  # it has nothing to save
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_TIMEOUT_S)

@@ -10,7 +10,6 @@ import shutil
 import string
 import struct
 import subprocess
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +22,9 @@ from mcuq.build import build_shared_object, build_target, read_symbols
 from mcuq.emulate.block_counts import count_thumb_instructions
 from mcuq.emulate.unicorn_cpu import Block, Part
 from mcuq.errors import BoardError, BuildError
+from mcuq.process import run
 from mcuq.resources import resource_dir
+from mcuq.work_folder import work_folder
 
 _ENTRY = "mcuq_qemu_reset"
 _CALLER = "mcuq_qemu_run_model"
@@ -98,8 +99,7 @@ class QemuProgram:
         """
         if any(len(sample) != sum(self._model.inputs.values()) for sample in samples):
             raise ValueError(f"a sample does not have {sum(self._model.inputs.values())} bytes")
-        with tempfile.TemporaryDirectory(prefix="mcuq-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with work_folder() as folder:
             (folder / "samples.bin").write_bytes(b"".join(samples))
             command = [self._qemu, *self._machine(folder), *(self._counting(folder, marks) if count else ())]
             self._start(command, folder, time_limit_s)
@@ -156,14 +156,14 @@ class QemuProgram:
     def _start(self, command: Sequence[str], folder: Path, time_limit_s: float) -> None:
         where = f"'{self._model.name}' on emulated {self._board.name}"
         try:
-            ended = subprocess.run(command, cwd=folder, capture_output=True, timeout=time_limit_s, check=False)
+            ended = run(command, time_limit_s, folder)
         except subprocess.TimeoutExpired as error:
             raise BuildError(f"{where}: did not end within {time_limit_s} s") from error
         said = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if "warning:" not in line]
-        if ended.returncode == _ENDED_BADLY and not said:
+        if ended.code == _ENDED_BADLY and not said:
             raise BuildError(f"{where}: stops with a fault")
-        if ended.returncode != 0:
-            raise BuildError(f"{where}: QEMU ended with {ended.returncode}: {' '.join(said[:1]) or 'no message'}")
+        if ended.code != 0:
+            raise BuildError(f"{where}: QEMU ended with {ended.code}: {' '.join(said[:1]) or 'no message'}")
 
     def _code(self) -> Mapping[int, bytes]:
         """The first address of each segment that has bytes -> those."""
@@ -245,7 +245,7 @@ def _find_qemu() -> str:
 @functools.cache
 def _plugin(qemu: str) -> bytes:
     """The counting plugin, for the version of its interface that this QEMU takes."""
-    said = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=False).stdout
+    said = run([qemu, "--version"]).stdout.decode("utf-8", "replace")
     found = re.search(r"version (\d+)", said)
     interface = 2 if found and int(found[1]) >= 9 else 1
     source = Path(__file__).with_name("count_qemu_blocks.c").read_text(encoding="utf-8")

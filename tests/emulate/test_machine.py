@@ -161,13 +161,15 @@ def test_a_board_that_nobody_closes_is_off_when_python_ends(model: CompiledModel
 
 
 @pytest.mark.toolchain
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)]
+)
 def test_ctrl_c_and_kill_end_the_command_and_the_board(
-    model: CompiledModel, tmp_path: Path, number: signal.Signals
+    model: CompiledModel, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     save(model, tmp_path)
-    code = f"from mcuq.cli.emulate import emulate_; emulate_([{str(tmp_path)!r}, '--json'])"
-    command = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    verb = f"from mcuq.cli.emulate import emulate_; emulate_([{str(tmp_path)!r}, '--json'])"
+    command = subprocess.Popen([sys.executable, "-c", verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert command.stdout is not None
     text = b""
     while not text.rstrip().endswith(b"}"):
@@ -176,13 +178,19 @@ def test_ctrl_c_and_kill_end_the_command_and_the_board(
         text += line
     said = json.loads(text)
     assert (said["name"], said["board"], said["empty"]) == ("digits", "mps2-an386", False)
-    (qemu,) = children(command.pid)
+    started = children(command.pid)
+    assert sorted(name_of(pid) for pid in started) == ["qemu-system-arm", "sh"]
     with Session(open_link(said["port"])) as session:
         assert session.hello().model == "digits"
     command.send_signal(number)
     out, errors = command.communicate(timeout=20)
-    assert (command.returncode, out, errors) == (0, b"", b"")
-    wait_until_gone(qemu)
+    assert (command.returncode, out, errors) == (code, b"", b"")
+    for pid in started:
+        wait_until_gone(pid)
+
+
+def name_of(pid: int) -> str:
+    return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])).name
 
 
 def children(pid: int) -> list[int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 
 from mcuq.device.flash.method import FlashMethod, Progress, silent
 from mcuq.device.flash.program import program, run_program
 from mcuq.firmware import Firmware
+from mcuq.work_folder import work_folder
 
 MOST_S = 300.0
 BAUD = 460_800
@@ -26,8 +25,8 @@ class EspTool(FlashMethod):
         chip = ["--chip", self.text("chip", "auto"), "--port", port, "--baud", str(BAUD)]
         offset = f"{int(self.options.get('offset', 0)):#x}"
         tick = progress("flashing", len(firmware.image))
-        with tempfile.TemporaryDirectory(prefix="mcuq-") as folder:
-            path = Path(folder) / "firmware.bin"
+        with work_folder() as folder:
+            path = folder / "firmware.bin"
             path.write_bytes(firmware.image)
             # With an underscore: esptool 4 knows no other name, esptool 5 takes both.
             run_program([*tool, *chip, "write_flash", offset, str(path)], "esptool", MOST_S)

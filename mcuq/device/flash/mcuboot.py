@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 from mcuq.device.extra import import_extra
@@ -13,6 +11,7 @@ from mcuq.device.flash.method import FlashMethod, Progress, silent
 from mcuq.device.flash.program import program, run_program
 from mcuq.errors import DeviceError
 from mcuq.firmware import Firmware
+from mcuq.work_folder import work_folder
 
 MOST_S = 60.0
 ANSWER_S = 5.0
@@ -42,8 +41,8 @@ class McuBoot(FlashMethod):
         header_bytes = int(self.options.get("header_bytes", HEADER_BYTES))
         slot_bytes = firmware.board.memory.flash_bytes + header_bytes
         tool = program("imgtool.main", "imgtool", "imgtool")
-        with tempfile.TemporaryDirectory(prefix="mcuq-") as folder:
-            plain, signed = Path(folder) / "firmware.bin", Path(folder) / "signed.bin"
+        with work_folder() as folder:
+            plain, signed = folder / "firmware.bin", folder / "signed.bin"
             plain.write_bytes(firmware.image)
             key = ["--key", self.text("key")] if "key" in self.options else []
             sizes = ["--header-size", str(header_bytes), "--slot-size", str(slot_bytes), "--align", "4"]

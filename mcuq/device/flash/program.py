@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mcuq.errors import BuildError, DeviceError
+from mcuq.process import run
 
 LINES = 6
 
@@ -36,16 +37,15 @@ def _is_installed(module: str) -> bool:
 def run_program(command: Sequence[str], what: str, timeout_s: float) -> str:
     """Run it to its end and return its output. Raises DeviceError with its last lines where it fails or hangs."""
     try:
-        ended = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=timeout_s,
-            text=True, errors="replace", check=False,
-        )  # fmt: skip
+        ended = run(command, timeout_s, one_stream=True)
     except subprocess.TimeoutExpired as error:
         raise DeviceError(
             f"{what}: did not end within {timeout_s:g} s; unplug the board, plug it in and retry"
         ) from error
-    if ended.returncode != 0:
-        said = "\n".join(line for line in ended.stdout.splitlines() if line.strip())
-        last = "\n  ".join(said.splitlines()[-LINES:])
-        raise DeviceError(f"{what}: ended with {ended.returncode}:\n  {last}")
-    return ended.stdout
+    except OSError as error:
+        raise DeviceError(f"{what}: cannot be run: {error.strerror}; install it again") from error
+    said = ended.stdout.decode("utf-8", "replace")
+    if ended.code != 0:
+        last = "\n  ".join([line for line in said.splitlines() if line.strip()][-LINES:])
+        raise DeviceError(f"{what}: ended with {ended.code}:\n  {last}")
+    return said

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 
 from mcuq.device.flash.method import FlashMethod, Progress, silent
 from mcuq.device.flash.program import program, run_program
 from mcuq.errors import BoardError
 from mcuq.firmware import Firmware
+from mcuq.work_folder import work_folder
 
 MOST_S = 300.0
 
@@ -28,8 +27,8 @@ class PyOcd(FlashMethod):
         tool = program("pyocd", "pyocd", "pyocd")
         probe = ["--no-wait", "--target", self.text("target")] + (["--uid", port] if port != "auto" else [])
         tick = progress("flashing", len(firmware.image))
-        with tempfile.TemporaryDirectory(prefix="mcuq-") as folder:
-            path = Path(folder) / "firmware.bin"
+        with work_folder() as folder:
+            path = folder / "firmware.bin"
             path.write_bytes(firmware.image)
             address = f"{firmware.address:#x}"
             load = [*tool, "load", *probe, "--format", "bin", "--base-address", address, str(path)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 
 from mcuq.device.extra import import_extra
@@ -13,6 +11,7 @@ from mcuq.device.flash.method import FlashMethod, Progress, silent
 from mcuq.device.flash.program import run_program
 from mcuq.errors import BoardError, BuildError
 from mcuq.firmware import Firmware
+from mcuq.work_folder import work_folder
 
 MOST_S = 120.0  # for somebody to press the board's button, and the writing
 
@@ -40,8 +39,8 @@ class Teensy(FlashMethod):
                 "teensy_loader_cli, or build it: github.com/PaulStoffregen/teensy_loader_cli"
             )
         tick = progress("flashing (press the board's button)", len(firmware.image))
-        with tempfile.TemporaryDirectory(prefix="mcuq-") as folder:
-            path = Path(folder) / "firmware.hex"
+        with work_folder() as folder:
+            path = folder / "firmware.hex"
             path.write_text(intel_hex(firmware.image, firmware.address), encoding="ascii")
             run_program([tool, f"--mcu={self.text('mcu')}", "-w", "-v", str(path)], "teensy_loader_cli", MOST_S)
         tick(len(firmware.image))
