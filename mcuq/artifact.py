@@ -10,16 +10,15 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from mcuq.boards import parse_board
 from mcuq.compile import CompiledModel
+from mcuq.durable import replace_together, settled, write_whole
 from mcuq.errors import ArtifactError
 from mcuq.identifiers import identifier
 from mcuq.ir import Graph, Node, verify
@@ -47,12 +46,13 @@ def save(model: CompiledModel, folder: str | Path) -> list[Path]:
     contents[f"{model.name}.mcuq"] = _pack(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".mcuq-", dir=folder) as staging:
-            for name, data in contents.items():
-                (Path(staging) / name).write_bytes(data)
-            _replace_all(Path(staging), folder, list(contents))
+        replace_together(folder / f"{model.name}.mcuq", contents)
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}; choose another folder with -o") from None
+    except zipfile.BadZipFile:
+        raise ArtifactError(
+            f"{folder}: holds a damaged journal NAME.mcuq.new; remove it, or choose another folder with -o"
+        ) from None
     return [folder / name for name in contents]
 
 
@@ -72,32 +72,10 @@ def _save(path: Path, data: bytes) -> Path:
     """The file appears whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".mcuq-", dir=path.parent) as staging:
-            part = Path(staging) / path.name
-            part.write_bytes(data)
-            part.replace(path)
+        write_whole(path, data)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror}; choose another folder with -o") from None
     return path
-
-
-def _replace_all(staging: Path, folder: Path, names: list[str]) -> None:
-    """Move the files into the folder; where one cannot be, put back what was there before."""
-    started = []
-    try:
-        for name in names:
-            started.append(name)
-            if (folder / name).is_file():
-                (folder / name).replace(staging / f"{name}.before")
-            (staging / name).replace(folder / name)
-    except BaseException:
-        for name in started:
-            with suppress(OSError):
-                if (staging / f"{name}.before").is_file():
-                    (staging / f"{name}.before").replace(folder / name)
-                elif not (staging / name).is_file():
-                    (folder / name).unlink()
-        raise
 
 
 def load(folder: str | Path) -> CompiledModel:
@@ -106,7 +84,18 @@ def load(folder: str | Path) -> CompiledModel:
     The C files are read as they are on disk, so that a run proves what the user has. Raises ArtifactError for a
     folder without a compiled model or with several, and for a damaged one.
     """
-    path = _artifact_path(Path(folder))
+    path = Path(folder)
+    home = path if path.is_dir() else path.parent
+    try:
+        with settled(home, ".mcuq"):
+            return _load(_artifact_path(path))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ArtifactError(
+            f"{home}: a save was cut off and cannot be completed ({type(error).__name__}); compile the model again"
+        ) from None
+
+
+def _load(path: Path) -> CompiledModel:
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read("manifest.json"))

@@ -1,7 +1,9 @@
 import io
 import json
+import os
 import pickle
 import re
+import stat
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,6 +15,7 @@ import pytest
 from golden.graphs import tiny
 from support import model_of, random_inputs
 
+from mcuq import durable
 from mcuq.artifact import FORMAT, load, save
 from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model
@@ -128,17 +131,17 @@ def test_a_model_replaces_an_earlier_one_of_its_name(model: CompiledModel, tmp_p
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, place: int, error: BaseException) -> None:
-    """Let the replacement number `place` of a file into its final folder fail."""
-    original, seen = Path.replace, []
+    """Let the replacement number `place` of a file in its final folder fail."""
+    original, seen = durable.write_whole, []
 
-    def replace(self: Path, target: Path) -> Path:
-        if self.parent.name.startswith(".mcuq-") and not self.name.endswith(".before"):
-            seen.append(target)
+    def write_whole(path: Path, data: bytes) -> None:
+        if path.suffix != ".new":
+            seen.append(path)
             if len(seen) == place + 1:
                 raise error
-        return original(self, target)
+        original(path, data)
 
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(durable, "write_whole", write_whole)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -171,21 +174,21 @@ def test_a_failure_while_files_are_put_in_place_keeps_the_earlier_model(
     assert_equal(load(tmp_path), earlier)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_a_failure_while_files_are_written_leaves_none(
     place: int, model: CompiledModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    original, seen = Path.write_bytes, []
+    original, seen = os.fsync, []
 
-    def write_bytes(self: Path, data: bytes) -> int:
-        seen.append(self)
-        if len(seen) == place + 1:
-            original(self, data[: len(data) // 2])
-            raise OSError(28, "No space left on device")
-        return original(self, data)
+    def fsync(handle: int) -> None:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            seen.append(handle)
+            if len(seen) == place + 1:
+                raise OSError(28, "No space left on device")
+        original(handle)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", write_bytes)
+        patched.setattr(os, "fsync", fsync)
         with pytest.raises(ArtifactError):
             save(model, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -210,6 +213,19 @@ def test_a_folder_that_cannot_be_made_is_an_error(model: CompiledModel, tmp_path
     with pytest.raises(ArtifactError) as caught:
         save(model, tmp_path / "file")
     assert str(caught.value) == f"{tmp_path / 'file'}: cannot be written: File exists; choose another folder with -o"
+
+
+def test_a_journal_that_is_none_is_an_error(model: CompiledModel, tmp_path: Path) -> None:
+    save(model, tmp_path)
+    (tmp_path / "tiny.mcuq.new").write_bytes(b"no zip")
+    assert error_of(tmp_path) == (
+        f"{tmp_path}: a save was cut off and cannot be completed (BadZipFile); compile the model again"
+    )
+    with pytest.raises(ArtifactError) as caught:
+        save(model, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: holds a damaged journal NAME.mcuq.new; remove it, or choose another folder with -o"
+    )
 
 
 # --- what cannot be loaded -------------------------------------------------------------------------------------
