@@ -22,6 +22,18 @@ static inline uint32_t mcuq_dsp_load(const int8_t *x)
     return word;
 }
 
+/* Whether assembly may load words from `address`: from any, unless the compiler was told (-mno-unaligned-access) that
+ * loads of words from addresses that are not theirs are trapped. */
+static inline int mcuq_dsp_may_load(uintptr_t address)
+{
+#if defined(__ARM_FEATURE_UNALIGNED)
+    (void)address;
+    return 1;
+#else
+    return (address & 3u) == 0;
+#endif
+}
+
 /* The pair of bytes 0 and 2 of a word. */
 static inline uint32_t mcuq_dsp_even(uint32_t word)
 {
@@ -389,31 +401,35 @@ __attribute__((noinline))
 static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
-    register const int8_t *r0 __asm__("r0") = x;
-    register int32_t r1 __asm__("r1") = distance;
-    register uint32_t *r2 __asm__("r2") = pairs;
-    register uint32_t *r3 __asm__("r3") = pairs + 4 * (pixels / 2);
-    __asm__ volatile("push {r4-r7}\n\t"
-                     "b 2f\n"
-                     "1:\n\t"
-                     "ldr r4, [r0]\n\t"
-                     "ldr r6, [r0, r1]\n\t"
-                     "add r0, r0, r1, lsl #1\n\t"
-                     "sxtb16 r5, r4, ror #8\n\t"
-                     "sxtb16 r4, r4\n\t"
-                     "sxtb16 r7, r6, ror #8\n\t"
-                     "sxtb16 r6, r6\n\t"
-                     "stmia r2!, {r4-r7}\n"
-                     "2:\n\t"
-                     "cmp r2, r3\n\t"
-                     "bne 1b\n\t"
-                     "pop {r4-r7}"
-                     : "+r"(r0), "+r"(r2)
-                     : "r"(r1), "r"(r3)
-                     : "cc", "memory");
-    x = r0;
-    pairs = r2;
-    pixels &= 1;
+    if (mcuq_dsp_may_load((uintptr_t)x | (uint32_t)distance)) {
+        register const int8_t *r0 __asm__("r0") = x;
+        register int32_t r1 __asm__("r1") = distance;
+        register uint32_t *r2 __asm__("r2") = pairs;
+        register uint32_t *r3 __asm__("r3") = pairs + 4 * (pixels / 2);
+        __asm__ volatile("push {r4-r7}\n\t"
+                         "b 2f\n"
+                         "1:\n\t"
+                         "ldr r4, [r0]\n\t"
+                         "ldr r6, [r0, r1]\n\t"
+                         "add r0, r0, r1, lsl #1\n\t"
+                         "sxtb16 r5, r4, ror #8\n\t"
+                         "sxtb16 r4, r4\n\t"
+                         "sxtb16 r7, r6, ror #8\n\t"
+                         "sxtb16 r6, r6\n\t"
+                         "stmia r2!, {r4-r7}\n"
+                         "2:\n\t"
+                         "cmp r2, r3\n\t"
+                         "bne 1b\n\t"
+                         "pop {r4-r7}"
+                         : "+r"(r0), "+r"(r2)
+                         : "r"(r1), "r"(r3)
+                         : "cc", "memory");
+        x = r0;
+        pairs = r2;
+        pixels &= 1;
+    }
+#else
+    (void)mcuq_dsp_may_load; /* the assembly's */
 #endif
     for (; pixels > 0; pixels--) {
         const uint32_t word = mcuq_dsp_load(x);
