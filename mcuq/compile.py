@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,7 +10,18 @@ from typing import cast
 import onnx
 
 from mcuq.boards import Board, load_board
-from mcuq.dataset import Dataset, Sample, Source, Spooled, from_arrays, from_generator, is_source, open_dataset
+from mcuq.dataset import (
+    Dataset,
+    Sample,
+    Source,
+    Spooled,
+    from_arrays,
+    from_generator,
+    is_pair,
+    is_read_once,
+    is_source,
+    open_dataset,
+)
 from mcuq.emit import emit
 from mcuq.errors import ModelError
 from mcuq.fit import check_fit
@@ -50,7 +61,7 @@ from mcuq.quantize import (
 )
 from mcuq.tensor import Array
 
-Data = str | Path | Array | Mapping[str, Array]
+Data = str | Path | Array | Mapping[str, Array] | tuple[Array | Mapping[str, Array], Array]
 Calibration = Data | Source
 # What is called with a task and its number of steps, or None where that is not known, and gives what each step calls.
 Progress = Callable[[str, int | None], Callable[[], None]]
@@ -240,18 +251,20 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
 
 
 def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Dataset:
-    """Samples for the graph's inputs from a file or folder, or from arrays with `labels`."""
+    """Samples for the graph's inputs from a file or folder, or from arrays with `labels`, or (arrays, labels)."""
     specs = input_specs(graph)
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
 
 
 def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
-    """Samples for the graph's inputs from whatever may be given as calibration data."""
+    """Samples for the graph's inputs from whatever may be given as calibration data; the y of (x, y) is not read."""
+    specs = input_specs(graph)
+    if is_pair(data, specs):
+        data = cast(tuple[Array, Array], data)[0]
     if not is_source(data):
         return dataset_for(graph, cast(Data, data))
-    specs = input_specs(graph)
     samples = from_generator(data, specs)
-    return Spooled(specs, samples) if isinstance(data, Iterator) else samples
+    return Spooled(specs, samples) if is_read_once(data) else samples
 
 
 def _guessed_ranges(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -246,7 +249,8 @@ def test_whatever_byte_is_damaged_only_data_errors_of_one_line_arise(tmp_path, s
         (
             {"x": samples(2, 3, 4)},
             [AUDIO],
-            "cal.npz: array 'x': shape (2, 3, 4) does not fit the model's input 'audio'; give (N, 4, 3) for N samples",
+            "cal.npz: array 'x': shape (2, 3, 4) does not fit the model's input 'audio'; give (N, 4, 3) for N samples; "
+            "transposed? np.moveaxis(x, -1, 1) puts the channels first",
         ),
         (
             {"x": np.float32(1)},
@@ -294,6 +298,33 @@ def test_whatever_byte_is_damaged_only_data_errors_of_one_line_arise(tmp_path, s
             "cal.npz: labels 'y': dtype float64 is not supported; give integer class numbers",
         ),
         (
+            {"x": samples(2, 4, 3), "y": [1, 0.5]},
+            [AUDIO],
+            "cal.npz: labels 'y': sample 1 has 0.5, no class number; give integers",
+        ),
+        (
+            {"x": samples(2, 4, 3), "y": [1, np.nan]},
+            [AUDIO],
+            "cal.npz: labels 'y': sample 1 has nan, no class number; give integers",
+        ),
+        (
+            {"x": samples(2, 32, 16, 3)},
+            [InputSpec("image", (1, 3, 32, 16))],
+            "cal.npz: array 'x': shape (2, 32, 16, 3) does not fit the model's input 'image'; give (N, 3, 32, 16) for "
+            "N samples; transposed? np.moveaxis(x, -1, 1) puts the channels first",
+        ),
+        (
+            {"x": samples(2, 1, 3, 32, 16)},
+            [InputSpec("image", (1, 32, 16, 3))],
+            "cal.npz: array 'x': shape (2, 1, 3, 32, 16) does not fit the model's input 'image'; give (N, 32, 16, 3) "
+            "for N samples; transposed? np.moveaxis(x, 2, -1) puts the channels last",
+        ),
+        (
+            {"y": samples(2, 4, 3)},
+            [AUDIO],
+            "cal.npz: no array 'x' or 'audio' for the model's input 'audio'; the arrays are: 'y'",
+        ),
+        (
             {"x": samples(2, 4, 3), "y": np.eye(2, dtype=int)},
             [AUDIO],
             "cal.npz: labels 'y': shape (2, 2) does not fit 2 samples; give one class number each, shape (2,)",
@@ -302,6 +333,136 @@ def test_whatever_byte_is_damaged_only_data_errors_of_one_line_arise(tmp_path, s
 )
 def test_arrays_that_do_not_fit_the_model_are_refused(tmp_path, arrays, inputs, message):
     assert_refused(message, written(tmp_path, **arrays), inputs)
+
+
+def test_the_only_array_of_a_file_may_have_any_name(tmp_path):
+    x = samples(3, 4, 3)
+    np.savez(tmp_path / "cal.npz", x)
+    np.testing.assert_array_equal(stacked(open_dataset(tmp_path / "cal.npz", [AUDIO]), "audio"), x[:, None])
+    np.testing.assert_array_equal(stacked(from_arrays({"sound": x}, [AUDIO]), "audio"), x[:, None])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_npy_file_holds_the_samples_of_the_only_input(tmp_path, order):
+    x = samples(5, 4, 3)
+    np.save(tmp_path / "cal.npy", np.asarray(x, order=order))
+    dataset = open_dataset(tmp_path / "cal.npy", [AUDIO])
+    np.testing.assert_array_equal(np.concatenate([batch["audio"] for batch in dataset.batches(2)]), x[:, None])
+    assert dataset.labels is None
+
+
+def test_a_npy_file_that_does_not_fit_is_refused(tmp_path):
+    path = tmp_path / "cal.npy"
+    np.save(path, samples(5, 3))
+    assert_refused(
+        "cal.npy: shape (5, 3) does not fit the model's input 'audio'; give (N, 4, 3) for N samples", path, [AUDIO]
+    )
+    assert_refused(
+        "cal.npy: a .npy file serves models with one input, this one has 2 ('left', 'right'); "
+        "give an .npz file with one array each",
+        path,
+        PAIR,
+    )
+    np.save(path, samples(0, 4, 3))
+    assert_refused("cal.npy: shape (0, 4, 3) has fewer than one sample; give at least one", path, [AUDIO])
+    np.save(path, samples(5, 4, 3))
+    path.write_bytes(path.read_bytes()[:-4])
+    assert_refused(
+        "cal.npy: cannot be read (mmap length is greater than file size); it may be truncated or corrupt, write it "
+        "again",
+        path,
+        [AUDIO],
+        read=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "cal.csv",
+            "cal.csv: is text; make an .npz file of it: python -c 'import numpy as np; "
+            "np.savez('\"'\"'FOLDER/cal.npz'\"'\"', x=np.loadtxt('\"'\"'FOLDER/cal.csv'\"'\"', "
+            "delimiter='\"'\"','\"'\"', ndmin=2))'",
+        ),
+        (
+            "cal.PT",
+            "cal.PT: is PyTorch's; make an .npz file of it: python -c 'import numpy as np, torch; "
+            "np.savez('\"'\"'FOLDER/cal.npz'\"'\"', x=torch.load('\"'\"'FOLDER/cal.PT'\"'\"'))'",
+        ),
+        ("cal.png", "cal.png: is one image; give the folder that it is in: FOLDER"),
+    ],
+)
+def test_files_of_other_formats_name_the_command_that_helps(tmp_path, name, message):
+    (tmp_path / name).write_text("1,2\n")
+    assert_refused(message.replace("FOLDER", str(tmp_path)), tmp_path / name, [AUDIO])
+
+
+def test_the_command_for_text_makes_the_file(tmp_path):
+    (tmp_path / "cal.csv").write_text("1,2\n3,4\n")
+    spec = InputSpec("x", (1, 2))
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "cal.csv", [spec])
+    _, _, command = str(caught.value).partition("make an .npz file of it: python ")
+    subprocess.run([sys.executable, *shlex.split(command)], check=True)
+    np.testing.assert_array_equal(stacked(open_dataset(tmp_path / "cal.npz", [spec]), "x")[:, 0], [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "?", "u1"])
+def test_labels_are_whole_numbers_of_any_type(kind):
+    labels = np.array([1, 0, 1]).astype(kind)
+    found = from_arrays(samples(3, 4, 3), [AUDIO], labels).labels
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, [1, 0, 1])
+
+
+class Tensor:
+    """What PyTorch's tensors are like to NumPy while they need gradients: only what was detached can be converted."""
+
+    def __init__(self, values, attached=True):
+        self.values, self.attached = np.asarray(values), attached
+        self.shape = self.values.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy()
+
+    def detach(self):
+        return Tensor(self.values, attached=False)
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        if self.attached:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.values.dtype == object:
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.values
+
+
+def test_tensors_with_gradients_are_arrays():
+    x, y = samples(3, 4, 3), np.array([2, 0, 1])
+    for given_x in (Tensor(x), {"audio": Tensor(x)}, [Tensor(sample) for sample in x]):
+        dataset = from_arrays(given_x, [AUDIO], Tensor(y))
+        np.testing.assert_array_equal(stacked(dataset, "audio"), x[:, None])
+        np.testing.assert_array_equal(dataset.labels, y)
+    assert_refused(
+        "data: array 'x': cannot become a NumPy array (Got unsupported ScalarType BFloat16); give float32: x.float()",
+        Tensor(np.full((3, 4, 3), None)),
+        [AUDIO],
+        opener=from_arrays,
+    )
+
+
+def test_a_pair_is_inputs_and_labels():
+    x, y = samples(3, 4, 3), np.array([2, 0, 1])
+    for pair in ((x, y), ({"audio": x}, y), (Tensor(x), Tensor(y.astype(float)))):
+        dataset = from_arrays(pair, [AUDIO])
+        np.testing.assert_array_equal(stacked(dataset, "audio"), x[:, None])
+        np.testing.assert_array_equal(dataset.labels, y)
+    two = from_arrays((x[0], x[1]), [AUDIO])
+    np.testing.assert_array_equal(stacked(two, "audio"), x[:2, None])
+    assert two.labels is None
 
 
 def test_values_that_are_not_finite_are_counted_in_their_sample(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuq.dataset import InputSpec, from_generator, is_source
+from mcuq.dataset import InputSpec, from_generator, is_read_once, is_source
 from mcuq.errors import DataError
 
 AUDIO = InputSpec("audio", (1, 4, 3))
@@ -57,6 +57,75 @@ def test_a_model_of_several_inputs_takes_dictionaries() -> None:
     found = list(from_generator(({"left": a, "right": b} for a, b in zip(left, right, strict=True)), PAIR))
     np.testing.assert_array_equal(np.concatenate([s["left"] for s in found]), left)
     np.testing.assert_array_equal(np.concatenate([s["right"] for s in found]), right)
+
+
+@pytest.mark.parametrize(
+    "as_item",
+    [
+        lambda x: (x, np.int64(7)),
+        lambda x: [x[None], np.array([7])],
+        lambda x: (x,),
+        lambda x: ({"audio": x}, 7),
+        lambda x: {"sound": x},
+    ],
+    ids=["sample and label", "batch", "alone", "dictionary and label", "any name"],
+)
+def test_labels_behind_the_inputs_are_not_read(as_item: Callable[[np.ndarray], Any]) -> None:
+    x = samples(5, 4, 3)
+    np.testing.assert_array_equal(stacked((as_item(s) for s in x), AUDIO), x[:, None])
+    assert is_source([as_item(s) for s in x])
+    np.testing.assert_array_equal(stacked([as_item(s) for s in x], AUDIO), x[:, None])
+
+
+def test_a_tuple_has_the_inputs_in_their_order() -> None:
+    left, right = samples(3, 2), samples(3, 3)
+    for item in ((left, right), [left, right, np.zeros(3)]):
+        found = list(from_generator([item], PAIR))
+        np.testing.assert_array_equal(np.concatenate([s["left"] for s in found]), left)
+        np.testing.assert_array_equal(np.concatenate([s["right"] for s in found]), right)
+
+
+class Reader:
+    """As onnxruntime.quantization.CalibrationDataReader is: an iterator that has no length."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        self._samples = iter(x)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        x = next(self._samples, None)
+        return None if x is None else {"audio": x[None]}
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+def test_a_calibration_reader_is_read_to_its_end_once() -> None:
+    x = samples(5, 4, 3)
+    assert is_source(Reader(x))
+    assert is_read_once(Reader(x))
+    np.testing.assert_array_equal(stacked(Reader(x), AUDIO), x[:, None])
+    np.testing.assert_array_equal(stacked(lambda: Reader(x), AUDIO), x[:, None])
+
+
+class Indexed:
+    """As a map-style torch.utils.data.Dataset is: it does not end an iteration by itself."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        self._x = x
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        return self._x[index % len(self._x)], 7
+
+
+def test_a_dataset_of_items_by_number_is_read_to_its_length() -> None:
+    x = samples(5, 4, 3)
+    assert is_source(Indexed(x))
+    assert not is_read_once(Indexed(x))
+    for source in (Indexed(x), lambda: Indexed(x)):
+        np.testing.assert_array_equal(stacked(source, AUDIO), x[:, None])
 
 
 def test_integers_become_float32() -> None:
@@ -118,10 +187,12 @@ class _Torchlike:
         ("inputs.npz", False),
         (Path("inputs.npz"), False),
         ({"x": [1]}, False),
+        (({"x": [1]}, [7]), False),
+        ((np.zeros((2, 3)), np.zeros(2)), False),
     ],
     ids=[
         *("iterator", "generator", "function", "list", "tuple", "range", "nothing", "numbers", "array", "torch"),
-        *("text", "path", "dictionary"),
+        *("text", "path", "dictionary", "dictionary and labels", "array and labels"),
     ],
 )
 def test_what_makes_samples_is_told_from_arrays_and_files(data: object, expected: bool) -> None:
@@ -154,16 +225,16 @@ GOOD: Mapping[str, list[float]] = {"left": [1, 2], "right": [1, 2, 3]}
             "give (N, 4, 3) for N samples",
         ),
         (
-            iter([(np.zeros((4, 3)), np.int64(7))]),
+            iter([(np.zeros((4, 3)), np.int64(7), "dog")]),
             [AUDIO],
-            "calibration data, item 0: is a tuple of 2, such as (inputs, labels); give the inputs alone, "
-            "an array or a dictionary of arrays by input name",
+            "calibration data, item 0: is a tuple of 3, the model has 1 input; give an array for each, and labels "
+            "behind them or not, or a dictionary of arrays by input name",
         ),
         (
-            iter([[np.zeros((8, 4, 3)), np.zeros(8)]]),
-            [AUDIO],
-            "calibration data, item 0: is a list of 2, such as (inputs, labels); give the inputs alone, "
-            "an array or a dictionary of arrays by input name",
+            iter([[np.zeros((8, 2))]]),
+            PAIR,
+            "calibration data, item 0: is a list of 1, the model has 2 inputs; give an array for each, and labels "
+            "behind them or not, or a dictionary of arrays by input name",
         ),
         (
             iter([np.zeros((4, 3), complex)]),

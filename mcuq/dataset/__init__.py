@@ -1,7 +1,7 @@
 """Labelled inputs for calibration and comparison, streamed from .npz files, folders, arrays or generators."""
 
-from mcuq.dataset.arrays import from_arrays
-from mcuq.dataset.generator import Source, from_generator, is_source
+from mcuq.dataset.arrays import from_arrays, is_pair
+from mcuq.dataset.generator import Source, from_generator, is_read_once, is_source
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
 from mcuq.dataset.spool import Spooled
@@ -16,6 +16,8 @@ __all__ = [
     "count_samples",
     "from_arrays",
     "from_generator",
+    "is_pair",
+    "is_read_once",
     "is_source",
     "open_dataset",
     "spread_indices",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcuq.dataset.checks import LABELS_KEY, SINGLE_INPUT_KEY, dataset_of, input_keys
+from mcuq.dataset.checks import LABELS_KEY, SINGLE_INPUT_KEY, dataset_of, input_keys, sample_shapes
+from mcuq.dataset.plain import as_array
 from mcuq.dataset.samples import Dataset, InputSpec
-from mcuq.errors import DataError
+
+Arrays = ArrayLike | Mapping[str, ArrayLike]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +43,18 @@ class ArraySlices:
 
 
 def from_arrays(
-    x: ArrayLike | Mapping[str, ArrayLike], inputs: Sequence[InputSpec], labels: ArrayLike | None = None
+    x: Arrays | tuple[Arrays, ArrayLike], inputs: Sequence[InputSpec], labels: ArrayLike | None = None
 ) -> Dataset:
     """Return the data set of `x`: one array, or one per input name; labels are `labels`, else its "y".
+
+    A pair (x, y) is such an x and its labels.
 
     Arrays have shape (N, *input shape), where an input's batch of one may be left out, of any float or
     integer dtype; labels are N integers. Raises DataError where anything does not fit the model.
     """
-    arrays = {str(k): v for k, v in x.items()} if isinstance(x, Mapping) else {SINGLE_INPUT_KEY: x}
+    if labels is None and is_pair(x, inputs):
+        x, labels = cast(tuple[Arrays, ArrayLike], x)
+    arrays = {str(k): v for k, v in x.items()} if isinstance(x, Mapping) else {SINGLE_INPUT_KEY: cast(ArrayLike, x)}
     keys = input_keys("data", arrays, inputs)
     if labels is None and LABELS_KEY not in keys:
         labels = arrays.get(LABELS_KEY)
@@ -62,7 +68,14 @@ def from_arrays(
 
 def array_column(where: str, values: ArrayLike) -> ArraySlices:
     """Return `values` as a column; raises DataError where they are no array of one shape."""
-    try:
-        return ArraySlices(where, np.asarray(values))
-    except ValueError:
-        raise DataError(f"{where}: its rows differ in length; give an array of one shape") from None
+    return ArraySlices(where, as_array(where, values))
+
+
+def is_pair(data: object, inputs: Sequence[InputSpec]) -> bool:
+    """Whether `data` is (inputs, labels): two of something, of which the first is no single sample."""
+    if not (isinstance(data, tuple) and len(data) == 2):
+        return False
+    first = data[0]
+    if isinstance(first, Mapping):
+        return not isinstance(data[1], Mapping)
+    return len(inputs) == 1 and hasattr(first, "shape") and tuple(first.shape) not in sample_shapes(inputs[0])

@@ -34,9 +34,13 @@ class ArrayColumn(Column, Protocol):
 def input_keys(where: str, keys: Iterable[str], inputs: Sequence[InputSpec]) -> tuple[str, ...]:
     """Return each input's key: its own name, or "x" (which comes first) where it is the only one.
 
+    The only array is that of the only input, whatever its name, unless that is the one of labels.
+
     Raises DataError, which lists the keys there are, where one is missing.
     """
     keys = sorted(keys)
+    if len(inputs) == len(keys) == 1 and keys != [LABELS_KEY]:
+        return (keys[0],)
     found = []
     for spec in inputs:
         names = list(dict.fromkeys([SINGLE_INPUT_KEY] * (len(inputs) == 1) + [spec.name]))
@@ -82,23 +86,43 @@ def shape_text(shape: Sequence[object]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
+def transposed_hint(shape: tuple[int, ...], spec: InputSpec, axis: int) -> str:
+    """What to do where a sample's channels are last and the model's first, or the reverse; else nothing.
+
+    The sample's first dimension is the `axis`-th of the array that the user has.
+    """
+    if len(shape) == len(spec.shape) > 2 and shape[0] == spec.shape[0] == 1:
+        shape, axis = shape[1:], axis + 1
+    rank = len(shape)
+    if rank >= 2 and (*shape[-1:], *shape[:-1]) in sample_shapes(spec):
+        return f"; transposed? np.moveaxis(x, -1, {axis}) puts the channels first"
+    if rank >= 3 and (*shape[1:], *shape[:1]) in sample_shapes(spec):
+        return f"; transposed? np.moveaxis(x, {axis}, -1) puts the channels last"
+    return ""
+
+
 def _check_samples_shape(where: str, shape: tuple[int, ...], spec: InputSpec) -> None:
     allowed = sample_shapes(spec)
     if not shape or shape[1:] not in allowed:
         raise DataError(
             f"{where}: shape {shape_text(shape)} does not fit the model's input '{spec.name}'; "
-            f"give {shape_text(('N', *allowed[0]))} for N samples"
+            f"give {shape_text(('N', *allowed[0]))} for N samples" + transposed_hint(shape[1:], spec, 1)
         )
     if shape[0] < 1:
         raise DataError(f"{where}: shape {shape_text(shape)} has fewer than one sample; give at least one")
 
 
 def _read_labels(labels: ArrayColumn, samples: int) -> NDArray[np.int64]:
-    if labels.dtype.kind not in "iu":
+    fits = labels.shape in ((samples,), (samples, 1))
+    if labels.dtype.kind not in ("iufb" if fits else "iu"):
         raise DataError(f"{labels.where}: dtype {labels.dtype} is not supported; give integer class numbers")
-    if labels.shape not in ((samples,), (samples, 1)):
+    if not fits:
         raise DataError(
             f"{labels.where}: shape {shape_text(labels.shape)} does not fit {samples} samples; "
             f"give one class number each, shape {shape_text((samples,))}"
         )
-    return np.concatenate(list(labels.blocks(samples))).astype(np.int64).reshape(samples)
+    values = np.concatenate(list(labels.blocks(samples))).reshape(samples)
+    if values.dtype.kind == "f" and not (whole := (np.abs(values) < 2**53) & (values == np.rint(values))).all():
+        first = int(np.argmin(whole))
+        raise DataError(f"{labels.where}: sample {first} has {values[first]:g}, no class number; give integers")
+    return values.astype(np.int64)

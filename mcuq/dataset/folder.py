@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.dataset import images
-from mcuq.dataset.checks import check_dtype, sample_shapes, shape_text
+from mcuq.dataset.checks import check_dtype, sample_shapes, shape_text, transposed_hint
 from mcuq.dataset.npy import damage_reported, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.errors import DataError
@@ -111,7 +111,7 @@ def _read_npy(path: Path, where: str, spec: InputSpec) -> NDArray[Any]:
     if header.shape not in sample_shapes(spec):
         raise DataError(
             f"{where}: shape {shape_text(header.shape)} does not fit the model's input '{spec.name}'; "
-            f"give {shape_text(spec.shape)}"
+            f"give {shape_text(spec.shape)}" + transposed_hint(header.shape, spec, 0)
         )
     with damage_reported(where):
         values: NDArray[Any] = np.load(path, allow_pickle=False).reshape(spec.shape)

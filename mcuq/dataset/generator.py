@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mcuq.dataset.arrays import ArraySlices, array_column
+from mcuq.dataset.arrays import Arrays, ArraySlices, array_column
 from mcuq.dataset.checks import SINGLE_INPUT_KEY, dataset_of, input_keys, sample_shapes
 from mcuq.dataset.samples import InputSpec, Sample
 from mcuq.errors import DataError
 
-Item = ArrayLike | Mapping[str, ArrayLike]
-Source = Iterable[Item] | Callable[[], Iterable[Item]]
+Item = Arrays | Sequence[Arrays]
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """ONNX Runtime's CalibrationDataReader: each call gives the next item, None after the last."""
+
+    def get_next(self) -> Item | None:
+        """Return the next item."""
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """PyTorch's Dataset: items by number."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, index: int, /) -> Item:
+        """Return one."""
+
+
+Source = Iterable[Item] | Callable[[], Iterable[Item]] | Reader | Indexed
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +48,8 @@ class Generated:
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield samples as a Dataset does. Raises DataError for the first item that does not fit, or for none."""
-        items = self.source() if callable(self.source) else self.source
-        if not isinstance(items, Iterable):
-            raise DataError(
-                f"calibration data: the function returns {type(items).__name__}; return an iterator of samples"
-            )
         number = -1
-        for number, item in enumerate(items):
+        for number, item in enumerate(_items(self.source)):
             yield from _samples(f"calibration data, item {number}", item, self.inputs)
         if number < 0:
             raise DataError(
@@ -43,33 +59,75 @@ class Generated:
 
 
 def is_source(data: object) -> TypeGuard[Source]:
-    """Whether `data` makes samples: a function, a list of dictionaries, or what iterates and is no array or file."""
+    """Whether `data` makes samples: a function, a list of dictionaries or of tuples, a reader, or what iterates or has
+    items by number and is no array or file.
+    """
     if isinstance(data, list | tuple):
-        return bool(data) and isinstance(data[0], Mapping)
-    held = isinstance(data, str | Mapping) or hasattr(data, "__array__")
-    return callable(data) or (isinstance(data, Iterable) and not held)
+        if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[1], Mapping):
+            return False  # (inputs, labels)
+        return bool(data) and (isinstance(data[0], Mapping) or _has_parts(data[0]))
+    held = isinstance(data, str | bytes | Mapping) or hasattr(data, "__array__")
+    return callable(data) or (isinstance(data, Iterable | Reader | Indexed) and not held)
+
+
+def is_read_once(source: Source) -> bool:
+    """Whether the samples of a source are gone when they were read."""
+    return isinstance(source, Iterator | Reader)
 
 
 def from_generator(source: Source, inputs: Sequence[InputSpec]) -> Generated:
     """Return the samples of an iterable, or of a function that returns one.
 
-    Each item is one sample, or a batch of any size of them: an array, or a dictionary of one array for each input
-    name. A sample has the input's shape, whose batch of one may be left out, and any float or integer dtype; a batch
-    has one dimension more in front, or the batch of one for it.
+    Each item is one sample, or a batch of any size of them: an array, a dictionary of one array for each input name,
+    or a tuple or list of one array for each input, behind which there may be labels, which are not read. A sample has
+    the input's shape, whose batch of one may be left out, and any float or integer dtype; a batch has one dimension
+    more in front, or the batch of one for it. What has `get_next`, or items by number only, is read by these.
     """
     return Generated(tuple(inputs), source)
 
 
 def _samples(where: str, item: Item, inputs: Sequence[InputSpec]) -> Iterable[Sample]:
-    if isinstance(item, list | tuple) and any(hasattr(part, "shape") for part in item):
-        raise DataError(
-            f"{where}: is a {type(item).__name__} of {len(item)}, such as (inputs, labels); give the inputs alone, "
-            "an array or a dictionary of arrays by input name"
-        )
-    arrays = item if isinstance(item, Mapping) else {SINGLE_INPUT_KEY: item}
+    arrays = _by_name(where, item, inputs)
     keys = input_keys(where, arrays, inputs)
     columns = [_batch(f"{where}: array '{key}'", arrays[key], spec) for key, spec in zip(keys, inputs, strict=True)]
     return dataset_of(where, inputs, columns, None)
+
+
+def _items(source: Source) -> Iterable[Item]:
+    if isinstance(source, Reader):
+        return _read(source)
+    if callable(source):
+        source = source()
+        if not isinstance(source, Iterable | Reader | Indexed):
+            raise DataError(
+                f"calibration data: the function returns {type(source).__name__}; return an iterator of samples"
+            )
+        return _items(source)
+    return source if isinstance(source, Iterable) else (source[index] for index in range(len(source)))
+
+
+def _read(reader: Reader) -> Iterator[Item]:
+    while (item := reader.get_next()) is not None:
+        yield item
+
+
+def _has_parts(item: object) -> bool:
+    """Whether an item is (inputs, labels) or the like, not the rows of one array."""
+    return isinstance(item, list | tuple) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in item)
+
+
+def _by_name(where: str, item: Any, inputs: Sequence[InputSpec]) -> Mapping[str, ArrayLike]:
+    if not _has_parts(item):
+        return item if isinstance(item, Mapping) else {SINGLE_INPUT_KEY: item}
+    if isinstance(item[0], Mapping) and len(item) <= 2:
+        return item[0]
+    if len(item) in (len(inputs), len(inputs) + 1):
+        return {spec.name: part for spec, part in zip(inputs, item, strict=False)}
+    raise DataError(
+        f"{where}: is a {type(item).__name__} of {len(item)}, the model has {len(inputs)} input"
+        f"{'s' * (len(inputs) != 1)}; give an array for each, and labels behind them or not, or a dictionary of arrays "
+        "by input name"
+    )
 
 
 def _batch(where: str, values: ArrayLike, spec: InputSpec) -> ArraySlices:
