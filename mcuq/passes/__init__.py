@@ -15,6 +15,7 @@ from mcuq.passes.merge_unary import merge_unary
 from mcuq.passes.neighbouring_axes import neighbouring_axes
 from mcuq.passes.order_quantization import order_quantization
 from mcuq.passes.own_outputs import own_outputs
+from mcuq.passes.raise_layout import raise_layout
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
 from mcuq.passes.sink_layout import sink_layout
 
@@ -24,6 +25,7 @@ PIPELINE: tuple[Pass, ...] = (
     constant_operands_to_affine,
     sink_layout,
     merge_duplicates,
+    raise_layout,
     order_quantization,
     fold_pad,
     fold_affine,

@@ -1,0 +1,74 @@
+"""Moves a layout change above the Affines before it, so that they scale the last dimension, where weights are theirs.
+
+What the model gives its input (a BatchNormalization, a Sub and a Mul) comes before the first Transpose that importing
+adds: nothing above it has a Transpose to sink.
+"""
+
+from __future__ import annotations
+
+from mcuq.builder import GraphBuilder
+from mcuq.ir import Graph, Node
+from mcuq.onnx_io.given import same_dimension
+from mcuq.ops.affine import Affine
+from mcuq.ops.identity import Identity
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Unary
+
+
+def raise_layout(graph: Graph) -> Graph:
+    """transpose(affine(x)) -> affine(transpose(x)) where that brings the Affine's dimension to the end; Reshapes count
+    as Transposes, and what works element by element between the two comes along."""
+    builder = GraphBuilder(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Affine) and builder.nodes.get(node.output) is node:
+            _raise(builder, node)
+    return builder.graph()
+
+
+def _raise(builder: GraphBuilder, first: Node) -> None:
+    """The layout changes behind `first` and what is between go before it and behind them, if that is worth it."""
+    chain, best = [first], 0
+    while builder.is_private(chain[-1].output):
+        reader = builder.consumers(chain[-1].output)[0]
+        if not isinstance(reader.op, Affine | Unary | Identity | Reshape | Transpose):
+            break
+        chain.append(reader)
+        if isinstance(reader.op, Reshape | Transpose) and _is_last(builder, chain):
+            best = len(chain)
+    if best == 0 or _is_last(builder, chain[:1]):
+        return
+    chain = chain[:best]
+    moved = [(node, _mapped(builder, chain[index:])) for index, node in enumerate(chain) if _stays(node)]
+    if any(axis is None for node, axis in moved if isinstance(node.op, Affine)):
+        return
+    for node in chain:
+        builder.remove(node)
+    x = first.inputs[0]
+    for node in chain:
+        if not _stays(node):
+            x = builder.add(node.op, [x])
+    for node, axis in moved:
+        op = Affine(axis) if axis is not None else node.op
+        is_last = node is moved[-1][0]
+        x = builder.add(op, [x, *node.inputs[1:]], chain[-1].output if is_last else None, node.name)
+
+
+def _stays(node: Node) -> bool:
+    return not isinstance(node.op, Reshape | Transpose)
+
+
+def _is_last(builder: GraphBuilder, chain: list[Node]) -> bool:
+    """Whether the dimension of the first node, an Affine, is the last one behind the chain."""
+    return _mapped(builder, chain) == len(builder.tensors[chain[-1].output].shape) - 1
+
+
+def _mapped(builder: GraphBuilder, chain: list[Node]) -> int | None:
+    """The dimension behind the chain that is the Affine's at its start; None where there is none, or no Affine."""
+    axis: int | None = chain[0].op.axis if isinstance(chain[0].op, Affine) else None
+    for node in chain[1:]:
+        if axis is not None and isinstance(node.op, Transpose):
+            axis = node.op.perm.index(axis)
+        elif axis is not None and isinstance(node.op, Reshape):
+            axis = same_dimension(builder.tensors[node.inputs[0]].shape, axis, node.op.shape)
+    return axis
