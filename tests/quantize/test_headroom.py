@@ -2,11 +2,18 @@ import numpy as np
 import pytest
 
 from mcuq.builder import GraphBuilder
+from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.quantize import calibrate
+from mcuq.ops.mean import Mean
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.window import Window
+from mcuq.quantize import calibrate, quantize_graph, quantize_on_samples
 from mcuq.quantize.headroom import FACTORS, add_headroom
 from mcuq.quantize.ranges import CalibrationMethod
+from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.tensor import Array
 
 MINMAX = CalibrationMethod("minmax")
@@ -68,8 +75,66 @@ def test_an_end_at_zero_stays_behind_relu() -> None:
     assert high > 0
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_fewer_than_four_samples_leave_ranges_as_they_are(count: int) -> None:
+@pytest.mark.parametrize(("count", "factor"), [(1, 3), (2, 2), (3, 2)])
+def test_fewer_than_four_samples_widen_ranges_by_a_fixed_factor(count: int, factor: float) -> None:
     graph, samples = dense(3), samples_of(np.random.default_rng(0).normal(size=(count, 3)))
-    ranges = calibrate(graph, samples, MINMAX)
-    assert add_headroom(graph, ranges, samples) == ranges
+    for name, (low, high) in calibrate(graph, samples, MINMAX).items():
+        assert add_headroom(graph, {name: (low, high)}, samples)[name] == (factor * low, factor * high)
+
+
+def test_fewer_than_four_samples_leave_ranges_that_a_clip_ends() -> None:
+    graph, samples = dense(3, minimum=0.0, maximum=0.1), samples_of(np.full((3, 3), 0.5))
+    ranges = add_headroom(graph, {"x": (0.0, 0.5), "y": (0.0, 0.1)}, samples)
+    assert quantize_graph(graph, ranges).tensors["y"].quantization.real_bounds == (0.0, pytest.approx(0.1))
+
+
+def mobilenet(seed: int) -> Graph:
+    """Random weights in MobileNetV1's form: depthwise and 1x1 convolutions up to ReLU6, mean, dense."""
+    rng = np.random.default_rng(seed)
+    builder = GraphBuilder("net")
+    x = builder.input("x", (1, 16, 16, 3))
+
+    def convolution(x: str, name: str, weight: Array, stride: int, groups: int = 1) -> str:
+        size = weight.shape[1]
+        window = Window((size, size), (stride, stride), (size // 2,) * 4)
+        bias = rng.normal(size=len(weight)).astype(np.float32) / 10
+        constants = [builder.constant(weight.astype(np.float32), f"{name}_w"), builder.constant(bias, f"{name}_b")]
+        return builder.add(Conv2d(window, groups, minimum=0.0, maximum=6.0), [x, *constants], name)
+
+    x = convolution(x, "first", rng.normal(size=(8, 3, 3, 3)) * (2 / 27) ** 0.5, 2)
+    channels = 8
+    for index, (outputs, stride) in enumerate([(16, 1), (32, 2), (32, 1), (64, 2), (64, 1)]):
+        x = convolution(x, f"dw{index}", rng.normal(size=(channels, 3, 3, 1)) * (2 / 9) ** 0.5, stride, channels)
+        x = convolution(x, f"pw{index}", rng.normal(size=(outputs, 1, 1, channels)) * (2 / channels) ** 0.5, 1)
+        channels = outputs
+    x = builder.add(Reshape((1, 64)), [builder.add(Mean((1, 2)), [x], "mean")], "flat")
+    weight = (rng.normal(size=(10, 64)) / 8).astype(np.float32)
+    constants = [builder.constant(weight, "w"), builder.constant(np.zeros(10, np.float32), "b")]
+    builder.outputs.append(builder.add(FullyConnected(), [x, *constants], "y"))
+    return builder.graph()
+
+
+def pictures(count: int, seed: int) -> list[dict[str, Array]]:
+    """Blocks of colour of different contrast and brightness, with noise."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.normal(size=(count, 4, 4, 3)) * rng.uniform(0.3, 1.5, (count, 1, 1, 1))
+    blocks += 0.7 * rng.normal(size=(count, 1, 1, 3))
+    x = blocks.repeat(4, 1).repeat(4, 2) + 0.2 * rng.normal(size=(count, 16, 16, 3))
+    return [{"x": sample[None].astype(np.float32)} for sample in x]
+
+
+def test_fewer_samples_give_nearly_what_four_give() -> None:
+    decibels: dict[int, list[float]] = {1: [], 2: [], 3: [], 4: []}
+    for seed in range(2):
+        graph, unseen = mobilenet(seed), pictures(40, 99)
+        model = FloatModel(write_onnx(graph, ["y"]))
+        expected = np.stack([model.run(sample, ["y"])["y"] for sample in unseen])
+        for draw in range(2):
+            for count, found in decibels.items():
+                integer = quantize_on_samples(graph, pictures(count, draw)).graph
+                stacked = {"x": np.stack([sample["x"] for sample in unseen])}
+                got = dequantize_outputs(integer, simulate(integer, quantize_inputs(integer, stacked)))["y"]
+                found.append(10 * np.log10((expected**2).sum() / ((expected - got) ** 2).sum()))
+    mean = {count: float(np.mean(found)) for count, found in decibels.items()}
+    print(mean)
+    assert min(mean.values()) > mean[4] - 3
