@@ -8,23 +8,16 @@ from dataclasses import replace
 from mcuq.ir import Graph, Node, verify
 from mcuq.operator import Layer
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.convert import Convert
 from mcuq.ops.float_weights import FLOAT_WEIGHTS, float_constants
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale
-from mcuq.ops.pad import Pad
 from mcuq.ops.weighted import accumulator_bound
-from mcuq.quantization import ActivationOptions, quant_for_range, with_dtype
+from mcuq.quantize.activations import activation_quants
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
-from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
-from mcuq.tensor import Quant, Tensor
-
-# Times the calibrated range that int16 covers: inputs beyond what calibration saw are then not clipped, which would be
-# most of the noise (vww: 19.4 dB, with room 37.6; sww: 37.8, 48.6). One bit of 16 is far below that of int8 weights.
-INT16_ROOM = 2.0
+from mcuq.tensor import Tensor
 
 
 def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:
@@ -69,66 +62,6 @@ def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
         if given_weight_scale(layer.inputs[1]) is None:
             return round_nearest(layer, scheme)
     return layer.op.quantize_constants(layer)
-
-
-def activation_quants(
-    graph: Graph, ranges: Mapping[str, Range], dtypes: Mapping[str, str], options: ActivationOptions
-) -> dict[str, Quant]:
-    """Scale and zero point of every computed tensor of integers: given, fixed by its operator, or of its range.
-
-    `dtypes` has the type of all computed tensors. A converted tensor has the range of what it is converted from.
-    """
-    groups = scale_groups(graph)
-    given = given_quants(graph, groups)
-    ranges = {name: _with_room(span, dtypes[name]) for name, span in ranges.items()}
-    covered: dict[str, Range] = dict(ranges)
-    fixed: dict[str, Quant] = {groups.root(name): quant for name, quant in given.items()}
-    for layer in graph.layers():
-        name = layer.output.name
-        if groups.root(name) in fixed or (dtypes[name] == "float32" and name not in ranges):
-            continue
-        if layer.op.shares_scale:
-            constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
-            if isinstance(layer.op, Pad):
-                constants.append(layer.op.value)
-            if constants:
-                covered[name] = (float(min(constants)), float(max(constants)))
-        elif isinstance(layer.op, Convert):
-            continue
-        elif (quant := layer.op.output_quant(layer, dtypes[name])) is not None:
-            fixed[groups.root(name)] = quant
-        else:
-            covered[name] = layer.op.clip_range(*ranges[name])
-    spans: dict[str, Range] = {}
-    for name, (low, high) in covered.items():
-        root = groups.root(name)
-        a, b = spans.get(root, (low, high))
-        spans[root] = (min(a, low), max(b, high))
-    for node in graph.nodes:
-        if isinstance(node.op, Convert):
-            root, source = groups.root(node.output), groups.root(node.inputs[0])
-            if root in fixed:
-                continue
-            if source in fixed and root not in spans:
-                fixed[root] = fixed[source]
-                continue
-            low, high = fixed[source].real_bounds if source in fixed else spans[source]
-            a, b = spans.get(root, (low, high))
-            spans[root] = (min(a, low), max(b, high))
-    return {
-        name: with_dtype(fixed[root], dtype, options)
-        if root in fixed
-        else quant_for_range(*spans[root], dtype, options)
-        for name, dtype in dtypes.items()
-        if dtype != "float32"
-        for root in [groups.root(name)]
-    }
-
-
-def _with_room(span: Range, dtype: str) -> Range:
-    """The range that integers of `dtype` are to cover where calibration found `span`."""
-    room = INT16_ROOM if dtype == "int16" else 1.0
-    return span[0] * room, span[1] * room
 
 
 def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> Node:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.convert import Convert
 from mcuq.quantize.float_chains import split_float_chains
-from mcuq.quantize.scheme import Scheme
+from mcuq.quantize.groups import scale_groups
+from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme
 
 
 def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
@@ -22,13 +23,7 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     scheme.check_layers(name for node in graph.nodes for name in node.names)
     graph = split_float_chains(graph, scheme)
     builder = GraphBuilder(graph)
-    for name in graph.inputs:
-        wanted = _input_dtype(scheme)
-        if (scheme.input or wanted) != wanted:
-            readers = [node for node in graph.nodes if name in node.inputs]
-            inner = builder.add(Convert(wanted), [name], builder.fresh(f"{name}.{wanted}"))
-            for node in readers:
-                _replace_input(builder, node.output, name, inner)
+    _convert_inputs(builder, scheme)
     _convert_operands(builder, scheme)
     dtypes = activation_dtypes(builder.graph(), scheme)
     for name in graph.outputs:
@@ -50,15 +45,60 @@ def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
 
 def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
     """The tensors that hold real values and are not quantized behind that, so that no range of theirs is needed, of a
-    graph with its conversions."""
-    quantized = {n.inputs[0] for n in graph.nodes if isinstance(n.op, Convert) and n.op.dtype != "float32"}
+    graph with its conversions.
+
+    What is quantized behind an operator that only moves values has the range of what that reads.
+    """
+    groups = scale_groups(graph)
+    quantized = {groups.root(n.inputs[0]) for n in graph.nodes if isinstance(n.op, Convert) and n.op.dtype != "float32"}
     dtypes = activation_dtypes(graph, scheme)
-    return frozenset(name for name, dtype in dtypes.items() if dtype == "float32" and name not in quantized)
+    return frozenset(
+        name for name, dtype in dtypes.items() if dtype == "float32" and groups.root(name) not in quantized
+    )
+
+
+def is_finer(dtype: str, than: str) -> bool:
+    """Whether converting from one type to another rounds to fewer codes."""
+    return dtype != than and (dtype == "float32" or (dtype == "int16" and than != "float32"))
 
 
 def _input_dtype(scheme: Scheme) -> str:
     """What layers read where the model's inputs have no type of their own: what they write."""
     return scheme.default.activations
+
+
+def _convert_inputs(builder: GraphBuilder, scheme: Scheme) -> None:
+    """Behind inputs of a type of their own, to what layers write, but for those readers that lose something by it."""
+    wanted = _input_dtype(scheme)
+    given = scheme.input or wanted
+    if given == wanted:
+        return
+    graph = builder.graph()
+    consumers = graph.consumers()
+    for name in graph.inputs:
+        converted = [node for node in consumers.get(name, ()) if not _takes(graph, consumers, node, given, scheme)]
+        if converted:
+            inner = builder.add(Convert(wanted), [name], builder.fresh(f"{name}.{wanted}"))
+            for node in converted:
+                _replace_input(builder, node.output, name, inner)
+
+
+def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, given: str, scheme: Scheme) -> bool:
+    """Whether an input of type `given` goes to the node as it is: the node computes in this type, or in a third one to
+    which it is then converted in one step. What only moves values takes what an operator behind it wants."""
+    op, own = node.op, scheme.of(*node.names)
+    if op.shares_scale:
+        if given not in op.dtypes:
+            return False
+        if node.output in graph.outputs and scheme.output == given:
+            return True
+        return any(_takes(graph, consumers, reader, given, scheme) for reader in consumers.get(node.output, ()))
+    wanted = _input_dtype(scheme)
+    output = own.activations if own.activations in op.dtypes else "int8"
+    if op.operand_dtype(wanted, output, own.weights) != wanted:
+        return True
+    loses = is_finer(given, wanted) and (own.weights in FLOAT_WEIGHTS or output == "float32")
+    return op.operand_dtype(given, output, own.weights) == given and (output == given or loses)
 
 
 def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: Scheme) -> str:
@@ -80,8 +120,10 @@ def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
         for tensor in graph.layer(node).activations:
-            wanted = node.op.operand_dtype(dtypes[tensor.name], dtype, scheme.of(*node.names).weights)
-            if dtypes[tensor.name] == wanted:
+            own = dtypes[tensor.name]
+            # No operator but Convert reads uint8, which has the codes of int8.
+            wanted = node.op.operand_dtype("int8" if own == "uint8" else own, dtype, scheme.of(*node.names).weights)
+            if isinstance(node.op, Convert) or own == wanted:
                 continue
             key = (tensor.name, wanted)
             if key not in converted:

@@ -18,6 +18,7 @@ from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.convert import Convert
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.calibrate import Range
@@ -154,7 +155,7 @@ def _mixing_weights(graph: Graph, name: str) -> Array | None:
     if len(readers) != 1 or name in graph.outputs or readers[0].inputs[0] != name:
         return None
     node = readers[0]
-    if isinstance(node.op, Reshape):
+    if isinstance(node.op, Convert | Reshape):
         return _mixing_weights(graph, node.output)
     dense = isinstance(node.op, Conv2d) and node.op.groups == 1 and node.op.window.kernel == (1, 1)
     if not (dense or isinstance(node.op, FullyConnected)):

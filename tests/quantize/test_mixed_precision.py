@@ -1,0 +1,105 @@
+"""Layers of different numbers side by side: never worse than the coarser of the two in the whole network."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from math import log10
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from mixed_networks import NETWORKS, mixed_network, mixed_samples
+from onnx_models import original_outputs, saved
+from support import model_of
+
+from mcuq.compile import quantize_model
+from mcuq.ir import Graph
+from mcuq.quantize import NAMED, Scheme
+from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.tensor import Array
+from mcuq.validate import check_bits
+
+SCHEMES = tuple(NAMED)
+# Those that differ in what layers write, and in how they compute it.
+ACTIVATIONS = ("int8", "int16", "dynamic", "float32")
+# What another rounding of the same steps moves the SQNR by at most: networks this small have few values to average.
+SCATTER_DB = 1.0
+# A layer that finds its input's range on the device rounds once more what is in integers already: twice the noise.
+ROUNDED_TWICE_DB = 10 * log10(2)
+TEST = mixed_samples(96, 2)
+
+
+@cache
+def float_outputs(network: str) -> Array:
+    """Of ONNX Runtime, (samples, classes), float64."""
+    proto = mixed_network(network)
+    return np.stack([original_outputs(proto, {"x": x[None]})["y"] for x in TEST]).astype(np.float64)
+
+
+def quantized(network: str, scheme: Scheme) -> Graph:
+    with TemporaryDirectory() as folder:
+        return quantize_model(saved(mixed_network(network), Path(folder)), mixed_samples(24, 1), scheme=scheme).graph
+
+
+def sqnr_db(network: str, graph: Graph) -> float:
+    """Of the simulator against float, at the output."""
+    got = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, {"x": TEST[:, None]})))["y"]
+    want = float_outputs(network)
+    return float(10 * np.log10((want**2).sum() / ((want - got.reshape(want.shape)) ** 2).sum()))
+
+
+@cache
+def alone_db(network: str, name: str) -> float:
+    """Of the whole network in one scheme."""
+    return sqnr_db(network, quantized(network, Scheme(NAMED[name])))
+
+
+def mixed(first: str, second: str, default: str) -> Scheme:
+    return Scheme(NAMED[default], {"first": NAMED[first], "second": NAMED[second]})
+
+
+def check_mixture(network: str, first: str, second: str, default: str) -> None:
+    """`default` is the scheme of all between the two layers."""
+    got = sqnr_db(network, quantized(network, mixed(first, second, default)))
+    less = ROUNDED_TWICE_DB if "dynamic" in (first, second) else SCATTER_DB
+    assert got >= min(alone_db(network, name) for name in (first, second, default)) - less
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_layer_of_other_activations_than_the_rest_costs_nothing(network: str) -> None:
+    for own in ACTIVATIONS[1:]:
+        check_mixture(network, own, "int8", "int8")
+        check_mixture(network, "int8", own, own)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", SCHEMES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_any_two_schemes_work_side_by_side(network: str, first: str) -> None:
+    for second, default in product(SCHEMES, dict.fromkeys(("int8", first))):
+        check_mixture(network, first, second, default)
+
+
+def check_c(network: str, scheme: Scheme) -> None:
+    graph = quantized(network, scheme)
+    inputs = quantize_inputs(graph, {"x": np.concatenate([TEST[:6], 100 * TEST[:2]])[:, None]})
+    report = check_bits(model_of(graph), iter([inputs]), "host")
+    assert report.first_mismatch is None, f"{graph.text()}{report.first_mismatch}"
+    assert report.samples == 8
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_c_of_a_mixture_gives_the_simulators_bits(network: str) -> None:
+    kinds = list(product(ACTIVATIONS, ACTIVATIONS))
+    first, second = kinds[(5 * list(NETWORKS).index(network) + 2) % len(kinds)]
+    check_c(network, mixed(first, second, "int8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("second", [*ACTIVATIONS, "int4"])
+@pytest.mark.parametrize("first", [*ACTIVATIONS, "float16"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_c_of_any_mixture_of_activations_gives_the_simulators_bits(network: str, first: str, second: str) -> None:
+    check_c(network, mixed(first, second, "int8"))
