@@ -12,51 +12,40 @@
 Everything that the user can mend is raised as McuqError, whose text says what to do.
 """
 
-from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate
-from mcuq.artifact import load, save, save_qdq
-from mcuq.boards import Board
-from mcuq.compile import CompiledModel
-from mcuq.compile import compile_model as compile
-from mcuq.demo import run_demo as demo
-from mcuq.errors import McuqError
-from mcuq.footprint import Choice, Footprint
-from mcuq.footprint import measure_footprint as footprint
-from mcuq.inspect import Inspection
-from mcuq.inspect import inspect_model as inspect
-from mcuq.profile import Profile
-from mcuq.profile import profile_model as profile
-from mcuq.quantize import CalibrationMethod, LayerScheme, Recovery, Scheme
-from mcuq.validate import AccuracyReport, BitsReport
-from mcuq.version import __version__
+from __future__ import annotations
 
-__all__ = [
-    "AccuracyReport",
-    "BitsReport",
-    "Board",
-    "CalibrationMethod",
-    "Choice",
-    "CompiledModel",
-    "Footprint",
-    "Inspection",
-    "LayerScheme",
-    "McuqError",
-    "Profile",
-    "Recovery",
-    "Run",
-    "Scheme",
-    "Simulation",
-    "__version__",
-    "boards",
-    "compare",
-    "compile",
-    "demo",
-    "diagnose",
-    "footprint",
-    "inspect",
-    "load",
-    "profile",
-    "run",
-    "save",
-    "save_qdq",
-    "simulate",
-]
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcuq.public import *  # noqa: F403
+
+# Functions that are called like the module they are in, which the import system would put in their place.
+_CALLED_LIKE_MODULES = frozenset(
+    {"boards", "compile", "demo", "diagnose", "footprint", "inspect", "profile", "simulate"}
+)
+
+
+class _Package(ModuleType):
+    """This package: `mcuq.public` is imported at the first use of what it offers, so that `mcuq --help` waits for
+    nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") and name != "__version__" and name != "__all__":
+            raise AttributeError(f"module 'mcuq' has no attribute '{name}'")
+        try:
+            return getattr(import_module("mcuq.public"), name)
+        except AttributeError:
+            raise AttributeError(f"module 'mcuq' has no attribute '{name}'") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _CALLED_LIKE_MODULES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *import_module("mcuq.public").__all__})
+
+
+sys.modules[__name__].__class__ = _Package

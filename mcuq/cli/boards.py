@@ -11,7 +11,7 @@ from mcuq.boards import Board, board_names, load_board
 from mcuq.cli.common import json_option, out, print_json
 
 
-@click.command(short_help="List boards, or show one.")
+@click.command()
 @click.argument("name", required=False)
 @json_option
 def boards(name: str | None, as_json: bool) -> None:

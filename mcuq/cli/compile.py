@@ -40,7 +40,7 @@ from mcuq.lower import Goal
 from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
 
 
-@click.command("compile", short_help="Quantize a model and write it as C.")
+@click.command("compile")
 @click.argument("model", type=click.Path())
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
 @calibration_options

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from mcuq.cli.common import json_option, model_json, model_lines, out, percent, print_json
+from mcuq.cli.exit_codes import DIFFERS
 from mcuq.demo import Demo, run_demo
 from mcuq.tensor import Array
 
@@ -16,7 +17,7 @@ SHOWN = 6
 SHADES, ASCII_SHADES = " ░▒▓█", " .+#@"
 
 
-@click.command(short_help="Run the main job on a bundled network.")
+@click.command()
 @click.option("--board", default="cortex-m4", show_default=True, metavar="NAME", help="A board with an emulator.")
 @json_option
 def demo(board: str, as_json: bool) -> None:
@@ -35,7 +36,7 @@ def demo(board: str, as_json: bool) -> None:
         for line in demo_lines(result, unicode=encoding.startswith("utf")):
             console.print(line, markup=False)
     if not result.bits.bit_exact:
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(DIFFERS)
 
 
 def demo_lines(result: Demo, unicode: bool) -> Iterator[str]:

@@ -26,7 +26,7 @@ from mcuq.quantize import CalibrationMethod, Recovery, Scheme, scheme_toml
 SHOWN = 5
 
 
-@click.command(short_help="Show which layers lose accuracy, and what helps.")
+@click.command()
 @click.argument("model", type=click.Path())
 @click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
 @calibration_options

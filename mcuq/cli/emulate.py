@@ -17,7 +17,7 @@ from mcuq.errors import BuildError
 _LOOK_EVERY_S = 0.2
 
 
-@click.command("emulate", short_help="Switch on an emulated board with the firmware.")
+@click.command("emulate")
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--board", metavar="NAME", help="A board of `mcuq boards`, or a .toml file.  [default: the model's]")
 @click.option("--empty", is_flag=True, help="With mcuq's loader alone, so that the model can be flashed.")

@@ -17,7 +17,7 @@ from mcuq.esp_idf import build_idf_firmware, is_esp_idf
 from mcuq.firmware import build_firmware, build_loader
 
 
-@click.command(short_help="Build the firmware and write it to a board.")
+@click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option(
     "--port", required=True, metavar="PORT", help="Serial port or URL; for other methods see mcuq boards NAME."

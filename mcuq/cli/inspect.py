@@ -13,7 +13,7 @@ from mcuq.cli.options import parse_shapes, shape_option
 from mcuq.inspect import Inspection, inspect_model
 
 
-@click.command(short_help="Show what is in a model.")
+@click.command()
 @click.argument("model", type=click.Path())
 @shape_option
 @json_option

@@ -17,7 +17,7 @@ from mcuq.profile import Profile, profile_model
 NAME_COLUMNS = 40
 
 
-@click.command(short_help="Count instructions and estimate cycles, layer by layer.")
+@click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @json_option
 def profile(folder: str, as_json: bool) -> None:

@@ -9,13 +9,14 @@ import click
 
 from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, print_json, progress, warn
+from mcuq.cli.exit_codes import DIFFERS
 from mcuq.compile import CompiledModel
 from mcuq.validate import BitsReport, check_bits
 from mcuq.validate.bits import TARGETS
 from mcuq.validate.inputs import int8_inputs
 
 
-@click.command(short_help="Compare the C with the simulator, byte for byte.")
+@click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
 @click.option("--on", type=click.Choice(TARGETS), help="Where to run.  [default: emulator, if the board has one]")
@@ -24,7 +25,7 @@ from mcuq.validate.inputs import int8_inputs
 def run(folder: str, data: str | None, on: str | None, samples: int | None, as_json: bool) -> None:
     """Build the C in DIR, run it on this computer or the emulated board, and compare every output byte.
 
-    Exits with 1 if any byte differs from the simulator's.
+    Exits with 3 if any byte differs from the simulator's.
 
     \b
     Example:  mcuq run build/model --data test.npz --on emulator
@@ -40,7 +41,7 @@ def run(folder: str, data: str | None, on: str | None, samples: int | None, as_j
             out().print(line, markup=False)
     if not report.bit_exact:
         warn(f"first difference: {report.first_mismatch}")
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(DIFFERS)
 
 
 def run_lines(model: CompiledModel, report: BitsReport) -> Iterator[str]:

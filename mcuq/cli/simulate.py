@@ -12,7 +12,7 @@ from mcuq.compile import dataset_for
 from mcuq.validate import measure_accuracy
 
 
-@click.command(short_help="Measure accuracy, next to the float model.")
+@click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option(
     "--data", required=True, type=click.Path(), metavar="DATA", help=".npz with `x` and labels `y`, or a folder."

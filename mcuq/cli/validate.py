@@ -10,6 +10,7 @@ import click
 
 from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, print_json, progress, warn
+from mcuq.cli.exit_codes import DIFFERS, WRONG
 from mcuq.device.find import board_baud, find_port
 from mcuq.device.link import Link
 from mcuq.device.recorder import Recorder
@@ -18,7 +19,7 @@ from mcuq.validate.fleet import Member, validate_fleet, validate_port
 from mcuq.validate.inputs import int8_inputs
 
 
-@click.command(short_help="Compare a device with the simulator, byte for byte.")
+@click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option(
     "--port",
@@ -45,7 +46,7 @@ def validate(
     """Run inputs on the device at PORT, which has the model in DIR, and compare every output byte.
 
     Reads cycles and the high-water marks of stack and arena too. On a difference, names the first layer that
-    differs. Exits with 1 if any byte differs from the simulator's.
+    differs. Exits with 3 if any byte differs from the simulator's.
 
     \b
     Example:  mcuq validate build/model --port /dev/ttyACM0 --data test.npz
@@ -79,8 +80,11 @@ def validate(
                 out().print(line, markup=False)
     for member in fleet:
         _warn(member)
-    if not all(r is not None and r.bit_exact and r.weights_intact for r in (member.report for member in fleet)):
-        click.get_current_context().exit(1)
+    reports = [member.report for member in fleet if member.report is not None]
+    if not all(report.bit_exact and report.weights_intact for report in reports):
+        click.get_current_context().exit(DIFFERS)
+    if len(reports) < len(fleet):
+        click.get_current_context().exit(WRONG)
 
 
 def device_json(member: Member) -> dict[str, Any]:

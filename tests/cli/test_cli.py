@@ -15,6 +15,7 @@ from onnx_models import model, node, saved
 
 from mcuq.cli import main
 from mcuq.resources import resource_dir
+from mcuq.version import __version__
 
 DIGITS = resource_dir("examples") / "digits"
 MODEL = str(DIGITS / "digits.onnx")
@@ -192,14 +193,14 @@ def test_run_without_data_uses_made_up_inputs(compiled: Path) -> None:
     assert call_json("run", str(compiled))["samples"] == 8
 
 
-def test_run_exits_with_1_and_says_where_when_a_byte_differs(tmp_path: Path) -> None:
+def test_run_exits_with_3_and_says_where_when_a_byte_differs(tmp_path: Path) -> None:
     call_json("compile", MODEL, "--board", "host", "--calibration", CALIBRATION, "-o", str(tmp_path))
     source = tmp_path / "digits.c"
     # The last bias array is the classifier's: a changed bias moves the first score.
     head, tail = source.read_text().rsplit("_bias[10] = {\n", 1)
     source.write_text(f"{head}_bias[10] = {{\n    1000000 + {tail.lstrip()}")
     result = call("run", str(tmp_path), "--on", "host")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "NOT bit-exact" in result.stdout
     assert re.fullmatch(
         r"warning: first difference: sample \d, output 'logits', element 0: want -?\d+, got 127\n", result.stderr
@@ -308,11 +309,47 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     ],
 )
 def test_what_the_user_can_mend_is_one_line_on_stderr_and_exit_code_1(arguments: tuple[str, ...], text: str) -> None:
-    for extra in ((), ("--json",)):
-        result = call(*arguments, *extra)
-        assert result.exit_code == 1
-        assert result.stdout == ""
-        assert result.stderr == f"error: {text}\n"
+    result = call(*arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == f"error: {text}\n"
+
+
+def test_with_json_an_error_is_one_object(tmp_path: Path) -> None:
+    result = call("run", str(tmp_path), "--json")
+    what, hint = f"{tmp_path}: holds no compiled model", f"make one: mcuq compile MODEL --board NAME -o {tmp_path}"
+    assert (result.exit_code, result.stderr) == (1, f"error: {what}; {hint}\n")
+    assert json.loads(result.stdout) == {"error": what, "hint": hint}
+    result = call("inspect", "nope.onnx", "--json")
+    assert json.loads(result.stdout) == {"error": "nope.onnx: no such file", "hint": None}
+    result = call("run", "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {"error": "Missing argument 'DIR'.", "hint": None}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_an_interrupted_verb_ends_with_130(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mcuq.cli.inspect.inspect_model", interrupted)
+    result = call("inspect", MODEL, *arguments)
+    assert result.exit_code == 130
+    assert result.stderr == "\ninterrupted\n"  # behind the ^C of a terminal
+    assert not arguments or json.loads(result.stdout) == {"error": "interrupted", "hint": None}
+
+
+def test_help_is_a_verb_too() -> None:
+    assert call("help").stdout == call("--help").stdout
+    assert call("help", "compile").stdout == call("compile", "--help").stdout
+    assert call("-V").stdout == call("--version").stdout == f"mcuq, version {__version__}\n"
+
+
+def test_a_verb_that_is_none_is_named() -> None:
+    for arguments in (("compil",), ("help", "compil")):
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "Error: 'compil' is no verb of mcuq; did you mean 'compile'?\n" in result.stderr
 
 
 def test_an_unwritable_folder_leaves_nothing_behind(tmp_path: Path) -> None:

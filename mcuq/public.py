@@ -1,0 +1,50 @@
+"""What `import mcuq` offers, gathered here and imported when first asked for: it brings all libraries with it."""
+
+from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate
+from mcuq.artifact import load, save, save_qdq
+from mcuq.boards import Board
+from mcuq.compile import CompiledModel
+from mcuq.compile import compile_model as compile
+from mcuq.demo import run_demo as demo
+from mcuq.errors import McuqError
+from mcuq.footprint import Choice, Footprint
+from mcuq.footprint import measure_footprint as footprint
+from mcuq.inspect import Inspection
+from mcuq.inspect import inspect_model as inspect
+from mcuq.profile import Profile
+from mcuq.profile import profile_model as profile
+from mcuq.quantize import CalibrationMethod, LayerScheme, Recovery, Scheme
+from mcuq.validate import AccuracyReport, BitsReport
+from mcuq.version import __version__
+
+__all__ = [
+    "AccuracyReport",
+    "BitsReport",
+    "Board",
+    "CalibrationMethod",
+    "Choice",
+    "CompiledModel",
+    "Footprint",
+    "Inspection",
+    "LayerScheme",
+    "McuqError",
+    "Profile",
+    "Recovery",
+    "Run",
+    "Scheme",
+    "Simulation",
+    "__version__",
+    "boards",
+    "compare",
+    "compile",
+    "demo",
+    "diagnose",
+    "footprint",
+    "inspect",
+    "load",
+    "profile",
+    "run",
+    "save",
+    "save_qdq",
+    "simulate",
+]
