@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcuq.quantize.exact_product import exact_factor
 from mcuq.quantize.gptq import damped
 from mcuq.quantize.grid import Grid
 from mcuq.tensor import Array
@@ -34,13 +35,14 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
     `covariance` (groups, taps, taps) is that of the inputs.
     """
     levels = np.array(grid.levels, np.float64)
+    taps = weight.shape[2]
     u = weight / scale[:, :, None]
     lower = np.clip(np.searchsorted(levels, u, side="right") - 1, 0, max(len(levels) - 2, 0))
     down, up = levels[lower], levels[np.minimum(lower + 1, len(levels) - 1)]
     span = np.where(up > down, up - down, 1.0)
     part = np.clip((u - down) / span, 0.001, 0.999)
     h_matrix = damped(covariance, np.einsum("gkk->gk", covariance))
-    h_matrix = _exact(h_matrix / np.einsum("gkk->gk", h_matrix).mean(axis=1)[:, None, None])
+    h_matrix = exact_factor(h_matrix / np.einsum("gkk->gk", h_matrix).mean(axis=1)[:, None, None], taps)
     v = np.log((part - LOW) / (HIGH - part))
     average, square = np.zeros_like(v), np.zeros_like(v)
     error_unit = np.maximum((span**2 / 12).mean(), 1e-30)
@@ -48,7 +50,7 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
         sigmoid = 1 / (1 + np.exp(-v))
         stretched = LOW + (HIGH - LOW) * sigmoid
         h = np.clip(stretched, 0.0, 1.0)
-        gradient = 2 * (_exact(down + h * span - u) @ h_matrix) * span
+        gradient = 2 * (exact_factor(down + h * span - u, taps) @ h_matrix) * span
         done = (step / STEPS - WARM_UP) / (1 - WARM_UP)
         if done > 0:
             beta = BETAS[1] + (BETAS[0] - BETAS[1]) * (1 + np.cos(done * np.pi)) / 2
@@ -63,16 +65,3 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
         v -= RATE * unbiased / (np.sqrt(square / (1 - SECOND ** (step + 1))) + EPSILON)
     chosen = LOW + (HIGH - LOW) / (1 + np.exp(-v)) >= 0.5
     return np.where(chosen, up, down)
-
-
-def _exact(values: Array) -> Array:
-    """Multiples of a power of two, at most 2^20 of them: products of two such matrices add up without rounding.
-
-    2^20 * 2^20 * 8192 taps is 2^53, so that the sums do not depend on the order and threads of a matrix product.
-    """
-    largest = float(np.abs(values).max())
-    if largest == 0:
-        return values
-    unit = 2.0 ** (np.ceil(np.log2(largest)) - 20)
-    exact: Array = np.rint(values / unit) * unit
-    return exact

@@ -22,6 +22,7 @@ from mcuq.ops.convert import Convert
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.calibrate import Range
+from mcuq.quantize.exact_product import exact_factor
 from mcuq.tensor import Array
 
 # Beyond a factor of two a range would lose more than a bit of precision to samples that may never come.
@@ -86,10 +87,15 @@ class _Largest:
 
 @dataclass(frozen=True)
 class _End:
-    """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and their values (ranks, elements)."""
+    """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and the rows of values (n, channels) of
+    each of them.
+
+    Rows without a value above the least maximum are left out, as no half clips them: hardly any are left of a large
+    tensor.
+    """
 
     maxima: Array
-    samples: Array
+    rows: tuple[Array, ...]
 
     def limit(self, factor: float, least: float) -> float:
         """The largest value of a half, times the factor, on average; no less than `least` times the largest of all."""
@@ -104,7 +110,7 @@ class _End:
         """
         total = 0.0
         for rank in range(1, len(self.maxima)):
-            beyond = np.maximum(self.samples[:rank] - factor * self.maxima[rank], 0.0)
+            beyond = np.maximum(np.concatenate(self.rows[:rank]) - factor * self.maxima[rank], 0.0)
             total += 0.5**rank * _energy(beyond, weight)
         return total
 
@@ -115,8 +121,7 @@ def _widened(span: Range, below: _Largest, above: _Largest, count: int, weight: 
     ends: list[_End | None] = []
     for limit, seen in ((-low, below), (high, above)):
         loose = limit >= _REACHES * seen.maxima[0] and seen.maxima[0] > 0
-        samples = np.stack(seen.samples).astype(np.float64)
-        ends.append(_End(np.array(seen.maxima), samples) if loose else None)
+        ends.append(_end(seen, 1 if weight is None else weight.shape[1]) if loose else None)
     elements = len(below.samples[0])
 
     def error(factor: float) -> float:
@@ -138,14 +143,21 @@ def _widened(span: Range, below: _Largest, above: _Largest, count: int, weight: 
     )
 
 
+def _end(seen: _Largest, channels: int) -> _End:
+    rows = [values.reshape(-1, channels) for values in seen.samples]
+    clipped = [values[values.max(axis=1) > seen.maxima[-1]].astype(np.float64) for values in rows]
+    return _End(np.array(seen.maxima), tuple(clipped))
+
+
 def _energy(error: Array, weight: Array | None) -> float:
-    """Sum of squares (samples, elements) of what the reading layer makes of the error, in units of its input.
+    """Sum of squares of what the reading layer makes of errors (rows, channels), in units of its input.
 
     Errors of rounding add up as squares there, but clipped values all err to one side.
     """
     if weight is None:
         return float((error**2).sum())
-    mixed = np.einsum("nc,oc->no", error.reshape(-1, weight.shape[1]), weight)
+    error = exact_factor(error[error.any(axis=1)], weight.shape[1])
+    mixed = error @ exact_factor(weight, weight.shape[1]).T
     return float((mixed**2).sum() / (weight**2).sum() * weight.shape[1])
 
 

@@ -138,3 +138,30 @@ def test_fewer_samples_give_nearly_what_four_give() -> None:
     mean = {count: float(np.mean(found)) for count, found in decibels.items()}
     print(mean)
     assert min(mean.values()) > mean[4] - 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_factor_is_that_of_least_error_over_all_halves(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(3, 8)).astype(np.float32)
+    values = rng.exponential(size=(14, 8)).astype(np.float32)
+    order = np.argsort(-values.max(axis=1))
+    largest = values.max(axis=1)[order].astype(np.float64)
+    w = weight.astype(np.float64)
+
+    def error(factor: float) -> float:
+        """The module's words one by one: every value, whether clipped or not."""
+        total = 0.0
+        for rank in range(1, 11):
+            beyond = np.maximum(values[order[:rank]].astype(np.float64) - factor * largest[rank], 0.0)
+            total += 0.5**rank * ((beyond @ w.T) ** 2).sum() / (w**2).sum() * 8
+        return float(8 * (factor * largest[0] / 255) ** 2 / 12 + total / 14)
+
+    builder = GraphBuilder("net")
+    constants = [builder.constant(weight, "w"), builder.constant(np.zeros(3, np.float32), "b")]
+    builder.outputs.append(builder.add(FullyConnected(), [builder.input("x", (1, 8)), *constants], "y"))
+    low, high = add_headroom(builder.graph(), {"x": (0.0, float(largest[0]))}, samples_of(values))["x"]
+    chance = 0.5 ** np.arange(1, 12)
+    expected = min(FACTORS, key=error) * float(chance @ largest[:11] / chance.sum())
+    assert low == 0
+    assert high == pytest.approx(max(float(largest[0]), expected), rel=1e-9)
