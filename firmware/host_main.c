@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a generated model on the computer: samples from stdin, answers to stdout, until stdin ends.
-   A sample is the bytes of all inputs, an answer those of all outputs, both in the model's order.
+   A sample is what all outputs are to hold before the inference and then the bytes of all inputs, an answer those of
+   all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
    The arena and each tensor are allocated on their own and exactly as large as the model says, so that
    AddressSanitizer sees an access one byte beyond. host_model.h, from mcuq/build.py, names the model. */
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef _WIN32
 #include <fcntl.h>
@@ -20,16 +22,18 @@ enum { ENDED_WELL = 0, NO_MEMORY = 2, BROKEN_STREAM = 3 };
 static const size_t tensor_bytes[HOST_TENSORS] = HOST_TENSOR_BYTES;
 
 static int run_all(void *arena, void **tensor) {
-    for (;;) {
-        for (size_t i = 0; i < HOST_INPUTS; i++) {
+    for (unsigned char poison = 0xa5;; poison ^= 0xff) {
+        for (size_t k = 0; k < HOST_TENSORS; k++) {
+            size_t i = (HOST_INPUTS + k) % HOST_TENSORS;
             size_t got = fread(tensor[i], 1, tensor_bytes[i], stdin);
-            if (got == 0 && i == 0) {
+            if (got == 0 && k == 0) {
                 return ENDED_WELL;
             }
             if (got != tensor_bytes[i]) {
                 return BROKEN_STREAM;
             }
         }
+        memset(arena, poison, HOST_ARENA_BYTES);
         HOST_RUN(arena, tensor);
         for (size_t i = HOST_INPUTS; i < HOST_TENSORS; i++) {
             if (fwrite(tensor[i], 1, tensor_bytes[i], stdout) != tensor_bytes[i]) {

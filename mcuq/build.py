@@ -259,9 +259,12 @@ class HostProgram:
         """Remove the program."""
         self._folder.cleanup()
 
-    def run(self, samples: Sequence[bytes], timeout_s: float = 600) -> list[bytes]:
+    def run(
+        self, samples: Sequence[bytes], timeout_s: float = 600, before: Sequence[bytes] | None = None
+    ) -> list[bytes]:
         """Return, for each sample (all inputs, one after the other), all outputs, one after the other.
 
+        `before` is what the outputs hold when each inference begins, zeros by default.
         Raises BuildError where the program crashes, a sanitizer stops it, or `timeout_s` is over.
         """
         where = f"'{self._model.name}' on the host"
@@ -274,7 +277,7 @@ class HostProgram:
                 timeout_s,
                 # LeakSanitizer fails under ptrace and in some containers; nothing here can leak
                 env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
-                stdin=b"".join(samples),
+                stdin=sample_stream(samples, before, sum(self._model.output_bytes)),
             )
         except subprocess.TimeoutExpired as error:
             raise BuildError(f"{where}: did not end within {timeout_s} s") from error
@@ -289,6 +292,12 @@ class HostProgram:
         how = f"stopped by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         report = _without_folder(stderr, self._folder.name)
         return f"{how}{_first_lines(re.sub(r'(?m)^==[0-9]+==|^=+$', '', report))}"
+
+
+def sample_stream(samples: Sequence[bytes], before: Sequence[bytes] | None, output_bytes: int) -> bytes:
+    """What host_main.c and qemu/startup.c read: for each sample what all outputs hold before it, then its inputs."""
+    held = [bytes(output_bytes)] * len(samples) if before is None else before
+    return b"".join(part for pair in zip(held, samples, strict=True) for part in pair)
 
 
 def _host_model_header(model: HostModel) -> str:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a generated model on QEMU's Armv8-M machines: samples from the file samples.bin of QEMU's working folder,
    answers to answers.bin, until the samples end; then the bytes of stack that one inference took, four bytes.
-   A sample is the bytes of all inputs, an answer those of all outputs, both in the model's order.
+   A sample is what all outputs are to hold before the inference and then the bytes of all inputs, an answer those of
+   all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
    Files come from semihosting (Arm's semihosting specification, SYS_OPEN and others). QEMU reads the first stack
    pointer and mcuq_qemu_reset from the first two words of memory; mcuq/emulate/qemu_cpu.py puts them there.
    qemu_model.h, from the same module, names the model. */
@@ -94,10 +95,17 @@ void mcuq_qemu_main(void)
     const int32_t out = open_file("answers.bin", 11, WRITE_BINARY);
     uint32_t stack_bytes = 0;
 
-    for (;;) {
-        for (size_t i = 0; i < QEMU_INPUTS; i++) {
+    for (unsigned char poison = 0xa5;; poison ^= 0xff) {
+        volatile unsigned char *const arena = QEMU_ARENA;
+
+        for (size_t i = 0; i < QEMU_ARENA_BYTES; i++) {
+            arena[i] = poison;
+        }
+        /* Inputs last: they may lie where outputs do. */
+        for (size_t k = 0; k < QEMU_TENSORS; k++) {
+            const size_t i = (QEMU_INPUTS + k) % QEMU_TENSORS;
             const int32_t missing = transfer(SYS_READ, in, tensor[i], tensor_bytes[i]);
-            if (missing == (int32_t)tensor_bytes[i] && i == 0) {
+            if (missing == (int32_t)tensor_bytes[i] && k == 0) {
                 transfer(SYS_WRITE, out, &stack_bytes, sizeof stack_bytes);
                 stop(ENDED_WELL);
             }

@@ -18,7 +18,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from mcuq.boards import Board
-from mcuq.build import build_shared_object, build_target, read_symbols
+from mcuq.build import build_shared_object, build_target, read_symbols, sample_stream
 from mcuq.emulate.block_counts import count_thumb_instructions
 from mcuq.emulate.unicorn_cpu import Block, Part
 from mcuq.errors import BoardError, BuildError
@@ -36,6 +36,8 @@ _MODEL_HEADER = string.Template("""\
 #define QEMU_TENSOR_BYTES {$sizes}
 #define QEMU_TENSOR_ADDRESSES {$addresses}
 #define QEMU_RUN() ${name}_run($arguments)
+#define QEMU_ARENA ((unsigned char *)$first() - ${FIRST}_OFFSET)
+#define QEMU_ARENA_BYTES ${NAME}_ARENA_BYTES
 """)
 
 
@@ -87,9 +89,15 @@ class QemuProgram:
         self._stack_top = built.symbols["mcuq_stack_top"]
 
     def run(
-        self, samples: Sequence[bytes], count: bool = False, time_limit_s: float = 600, marks: Collection[str] = ()
+        self,
+        samples: Sequence[bytes],
+        count: bool = False,
+        time_limit_s: float = 600,
+        marks: Collection[str] = (),
+        before: Sequence[bytes] | None = None,
     ) -> QemuResult:
-        """Infer for each sample: all inputs, one after the other.
+        """Infer for each sample: all inputs, one after the other. `before` is what the outputs hold when each inference
+        begins, zeros by default, but where inputs lie at the same place.
 
         With `count`, every instruction that the first inference executes is counted; one inside an IT or VPT block
         counts whether its condition holds or not. The counts are also divided into parts at each call of a function
@@ -99,13 +107,13 @@ class QemuProgram:
         """
         if any(len(sample) != sum(self._model.inputs.values()) for sample in samples):
             raise ValueError(f"a sample does not have {sum(self._model.inputs.values())} bytes")
+        size = sum(self._model.outputs.values())
         with work_folder() as folder:
-            (folder / "samples.bin").write_bytes(b"".join(samples))
+            (folder / "samples.bin").write_bytes(sample_stream(samples, before, size))
             command = [self._qemu, *self._machine(folder), *(self._counting(folder, marks) if count else ())]
             self._start(command, folder, time_limit_s)
             answers = (folder / "answers.bin").read_bytes()
             rows = (folder / "blocks.txt").read_text(encoding="ascii") if count else ""
-        size = sum(self._model.outputs.values())
         split = tuple(answers[i * size : (i + 1) * size] for i in range(len(samples)))
         stack_bytes = int.from_bytes(answers[len(samples) * size :], "little")
         if not count:
@@ -222,8 +230,12 @@ def _bytes_at(first: int, beyond: int, code: Mapping[int, bytes]) -> bytes:
 
 def _model_header(model: QemuModel) -> str:
     sizes = {**model.inputs, **model.outputs}
+    first = next(iter(sizes))
     return _MODEL_HEADER.substitute(
         name=model.name,
+        NAME=model.name.upper(),
+        first=first,
+        FIRST=first.upper(),
         inputs=len(model.inputs),
         tensors=len(sizes),
         sizes=", ".join(map(str, sizes.values())),

@@ -72,8 +72,8 @@ class DeviceReport:
 
     @property
     def bit_exact(self) -> bool:
-        """Whether every byte was equal."""
-        return self.mismatches == 0
+        """Whether every byte was equal, of at least one sample."""
+        return self.samples > 0 and self.mismatches == 0
 
 
 def validate_device(

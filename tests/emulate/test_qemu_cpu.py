@@ -17,6 +17,8 @@ pytestmark = pytest.mark.toolchain
 MODEL = QemuModel("twice", {"twice_input": 3}, {"twice_output": 3})
 HEADER = """
 #include <stdint.h>
+#define TWICE_ARENA_BYTES 6
+#define TWICE_INPUT_OFFSET 0
 int8_t *twice_input(void);
 int8_t *twice_output(void);
 void twice_run(const int8_t *input, int8_t *output);

@@ -28,13 +28,13 @@ def batches(inputs: Mapping[str, Array], *sizes: int) -> Iterator[dict[str, Arra
         start += count
 
 
-def two_ports() -> CompiledModel:
+def two_ports(board: str = "cortex-m4") -> CompiledModel:
     builder = GraphBuilder("net")
     a, b = builder.input("a", (1, 3)), builder.input("b", (1, 3))
     total = builder.add(Add(), [a, b], "total")
     builder.outputs += [builder.add(Tanh(), [total], "curve"), total]
     graph = quantize_graph(builder.graph(), dict.fromkeys(("a", "b", "total", "curve"), (-1.0, 1.0)))
-    return model_of(graph, name="net")
+    return model_of(graph, board, "net")
 
 
 def matrix() -> CompiledModel:
@@ -137,9 +137,40 @@ def test_c_that_reads_beyond_its_input_is_stopped_on_the_host() -> None:
     assert "heap-buffer-overflow" in str(caught.value)
 
 
-def test_no_batch_is_no_sample() -> None:
+QEMU = pytest.param("cortex-m55", "emulator", marks=pytest.mark.toolchain)
+
+
+@pytest.mark.parametrize(("board", "on"), [("cortex-m4", "host"), ("cortex-m4", "emulator"), QEMU])
+def test_a_layer_that_runs_only_once_is_found_though_the_input_stays_the_same(board: str, on: str) -> None:
+    """What an inference has left in memory would be right for the next."""
+    model = two_ports(board)
+    body = model.files["net.c"].partition("void net_run_in(")[2].partition("\n}")[0]
+    call = re.findall(r"    net_\w+\([^;]*\);\n", body)[-1]
+    x = random_inputs(model.graph, 1)
+    inputs = {name: np.repeat(value, 4, axis=0) for name, value in x.items()}
+    assert check_bits(model, iter([inputs]), on).bit_exact
+    report = check_bits(
+        tampered(model, call, f"    static int runs;\n    if (runs++ == 0)\n    {call}"), iter([inputs]), on
+    )
+    assert (report.samples, report.exact_samples) == (4, 1)
+
+
+@pytest.mark.parametrize(("board", "on"), [("cortex-m4", "host"), ("cortex-m4", "emulator"), QEMU])
+def test_one_byte_that_is_written_only_once_is_found(board: str, on: str) -> None:
+    model = two_ports(board)
+    text = model.files["net.c"]
+    (body,) = re.findall(r"static void net_\w*total\w*\([^)]*\)\n(\{.*?\n\})", text, re.DOTALL)
+    kept = "static int runs;\n    const int8_t kept = y[1];"
+    broken = f"{{\n    {kept}\n    {body}\n    if (runs++ > 0)\n        y[1] = kept;\n}}"
+    inputs = {name: np.repeat(value, 5, axis=0) for name, value in random_inputs(model.graph, 1).items()}
+    report = check_bits(tampered(model, body, broken), iter([inputs]), on)
+    assert report.first_mismatch is not None
+    assert (report.exact_samples, report.first_mismatch.sample, report.first_mismatch.index) == (1, 1, 1)
+
+
+def test_no_sample_is_not_bit_exact() -> None:
     report = check_bits(matrix(), iter([]), "host")
-    assert (report.samples, report.compared_bytes, report.bit_exact) == (0, 0, True)
+    assert (report.samples, report.compared_bytes, report.bit_exact) == (0, 0, False)
 
 
 def test_a_report_is_exact_only_without_mismatches() -> None:
