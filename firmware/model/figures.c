@@ -59,10 +59,10 @@ uint8_t mcuq_answer_marks(struct mcuq_message *message)
     if (task != MCUQ_MARKS_READ) {
         if (mcuq_is_paused())
             return MCUQ_WRONG_STATE;
-        arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
-        memset(mcuq_model.arena, arena_paint, mcuq_model.arena_bytes);
         mcuq_forget_result();
         mcuq_forget_order();
+        arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
+        memset(mcuq_model.arena, arena_paint, mcuq_model.arena_bytes);
     }
     mcuq_put_u32(message->answer, mcuq_stack_high_water());
     mcuq_put_u32(message->answer + 4, arena_high_water());

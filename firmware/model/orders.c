@@ -12,6 +12,7 @@ enum { RUN_BYTES = 9, CONTINUE_BYTES = 3, RUN_HEAD_BYTES = 5, CYCLES_BYTES = 4, 
 
 static uint8_t has_result; /* the outputs in the arena are those of an input with this CRC: */
 static uint32_t result_crc;
+static uint8_t has_outputs; /* of any run, this or an earlier one */
 
 /* The request that runs, RUN or CONTINUE, and what a repeat of it gets. */
 static struct {
@@ -31,6 +32,9 @@ void mcuq_forget_order(void)
 void mcuq_forget_result(void)
 {
     has_result = 0;
+    if (has_outputs)
+        mcuq_spoil_outputs();
+    has_outputs = 0;
 }
 
 int mcuq_has_result_of(uint32_t input_crc)
@@ -104,9 +108,10 @@ uint8_t mcuq_answer_infer(struct mcuq_message *message)
     if (mcuq_is_paused())
         return MCUQ_WRONG_STATE;
     order.is_answered = 0;
-    has_result = 0;
+    mcuq_forget_result();
     mcuq_put_input(0, message->body, mcuq_model.input_bytes);
     mcuq_run_once(MCUQ_NO_LAYER);
+    has_outputs = 1;
     mcuq_get_output(0, mcuq_put_u32(message->answer, mcuq_run_cycles()), mcuq_model.output_bytes);
     message->answer_bytes = (uint16_t)(CYCLES_BYTES + mcuq_model.output_bytes);
     return MCUQ_OK;
@@ -137,9 +142,12 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
     take_order(message);
     has_result = 0;
     for (; count > 0; count--) {
-        if (mcuq_model.kept_input != 0)
+        if (mcuq_model.kept_input != 0) {
+            mcuq_forget_result();
             mcuq_put_input(0, mcuq_model.kept_input, mcuq_model.input_bytes);
+        }
         mcuq_run_once(count == 1 ? pause_after : MCUQ_NO_LAYER);
+        has_outputs = 1;
     }
     has_result = 1;
     result_crc = crc;

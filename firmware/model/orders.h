@@ -10,7 +10,7 @@
 /* A new input, or none any more: what looks like a repeat of the last order is a new one. */
 void mcuq_forget_order(void);
 
-/* The outputs in the arena are those of no input any more. */
+/* The outputs in the arena are those of no input any more, and no byte of theirs is left; inputs are written after. */
 void mcuq_forget_result(void);
 
 /* Whether the outputs in the arena are those of an input with this CRC. */
