@@ -105,6 +105,43 @@ static inline float mcuq_exponential(float x)
     return mcuq_one_nan(x == x ? y : x);
 }
 
+/* ln(x) = n * ln 2 + ln(1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); what is less than 2^-126 counts as that.
+   -126 <= n <= 128. */
+static inline float mcuq_logarithm(float x)
+{
+    const float smallest = mcuq_float_of_bits(0x00800000u);
+    union { float value; uint32_t bits; } limited;
+    limited.value = x > smallest ? x : smallest;
+    const uint32_t above = limited.bits - 0x3f3504f3u + (128u << 23); /* less the bits of sqrt(1/2); 128 too large */
+    const int32_t n = (int32_t)(above >> 23) - 128;
+    const float f = mcuq_float_of_bits(limited.bits + (128u << 23) - (above >> 23 << 23)) - 1.0f;
+    float y = -0.0763443112f;
+    y = y * f;
+    y = y + 0.127615511f;
+    y = y * f;
+    y = y + -0.131601945f;
+    y = y * f;
+    y = y + 0.142017618f;
+    y = y * f;
+    y = y + -0.166233569f;
+    y = y * f;
+    y = y + 0.200012267f;
+    y = y * f;
+    y = y + -0.250008225f;
+    y = y * f;
+    y = y + 0.333333313f;
+    const float whole = (float)n, square = f * f;
+    const float cube = square * f, low = whole * -2.12194440e-4f;
+    y = cube * y;
+    y = y + low;
+    const float half = square * 0.5f, high = whole * 0.693359375f;
+    y = y - half;
+    y = y + f;
+    y = y + high;
+    y = limited.value == mcuq_infinity() ? mcuq_infinity() : y;
+    return mcuq_one_nan(x == x ? y : x);
+}
+
 /* 1 / (1 + exp(-x)) */
 static inline float mcuq_sigmoid(float x)
 {

@@ -23,6 +23,7 @@ from mcuq.float_arithmetic import (
     hard_swish,
     hyperbolic_tangent,
     leaky_relu,
+    logarithm,
     one_nan,
     quantize_float,
     sigmoid,
@@ -38,6 +39,7 @@ NOT_COMPARED = {"float_of_bits", "infinity"}
 
 UNARY: dict[str, Callable[[Array], Array]] = {
     "exponential": exponential,
+    "logarithm": logarithm,
     "sigmoid": sigmoid,
     "hyperbolic_tangent": hyperbolic_tangent,
     "hard_swish": hard_swish,
@@ -239,6 +241,20 @@ def test_function_is_as_close_to_the_real_one_as_it_states(
     want = exact(x.astype(np.float64))
     off = np.abs(function(x) - want) / np.spacing(np.abs(want).astype(np.float32))
     assert 0.5 < off.max() <= units
+
+
+@pytest.mark.parametrize(("low", "high"), [(2.0**-126, 3.4e38), (1.0, 1e4), (0.5, 2.0), (0.99, 1.01)])
+def test_logarithm_is_as_close_to_the_real_one_as_it_states(low: float, high: float) -> None:
+    x = np.exp(np.random.default_rng(0).uniform(np.log(low), np.log(high), 500_000)).astype(np.float32)
+    want = np.log(x.astype(np.float64))
+    off = np.abs(logarithm(x) - want)
+    assert (off <= 0.9 * np.spacing(np.abs(want).astype(np.float32))).all()
+
+
+def test_logarithm_of_what_has_none() -> None:
+    x = np.array([1, np.inf, 0, -0.0, 1e-40, -1, -np.inf, np.nan], np.float32)
+    smallest = np.float32(-126 * np.log(2))
+    assert np.array_equal(logarithm(x), np.array([0, np.inf, *[smallest] * 5, np.nan], np.float32), equal_nan=True)
 
 
 def test_exponential_ends_at_zero_and_infinity() -> None:

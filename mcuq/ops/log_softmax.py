@@ -1,4 +1,4 @@
-"""LogSoftmax along the last dimension, in integers."""
+"""LogSoftmax along the last dimension."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from mcuq.errors import QuantizationError
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.float_weights import FLOAT32
+from mcuq.ops.log_softmax_float import lower_log_softmax_float, simulate_log_softmax_float
 from mcuq.ops.log_softmax_wide import lower_log_softmax_wide, wide_log_softmax
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.softmax import exponential_bits, exponential_table, exponentials, from_softmax
@@ -56,8 +58,12 @@ class LogSoftmax(Operator):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"LogSoftmax": from_softmax(lambda: LogSoftmax())}
-    dtypes = MIXED
-    kernels = (Kernel(lower_log_softmax_wide, activations=INT16), Kernel(lower_log_softmax))
+    dtypes = frozenset({*MIXED, "float32"})
+    kernels = (
+        Kernel(lower_log_softmax_float, activations=FLOAT32),
+        Kernel(lower_log_softmax_wide, activations=INT16),
+        Kernel(lower_log_softmax),
+    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -83,6 +89,8 @@ class LogSoftmax(Operator):
         )
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        if layer.output.quant is None:
+            return simulate_log_softmax_float(inputs[0])
         if layer.output.dtype == "int16":
             return wide_log_softmax(inputs[0], layer)
         factor, ln2, constant, shift, logarithms = self.parameters(layer)

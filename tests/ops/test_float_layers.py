@@ -69,7 +69,7 @@ def function_cases() -> list[Case]:
     ]
     functions += [LeakyRelu(), LeakyRelu(-2.0), Chain((Sigmoid(), Tanh(), Clip(0.2, 0.5)))]
     cases: list[Case] = [(op, [(1, 300)]) for op in functions]
-    return [*cases, (Softmax(), [(3, 10)]), (Softmax(), [(2, 1)]), (LogSoftmax(), [(3, 10)])]
+    return [*cases, *((op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((3, 10), (2, 1)))]
 
 
 CASES = {
@@ -99,7 +99,7 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(cases: str) -> N
 
 @pytest.mark.parametrize("cases", ["binary", "pool", "move", "function"])
 def test_float_layers_are_onnx_runtimes_within_float_rounding(cases: str) -> None:
-    chosen = [case for case in CASES[cases]() if not isinstance(case[0], LogSoftmax)]
+    chosen = CASES[cases]()
     graph = float_layers(chosen)
     inputs = wild_inputs(graph, 1)
     want = float_meaning(chosen, inputs)
@@ -119,6 +119,31 @@ def test_nan_makes_its_row_of_a_softmax_nan_and_no_other() -> None:
     y = real_outputs(graph, {"x0_0": np.array([[[np.nan, 0.0], [1.0, 1.0]]], np.float32)})["y0"]
     assert np.isnan(y[0, 0]).all()
     assert np.array_equal(y[0, 1], [0.5, 0.5])
+
+
+@pytest.mark.parametrize(("classes", "size"), [(1, 3.0), (2, 1e-3), (10, 2.0), (1000, 30.0), (5000, 1e4)])
+def test_log_softmax_is_onnx_runtimes_within_float_rounding(classes: int, size: float) -> None:
+    """Of a value, or of the logarithm of the sum, whichever is larger: sums are rounded in another order."""
+    x = (size * np.random.default_rng(classes).normal(size=(20, 1, classes))).astype(np.float32)
+    cases: list[Case] = [(LogSoftmax(), [(1, classes)])]
+    want = float_meaning(cases, {"x0_0": x})["y0"]
+    got = real_outputs(float_layers(cases), {"x0_0": x})["y0"]
+    assert np.abs(got - want).max() <= 4 * np.spacing(np.float32(np.abs(want).max() + 1)) + classes * 2.0**-26
+
+
+def test_log_softmax_of_large_differences_is_their_negative() -> None:
+    graph = float_layer(LogSoftmax(), [(1, 3)])
+    y = real_outputs(graph, {"x0_0": np.array([[[-3e38, 0.0, 100.0]]], np.float32)})["y0"]
+    assert np.array_equal(y, np.array([[[-3e38, -100.0, 0.0]]], np.float32))
+    y = real_outputs(graph, {"x0_0": np.array([[[-np.inf, 1.0, 1.0]]], np.float32)})["y0"]
+    assert np.array_equal(y, np.array([[[-np.inf, -np.log(2), -np.log(2)]]], np.float32))
+
+
+def test_nan_makes_its_row_of_a_log_softmax_nan_and_no_other() -> None:
+    graph = float_layer(LogSoftmax(), [(2, 2)])
+    y = real_outputs(graph, {"x0_0": np.array([[[np.nan, 0.0], [-1.0, -np.inf]]], np.float32)})["y0"]
+    assert np.isnan(y[0, 0]).all()
+    assert np.array_equal(y[0, 1], [0.0, -np.inf])
 
 
 def test_max_pooling_leaves_nan_out() -> None:
