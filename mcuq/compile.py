@@ -59,6 +59,7 @@ from mcuq.quantize import (
     trained_twin,
     widened,
 )
+from mcuq.quantize.notes import listed, scheme_notes
 from mcuq.tensor import Array
 
 Data = str | Path | Array | Mapping[str, Array] | tuple[Array | Mapping[str, Array], Array]
@@ -189,31 +190,17 @@ def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tupl
     notes = []
     if given.requantized:
         notes.append(
-            f"weights of {_listed(given.requantized)} have a zero point that leaves them no int8 about zero: they are "
+            f"weights of {listed(given.requantized)} have a zero point that leaves them no int8 about zero: they are "
             "rounded anew, to int8 without zero point; quantize weights symmetrically to keep them"
         )
     if dynamic:
         notes.append(
-            f"{_listed(dynamic)} ask for activation ranges found at run time: their weights are kept, their ranges are "
+            f"{listed(dynamic)} ask for activation ranges found at run time: their weights are kept, their ranges are "
             "those of the calibration data"
         )
     elif given.activations and given.calibrated:
-        notes.append(f"the model gives no scale for {_listed(given.calibrated)}: found as for a float model")
+        notes.append(f"the model gives no scale for {listed(given.calibrated)}: found as for a float model")
     return tuple(notes)
-
-
-def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
-    """Which overrides of the scheme mean several layers, as the model calls them all by one name."""
-    return tuple(
-        f"{len(names)} layers are called '{pattern}' in the model and take what the scheme says of it; their own names "
-        f"are {_listed(names)}"
-        for pattern, names in scheme.shared_names(node.names for node in graph.nodes).items()
-    )
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def assemble(

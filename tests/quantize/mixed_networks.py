@@ -10,7 +10,7 @@ from onnx_models import ints, model, node
 
 from mcuq.tensor import Array
 
-CHANNELS, EDGE, CLASSES = 6, 6, 4
+CHANNELS, EDGE, CLASSES = 6, 8, 5
 
 Between = Callable[[dict[str, Array]], tuple[list[onnx.NodeProto], int]]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,11 +23,9 @@ from mcuq.validate import check_bits
 SCHEMES = tuple(NAMED)
 # Those that differ in what layers write, and in how they compute it.
 ACTIVATIONS = ("int8", "int16", "dynamic", "float32")
-# What another rounding of the same steps moves the SQNR by at most: networks this small have few values to average.
+# What other roundings of the same steps may move the SQNR by; 0.7 dB was seen.
 SCATTER_DB = 1.0
-# A layer that finds its input's range on the device rounds once more what is in integers already: twice the noise.
-ROUNDED_TWICE_DB = 10 * log10(2)
-TEST = mixed_samples(96, 2)
+CALIBRATION, TEST = mixed_samples(32, 10), mixed_samples(96, 11)
 
 
 @cache
@@ -40,7 +37,7 @@ def float_outputs(network: str) -> Array:
 
 def quantized(network: str, scheme: Scheme) -> Graph:
     with TemporaryDirectory() as folder:
-        return quantize_model(saved(mixed_network(network), Path(folder)), mixed_samples(24, 1), scheme=scheme).graph
+        return quantize_model(saved(mixed_network(network), Path(folder)), CALIBRATION, scheme=scheme).graph
 
 
 def sqnr_db(network: str, graph: Graph) -> float:
@@ -63,8 +60,7 @@ def mixed(first: str, second: str, default: str) -> Scheme:
 def check_mixture(network: str, first: str, second: str, default: str) -> None:
     """`default` is the scheme of all between the two layers."""
     got = sqnr_db(network, quantized(network, mixed(first, second, default)))
-    less = ROUNDED_TWICE_DB if "dynamic" in (first, second) else SCATTER_DB
-    assert got >= min(alone_db(network, name) for name in (first, second, default)) - less
+    assert got >= min(alone_db(network, name) for name in (first, second, default)) - SCATTER_DB
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -1,0 +1,52 @@
+"""What of a scheme the layers of a network do not follow, in sentences for its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mcuq.ir import Graph
+from mcuq.ops.convert import Convert
+from mcuq.ops.given_weights import has_given_weights
+from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of the names in quotes, and how many more there are."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
+    """Of a float graph with its conversions: overrides that mean several layers, as the model calls them all by one
+    name, and layers that compute in other numbers than the scheme asks for."""
+    return (*_shared_names(graph, scheme), *_other_activations(graph, scheme), *_other_weights(graph, scheme))
+
+
+def _shared_names(graph: Graph, scheme: Scheme) -> Iterator[str]:
+    for pattern, names in scheme.shared_names(node.names for node in graph.nodes).items():
+        yield (
+            f"{len(names)} layers are called '{pattern}' in the model and take what the scheme says of it; their own "
+            f"names are {listed(names)}"
+        )
+
+
+def _other_activations(graph: Graph, scheme: Scheme) -> Iterator[str]:
+    """Operators without kernels of the type; what only moves values has the type of what it moves."""
+    found: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        wanted = scheme.of(*node.names).activations
+        if not (node.op.shares_scale or isinstance(node.op, Convert)) and wanted not in node.op.dtypes:
+            found.setdefault(wanted, []).append(node.name)
+    for wanted, names in found.items():
+        yield f"{listed(names)} compute in int8, as their operators have no {wanted}, which the scheme asks for"
+
+
+def _other_weights(graph: Graph, scheme: Scheme) -> Iterator[str]:
+    """Weights that came as int8 are kept, unless they are to be floats."""
+    found: dict[str, list[str]] = {}
+    for layer in graph.layers():
+        wanted = scheme.of(*layer.names).weights
+        if has_given_weights(layer) and wanted not in (*FLOAT_WEIGHTS, "int8"):
+            found.setdefault(wanted, []).append(layer.name)
+    for wanted, names in found.items():
+        yield f"weights of {listed(names)} came quantized and stay int8; quantize the float model to have {wanted}"
