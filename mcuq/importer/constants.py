@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from math import prod
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
 from mcuq.errors import ModelError
+from mcuq.onnx_runtime import RuntimeFault, Session
 from mcuq.tensor import Array
 
 NOT_CONSTANT = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -95,25 +94,11 @@ def evaluate(node: onnx.NodeProto, constants: Mapping[str, Array], model: onnx.M
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
     graph = helper.make_graph([node], "constant", [], outputs, known)
     single = helper.make_model(graph, opset_imports=model.opset_import, ir_version=min(model.ir_version, 10))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
+    names = [name for name in node.output if name]
     try:
-        session = onnxruntime.InferenceSession(single.SerializeToString(), options, ["CPUExecutionProvider"])
-        values = session.run(None, {})
-    except Exception as error:  # ONNX Runtime raises bare exceptions of several kinds
+        values = Session(single.SerializeToString()).run({}, names)
+    except RuntimeFault as fault:
         raise ModelError(
-            f"{node.op_type} '{node.name or node.output[0]}': is constant but cannot be computed: {_reason(error)}"
+            f"{node.op_type} '{node.name or node.output[0]}': is constant but cannot be computed: {fault}"
         ) from None
-    return dict(zip([name for name in node.output if name], values, strict=True))
-
-
-def _reason(error: Exception) -> str:
-    """What ONNX Runtime says in its first line, without error codes and places in its own source."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"^.*(Status Message: |\[\w+InferenceError\] |This is an invalid model\. .* , Error )", "", text)
-    text = re.sub(
-        r"^(Exception during initialization: )?\S+\.(cc|h):\d+ (.* was false\. |\w+ (?=[A-Z])|.*\) )?", "", text
-    )
-    return text or type(error).__name__
+    return dict(zip(names, values, strict=True))
