@@ -26,8 +26,8 @@ PLAIN_C = "/* plain C from here on */\n"
 # Modules and packages of mcuq, the most basic first. Each imports from earlier lines only, and those of one line
 # do not import each other.
 STAGES = (
-    ("errors", "resources", "version", "emitted"),
-    ("tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
+    ("errors", "process", "durable", "resources", "version", "emitted"),
+    ("work_folder", "tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
     ("operator", "arithmetic", "packing", "float_arithmetic", "quantization", "dataset", "board_file", "onnx_runtime"),
     ("ir", "float_model", "boards", "wide_arithmetic"),
     ("liveness",),
@@ -180,7 +180,7 @@ def test_only_emit_knows_jinja() -> None:
 
 def test_only_build_runs_compilers_and_other_programs_are_emulators_flashing_tools_and_onnx_runtime() -> None:
     running = {module for module in MODULES if "subprocess" in imported_packages(module)}
-    others = {"build", "device.flash.program", "onnx_runtime.process"}
+    others = {"build", "device.flash.program", "onnx_runtime.process", "process"}
     assert others <= running
     for module in running - others:
         assert stage(module) == "emulate"
