@@ -13,7 +13,7 @@ import jinja2
 import jinja2.meta
 import pytest
 
-import mcuq
+import mcuq.public
 from mcuq.operator import Clamped, Constants, Operator
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
@@ -44,7 +44,8 @@ STAGES = (
     ("diagnose",),
     ("budget",),
     ("api", "demo", "profile"),
-    ("__init__", "cli"),
+    ("public", "cli"),
+    ("__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(STAGES) for name in names}
 
