@@ -77,6 +77,8 @@ def progress() -> Iterator[Ticker]:
 
 def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     """The facts of a compiled model, as `compile --json` prints them."""
+    judgement = model.origin.judgement
+    decibels = {quality.output: quality.sqnr_db for quality in judgement.outputs} if judgement else {}
     return {
         "name": model.name,
         "board": model.board.name,
@@ -92,9 +94,10 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "arena_bytes": model.arena_bytes,
         "ranges": model.origin.ranges,
         "calibration_samples": model.origin.samples,
+        "judged_on": judgement.judged_on if judgement else None,
         "notes": list(model.origin.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
-        "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
+        "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.outputs],
     }
 
 
@@ -148,6 +151,17 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
             offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             dtype = "" if tensor.dtype == "int8" else f", {tensor.dtype}"
             yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
+
+
+def judgement_lines(model: CompiledModel) -> Iterator[str]:
+    """How accurate the model is on inputs that it has not seen, for people."""
+    judgement = model.origin.judgement
+    if judgement is None:
+        yield "  SQNR    not known on other inputs"
+        return
+    for quality in judgement.outputs:
+        yield f"  SQNR    {decibels(quality.sqnr_db)} dB of '{quality.tensor}'"
+    yield f"          on {judgement.judged_on}"
 
 
 def percent(share: float | None) -> str:
