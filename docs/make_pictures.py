@@ -19,7 +19,7 @@ def main() -> None:
     """Run the demo and draw its output as a terminal."""
     console = Console(record=True, width=112, file=io.StringIO(), highlight=False)
     console.print("$ mcuq demo", markup=False)
-    for line in demo_lines(run_demo(), unicode=True):
+    for line in demo_lines(run_demo(), unicode=True, width=112):
         console.print(line, markup=False)
     picture = console.export_svg(title="mcuq demo", unique_id="mcuq-demo")
     # The picture stands alone: no font is fetched from the network.

@@ -9,7 +9,18 @@ from mcuq.board_file import parse_board
 from mcuq.errors import BoardError, did_you_mean
 from mcuq.resources import resource_dir
 
-__all__ = ["FEATURES", "VERIFIED", "Board", "Cpu", "Memory", "board_names", "load_board", "parse_board"]
+__all__ = [
+    "FEATURES",
+    "VERIFIED",
+    "Board",
+    "Cpu",
+    "Memory",
+    "board_names",
+    "is_path",
+    "load_board",
+    "parse_board",
+    "search_boards",
+]
 
 
 def board_names() -> tuple[str, ...]:
@@ -17,12 +28,22 @@ def board_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in resource_dir("boards").glob("*.toml")))
 
 
+def is_path(name_or_path: str) -> bool:
+    """Whether `load_board` takes it for a file's path: it ends in .toml or has a slash."""
+    return name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path
+
+
+def search_boards(text: str) -> tuple[str, ...]:
+    """Return the names of the boards whose file has the text, whatever its case: a chip, a vendor, a CPU, a driver."""
+    return tuple(name for name in board_names() if text.lower() in load_board(name).source.lower())
+
+
 def load_board(name_or_path: str) -> Board:
     """Return the board of that name, or of that file where the text ends in .toml or has a slash.
 
     Raises BoardError for an unknown board and for anything wrong in its file.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
+    if is_path(name_or_path):
         return _read(Path(name_or_path))
     names = board_names()
     if name_or_path not in names:

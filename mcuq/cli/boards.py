@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
 
-from mcuq.boards import Board, board_names, load_board
-from mcuq.cli.common import json_option, out, print_json
+from mcuq.boards import Board, board_names, is_path, load_board, search_boards
+from mcuq.cli.common import json_option, out, print_json, print_lines
+from mcuq.cli.table import Column, Row, table_lines
 
 
 @click.command()
@@ -17,10 +17,13 @@ from mcuq.cli.common import json_option, out, print_json
 def boards(name: str | None, as_json: bool) -> None:
     """List boards, or show the one called NAME (or described by a .toml file).
 
+    A NAME that is none is looked for: a chip, a vendor, a CPU, a word of the description.
+
     \b
     Example:  mcuq boards cortex-m4
+              mcuq boards nordic
     """
-    if name is not None:
+    if name is not None and (name in board_names() or is_path(name) or not search_boards(name)):
         facts = _facts(load_board(name))
         if as_json:
             print_json(facts)
@@ -31,19 +34,19 @@ def boards(name: str | None, as_json: bool) -> None:
             said = f" ({_PROOF[value]})" if key == "verified" else ""
             out().print(f"{key:<{width}}  {_text(key, value)}{said}", markup=False)
         return
-    listed = [load_board(board) for board in board_names()]
+    listed = [load_board(board) for board in (search_boards(name) if name else board_names())]
     if as_json:
         print_json({"boards": [_facts(board) for board in listed]})
         return
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    rows = []
     for board in listed:
         facts = _facts(board)
-        table.add_row(*(_text(key, facts[key]) for key in _COLUMNS.values()))
-    out().print(table)
+        rows.append(Row(board.name, [_text(key, facts[key]) for key in _COLUMNS.values()]))
+    titles = [Column(title, _RANKS.get(title, 0), title in _NUMBERS) for title in _COLUMNS]
+    print_lines(table_lines("board", titles, rows, out().width))
 
 
 _COLUMNS = {
-    "board": "name",
     "CPU": "core",
     "flash": "flash_bytes",
     "RAM": "ram_bytes",
@@ -53,6 +56,8 @@ _COLUMNS = {
     "verified on": "verified",
     "what": "description",
 }
+_NUMBERS = ("flash", "RAM", "clock")
+_RANKS = {"what": 3, "family": 2, "flashed by": 1}
 _PROOF = {
     "hardware": "proved on the device itself",
     "emulator": "proved on an emulator, not on hardware",

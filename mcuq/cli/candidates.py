@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from rich.table import Table
 
 from mcuq.candidates import Candidate, Figures, best_of
 from mcuq.cli.common import decibels, percent
+from mcuq.cli.table import Column, Row, table_lines
 
 
-def candidates_table(
+def candidates_lines(
     title: str,
     measured: Mapping[Candidate, Figures],
-    how_title: str,
-    how: Mapping[Candidate, str],
+    remarks: Mapping[Candidate, str],
+    width: int,
     base: Figures | None = None,
-) -> Table:
+) -> Iterator[str]:
     """A row each, those marked with * that no other one is as good as; costs are differences to `base` if there is one.
 
-    `how` tells something of each in a last column, under `how_title`.
+    `remarks` tells something of each, behind its row or below it.
     """
     best = best_of(measured)
-    table = Table(title, box=None, pad_edge=False)
     is_counted = any(figures.instructions is not None for figures in measured.values())
-    for column in ("SQNR", "agreement", "accuracy", "flash", "RAM", *(["instructions"] if is_counted else [])):
-        table.add_column(column, justify="right")
-    table.add_column(how_title)
+    columns = [Column("SQNR"), Column("agreement", 1), Column("accuracy"), Column("flash"), Column("RAM", 2)]
+    columns += [Column("instructions")] if is_counted else []
+    rows = []
     for candidate, figures in measured.items():
         costs = (
             _cost(figures.flash_bytes, base.flash_bytes if base else None),
@@ -36,10 +34,9 @@ def candidates_table(
         )
         shares = (percent(figures.agreement), percent(figures.accuracy))
         mark = "*" if candidate in best else " "
-        table.add_row(
-            f"{mark} {candidate.title}", f"{decibels(figures.sqnr_db)} dB", *shares, *costs, how.get(candidate, "")
-        )
-    return table
+        cells = (f"{decibels(figures.sqnr_db)} dB", *shares, *costs)
+        rows.append(Row(f"{mark} {candidate.title}", cells, remarks.get(candidate, "")))
+    return table_lines(title, columns, rows, width)
 
 
 def candidates_json(measured: Mapping[Candidate, Figures]) -> list[dict[str, Any]]:

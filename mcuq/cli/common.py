@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,7 +17,8 @@ from mcuq.footprint import Choice, Footprint
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
 
-PIPE_COLUMNS = 200
+# A pipe has no edge.
+PIPE_COLUMNS = 1_000_000
 
 
 class Tick(Protocol):
@@ -33,6 +34,13 @@ def out() -> Console:
     """Standard output for people; in a pipe lines are as long as they are."""
     console = Console(highlight=False, soft_wrap=True)
     return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=PIPE_COLUMNS)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output as they are; a terminal wraps what is wider than it."""
+    console = out()
+    for line in lines:
+        console.print(line, markup=False)
 
 
 def warn(text: str) -> None:
@@ -174,8 +182,3 @@ def decibels(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.1f}" if math.isfinite(value) else ("exact" if value > 0 else "none")
-
-
-def shortened(name: str, most: int = 40) -> str:
-    """The end of a long name, which says more than its beginning."""
-    return name if len(name) <= most else f"...{name[3 - most :]}"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from mcuq.api import compare as compare_choices
 from mcuq.artifact import save, save_qdq, save_text
 from mcuq.boards import load_board
 from mcuq.budget import Budget, Plan, search
 from mcuq.candidates import Candidate, Workbench
-from mcuq.cli.candidates import candidates_json, candidates_table
+from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import (
     choices_json,
     json_option,
@@ -22,6 +21,7 @@ from mcuq.cli.common import (
     model_lines,
     out,
     print_json,
+    print_lines,
     progress,
     warn,
 )
@@ -34,6 +34,7 @@ from mcuq.cli.options import (
     scheme_options,
     shape_option,
 )
+from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import compile_model
 from mcuq.errors import DataError
 from mcuq.footprint import Choice
@@ -152,9 +153,9 @@ def compile_(
             console.print(line, markup=False)
     if plan is not None:
         how = {plan.chosen: "chosen"}
-        console.print(candidates_table("  weights", plan.measured, "", how))
+        print_lines(candidates_lines("  weights", plan.measured, how, console.width))
     if footprint.compiler is not None:
-        console.print(_choices(choices, compiled.optimize))
+        print_lines(_choices(choices, compiled.optimize, console.width))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)
     console.print(f"next: mcuq run {folder}", markup=False)
 
@@ -179,15 +180,16 @@ def _plan(
         return search(bench, now, budget, ticker("choosing bits", None))
 
 
-def _choices(choices: Sequence[Choice], chosen: Goal) -> Table:
+def _choices(choices: Sequence[Choice], chosen: Goal, width: int) -> Iterator[str]:
     """What each --optimize takes, a dash where it was not counted or does not fit the board."""
-    titles = ("flash", "code", "constants", "arena", "instructions")
-    table = Table("  --optimize", box=None, pad_edge=False)
-    for title in titles if any(choice.instructions is not None for choice in choices) else titles[:-1]:
-        table.add_column(title, justify="right")
+    keys = ["flash_bytes", "code_bytes", "constant_bytes", "arena_bytes"]
+    columns = [Column("flash"), Column("code", 1), Column("constants", 2), Column("arena")]
+    if any(choice.instructions is not None for choice in choices):
+        keys.append("instructions")
+        columns.append(Column("instructions"))
+    rows = []
     for row in choices_json(choices):
         mark = "*" if row["optimize"] == chosen else " "
-        figures = [row[key] for key in ("flash_bytes", "code_bytes", "constant_bytes", "arena_bytes", "instructions")]
-        cells = ["-" if figure is None else f"{figure:,}" for figure in figures]
-        table.add_row(f"{mark} {row['optimize']}", *cells[: len(table.columns) - 1])
-    return table
+        cells = ["-" if row[key] is None else f"{row[key]:,}" for key in keys]
+        rows.append(Row(f"{mark} {row['optimize']}", cells))
+    return table_lines("  --optimize", columns, rows, width)

@@ -8,12 +8,12 @@ from dataclasses import asdict
 
 import click
 
-from mcuq.cli.common import json_option, model_json, model_lines, out, percent, print_json
+from mcuq.cli.common import json_option, model_json, model_lines, out, percent, print_json, print_lines
 from mcuq.cli.exit_codes import DIFFERS
 from mcuq.demo import Demo, run_demo
 from mcuq.tensor import Array
 
-SHOWN = 6
+MOST_SHOWN = 6
 SHADES, ASCII_SHADES = " ░▒▓█", " .+#@"
 
 
@@ -33,16 +33,16 @@ def demo(board: str, as_json: bool) -> None:
     else:
         console = out()
         encoding = (sys.stdout.encoding or "ascii").lower()
-        for line in demo_lines(result, unicode=encoding.startswith("utf")):
-            console.print(line, markup=False)
+        print_lines(demo_lines(result, encoding.startswith("utf"), console.width))
     if not result.bits.bit_exact:
         click.get_current_context().exit(DIFFERS)
 
 
-def demo_lines(result: Demo, unicode: bool) -> Iterator[str]:
-    """A few digits with the board's answers, then the figures."""
+def demo_lines(result: Demo, unicode: bool, width: int) -> Iterator[str]:
+    """As many digits as fit, with the board's answers, then the figures."""
+    shown = min(MOST_SHOWN, (width + 2) // (2 * result.images.shape[2] + 2))
     shades = SHADES if unicode else ASCII_SHADES
-    yield from _pictures(result.images[:SHOWN], result.labels[:SHOWN], result.answers[:SHOWN], shades)
+    yield from _pictures(result.images[:shown], result.labels[:shown], result.answers[:shown], shades)
     yield ""
     yield from model_lines(result.model, result.footprint)
     accuracy, bits = result.accuracy, result.bits

@@ -7,15 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from mcuq.artifact import save_text
 from mcuq.boards import load_board
 from mcuq.candidates import Candidate, Figures, Workbench
-from mcuq.cli.candidates import candidates_json, candidates_table
-from mcuq.cli.common import decibels, json_option, out, print_json, progress, shortened
+from mcuq.cli.candidates import candidates_json, candidates_lines
+from mcuq.cli.common import decibels, json_option, out, print_json, print_lines, progress
 from mcuq.cli.options import calibration_options, parse_shapes, recovery_options, scheme_options, shape_option
+from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import calibration_samples, model_identifier, quantize_model
 from mcuq.diagnose.histogram import Histogram
 from mcuq.diagnose.remedies import remedies
@@ -86,13 +85,14 @@ def diagnose(
         return
     console = out()
     console.print(f"{model}: {found.sqnr_db:.1f} dB at '{found.output}' over {found.samples} samples", markup=False)
-    console.print(_table(found))
+    print_lines(_table(found, console.width))
     console.print("the layers that cost most:")
     for layer in found.layers[:SHOWN]:
         for line in _details(layer):
             console.print(line, markup=False)
     if tried:
-        console.print(candidates_table("remedy", tried, "mcuq compile ...", how, tried[now]))
+        remarks = {candidate: f"mcuq compile ... {options}" for candidate, options in how.items() if options}
+        print_lines(candidates_lines("remedy", tried, remarks, console.width, tried[now]))
 
 
 def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
@@ -111,16 +111,15 @@ def _adopt(candidate: Candidate, now: Candidate, folder: Path) -> str:
     return " ".join(options)
 
 
-def _table(found: Diagnosis) -> Table:
+def _table(found: Diagnosis, width: int) -> Iterator[str]:
+    ranks = {"cosine": 2, "channel": 1, "bytes": 3, "float": 4}
     titles = ("impact", "alone", "so far", "cosine", "channel", "inputs", "weights", "output", "bytes", "float")
-    table = Table("layer", "operator", box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, justify="right")
+    columns = [Column("operator", is_number=False), *(Column(title, ranks.get(title, 0)) for title in titles)]
+    rows = []
     for layer in found.layers:
         figures = (layer.impact_db, layer.alone_db, layer.accumulated_db)
         parts = (layer.inputs_db, layer.weights_db, layer.rounding_db)
-        table.add_row(
-            Text(shortened(layer.name, 32)),
+        cells = [
             layer.op,
             *map(decibels, figures),
             f"{layer.cosine:.5f}",
@@ -128,12 +127,13 @@ def _table(found: Diagnosis) -> Table:
             *map(decibels, parts),
             f"{layer.quantized_bytes:,}",
             f"{layer.float_bytes:,}",
-        )
-    return table
+        ]
+        rows.append(Row(layer.name, cells))
+    return table_lines("layer", columns, rows, width)
 
 
 def _details(layer: LayerDiagnosis) -> Iterator[str]:
-    yield f"  {shortened(layer.name, 60)} ({layer.op}, {decibels(layer.impact_db)} dB): {layer.advice.text}"
+    yield f"  {layer.name} ({layer.op}, {decibels(layer.impact_db)} dB): {layer.advice.text}"
     for title, histogram in (("weights", layer.weight_histogram), ("output", layer.output_histogram)):
         if histogram is not None:
             yield f"    {title:<8} {_histogram(histogram)}"

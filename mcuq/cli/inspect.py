@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
-from rich.table import Table
 
-from mcuq.cli.common import json_option, out, print_json, shortened
+from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import parse_shapes, shape_option
+from mcuq.cli.table import Column, Row, table_lines
 from mcuq.inspect import Inspection, inspect_model
 
 
@@ -41,7 +41,7 @@ def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> None:
     for line in _quantization(found):
         console.print(line, markup=False)
     console.print("  all operators are supported; as it will be compiled:")
-    console.print(_layers(found))
+    print_lines(_layers(found, console.width))
 
 
 def _quantization(found: Inspection) -> Iterator[str]:
@@ -62,17 +62,17 @@ def _quantization(found: Inspection) -> Iterator[str]:
         ("needs calibration data", given.calibrated),
     ):
         if names:
-            yield f"    {title}: {', '.join(map(shortened, names))}"
+            yield f"    {title}: {', '.join(names)}"
 
 
-def _layers(found: Inspection) -> Table:
-    table = Table("layer", "operator", "output", box=None, show_footer=True)
-    table.columns[0].footer = "total"
-    table.add_column("MACs", f"{found.macs:,}", justify="right")
-    table.add_column("parameters", f"{found.parameters:,}", justify="right")
-    for layer in found.layers:
-        table.add_row(shortened(layer.name), layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}")
-    return table
+def _layers(found: Inspection, width: int) -> Iterator[str]:
+    columns = [Column("operator", is_number=False), Column("output", 1, False), Column("MACs"), Column("parameters")]
+    rows = [
+        Row(layer.name, (layer.op, _shape(layer.shape), f"{layer.macs:,}", f"{layer.parameters:,}"))
+        for layer in found.layers
+    ]
+    rows.append(Row("total", ("", "", f"{found.macs:,}", f"{found.parameters:,}")))
+    return table_lines("layer", columns, rows, width)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

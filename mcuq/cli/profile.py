@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from mcuq.artifact import load
-from mcuq.cli.common import json_option, out, print_json, shortened
+from mcuq.cli.common import json_option, out, print_json, print_lines
+from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel
 from mcuq.profile import Profile, profile_model
-
-NAME_COLUMNS = 40
 
 
 @click.command()
@@ -36,37 +33,43 @@ def profile(folder: str, as_json: bool) -> None:
         return
     console = out()
     console.print(f"{model.name} on emulated {model.board.name} ({found.compiler})", markup=False)
-    console.print(_layers(found))
-    for line in profile_lines(model, found):
-        console.print(line, markup=False)
+    print_lines(_layers(found, console.width))
+    print_lines(profile_lines(model, found))
 
 
-def _layers(found: Profile) -> Table:
-    table = Table("layer", "operator", box=None, show_footer=True, pad_edge=False)
-    table.columns[0].footer = "total"
-    totals = (found.macs, found.instructions, None, found.cycles)
-    for title, total in zip(("MACs", "instructions", "per MAC", "cycles"), totals, strict=True):
-        table.add_column(title, _number(total) if total is not None else "", justify="right")
-    table.add_column("ms", _milliseconds(found.ms), justify="right")
-    table.add_column("code", f"{found.code_bytes:,}", justify="right")
-    table.add_column("weights", f"{found.constant_bytes:,}", justify="right")
-    for layer in found.layers:
-        name = shortened(layer.name, NAME_COLUMNS)
-        table.add_row(
-            Text(name),
-            layer.op,
-            f"{layer.macs:,}",
-            f"{layer.instructions:,}",
-            f"{layer.instructions / layer.macs:.2f}" if layer.macs else "-",
-            _number(layer.cycles),
-            _milliseconds(layer.ms),
-            f"{layer.code_bytes:,}",
-            f"{layer.weight_bytes:,}",
+def _layers(found: Profile, width: int) -> Iterator[str]:
+    columns = [
+        Column("operator", is_number=False),
+        Column("MACs"),
+        Column("instructions"),
+        Column("per MAC", 3),
+        Column("cycles", 1),
+        Column("ms"),
+        Column("code", 4),
+        Column("weights", 2),
+    ]
+    rows = [
+        Row(
+            layer.name,
+            [
+                layer.op,
+                f"{layer.macs:,}",
+                f"{layer.instructions:,}",
+                f"{layer.instructions / layer.macs:.2f}" if layer.macs else "-",
+                _number(layer.cycles),
+                _milliseconds(layer.ms),
+                f"{layer.code_bytes:,}",
+                f"{layer.weight_bytes:,}",
+            ],
         )
+        for layer in found.layers
+    ]
     shared = found.code_bytes - sum(layer.code_bytes for layer in found.layers)
-    row = ("between layers", "", "", f"{found.other_instructions:,}", "", _number(found.other_cycles), "")
-    table.add_row(*row, f"{shared:,}", "")
-    return table
+    between = ("", "", f"{found.other_instructions:,}", "", _number(found.other_cycles), "", f"{shared:,}", "")
+    rows.append(Row("between layers", between))
+    totals = (f"{found.macs:,}", f"{found.instructions:,}", "", _number(found.cycles), _milliseconds(found.ms))
+    rows.append(Row("total", ("", *totals, f"{found.code_bytes:,}", f"{found.constant_bytes:,}")))
+    return table_lines("layer", columns, rows, width)
 
 
 def profile_lines(model: CompiledModel, found: Profile) -> Iterator[str]:

@@ -50,3 +50,26 @@ def test_a_board_that_was_not_run_on_hardware_says_so() -> None:
     untried = [name for name in board_names() if load_board(name).verified == "untried"]
     for name in untried:
         assert "untried (written from its manuals, not run on hardware)" in call(name)
+
+
+def test_boards_are_found_by_chip_vendor_and_cpu() -> None:
+    def found(text: str) -> set[str]:
+        return {board["name"] for board in json.loads(call(text, "--json"))["boards"]}
+
+    assert found("nordic") == {"arduino-nano-33-ble", "nrf52840-dk", "microbit-v1"}
+    assert found("RP2350") >= {"raspberry-pi-pico-2"}
+    assert found("stm32F446") == {"nucleo-f446re"}
+    assert found("Cortex-M33") >= {"cortex-m33", "mps2-an505", "raspberry-pi-pico-2"}
+    assert {line.split()[0] for line in call("nordic").splitlines()[1:]} == found("nordic")
+    # A board's own name is that board alone, though others have it in theirs.
+    assert json.loads(call("raspberry-pi-pico", "--json"))["name"] == "raspberry-pi-pico"
+
+
+def test_the_list_fits_80_columns_and_cuts_nothing() -> None:
+    result = CliRunner().invoke(boards, [], env={"COLUMNS": "80", "FORCE_COLOR": "1"})
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1:-1]] == list(board_names())
+    rows = {line.split()[0]: line for line in lines[1:-1]}
+    assert "1,024 KiB" in rows["cortex-m4"]
+    assert lines[-1] == "  not shown: family, flashed by, what (in a wider terminal, or with --json)"
