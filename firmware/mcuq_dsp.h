@@ -12,13 +12,14 @@
 #ifndef MCUQ_DSP_H
 #define MCUQ_DSP_H
 
+#include "mcuq_compiler.h"
 #include "mcuq_math.h"
 
 /* Four int8 as they lie in memory, aligned or not. */
 static inline uint32_t mcuq_dsp_load(const int8_t *x)
 {
     uint32_t word;
-    __builtin_memcpy(&word, x, 4);
+    MCUQ_MEMCPY(&word, x, 4);
     return word;
 }
 
@@ -37,7 +38,7 @@ static inline int mcuq_dsp_may_load(uintptr_t address)
 /* The pair of bytes 0 and 2 of a word. */
 static inline uint32_t mcuq_dsp_even(uint32_t word)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t pair;
     __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(word));
     return pair;
@@ -49,7 +50,7 @@ static inline uint32_t mcuq_dsp_even(uint32_t word)
 /* The pair of bytes 1 and 3 of a word. */
 static inline uint32_t mcuq_dsp_odd(uint32_t word)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t pair;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
@@ -67,11 +68,11 @@ static inline void mcuq_dsp_clamp(int8_t *y, int32_t elements, int32_t output_mi
 
 /* Expands 4 * words int8 of each of four pixels: columns[8 * i] = even pairs of the four pixels' word i,
  * columns[8 * i + 4] = their odd pairs. 15 instructions for 16 values. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *p2, const int8_t *p3,
                               int32_t words, uint32_t *columns)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     register const int8_t *r0 __asm__("r0") = p0;
     register const int8_t *r1 __asm__("r1") = p1;
     register const int8_t *r2 __asm__("r2") = p2;
@@ -118,11 +119,11 @@ static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *
  * y: pixel after pixel, y_step apart, out_channels each. Written two channels after the other, four pixels each; where
  * a pixel or the second channel is missing, its value goes to a place that is overwritten right after.
  * 13 instructions for the 16 products of one pair, 2 channels, 4 pixels. Accumulators as the caller's bound. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
                                int32_t words, int32_t out_channels, int32_t pixels, int32_t y_step, int8_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
     "ldr r3, [r0], #4\n\t"                                                                                             \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
@@ -266,11 +267,11 @@ static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, co
  * channel: the requantization's offset and shift, then for each two channels bias a, bias b, multiplier a, b.
  * y is written four channels after the other, in descending order; those that are missing are written to the first
  * one's place before it. 21 instructions for 16 products. Accumulators as the caller's bound. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_product_1(const int32_t *weight, const int32_t *channel, const int8_t *x, int32_t words,
                                int32_t out_channels, int8_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
     "ldr r8, [r2], #4\n\t"                                                                                             \
     "sxtb16 r9, r8, ror #8\n\t"                                                                                        \
@@ -397,10 +398,10 @@ static void mcuq_dsp_product_1(const int32_t *weight, const int32_t *channel, co
 
 /* Expands four channels of `pixels` pixels, `distance` bytes apart, to two words of pairs each.
  * 10 instructions for two pixels. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     if (mcuq_dsp_may_load((uintptr_t)x | (uint32_t)distance)) {
         register const int8_t *r0 __asm__("r0") = x;
         register int32_t r1 __asm__("r1") = distance;
@@ -443,7 +444,7 @@ static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t 
 /* Depthwise 3x3, neighbouring outputs one pixel apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_3x3_1(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -562,7 +563,7 @@ static inline void mcuq_dsp_depthwise_3x3_1(const uint32_t *frame)
 /* Depthwise 3x3, neighbouring outputs two pixels apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_3x3_2(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -681,7 +682,7 @@ static inline void mcuq_dsp_depthwise_3x3_2(const uint32_t *frame)
 /* Depthwise of any size, outputs any number of pixels apart: 16 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_n(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -811,14 +812,14 @@ static inline void mcuq_dsp_depthwise_n(const uint32_t *frame)
  * taps: kernel_height * kernel_width weights as pairs, two words each. channel: four biases, then four multipliers.
  * y is written row by row in two pixels at a time; a second pixel beyond the row and channels beyond `channels` (of
  * the four) go to a place that is overwritten right after. The image has room for an even number of outputs. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_depthwise(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
                                const int32_t *channel, int32_t offset, int32_t shift, const uint32_t *image,
                                int32_t row_pixels, int32_t stride_y, int32_t stride_x, int32_t rows,
                                int32_t out_width, int32_t channels, int32_t y_row_step, int32_t y_pixel_step,
                                int8_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t frame[22];
     const int32_t span = (out_width + 1) / 2 * 16 * stride_x;
     frame[0] = (uint32_t)taps;
@@ -873,11 +874,11 @@ static void mcuq_dsp_depthwise(const uint32_t *taps, int32_t kernel_height, int3
 /* y[i] = (a[i] * factor_a + b[i] * factor_b + constant) >> shift, limited to int8, for i < 4 * words, words > 0.
  * The generator keeps the sum below 2^31. Each four are read before they are written: y may be a or b.
  * 8 instructions an element. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_add(const int8_t *a, const int8_t *b, int32_t factor_a, int32_t factor_b, int32_t constant,
                          int32_t shift, int32_t words, int8_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_ELEMENT(rotation)                                                                                         \
     "sxtb r10, r8" rotation "\n\t"                                                                                     \
     "sxtb r11, r9" rotation "\n\t"                                                                                     \
@@ -914,7 +915,7 @@ static void mcuq_dsp_add(const int8_t *a, const int8_t *b, int32_t factor_a, int
 /* Sums of pairs: sum + the pair of bytes 0 and 2 of a word, in two halves of 16 bits. */
 static inline uint32_t mcuq_dsp_add_even(uint32_t sum, uint32_t word)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     __asm__("sxtab16 %0, %0, %1" : "+r"(sum) : "r"(word));
     return sum;
 #else
@@ -927,7 +928,7 @@ static inline uint32_t mcuq_dsp_add_even(uint32_t sum, uint32_t word)
 /* Sums of pairs: sum + the pair of bytes 1 and 3 of a word. */
 static inline uint32_t mcuq_dsp_add_odd(uint32_t sum, uint32_t word)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(sum) : "r"(word));
     return sum;
 #else
@@ -938,7 +939,7 @@ static inline uint32_t mcuq_dsp_add_odd(uint32_t sum, uint32_t word)
 /* The larger of each of four int8. */
 static inline uint32_t mcuq_dsp_max(uint32_t a, uint32_t b)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t larger;
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
     return larger;

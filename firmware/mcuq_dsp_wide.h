@@ -18,14 +18,14 @@ static inline int16_t mcuq_dsp_saturate(int32_t q)
 static inline uint32_t mcuq_dsp_load_pair(const int16_t *x)
 {
     uint32_t word;
-    __builtin_memcpy(&word, x, 4);
+    MCUQ_MEMCPY(&word, x, 4);
     return word;
 }
 
 /* The larger of each of two int16. */
 static inline uint32_t mcuq_dsp_max_pair(uint32_t a, uint32_t b)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t larger;
     __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b) : "cc");
     return larger;
@@ -39,7 +39,7 @@ static inline uint32_t mcuq_dsp_max_pair(uint32_t a, uint32_t b)
 /* The smaller of each of two int16. */
 static inline uint32_t mcuq_dsp_min_pair(uint32_t a, uint32_t b)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t smaller;
     __asm__("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(smaller) : "r"(a), "r"(b) : "cc");
     return smaller;
@@ -61,7 +61,7 @@ static inline void mcuq_dsp_clamp_wide(int16_t *y, int32_t elements, int32_t out
             pair = mcuq_dsp_max_pair(pair, low);
         if (output_max < 32767)
             pair = mcuq_dsp_min_pair(pair, high);
-        __builtin_memcpy(y + i, &pair, 4);
+        MCUQ_MEMCPY(y + i, &pair, 4);
     }
     if (i < elements)
         y[i] = (int16_t)(y[i] < output_min ? output_min : y[i] > output_max ? output_max : y[i]);
@@ -69,11 +69,11 @@ static inline void mcuq_dsp_clamp_wide(int16_t *y, int32_t elements, int32_t out
 
 /* Gathers 4 * fours int16 of each of four pixels: columns[8 * i] = the first pairs of the four pixels' four i,
  * columns[8 * i + 4] = their second pairs. 11 instructions for 16 values. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_gather_4(const int16_t *p0, const int16_t *p1, const int16_t *p2, const int16_t *p3,
                               int32_t fours, uint32_t *columns)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     register const int16_t *r0 __asm__("r0") = p0;
     register const int16_t *r1 __asm__("r1") = p1;
     register const int16_t *r2 __asm__("r2") = p2;
@@ -116,11 +116,11 @@ static void mcuq_dsp_gather_4(const int16_t *p0, const int16_t *p1, const int16_
  * y: pixel after pixel, out_channels each. Written two channels after the other, four pixels each; where a pixel or
  * the second channel is missing, its value goes to a place that is overwritten right after.
  * 13 instructions for the 16 products of one pair, 2 channels, 4 pixels. Accumulators as the caller's bound. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_product_wide_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
                                     int32_t fours, int32_t out_channels, int32_t pixels, int16_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
     "ldr r3, [r0], #4\n\t"                                                                                             \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
@@ -264,11 +264,11 @@ static void mcuq_dsp_product_wide_4(const int32_t *weight, const int32_t *channe
  * channel: the requantization's offset and shift, then for each two channels bias a, bias b, multiplier a, b.
  * y is written four channels after the other, in descending order; those that are missing are written to the first
  * one's place before it. 20 instructions for 16 products. Accumulators as the caller's bound. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_product_wide_1(const int32_t *weight, const int32_t *channel, const int16_t *x, int32_t fours,
                                     int32_t out_channels, int16_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
     "ldr r8, [r2], #4\n\t"                                                                                             \
     "ldr r9, [r2], #4\n\t"                                                                                             \
@@ -393,7 +393,7 @@ static void mcuq_dsp_product_wide_1(const int32_t *weight, const int32_t *channe
 
 /* Four channels of `pixels` pixels, `distance` elements apart, as two words of pairs each: channels 0 and 2, 1 and 3.
  * 8 instructions a pixel. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_gather_channels(const int16_t *x, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
     for (; pixels > 0; pixels--) {
@@ -408,7 +408,7 @@ static void mcuq_dsp_gather_channels(const int16_t *x, int32_t distance, int32_t
 /* Depthwise 3x3, neighbouring outputs one pixel apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_wide_3x3_1(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -527,7 +527,7 @@ static inline void mcuq_dsp_depthwise_wide_3x3_1(const uint32_t *frame)
 /* Depthwise 3x3, neighbouring outputs two pixels apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_wide_3x3_2(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -646,7 +646,7 @@ static inline void mcuq_dsp_depthwise_wide_3x3_2(const uint32_t *frame)
 /* Depthwise of any size, outputs any number of pixels apart: 16 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_wide_n(const uint32_t *frame)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
     "ldrd r12, lr, [r1], #8\n\t"                                                                                       \
     "ldrd r2, r3, [r0], #8\n\t"                                                                                        \
@@ -776,14 +776,14 @@ static inline void mcuq_dsp_depthwise_wide_n(const uint32_t *frame)
  * taps: kernel_height * kernel_width weights as pairs, two words each. channel: four biases, then four multipliers.
  * y is written row by row in two pixels at a time; a second pixel beyond the row and channels beyond `channels` (of
  * the four) go to a place that is overwritten right after. The image has room for an even number of outputs. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_dsp_depthwise_wide(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
                                const int32_t *channel, int32_t offset, int32_t shift, const uint32_t *image,
                                int32_t row_pixels, int32_t stride_y, int32_t stride_x, int32_t rows,
                                int32_t out_width, int32_t channels, int32_t y_row_step, int32_t y_pixel_step,
                                int16_t *y)
 {
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
     uint32_t frame[22];
     const int32_t span = (out_width + 1) / 2 * 16 * stride_x;
     frame[0] = (uint32_t)taps;

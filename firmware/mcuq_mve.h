@@ -11,12 +11,13 @@
 #ifndef MCUQ_MVE_H
 #define MCUQ_MVE_H
 
+#include "mcuq_compiler.h"
 #include "mcuq_math.h"
 
 /* n_bytes from `from` to `to`, which do not overlap. */
 static inline void mcuq_mve_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     __asm__ volatile("wlstp.8 lr, %[n], 2f\n"
                      "1:\n\t"
                      "vldrb.8 q0, [%[from]], #16\n\t"
@@ -36,7 +37,7 @@ static inline void mcuq_mve_copy(int8_t *to, const int8_t *from, int32_t n_bytes
 static inline void mcuq_mve_copy_rows(int8_t *to, const int8_t *from, int32_t from_row, int32_t row_bytes,
                                       int32_t n_rows)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int8_t *source;
     int8_t *target;
 
@@ -67,7 +68,7 @@ static inline void mcuq_mve_copy_rows(int8_t *to, const int8_t *from, int32_t fr
 /* n_bytes of `value` at `to`. */
 static inline void mcuq_mve_fill(int8_t *to, int32_t value, int32_t n_bytes)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     __asm__ volatile("vdup.8 q0, %[value]\n\t"
                      "wlstp.8 lr, %[n], 2f\n"
                      "1:\n\t"
@@ -98,7 +99,7 @@ static inline float mcuq_mve_hold(int32_t word)
 static inline void mcuq_mve_windows(int8_t *to, const int8_t *x, int32_t x_row, int32_t x_step, int32_t row_bytes,
                                     int32_t rows, int32_t windows)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int8_t *from;
     int8_t *target;
 

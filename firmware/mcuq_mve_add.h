@@ -10,7 +10,7 @@ static inline void mcuq_mve_weighted_sum(const int8_t *a, const int8_t *b, int32
                                          int32_t constant, int32_t shift, int32_t output_min, int32_t output_max,
                                          int32_t elements, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t minus_shift = -shift;
 
     __asm__ volatile("vdup.32 q2, %[factor_a]\n\t"

@@ -14,11 +14,11 @@
 
 /* Rows row to row + 3 of `channels` (up to 16) channels into the columns of a strip. x is the first pixel of row 0;
  * where a row is not one of in_rows, `padding` has 16 bytes for it. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_strip(int8_t *strip, const int8_t *x, int32_t row, int32_t in_rows, int32_t x_row, int32_t x_step,
                            int32_t columns, int32_t channels, const int8_t *padding)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const uint32_t n_rows = (uint32_t)in_rows;
     const int32_t s0 = (uint32_t)row < n_rows ? x_step : 0;
     const int32_t s1 = (uint32_t)row + 1 < n_rows ? x_step : 0;
@@ -70,11 +70,11 @@ static void mcuq_mve_strip(int8_t *strip, const int8_t *x, int32_t row, int32_t 
  * The assembly finds in `walk` what has no register: where the lanes begin to read, less one step; how many times four
  * columns there are; where some are left, by how many bytes y and the lanes step back so that four more end with the
  * last; from the end of a channel to the next, for lanes and y; the end of the records. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_depthwise_2x2(const int32_t *record, int32_t channels, const int8_t *strip, int32_t columns,
                                    int32_t shift, int32_t zero_point, int8_t *y, int32_t y_row, int32_t y_step)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t next_y = 4 * y_step;
     const int32_t minus_shift = -1 - shift;
     const int32_t back = columns % 4 ? 4 - columns % 4 : 0;
@@ -169,11 +169,11 @@ static void mcuq_mve_depthwise_2x2(const int32_t *record, int32_t channels, cons
 
 /* One row of `columns` (at least 4) outputs of a 3x3 window, two columns apart, of each of `channels` of a strip.
  * Clamps to int8. A load and a VMLADAV make an output. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_depthwise_1x4(const int32_t *record, int32_t channels, const int8_t *strip, int32_t columns,
                                    int32_t shift, int32_t zero_point, int8_t *y, int32_t y_step)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t next_y = 4 * y_step;
     const int32_t minus_shift = -1 - shift;
     const int32_t offset = zero_point * (2 << shift) + (1 << shift);

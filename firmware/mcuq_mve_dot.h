@@ -21,11 +21,11 @@ static inline void mcuq_mve_start_sums(int32_t *sums, const int32_t *bias, int32
  * plus bias. `sums` has eight words a pair: the biases of a and b, which stay, then a0 b0 a1 b1 a2 b2, which are
  * written. Rows of weights are `taps` bytes, one after the other; the second of a pair is `second` bytes behind
  * the first. Five loads and six VMLADAVA make 96 products. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_dot_2x3(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
                              int32_t second, int32_t taps, int32_t pairs, int32_t *sums)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const float held_x0 = mcuq_mve_hold((int32_t)x0);
     const float held_x1 = mcuq_mve_hold((int32_t)x1);
     const float held_x2 = mcuq_mve_hold((int32_t)x2);
@@ -96,11 +96,11 @@ static void mcuq_mve_dot_2x3(const int8_t *x0, const int8_t *x1, const int8_t *x
 }
 
 /* mcuq_mve_dot_2x3 for 64 taps in rows that follow each other: no inner loop. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_dot_2x3_64(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
                                 int32_t pairs, int32_t *sums)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     int32_t a0, a1, a2, b0 = pairs, b1, b2;
 
     __asm__ volatile("dls lr, %[b0]\n"
@@ -169,11 +169,11 @@ static void mcuq_mve_dot_2x3_64(const int8_t *x0, const int8_t *x1, const int8_t
 }
 
 /* mcuq_mve_dot_2x3 for 128 taps in rows that follow each other: no inner loop. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_dot_2x3_128(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
                                  int32_t pairs, int32_t *sums)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int8_t *w1 = weight + 128;
     int32_t a0, a1, a2, b0 = pairs, b1, b2;
 

@@ -7,12 +7,12 @@
 
 /* One row of outputs of a fully connected layer, four channels at a time. `bias` and `multiplier` reach to a
  * multiple of four channels. Nine instructions make 64 products. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_matrix_vector(const int8_t *x, const int8_t *weight, const int32_t *bias,
                                    const int32_t *multiplier, int32_t taps, int32_t channels, int32_t shift,
                                    int32_t zero_point, int32_t output_min, int32_t output_max, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     /* The last group reads its last row again where it has fewer than four. */
     const int8_t *w0 = weight;
     const int8_t *w1 = weight + (channels > 1 ? taps : 0);

@@ -19,11 +19,11 @@
  * where it saturates, and where narrowing to 16 bits does, what is left clamps to the same int8.
  *
  * Three pixels by four channels: 43 instructions for 12 outputs. Where pixels are left, the last three are computed. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_pixels_16(const int8_t *x, int32_t x_step, int32_t pixels, int32_t taps, const int32_t *blocks,
                                int32_t channels, int32_t shift, int32_t zero_point, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t minus_shift = -1 - shift;
     const int32_t offset = zero_point * (2 << shift) + (1 << shift);
     const int32_t back = channels % 4 ? 4 - channels % 4 : 0;
@@ -142,11 +142,11 @@ static void mcuq_mve_pixels_16(const int8_t *x, int32_t x_step, int32_t pixels, 
 
 /* The same for 17 to 32 taps and at least 2 pixels. Two pixels by four channels: 43 instructions for 8
  * outputs. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_pixels_32(const int8_t *x, int32_t x_step, int32_t pixels, int32_t taps, const int32_t *blocks,
                                int32_t channels, int32_t shift, int32_t zero_point, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t minus_shift = -1 - shift;
     const int32_t offset = zero_point * (2 << shift) + (1 << shift);
     const int32_t back = channels % 4 ? 4 - channels % 4 : 0;

@@ -16,11 +16,11 @@
  * many times to take two vectors of taps between the first and the last, and whether to begin with the second of them;
  * offset and shift; y, from pixel to pixel, and back where the last block has channels of the one before; from three
  * pixels to the next, and how often. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_pixels_any(const int8_t *x, int32_t x_step, int32_t pixels, int32_t taps, const int32_t *blocks,
                                 int32_t channels, int32_t shift, int32_t zero_point, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t vectors = (taps + 15) / 16;
     const int32_t back = channels % 4 ? 4 - channels % 4 : 0;
     const int32_t offset = zero_point * (2 << shift) + (1 << shift);

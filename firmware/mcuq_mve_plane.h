@@ -12,7 +12,7 @@
 static inline void mcuq_mve_gather(int8_t *plane, int32_t plane_row, const int8_t *x, int32_t x_row, int32_t x_step,
                                    int32_t columns, int32_t rows)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t next = 8 * x_step;
     int32_t lane = 0;
     const int8_t *from;
@@ -50,13 +50,13 @@ static inline void mcuq_mve_gather(int8_t *plane, int32_t plane_row, const int8_
 
 /* One row of `columns` outputs of any window of one channel, from a plane whose rows are plane_row bytes, eight
  * columns at a time. Reads the plane up to the windows of a multiple of eight columns. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_depthwise_row(const int8_t *plane, int32_t plane_row, int32_t stride, const int8_t *weight,
                                    int32_t kernel_rows, int32_t kernel_columns, int32_t bias, int32_t multiplier,
                                    int32_t shift, int32_t zero_point, int32_t output_min, int32_t output_max,
                                    int8_t *y, int32_t y_step, int32_t columns)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     for (int32_t left = columns; left > 0; left -= 8) {
         const float held_shift = mcuq_mve_hold(-shift);
         const float held_zero_point = mcuq_mve_hold(zero_point);

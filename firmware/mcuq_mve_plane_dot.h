@@ -15,7 +15,7 @@ static inline void mcuq_mve_depthwise_dot_1_1(const int8_t *plane, int32_t plane
                                               int32_t taps, int32_t bias, int32_t multiplier, int32_t shift,
                                               int32_t zero_point, int8_t *y, int32_t y_step, int32_t columns)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const float held_shift = mcuq_mve_hold(-1 - shift);
     const float held_zero_point = mcuq_mve_hold(zero_point);
     const float held_next_y = mcuq_mve_hold(4 * y_step);
@@ -78,7 +78,7 @@ static inline void mcuq_mve_depthwise_dot_1_2(const int8_t *plane, int32_t plane
                                               int32_t taps, int32_t bias, int32_t multiplier, int32_t shift,
                                               int32_t zero_point, int8_t *y, int32_t y_step, int32_t columns)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const float held_shift = mcuq_mve_hold(-1 - shift);
     const float held_zero_point = mcuq_mve_hold(zero_point);
     const float held_next_y = mcuq_mve_hold(4 * y_step);
@@ -137,12 +137,12 @@ static inline void mcuq_mve_depthwise_dot_1_2(const int8_t *plane, int32_t plane
 /* One row of `columns` outputs, 1 apart, of a window of three rows of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_depthwise_dot_3_1(const int8_t *plane, int32_t plane_row, const int8_t *weight, int32_t taps,
                                        int32_t bias, int32_t multiplier, int32_t shift, int32_t zero_point, int8_t *y,
                                        int32_t y_step, int32_t columns)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const float held_shift = mcuq_mve_hold(-1 - shift);
     const float held_zero_point = mcuq_mve_hold(zero_point);
     const float held_next_y = mcuq_mve_hold(4 * y_step);
@@ -224,12 +224,12 @@ static void mcuq_mve_depthwise_dot_3_1(const int8_t *plane, int32_t plane_row, c
 /* One row of `columns` outputs, 2 apart, of a window of three rows of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_depthwise_dot_3_2(const int8_t *plane, int32_t plane_row, const int8_t *weight, int32_t taps,
                                        int32_t bias, int32_t multiplier, int32_t shift, int32_t zero_point, int8_t *y,
                                        int32_t y_step, int32_t columns)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const float held_shift = mcuq_mve_hold(-1 - shift);
     const float held_zero_point = mcuq_mve_hold(zero_point);
     const float held_next_y = mcuq_mve_hold(4 * y_step);

@@ -12,12 +12,12 @@
  * order, and `sums` and `multiplier` reach to a multiple of 16 channels.
  * VQDMLASH adds zero point and half to the upper word of the doubled product, so that all is shifted by one more;
  * where it saturates, and where narrowing to 16 bits does, what is left clamps to the same int8. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_mve_requantize_sums(const int32_t *sums, const int32_t *multiplier, int32_t channels, int32_t pixels,
                                      int32_t shift, int32_t zero_point, int32_t output_min, int32_t output_max,
                                      int32_t y_step, int8_t *y)
 {
-#if defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__) && !defined(__ARM_BIG_ENDIAN)
+#if MCUQ_GNU && defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)
     const int32_t next_group = 256 - 8 * pixels;
     const int32_t minus_shift = -1 - shift;
     const int32_t offset = zero_point * (2 << shift) + (1 << shift);

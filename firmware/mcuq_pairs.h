@@ -7,6 +7,7 @@
 #ifndef MCUQ_PAIRS_H
 #define MCUQ_PAIRS_H
 
+#include "mcuq_compiler.h"
 #include "mcuq_math.h"
 
 /* columns[i * stride] = a[i] + 65536 * b[i] for `n` values: a and b of two pixels side by side. */
@@ -27,7 +28,7 @@ static inline void mcuq_pack_pair(const int8_t *a, const int8_t *b, int32_t n, i
  * low = first + 32768 * groups + 65536 * second. */
 static inline void mcuq_pair_sums_8(const int32_t *x, const int8_t **w, uint32_t *sums)
 {
-#if defined(__ARM_ARCH_6M__)
+#if MCUQ_GNU && defined(__ARM_ARCH_6M__)
     /* r0-r3 pairs, r4 weight, r7 index from -n up to 0, r8-r11 acc; r7 may be the frame pointer and is kept in r12 */
     register const int32_t *pairs __asm__("r5") = x;
     register const int8_t *weights __asm__("r6") = *w;
@@ -90,7 +91,7 @@ static inline void mcuq_pair_sums_8(const int32_t *x, const int8_t **w, uint32_t
                      :
                      : "r0", "r1", "r2", "r3", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
     *w = weights + 1;
-#elif defined(__ARM_ARCH_7M__)
+#elif MCUQ_GNU && defined(__ARM_ARCH_7M__)
     /* r0-r3 pairs, r4-r6 and r8 acc, r9 how many are left, r10 weight */
     const int8_t *weights = *w;
     __asm__ volatile("ldrb r9, [%[w]], #1\n"
@@ -163,7 +164,7 @@ static inline void mcuq_pair_sums_2(const int32_t *x, const int8_t **w, uint32_t
 /* acc[i] = sum of x[k] * w[i * row_bytes + k] over k in 0..n-1, n >= 1, for i in 0..3. */
 static inline void mcuq_dot_4(const int8_t *x, const int8_t *w, int32_t row_bytes, int32_t n, int32_t *acc)
 {
-#if defined(__ARM_ARCH_6M__)
+#if MCUQ_GNU && defined(__ARM_ARCH_6M__)
     /* r0 value, r1 weight, r3-r6 ends of rows, r7 index from -n up to 0, r8-r11 sums; r7 is kept in r12 */
     register const int8_t *x_end __asm__("r2") = x + n;
     register const int8_t *w_end __asm__("r3") = w + n;
@@ -221,7 +222,7 @@ static inline void mcuq_dot_4(const int8_t *x, const int8_t *w, int32_t row_byte
 /* Keeps *p in a register of its own, so that what is read at constant distances from it takes no additions. */
 static inline void mcuq_settle(const uint8_t **p)
 {
-#if defined(__GNUC__)
+#if MCUQ_GNU
     __asm__("" : "+r"(*p));
 #else
     (void)p;
@@ -261,10 +262,10 @@ static inline int8_t mcuq_requantize_short(int32_t acc, int32_t multiplier, int 
     const int32_t offset = zero_point * (1 << shift) + ((1 << shift) >> 1);
     int32_t q = shift == 0 ? ((acc + ((int32_t)1 << (multiplier - 1))) >> multiplier) + zero_point
                            : (mcuq_multiply_high_short(acc, multiplier, is_narrow) + offset) >> shift;
-#if defined(__ARM_ARCH_6M__)
+#if MCUQ_GNU && defined(__ARM_ARCH_6M__)
     if (output_min == -128 && output_max == 127)
         return (int8_t)((int8_t)q == q ? q : (q >> 31) ^ 127);
-#elif defined(__ARM_ARCH_7M__)
+#elif MCUQ_GNU && defined(__ARM_ARCH_7M__)
     if (output_min == -128 && output_max == 127) {
         __asm__("ssat %0, #8, %1" : "=r"(q) : "r"(q));
         return (int8_t)q;

@@ -19,6 +19,7 @@
 #ifndef MCUQ_QUADS_H
 #define MCUQ_QUADS_H
 
+#include "mcuq_compiler.h"
 #include "mcuq_math.h"
 
 /* What takes the added 128 off s1 and s2, modulo 2^32: -(1 + 2^8) * 128 * sum of x[0..n-1]. */
@@ -49,10 +50,10 @@ static inline void mcuq_quad_sums_4(const int8_t *x, const int32_t *w, int32_t n
  *
  * 23 instructions for the 16 products of two inputs: all registers but the stack pointer, so ends and results are kept
  * on the stack, and the frame pointer, which r7 may be. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_quad_sums_8(const int8_t *x, const int32_t *w, int32_t n, uint32_t start, uint32_t *sums)
 {
-#if defined(__ARM_ARCH_7M__)
+#if MCUQ_GNU && defined(__ARM_ARCH_7M__)
     /* r0-r3 words of weights, r6 value, r7 middle bytes, r8-r10 and r11, r12, r14 sums */
 #define MCUQ_PRODUCTS(word, s0, s1, s2)                                                                                \
     "mla " s0 ", r6, " word ", " s0 "\n\t"                                                                             \

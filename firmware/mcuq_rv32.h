@@ -6,6 +6,7 @@
 #ifndef MCUQ_RV32_H
 #define MCUQ_RV32_H
 
+#include "mcuq_compiler.h"
 #include "mcuq_math.h"
 
 #include <stdint.h>
@@ -13,8 +14,8 @@
 /* Copies bytes; memcpy does it word by word where both addresses allow it, a loop would not. */
 static inline void mcuq_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 {
-#if defined(__GNUC__)
-    __builtin_memcpy(to, from, (uint32_t)n_bytes);
+#if MCUQ_GNU
+    MCUQ_MEMCPY(to, from, (uint32_t)n_bytes);
 #else
     for (int32_t i = 0; i < n_bytes; i++)
         to[i] = from[i];
@@ -24,7 +25,7 @@ static inline void mcuq_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 /* acc[i] += x[i] * w for i in 0..3: one input of four pixels times one weight. */
 static inline void mcuq_add_products(int32_t *acc, int32_t x0, int32_t x1, int32_t x2, int32_t x3, int32_t w)
 {
-#if defined(__riscv_mul) && __riscv_xlen == 32
+#if MCUQ_GNU && defined(__riscv_mul) && __riscv_xlen == 32
     int32_t product, next;
     __asm__ volatile("mul %4, %6, %10\n\t"
                      "mul %5, %7, %10\n\t"
@@ -90,7 +91,7 @@ static inline void mcuq_step_row_3(int32_t *acc, const int8_t *x, int32_t stride
 static inline int8_t mcuq_requantize_rv32(int32_t acc, int32_t multiplier, int prescale, int shift, int32_t zero_point,
                                           int32_t output_min, int32_t output_max)
 {
-#if defined(__riscv_mul) && __riscv_xlen == 32
+#if MCUQ_GNU && defined(__riscv_mul) && __riscv_xlen == 32
     if (shift >= 1) {
         const int32_t offset = zero_point * (1 << shift) + ((1 << shift) >> 1);
         int32_t q = (mcuq_multiply_high(acc * (1 << prescale), multiplier) + offset) >> shift;

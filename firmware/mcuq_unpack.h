@@ -11,6 +11,8 @@
 #ifndef MCUQ_UNPACK_H
 #define MCUQ_UNPACK_H
 
+#include "mcuq_compiler.h"
+
 #include <stdint.h>
 
 /* In each byte of a word, 2^shift * (code - zero) of codes from 0 on, with scale = 2^shift and offset as below. Nothing
@@ -27,7 +29,7 @@ static inline uint32_t mcuq_unpack_offset(uint32_t zero, int shift)
 }
 
 /* Eight values of -8..7 a word. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_unpack_int4(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
     const uint32_t codes = 0x0f0f0f0fu, scale = 1u << shift, offset = mcuq_unpack_offset(8, shift);
@@ -41,7 +43,7 @@ static void mcuq_unpack_int4(const int32_t *packed, int32_t count, int shift, in
 }
 
 /* Sixteen values of -2..1 a word. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_unpack_int2(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
     const uint32_t codes = 0x03030303u, scale = 1u << shift, offset = mcuq_unpack_offset(2, shift);
@@ -57,7 +59,7 @@ static void mcuq_unpack_int2(const int32_t *packed, int32_t count, int shift, in
 }
 
 /* Thirty-two values of -1 or 1 a word: 2^shift in each byte, and what makes -2^shift of it where the bit is set. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
     const uint32_t ones = 0x01010101u, plus = ones << shift, turn = 256u - (2u << shift);
@@ -74,7 +76,7 @@ static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, 
 /* Twenty values of -1..1 a word: five digits to base 3 in each byte b = ceil(256 * v / 243), v below 243. The carry of
  * 3 * b is the highest digit, its lower byte belongs to the digits behind in the same way, for five of them. Even and
  * odd bytes apart, in halves of 16 bits, as 3 * 255 needs ten. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_unpack_ternary(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
     const uint32_t bytes = 0x00ff00ffu, scale = 1u << shift, offset = mcuq_unpack_offset(1, shift);
@@ -93,7 +95,7 @@ static void mcuq_unpack_ternary(const int32_t *packed, int32_t count, int shift,
 }
 
 /* Eight indices a word into the 16 int8 that the first four words hold. */
-__attribute__((noinline))
+MCUQ_NOINLINE
 static void mcuq_unpack_codebook(const int32_t *packed, int32_t count, int shift, int8_t *out)
 {
     const int8_t *const codes = (const int8_t *)(const void *)packed;

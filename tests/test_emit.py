@@ -24,6 +24,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.emit import accessors, c_float, runtime_functions, wrap
 from mcuq.ir import Graph
+from mcuq.lower.source import compiler_source
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.add import Add
@@ -231,7 +232,8 @@ def test_cpp_compilers_take_the_c_too(tmp_path: Path) -> None:
 def test_only_the_freestanding_headers_are_included(model: CompiledModel) -> None:
     source, header = c_and_h(model)
     assert re.findall(r"#include (.*)", plain(header)) == ["<stddef.h>", "<stdint.h>"]
-    assert re.findall(r"#include (.*)", source) == [f'"{model.name}.h"']
+    # For compilers without __builtin_memcpy there is one more.
+    assert re.findall(r"#include (.*)", source.replace(compiler_source(), "")) == [f'"{model.name}.h"']
 
 
 def test_the_c_has_no_heap_and_no_floating_point(model: CompiledModel) -> None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, fields, replace
 import jinja2
 import numpy as np
 
+from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
 from mcuq.emit.parameters import with_parameters
 from mcuq.emit.text import COLUMNS, wrap
 from mcuq.identifiers import claim, stems
 from mcuq.ir import Graph
 from mcuq.lower import Program, Step, array_key
 from mcuq.lower.share import PARAMETERS, shifts_down
-from mcuq.lower.source import runtime_blocks, runtime_names, runtime_source
+from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names, runtime_source
 from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
 from mcuq.resources import resource_dir
@@ -111,8 +112,11 @@ class Function:
     bound: int = 0
 
 
-def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
-    """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes."""
+def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> dict[str, str]:
+    """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes.
+
+    `provenance` are lines of a comment that say what the model was made from.
+    """
     graph = program.graph
     used = _names_of_the_frame(graph, model_id)
     inputs, outputs = _ports(graph, model_id, used)
@@ -126,6 +130,9 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
     parameters += [f"{port.c_type} *{port.accessor}" for port in outputs]
     dtypes = {tensor.dtype for tensor in graph.tensors.values() if not tensor.is_constant}
     has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
+    kernels = "\n".join(function.text for function in functions)
+    assumes, needs_barriers = "MCUQ_ASSUME(" in kernels, dtypes != {"int8"}
+    code = "\n".join([*runtime_functions(kernels), kernels])
     context = {
         "version": __version__,
         "goal": program.goal,
@@ -140,21 +147,27 @@ def emit(program: Program, plan: Plan, model_id: str) -> dict[str, str]:
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
         "arrays": arrays,
         "functions": functions,
-        "runtime": runtime_functions("\n".join(f.text for f in functions)),
+        "runtime": runtime_functions(kernels),
+        "renamed": runtime_names(kernels),
+        "compiler": compiler_source() if assumes or needs_barriers or uses_compiler_source(code) else "",
+        "cpus": target_cpus(code),
         "calls": calls,
-        "assumes": any("MCUQ_ASSUME(" in function.text for function in functions),
+        "assumes": assumes,
         "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
         "has_floats": has_floats,
-        "needs_barriers": dtypes != {"int8"},
+        "needs_barriers": needs_barriers,
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
+        "changes_options": has_floats or program.goal != "balanced",
+        "provenance": provenance,
         "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
     }
+    source = environment.get_template("model.c.j2").render(context)
     return {
         f"{model_id}.h": environment.get_template("model.h.j2").render(context),
-        f"{model_id}.c": environment.get_template("model.c.j2").render(context),
+        f"{model_id}.c": source + "".join(f"#undef {name}\n" for name in macros_of(source)),
     }
 
 
@@ -186,13 +199,15 @@ def render_kernel(constants: Constants, function: str) -> str:
 
 def _names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called."""
-    parts = ["run", "run_in", "arena", "digest", "arena_bytes"]
+    parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
+    parts += ["arena_section", "weights_section", "no_arena", "assert"]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *_macro_parts(kind)]
     runtime = re.findall(r"\bmcuq_\w+", runtime_source().lower())
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
-    return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in parts))}
+    own = (*parts, *runtime)
+    return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in own))}
 
 
 def _macro_parts(stem: str) -> list[str]:

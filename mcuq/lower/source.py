@@ -59,7 +59,7 @@ def runtime_names(text: str) -> list[str]:
 @cache
 def runtime_blocks() -> dict[str, str]:
     """Each function of firmware/mcuq_*.h with the comment above it, in the headers' order."""
-    before = r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:__attribute__\(\(noinline\)\)\n)?"
+    before = r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:MCUQ_NOINLINE\n)?"
     definition = before + r"static (?:inline )?\w+ (mcuq_\w+)\(.*?\n}\n"
     return {found[1]: found[0].strip() for found in re.finditer(definition, runtime_source(), re.DOTALL)}
 
@@ -69,6 +69,13 @@ def runtime_source() -> str:
     """All of firmware/mcuq_*.h; mcuq_math.h comes first: the headers of instruction sets build on it."""
     headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
     return "\n".join(path.read_text(encoding="utf-8") for path in headers)
+
+
+@cache
+def compiler_source() -> str:
+    """What firmware/mcuq_compiler.h defines, for C that uses some of it."""
+    text = (resource_dir("firmware") / "mcuq_compiler.h").read_text(encoding="utf-8")
+    return text.partition("#define MCUQ_COMPILER_H\n")[2].rpartition("#endif")[0].strip()
 
 
 def _without_comments(text: str) -> str:

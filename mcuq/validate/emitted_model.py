@@ -16,7 +16,7 @@ from mcuq.emitted import ELEMENT_BYTES, arena_offset, emitted_calls
 from mcuq.errors import ArtifactError
 from mcuq.operator import Layer
 
-_ARRAY = re.compile(r"^static const (\w+) \w+\[\d+\] = \{\n(.*?)\n\};", re.MULTILINE | re.DOTALL)
+_ARRAY = re.compile(r"^static const (\w+) \w+\[\d+\](?: MCUQ_WEIGHTS)? = \{\n(.*?)\n\};", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,13 @@ def host_dot() -> Dot:
     return dot
 
 
+HEADERS = ("mcuq_compiler.h", "mcuq_math.h", "mcuq_quads.h")
+
+
 def emulated_dot(optimize: str) -> Dot:
     """With x at an odd address."""
     board = load_board(BOARD)
-    headers = {name: (resource_dir("firmware") / name).read_text() for name in ("mcuq_math.h", "mcuq_quads.h")}
+    headers = {name: (resource_dir("firmware") / name).read_text() for name in HEADERS}
     cpu = UnicornCpu(build_target({"dot.c": source(), **headers}, "dot", ("memory",), board, optimize).elf, board)
     acc = cpu.address_of("memory")
 
