@@ -125,6 +125,8 @@ class Operator(ABC):
     is_view: ClassVar[bool] = False
     # Values are only moved, so that all activations share one scale and zero point.
     shares_scale: ClassVar[bool] = False
+    # Each element is a function of those in its place in the inputs, which may broadcast.
+    is_elementwise: ClassVar[bool] = False
     # What its output may hold once the graph is quantized.
     dtypes: ClassVar[frozenset[str]] = INT8
     # Whether its inputs may be of other dtypes than its output; else they are converted before it.

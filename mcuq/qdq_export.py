@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,6 +53,7 @@ def export_qdq(graph: Graph) -> onnx.ModelProto:
     initializers = constants.initializers + writer.initializers
     nodes = keep_channels_first(
         constants.nodes + writer.nodes,
+        writer.elementwise,
         {t.name for t in initializers},
         {t.name for t in initializers if prod(t.dims) == 1},
         graph.outputs,
@@ -74,6 +76,7 @@ def export_qdq(graph: Graph) -> onnx.ModelProto:
 
 
 def _write_layer(writer: _QdqWriter, layer: Layer, readable: dict[str, str]) -> None:
+    begin = len(writer.nodes)
     inputs = tuple(replace(t, name=readable[t.name]) for t in layer.inputs)
     if len(inputs) == 3 and inputs[2].dtype == "int32":
         # Other layers may share the bias, whose offset is of this layer's input.
@@ -81,16 +84,21 @@ def _write_layer(writer: _QdqWriter, layer: Layer, readable: dict[str, str]) -> 
     elif len(inputs) == 3 and inputs[0].quant is None and inputs[1].quant is not None:
         inputs = (replace(inputs[0], name=writer.dynamic_round_trip(inputs[0].name)), *inputs[1:])
     output = layer.output
-    if output.quant is None:
-        layer.op.to_onnx(replace(layer, inputs=inputs), writer)
-        return
-    real = replace(output, name=f"{output.name}.real")
+    real = output if output.quant is None else replace(output, name=f"{output.name}.real")
     layer.op.to_onnx(replace(layer, inputs=inputs, output=real), writer)
-    writer.round_trip(output, real.name, output.name)
+    if layer.op.is_elementwise:
+        writer.elementwise |= {name for node in writer.nodes[begin:] for name in node.output}
+    if output.quant is not None:
+        writer.round_trip(output, real.name, output.name)
 
 
 def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.shape)
+
+
+def _domain(dtype: str) -> dict[str, Any]:
+    """The attribute of nodes that quantize to the type."""
+    return {"domain": WIDE_DOMAIN} if dtype == "int16" else {}
 
 
 class _QdqWriter(OnnxWriter):
@@ -125,9 +133,8 @@ class _QdqWriter(OnnxWriter):
         """QuantizeLinear and DequantizeLinear of `real` in the tensor's quantization; returns `output`."""
         quant = tensor.quantization
         parameters = self._parameters(quant, quant.dtype)
-        wide = {"domain": WIDE_DOMAIN} if quant.dtype == "int16" else {}
-        q = self.node("QuantizeLinear", [real, *parameters], quantized_name(tensor.name), **wide)
-        return self.node("DequantizeLinear", [q, *parameters], output, **wide)
+        q = self.each("QuantizeLinear", [real, *parameters], quantized_name(tensor.name), **_domain(quant.dtype))
+        return self.each("DequantizeLinear", [q, *parameters], output, **_domain(quant.dtype))
 
     def dynamic_round_trip(self, real: str) -> str:
         """DynamicQuantizeLinear and DequantizeLinear of `real`, which stays within the range that it has."""
@@ -140,8 +147,8 @@ class _QdqWriter(OnnxWriter):
     def _dequantized(self, values: Array, quant: Quant, output: str) -> str:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), quantized_name(output)))
         parameters = self._parameters(quant, values.dtype.name)
-        axis = {"axis": 0} if len(quant.scale) > 1 else {}
-        return self.node("DequantizeLinear", [quantized_name(output), *parameters], output, **axis)
+        options = _domain(values.dtype.name) | ({"axis": 0} if len(quant.scale) > 1 else {})
+        return self.node("DequantizeLinear", [quantized_name(output), *parameters], output, **options)
 
     def _parameters(self, quant: Quant, dtype: str) -> tuple[str, str]:
         """Names of scale and zero point: scalars, or one value for each channel."""

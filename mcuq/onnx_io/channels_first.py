@@ -6,30 +6,31 @@ two Transposes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 import onnx
 from onnx import helper
 
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-ELEMENTWISE = frozenset(
-    {"Add", "Sub", "Mul", "Clip", "Identity", "Relu", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid"}
-    | {"QuantizeLinear", "DequantizeLinear"}
-)
 
 
 def keep_channels_first(
-    nodes: Sequence[onnx.NodeProto], constants: Collection[str], scalars: Collection[str], outputs: Collection[str]
+    nodes: Sequence[onnx.NodeProto],
+    elementwise: Set[str],
+    constants: Collection[str],
+    scalars: Collection[str],
+    outputs: Collection[str],
 ) -> list[onnx.NodeProto]:
     """The nodes, in an order in which they can run, with each region of elementwise operators in the order of channels
     that needs fewer Transposes.
 
-    `constants` are the initializers, `scalars` those of one value, `outputs` the model's. Names of tensors stay, but
-    for those of Transposes; a tensor between two operators may have its channels first.
+    `elementwise` are the outputs of nodes that work element by element, `constants` the initializers, `scalars` those
+    of one value, `outputs` the model's. Names of tensors stay, but for those of Transposes; a tensor between two
+    operators may have its channels first.
     """
     current = list(nodes)
-    for region in list(_regions(current, constants)):
+    for region in list(_regions(current, elementwise, constants)):
         current = _turned(current, region, set(scalars), set(outputs))
     return current
 
@@ -43,12 +44,12 @@ class _Region:
     constants: frozenset[str]
 
 
-def _regions(nodes: Sequence[onnx.NodeProto], constants: Collection[str]) -> Iterator[_Region]:
+def _regions(nodes: Sequence[onnx.NodeProto], elementwise: Set[str], constants: Collection[str]) -> Iterator[_Region]:
     known = set(constants)
     for node in nodes:  # what is computed of constants alone is constant
         if all(name in known for name in node.input if name):
             known.update(node.output)
-    members = [n for n in nodes if n.op_type in ELEMENTWISE and not known.issuperset(n.output)]
+    members = [n for n in nodes if elementwise >= set(n.output) and not known.issuperset(n.output)]
     group = {name: index for index, node in enumerate(members) for name in node.output}
     parent = list(range(len(members)))
 
@@ -93,6 +94,9 @@ def _turned(nodes: list[onnx.NodeProto], region: _Region, scalars: set[str], out
     gone = {name for node in (*removed, *undone) if node is not None for name in node.output}
     for node in nodes:
         if node.output[0] in gone:
+            if node.output[0] in outputs:
+                first = renamed.get(node.input[0], node.input[0])
+                result.append(helper.make_node("Identity", [first], node.output))
             continue
         is_inside = node.output[0] in region.computed
         copy = onnx.NodeProto()

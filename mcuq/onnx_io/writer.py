@@ -25,6 +25,8 @@ class OnnxWriter:
         """`taken` are the tensor names of the graph: the writer's own keep clear of them."""
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[TensorProto] = []
+        # Outputs of nodes each of whose elements is a function of those in its place in the inputs.
+        self.elementwise: set[str] = set()
         self._prefix = "mcuq"
         self._fresh = 0
         self._rounded: dict[str, str] = {}
@@ -58,6 +60,12 @@ class OnnxWriter:
         self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
         return output
 
+    def each(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
+        """Add a node that works element by element."""
+        output = self.node(op_type, inputs, output, **attributes)
+        self.elementwise.add(output)
+        return output
+
     def transpose(self, x: str, perm: Sequence[int], output: str | None = None) -> str:
         """Add a Transpose."""
         return self.node("Transpose", [x], output, perm=list(perm))
@@ -72,11 +80,11 @@ class OnnxWriter:
     def clip(self, x: str, minimum: float, maximum: float, output: str | None = None) -> str:
         """Add what a fused activation means: Clip, or Identity where nothing is clipped."""
         if minimum == -np.inf and maximum == np.inf:
-            return self.node("Identity", [x], output)
+            return self.each("Identity", [x], output)
         bounds = [
             "" if np.isinf(bound) else self.constant(np.asarray(bound, np.float32)) for bound in (minimum, maximum)
         ]
-        return self.node("Clip", [x, *bounds], output)
+        return self.each("Clip", [x, *bounds], output)
 
 
 def _write_layer(layer: Layer, graph: Graph, writer: OnnxWriter) -> None:

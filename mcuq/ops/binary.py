@@ -43,6 +43,8 @@ def from_binary(make: Callable[[], Binary]) -> FromOnnx:
 class Binary(Clamped):
     """y = clamp(a op b); shapes have one rank and broadcast as in NumPy."""
 
+    is_elementwise = True
+
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         a, b = inputs
         if len(a.shape) != len(b.shape) or any(

@@ -115,6 +115,7 @@ class Convert(Operator):
 
     dtype: str = "int8"
 
+    is_elementwise = True
     dtypes = frozenset({*INTEGERS, "float32"})
     mixes_dtypes = True
     kernels: ClassVar[tuple[Kernel, ...]] = (

@@ -34,6 +34,7 @@ class Identity(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Identity": from_identity, "Dropout": from_identity}
     shares_scale = True
+    is_elementwise = True
     dtypes = MOVED
     kernels = (Kernel(lower_identity, activations=MOVED),)
 

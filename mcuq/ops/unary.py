@@ -63,6 +63,7 @@ class Unary(Operator):
     as short as three quarters of a step of error need.
     """
 
+    is_elementwise = True
     dtypes = frozenset({*MIXED, "float32"})
     kernels: ClassVar[tuple[Kernel, ...]] = (
         Kernel(lower_unary_float, activations=FLOAT32),
