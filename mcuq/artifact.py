@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -142,10 +143,19 @@ def _c_files(name: str) -> tuple[str, str]:
 
 def _artifact_path(path: Path) -> Path:
     if path.is_file():
-        return path
+        if path.suffix == ".mcuq":
+            return path
+        hint = (
+            f"compile it first: mcuq compile {shlex.quote(str(path))} --board NAME"
+            if path.suffix == ".onnx"
+            else f"give the folder that compile wrote, as in {shlex.quote(str(path.parent))}"
+        )
+        raise ArtifactError(f"{path}: is no compiled model; {hint}")
     found = sorted(path.glob("*.mcuq"))
     if not found:
-        raise ArtifactError(f"{path}: holds no compiled model; make one: mcuq compile MODEL --board NAME -o {path}")
+        raise ArtifactError(
+            f"{path}: holds no compiled model; make one: mcuq compile MODEL --board NAME -o {shlex.quote(str(path))}"
+        )
     if len(found) > 1:
         names = ", ".join(f.name for f in found)
         raise ArtifactError(f"{path}: holds several compiled models ({names}); give the path of one of them")

@@ -8,11 +8,12 @@ import click
 
 from mcuq.boards import Board, board_names, is_path, load_board, search_boards
 from mcuq.cli.common import json_option, out, print_json, print_lines
+from mcuq.cli.options import complete_board
 from mcuq.cli.table import Column, Row, table_lines
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_board)
 @json_option
 def boards(name: str | None, as_json: bool) -> None:
     """List boards, or show the one called NAME (or described by a .toml file).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -41,6 +42,11 @@ def print_lines(lines: Iterable[str]) -> None:
     console = out()
     for line in lines:
         console.print(line, markup=False)
+
+
+def command_line(verb: str, *arguments: object) -> str:
+    """A command as it is to be typed, whatever is in the paths."""
+    return shlex.join(["mcuq", verb, *map(str, arguments)])
 
 
 def warn(text: str) -> None:

@@ -15,6 +15,7 @@ from mcuq.candidates import Candidate, Workbench
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import (
     choices_json,
+    command_line,
     json_option,
     judgement_lines,
     model_json,
@@ -26,11 +27,14 @@ from mcuq.cli.common import (
     warn,
 )
 from mcuq.cli.options import (
+    RECOVERY_PARAMETERS,
+    board_option,
     budget_options,
     calibration_options,
     optimize_option,
     parse_shapes,
     recovery_options,
+    refuse_unused,
     scheme_options,
     shape_option,
 )
@@ -44,7 +48,7 @@ from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, s
 
 @click.command("compile")
 @click.argument("model", type=click.Path())
-@click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
+@board_option
 @calibration_options
 @recovery_options
 @click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]")
@@ -91,6 +95,12 @@ def compile_(
     \b
     Example:  mcuq compile model.onnx --board cortex-m4 --calibration inputs.npz -o build/model
     """
+    if calibration is None:
+        refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
+    if budget is None:
+        refuse_unused("is for a budget: --max-flash, --min-sqnr or --min-accuracy", "data")
+    if not load_board(board).cpu.is_emulated:
+        refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare")
     plan = None
     if budget is not None:
         plan = _plan(model, board, calibration, data, Candidate("", scheme, method, recovery), budget, shapes, optimize)
@@ -157,7 +167,7 @@ def compile_(
     if footprint.compiler is not None:
         print_lines(_choices(choices, compiled.optimize, console.width))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)
-    console.print(f"next: mcuq run {folder}", markup=False)
+    console.print(f"next: {command_line('run', folder)}", markup=False)
 
 
 def _plan(

@@ -10,6 +10,7 @@ import click
 
 from mcuq.cli.common import json_option, model_json, model_lines, out, percent, print_json, print_lines
 from mcuq.cli.exit_codes import DIFFERS
+from mcuq.cli.options import complete_board
 from mcuq.demo import Demo, run_demo
 from mcuq.tensor import Array
 
@@ -18,7 +19,14 @@ SHADES, ASCII_SHADES = " ░▒▓█", " .+#@"
 
 
 @click.command()
-@click.option("--board", default="cortex-m4", show_default=True, metavar="NAME", help="A board with an emulator.")
+@click.option(
+    "--board",
+    default="cortex-m4",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="A board with an emulator.",
+)
 @json_option
 def demo(board: str, as_json: bool) -> None:
     """Compile a small network that reads digits, and run 100 real digits on an emulated board.

@@ -13,7 +13,16 @@ from mcuq.boards import load_board
 from mcuq.candidates import Candidate, Figures, Workbench
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import decibels, json_option, out, print_json, print_lines, progress
-from mcuq.cli.options import calibration_options, parse_shapes, recovery_options, scheme_options, shape_option
+from mcuq.cli.options import (
+    RECOVERY_PARAMETERS,
+    board_option,
+    calibration_options,
+    parse_shapes,
+    recovery_options,
+    refuse_unused,
+    scheme_options,
+    shape_option,
+)
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import calibration_samples, model_identifier, quantize_model
 from mcuq.diagnose.histogram import Histogram
@@ -27,7 +36,7 @@ SHOWN = 5
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.option("--board", required=True, metavar="NAME", help="A board of `mcuq boards`, or a board's .toml file.")
+@board_option
 @calibration_options
 @recovery_options
 @click.option("--data", type=click.Path(), metavar="DATA", help="Inputs to measure on.  [default: --calibration]")
@@ -60,6 +69,10 @@ def diagnose(
     \b
     Example:  mcuq diagnose model.onnx --board cortex-m4 --calibration inputs.npz --fix
     """
+    if not fix:
+        refuse_unused("is where --fix writes schemes; give --fix", "output")
+    if calibration is None:
+        refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
     measured = data or calibration
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give --calibration DATA or --data DATA")

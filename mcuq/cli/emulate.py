@@ -10,7 +10,8 @@ import click
 
 from mcuq.artifact import load
 from mcuq.boards import load_board
-from mcuq.cli.common import json_option, out, print_json
+from mcuq.cli.common import command_line, json_option, out, print_json
+from mcuq.cli.options import complete_board
 from mcuq.emulate.machine import Machine, emulate
 from mcuq.errors import BuildError
 
@@ -19,7 +20,12 @@ _LOOK_EVERY_S = 0.2
 
 @click.command("emulate")
 @click.argument("folder", metavar="DIR", type=click.Path())
-@click.option("--board", metavar="NAME", help="A board of `mcuq boards`, or a .toml file.  [default: the model's]")
+@click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="A board of `mcuq boards`, or a .toml file.  [default: the model's]",
+)
 @click.option("--empty", is_flag=True, help="With mcuq's loader alone, so that the model can be flashed.")
 @json_option
 def emulate_(folder: str, board: str | None, empty: bool, as_json: bool) -> None:
@@ -48,7 +54,8 @@ def emulate_(folder: str, board: str | None, empty: bool, as_json: bool) -> None
                 what = "mcuq's loader" if empty else model.name
                 out().print(f"{what} on emulated {target.name}: {machine.port}", markup=False)
                 verb = "flash" if empty else "validate"
-                out().print(f"  next, elsewhere: mcuq {verb} {folder} --port {machine.port}", markup=False)
+                command = command_line(verb, folder, "--port", machine.port)
+                out().print(f"  next, elsewhere: {command}", markup=False)
                 out().print("  Ctrl-C switches it off", markup=False)
             _wait(machine)
     except KeyboardInterrupt:

@@ -8,7 +8,8 @@ import click
 
 from mcuq.artifact import load
 from mcuq.boards import load_board
-from mcuq.cli.common import json_option, out, print_json, progress
+from mcuq.cli.common import command_line, json_option, out, print_json, progress
+from mcuq.cli.options import complete_board
 from mcuq.device.find import find_port
 from mcuq.device.flash import METHODS, flash_method
 from mcuq.device.flash.mcuq_loader import McuqLoader
@@ -22,7 +23,12 @@ from mcuq.firmware import build_firmware, build_loader
 @click.option(
     "--port", required=True, metavar="PORT", help="Serial port or URL; for other methods see mcuq boards NAME."
 )
-@click.option("--board", metavar="NAME", help="Another board with the same CPU features.  [default: the model's]")
+@click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="Another board with the same CPU features.  [default: the model's]",
+)
 @click.option("--method", metavar="NAME", help=f"One of: {', '.join(METHODS)}.  [default: the board's]")
 @click.option("--loader", is_flag=True, help="Write mcuq's resident loader instead, by another method than its own.")
 @json_option
@@ -59,4 +65,4 @@ def flash(folder: str, port: str, board: str | None, method: str | None, loader:
         markup=False,
     )
     if not loader:
-        out().print(f"  next: mcuq validate {folder} --port {port}", markup=False)
+        out().print(f"  next: {command_line('validate', folder, '--port', port)}", markup=False)

@@ -9,7 +9,10 @@ from functools import wraps
 from typing import Any
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
+from mcuq.boards import board_names
 from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.lower import GOALS
@@ -27,6 +30,21 @@ from mcuq.quantize import (
 )
 
 
+def refuse_unused(reason: str, *parameters: str) -> None:
+    """Raise click.UsageError for the first of these options that was given: where it would change nothing, whoever gave
+    it expects something else. `reason` says what it is for."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name) if parameter.name in parameters else None
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]}: {reason}")
+
+
+def complete_board(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of boards, for shells that complete what is typed."""
+    return [CompletionItem(name) for name in board_names() if name.startswith(incomplete)]
+
+
 def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
     """{"name": N} from "name=N" texts."""
     shapes = {}
@@ -37,6 +55,14 @@ def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
         shapes[name] = int(size)
     return shapes
 
+
+board_option = click.option(
+    "--board",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="A board of `mcuq boards`, or a board's .toml file.",
+)
 
 shape_option = click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
@@ -93,6 +119,9 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, scheme=scheme, **kwargs)
 
     return with_scheme
+
+
+RECOVERY_PARAMETERS = ("rounding", "no_equalization", "no_bias_correction", "no_headroom")
 
 
 def recovery_options(command: Callable[..., Any]) -> Callable[..., Any]:

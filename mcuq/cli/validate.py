@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mcuq.artifact import load
-from mcuq.cli.common import json_option, out, print_json, progress, warn
+from mcuq.cli.common import command_line, json_option, out, print_json, progress, warn
 from mcuq.cli.exit_codes import DIFFERS, WRONG
 from mcuq.device.find import board_baud, find_port
 from mcuq.device.link import Link
@@ -59,7 +59,7 @@ def validate(
     rate = baud or board_baud(model.board)
 
     def mend(port: str) -> str:
-        return f"mcuq flash {folder} --port {port}"
+        return command_line("flash", folder, "--port", port)
 
     def wrap(link: Link) -> Link:
         return link if record is None else Recorder(link, record)
