@@ -236,8 +236,8 @@ def test_run_exits_with_3_and_says_where_when_a_byte_differs(tmp_path: Path) -> 
     call_json("compile", MODEL, "--board", "host", "--calibration", CALIBRATION, "-o", str(tmp_path))
     source = tmp_path / "digits.c"
     # The last bias array is the classifier's: a changed bias moves the first score.
-    head, tail = source.read_text().rsplit("_bias[10] = {\n", 1)
-    source.write_text(f"{head}_bias[10] = {{\n    1000000 + {tail.lstrip()}")
+    head, tail = source.read_text().rsplit("_bias[10] MCUQ_WEIGHTS = {\n", 1)
+    source.write_text(f"{head}_bias[10] MCUQ_WEIGHTS = {{\n    1000000 + {tail.lstrip()}")
     result = call("run", str(tmp_path), "--on", "host")
     assert result.exit_code == 3
     assert "NOT bit-exact" in result.stdout
