@@ -27,12 +27,12 @@ from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.qdq_export import export_qdq
-from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
-from mcuq.tensor import Quant, Tensor
+from mcuq.quantize import Origin, Pruned
+from mcuq.tensor import ChannelQuant, Quant, Tensor
 from mcuq.version import __version__
 
 FORMAT = 5
-_TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
+_TYPES: Mapping[str, type] = {**OPS, "Window": Window}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
 
@@ -119,7 +119,7 @@ def _load(path: Path) -> CompiledModel:
             files,
             manifest["arena_bytes"],
             manifest["constant_bytes"],
-            _origin_from(manifest["origin"]),
+            Origin(**{**manifest["origin"], "notes": tuple(manifest["origin"]["notes"])}),
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
         )
@@ -174,7 +174,7 @@ def _pack(model: CompiledModel) -> bytes:
         "constant_bytes": model.constant_bytes,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
-        "origin": _encode(model.origin),
+        "origin": asdict(model.origin),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()
@@ -227,7 +227,7 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
             tuple(t["shape"]),
             t["dtype"],
             None if t["data"] is None else constants[t["data"]],
-            None if t["quant"] is None else Quant(**{**t["quant"], "scale": tuple(t["quant"]["scale"])}),
+            None if t["quant"] is None else _quant_from(t["quant"]),
             t["packing"],
         )
         for t in manifest["tensors"]
@@ -238,16 +238,16 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
     return verify(Graph(manifest["name"], nodes, tensors, tuple(manifest["inputs"]), tuple(manifest["outputs"])))
 
 
-def _origin_from(manifest: dict[str, Any]) -> Origin:
-    """ValueError where it is something else."""
-    origin = _decode(manifest)
-    if not isinstance(origin, Origin):
-        raise ValueError(f"'{manifest['type']}' is no origin")
-    return origin
+def _quant_from(manifest: dict[str, Any]) -> Quant:
+    """A ChannelQuant has zero points besides."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in manifest.items()
+    }
+    return ChannelQuant(**values) if "zero_points" in values else Quant(**values)
 
 
 def _encode(value: Any) -> Any:
-    """Operators, origins and what their fields hold as JSON values."""
+    """Operators and what their fields hold as JSON values."""
     if is_dataclass(value):
         return {"type": type(value).__name__, **{f.name: _encode(getattr(value, f.name)) for f in fields(value)}}
     return [_encode(item) for item in value] if isinstance(value, tuple) else value

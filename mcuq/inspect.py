@@ -59,7 +59,7 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
     layers: tuple[LayerSummary, ...] = ()
     quantization = None
     if not unsupported:
-        graph = optimize(convert(model, path.name)[0])
+        graph = optimize(convert(model, path.name))
         quantization = given_quantization(graph)
         outputs = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(

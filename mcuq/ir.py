@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from mcuq.errors import ModelError
 from mcuq.operator import Layer, Operator
-from mcuq.tensor import DTYPES, Tensor
+from mcuq.tensor import DTYPES, ChannelQuant, Tensor
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,13 @@ class Graph:
 
 def _typed(tensor: Tensor) -> str:
     shape = ",".join(map(str, tensor.shape))
-    quant = f" {tensor.quant.step:.6g}*(q{-tensor.quant.zero_point:+d})" if tensor.quant else ""
-    return f"{tensor.name}: {tensor.dtype}[{shape}]{quant}"
+    return f"{tensor.name}: {tensor.dtype}[{shape}]{_quantized(tensor)}"
+
+
+def _quantized(tensor: Tensor) -> str:
+    if isinstance(tensor.quant, ChannelQuant):
+        return f" {len(tensor.quant.scale)} scales along {len(tensor.shape) + tensor.quant.axis}"
+    return f" {tensor.quant.step:.6g}*(q{-tensor.quant.zero_point:+d})" if tensor.quant else ""
 
 
 def _argument(tensor: Tensor) -> str:

@@ -20,7 +20,7 @@ from mcuq.onnx_io.channels_first import keep_channels_first
 from mcuq.onnx_io.writer import IR_VERSION, OPSET, OnnxWriter
 from mcuq.operator import Layer
 from mcuq.ops.weighted import unfolded_bias
-from mcuq.tensor import Array, Quant, Tensor
+from mcuq.tensor import Array, ChannelQuant, Quant, Tensor
 
 # ONNX's own QuantizeLinear takes 16 bits from opset 21 on; this domain's, which ONNX Runtime has, at any.
 WIDE_DOMAIN = "com.microsoft"
@@ -36,12 +36,14 @@ def export_qdq(graph: Graph) -> onnx.ModelProto:
 
     ONNX Runtime without optimizations gives the simulator's integers, but for values within float32 rounding of half a
     step, and for Softmax and tables within their stated errors. Layers whose input is quantized on the device have
-    DynamicQuantizeLinear before them, whose uint8 codes are mcuq's less 128.
+    DynamicQuantizeLinear before them, whose uint8 codes are mcuq's less 128. An input with scales per channel is
+    shifted and divided by them before its one QuantizeLinear.
     """
     writer = _QdqWriter(graph.tensors)
     readable = {name: name for name in graph.tensors}
     for name in graph.inputs:
-        if graph.tensors[name].quant is not None:
+        # Channels of their own scales are rounded where they have one for all.
+        if graph.tensors[name].quant is not None and not isinstance(graph.tensors[name].quant, ChannelQuant):
             readable[name] = writer.round_trip(graph.tensors[name], name, f"{name}.dequantized")
     for layer in graph.layers():
         _write_layer(writer, layer, readable)

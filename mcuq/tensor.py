@@ -66,6 +66,34 @@ class Quant:
         return ((q.astype(np.float64) - self.zero_point) * self.step).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class ChannelQuant(Quant):
+    """Of an input or output of the model whose channels differ: real = scale[c] * (q - zero_points[c]).
+
+    c is the index along `axis`, a dimension counted from the last, which is -1. Zero points are of any size, as far
+    from a type's codes as 0 is from what the channel holds; `zero_point` is the one that layers know of these codes.
+    """
+
+    axis: int = -1
+    zero_points: tuple[int, ...] = ()
+
+    def quantize(self, real: Array) -> Array:
+        """Nearest integer of `dtype`, halves up, saturated; `real` of the tensor's shape, more dimensions before it."""
+        scale, zero_points = self._along(real.ndim)
+        q = np.floor(np.asarray(real, np.float64) / scale + (zero_points + 0.5))
+        return np.clip(q, *self.bounds).astype(self.dtype)
+
+    def dequantize(self, q: Array) -> Array:
+        """The real values, float32, of integers of the tensor's shape, more dimensions before it."""
+        scale, zero_points = self._along(q.ndim)
+        return ((q.astype(np.float64) - zero_points) * scale).astype(np.float32)
+
+    def _along(self, rank: int) -> tuple[Array, Array]:
+        """Scales and zero points in a shape that broadcasts against an array of `rank` dimensions."""
+        shape = [-1 if axis == rank + self.axis else 1 for axis in range(rank)]
+        return np.array(self.scale).reshape(shape), np.array(self.zero_points, np.float64).reshape(shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A named array: a constant where `data` is given, otherwise computed or fed.

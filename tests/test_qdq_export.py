@@ -25,12 +25,14 @@ from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul
+from mcuq.ops.regrid import Regrid
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
@@ -39,9 +41,9 @@ from mcuq.ops.unary import Chain, Rescale
 from mcuq.ops.window import Window
 from mcuq.passes import optimize
 from mcuq.qdq_export import export_qdq, quantized_name
-from mcuq.quantize import NAMED, Scheme, insert_conversions
+from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_graph
 from mcuq.resources import resource_dir
-from mcuq.simulate import dequantize_outputs, run_layers, simulate
+from mcuq.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
 from mcuq.tensor import Array
 
 SEEDS = range(24)
@@ -260,3 +262,18 @@ def test_layers_of_a_graph_keep_all_names(model: CompiledModel) -> None:
     names = {o for node in export_qdq(model.graph).graph.node for o in node.output}
     values = run_layers(model.graph, random_inputs(model.graph, 1), keep_all=True)
     assert {quantized_name(name) for name in values} <= names
+
+
+def test_input_with_scales_per_channel_is_divided_by_them() -> None:
+    builder = GraphBuilder("raw")
+    scale = np.array([1e-3, 20, 5e4], np.float32)
+    shift = (scale / 127.5 * [-510, 1912, 0]).astype(np.float32)
+    names = [builder.input("x", (1, 3)), builder.constant(scale, "scale"), builder.constant(shift, "shift")]
+    weights = [builder.constant(np.eye(3, dtype=np.float32), "w"), builder.constant(np.zeros(3, np.float32), "b")]
+    builder.outputs.append(builder.add(FullyConnected(), [builder.add(Regrid(1), names, "u"), *weights], "y"))
+    graph = quantize_graph(builder.graph(), dict.fromkeys(("x", "u", "y"), (-1.0, 1.0)))
+    session = onnxruntime.InferenceSession(export_qdq(graph).SerializeToString(), providers=["CPUExecutionProvider"])
+    x = (np.random.default_rng(0).uniform(-1.3, 1.3, (20, 1, 3)) * scale + shift).astype(np.float32)
+    want = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, {"x": x})))["y"]
+    got = np.stack([session.run(None, {"x": sample})[0] for sample in x])
+    np.testing.assert_allclose(got, want, atol=graph.tensors["y"].scale / 100)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcuq.compile import CompiledModel
 from mcuq.footprint import Choice, Footprint
+from mcuq.tensor import ChannelQuant
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
 
@@ -91,8 +92,6 @@ def progress() -> Iterator[Ticker]:
 
 def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     """The facts of a compiled model, as `compile --json` prints them."""
-    judgement = model.origin.judgement
-    decibels = {quality.output: quality.sqnr_db for quality in judgement.outputs} if judgement else {}
     return {
         "name": model.name,
         "board": model.board.name,
@@ -108,10 +107,9 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "arena_bytes": model.arena_bytes,
         "ranges": model.origin.ranges,
         "calibration_samples": model.origin.samples,
-        "judged_on": judgement.judged_on if judgement else None,
         "notes": list(model.origin.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
-        "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.outputs],
+        "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
     }
 
 
@@ -132,12 +130,21 @@ def choices_json(choices: Sequence[Choice]) -> list[dict[str, Any]]:
 
 def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
     tensor = model.graph.tensors[name]
+    scale: float | list[float] | None = None
+    zero_point: int | list[int] | None = None
+    channels: dict[str, int] = {}
+    if isinstance(tensor.quant, ChannelQuant):
+        scale, zero_point = list(tensor.quant.scale), list(tensor.quant.zero_points)
+        channels = {"axis": len(tensor.shape) + tensor.quant.axis}
+    elif tensor.quant is not None:
+        scale, zero_point = tensor.scale, tensor.zero_point
     return {
         "name": name,
         "shape": list(tensor.shape),
         "dtype": tensor.dtype,
-        "scale": None if tensor.quant is None else tensor.scale,
-        "zero_point": None if tensor.quant is None else tensor.zero_point,
+        "scale": scale,
+        "zero_point": zero_point,
+        **channels,
     }
 
 
@@ -162,20 +169,20 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
             if tensor.quant is None:
                 yield f"  {kind:<7} {name}  {shape}  float, real values"
                 continue
-            offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             dtype = "" if tensor.dtype == "int8" else f", {tensor.dtype}"
+            if isinstance(tensor.quant, ChannelQuant):
+                yield f"  {kind:<7} {name}  {shape}  real = scale[c] * (q - zero_point[c]){dtype}"
+                refuse = "; --input-scale per-tensor: one" if kind == "input" else ""
+                yield f"          {_channels(tensor.quant, len(tensor.shape))}{refuse}"
+                continue
+            offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
 
 
-def judgement_lines(model: CompiledModel) -> Iterator[str]:
-    """How accurate the model is on inputs that it has not seen, for people."""
-    judgement = model.origin.judgement
-    if judgement is None:
-        yield "  SQNR    not known on other inputs"
-        return
-    for quality in judgement.outputs:
-        yield f"  SQNR    {decibels(quality.sqnr_db)} dB of '{quality.tensor}'"
-    yield f"          on {judgement.judged_on}"
+def _channels(quant: ChannelQuant, rank: int) -> str:
+    """What scales per channel are, in a few words."""
+    low, high = min(quant.scale), max(quant.scale)
+    return f"{len(quant.scale)} scales along dimension {rank + quant.axis}, {low:.3g} to {high:.3g}"
 
 
 def percent(share: float | None) -> str:

@@ -19,6 +19,7 @@ from mcuq.lower import GOALS
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
+    INPUT_SCALES,
     METHODS,
     NAMED,
     PORTS,
@@ -90,6 +91,11 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--input-type", type=click.Choice(PORTS), help="Type of the model's inputs.  [default: the scheme's]")
     @click.option("--output-type", type=click.Choice(PORTS), help="Type of the outputs.  [default: the scheme's]")
+    @click.option(
+        "--input-scale",
+        type=click.Choice(INPUT_SCALES),
+        help="One scale for each input, or where channels differ one for each of them.  [default: auto]",
+    )
     @click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel.")
     @click.option("--symmetric", is_flag=True, help="Activations with zero point 0.")
     @click.option("--power-of-two", is_flag=True, help="Scales that are powers of two: requantization is a shift.")
@@ -100,6 +106,7 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
         scheme_text: str,
         input_type: str | None,
         output_type: str | None,
+        input_scale: str | None,
         per_tensor: bool,
         symmetric: bool,
         power_of_two: bool,
@@ -111,6 +118,7 @@ def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
             given,
             input=input_type or given.input,
             output=output_type or given.output,
+            input_scale=input_scale or given.input_scale,
             per_channel=given.per_channel and not per_tensor,
             symmetric=given.symmetric or symmetric,
             power_of_two=given.power_of_two or power_of_two,

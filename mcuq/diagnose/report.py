@@ -16,8 +16,9 @@ from mcuq.diagnose.histogram import Histogram, coarser, histogram_of
 from mcuq.diagnose.layers import LayerNoise, measure_layers
 from mcuq.ir import Graph, Node
 from mcuq.lower import Goal, Step, lower
-from mcuq.quantize import logits_tensor
+from mcuq.ops.regrid import Regrid
 from mcuq.tensor import Tensor
+from mcuq.validate.accuracy import logits_tensor
 
 BATCH = 16
 # Of more samples these, evenly spread: each is run once through the float model's rest behind every layer.
@@ -100,11 +101,16 @@ def _producers(graph: Graph, noise: LayerNoise, producers: dict[str, Node]) -> t
     names = []
     for tensor in noise.layer.activations:
         name = tensor.name
-        while name in producers and producers[name].op.shares_scale and len(producers[name].inputs) == 1:
+        while name in producers and _moves(producers[name]):
             name = producers[name].inputs[0]
         if name in producers:
             names.append(producers[name].name)
     return tuple(dict.fromkeys(names))
+
+
+def _moves(node: Node) -> bool:
+    """Whether the node passes on its one computed input's integers."""
+    return node.op.is_view or (node.op.shares_scale and len(node.inputs) == 1)
 
 
 def _layer(float_graph: Graph, noise: LayerNoise, step: Step, advice: Advice) -> LayerDiagnosis:
@@ -112,7 +118,7 @@ def _layer(float_graph: Graph, noise: LayerNoise, step: Step, advice: Advice) ->
     channel, channel_db = noise.alone.worst_channel
     node = next(n for n in float_graph.nodes if n.output == layer.output.name)
     constants = [float_graph.tensors[name] for name in node.inputs if float_graph.tensors[name].is_constant]
-    weights = [t for t in layer.inputs if t.is_constant]
+    weights = [t for t in layer.inputs if t.is_constant and not isinstance(layer.op, Regrid)]
     low, high = layer.output.quant.real_bounds if layer.output.quant is not None else (-np.inf, np.inf)
     return LayerDiagnosis(
         name=layer.name,

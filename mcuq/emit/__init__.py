@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from math import prod
 
 import jinja2
 import numpy as np
@@ -21,7 +22,7 @@ from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names, ru
 from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array, Tensor
+from mcuq.tensor import Array, ChannelQuant, Tensor
 from mcuq.version import __version__
 
 __all__ = ["accessors", "c_float", "emit", "render_kernel", "runtime_functions", "wrap"]
@@ -56,6 +57,31 @@ class Port:
     def bounds(self) -> tuple[int, int]:
         """The least and the greatest value of a quantized port."""
         return self.tensor.quantization.bounds
+
+    @property
+    def channels(self) -> ChannelQuant | None:
+        """Scales and zero points along one dimension, where the port has several."""
+        return self.tensor.quant if isinstance(self.tensor.quant, ChannelQuant) else None
+
+    def channel(self, i: str) -> str:
+        """The channel of element `i` in C."""
+        assert self.channels is not None
+        shape, axis = self.tensor.shape, len(self.tensor.shape) + self.channels.axis
+        inner = prod(shape[axis + 1 :])
+        index = f"{i} / {inner}" if inner > 1 else i
+        return f"{index} % {shape[axis]}" if prod(shape[:axis]) > 1 else index
+
+    @property
+    def scales(self) -> str:
+        """The initializer's lines of the scales of a port with channels."""
+        assert self.channels is not None
+        return DataArray("", "float", np.array(self.channels.scale)).text
+
+    @property
+    def zero_points(self) -> str:
+        """The initializer's lines of the zero points of a port with channels."""
+        assert self.channels is not None
+        return DataArray("", "int32_t", np.array(self.channels.zero_points)).text
 
     @property
     def macro(self) -> str:
@@ -158,6 +184,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
         "has_floats": has_floats,
         "needs_barriers": needs_barriers,
+        "has_channels": _has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
         "changes_options": has_floats or program.goal != "balanced",
@@ -201,18 +228,28 @@ def _names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
+    if _has_channels(graph):
+        parts += ["quantize", "dequantize"]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
-            parts += [kind, *_macro_parts(kind)]
+            parts += [kind, *_macro_parts(kind, _has_channels(graph))]
     runtime = re.findall(r"\bmcuq_\w+", runtime_source().lower())
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     own = (*parts, *runtime)
     return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in own))}
 
 
-def _macro_parts(stem: str) -> list[str]:
-    """What follows the model's name in a port's macros."""
-    return [f"{stem}_{part}" for part in ("elements", "scale", "zero_point", "offset")]
+def _has_channels(graph: Graph) -> bool:
+    """Whether an input or output has scales per channel."""
+    return any(isinstance(graph.tensors[name].quant, ChannelQuant) for name in (*graph.inputs, *graph.outputs))
+
+
+def _macro_parts(stem: str, has_channels: bool) -> list[str]:
+    """What follows the model's name in what the header has of a port."""
+    parts = [f"{stem}_{part}" for part in ("elements", "scale", "zero_point", "offset")]
+    if has_channels:
+        parts += [f"{stem}_{part}" for part in ("scales", "zero_points")] + [f"quantize_{stem}", f"dequantize_{stem}"]
+    return parts
 
 
 def _ports(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], list[Port]]:
@@ -225,7 +262,7 @@ def _ports(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], lis
 
         def derived(text: str, kind: str = kind if alone else "") -> set[str]:
             # A port that is alone is called by its kind, which is in `used` already, and has macros of both names.
-            macros = {f"{model_id}_{part}" for part in _macro_parts(text)}
+            macros = {f"{model_id}_{part}" for part in _macro_parts(text, _has_channels(graph))}
             if kind:
                 return macros if text.lower() != kind else set()
             return {text, f"{model_id}_{text}", *macros}

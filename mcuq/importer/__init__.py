@@ -13,7 +13,6 @@ from mcuq.importer.load import load_onnx
 from mcuq.importer.nodes import needed_nodes, unsupported_nodes
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.shapes import fix_shapes
-from mcuq.importer.windows import state_windows
 from mcuq.ir import Graph
 
 
@@ -21,14 +20,11 @@ def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> t
     """Read an ONNX file of opset 7 or later.
 
     `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. Returns the
-    graph in the model's own layout, and the model with its weights inside, all input shapes fixed and no window left
-    to the runtime, ready for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not
-    supported.
+    graph in the model's own layout, and the model with its weights inside and all input shapes fixed, ready
+    for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
     """
     model = read_model(path, shapes)
-    graph, windows = convert(model, Path(path).name)
-    state_windows(model, windows)
-    return graph, model
+    return convert(model, Path(path).name), model
 
 
 def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:

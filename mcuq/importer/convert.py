@@ -33,7 +33,6 @@ from mcuq.importer.quantized import (
     moved_quant,
     moves_integers,
 )
-from mcuq.importer.windows import Attributes, stated_window
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
@@ -45,11 +44,11 @@ from mcuq.tensor import Array, Tensor
 MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
 
-def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attributes]]:
+def convert(model: onnx.ModelProto, name: str) -> Graph:
     """The float graph of a model with fixed input shapes; `name` is the file's.
 
     A quantized model becomes a float graph too, with FakeQuantize where it quantizes and constants that carry their
-    quantization. Beside it, by first output, the windows that nodes leave to the runtime, for `state_windows`.
+    quantization.
     """
     written = needed_nodes(model.graph, name)
     model = to_qdq(model)
@@ -68,7 +67,6 @@ def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attribu
     tensors: dict[str, str] = {}
     # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
     quants: dict[str, GivenQuant] = {}
-    windows: dict[str, Attributes] = {}
     for value in model.graph.input:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         tensors[value.name] = graph.input(value.name, shape)
@@ -84,8 +82,6 @@ def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attribu
         else:
             view = _view(node, name_in_graph, opset(model), constants, tensors, graph.tensors, read, quants)
             y = tensors[node.output[0]] = _add_node(view, graph, quants)
-            if window := stated_window(view):
-                windows[node.output[0]] = window
             if node.op_type == "DequantizeLinear":
                 _rename(graph, tensors, y, node.output[0])
                 y = tensors[node.output[0]]
@@ -94,7 +90,7 @@ def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attribu
                 raise view.error(f"gives a tensor of shape {sizes}; supported are 1 to {MOST_ELEMENTS} elements")
     for value in model.graph.output:
         _add_output(graph, value, tensors, name)
-    return graph.graph(), windows
+    return graph.graph()
 
 
 def _view(

@@ -24,6 +24,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
@@ -52,6 +53,8 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Mean,
     Mul,
     Pad,
+    QuantizeChannels,
+    Regrid,
     Rescale,
     Reshape,
     Sigmoid,

@@ -57,6 +57,12 @@ def activation_quants(
     return {name: quant_of(groups.root(name)) for name, dtype in dtypes.items() if dtype != "float32"}
 
 
+def with_room(span: Range, dtype: str) -> Range:
+    """The range that integers of `dtype` are to cover where calibration found `span`."""
+    room = INT16_ROOM if dtype == "int16" else 1.0
+    return room * span[0], room * span[1]
+
+
 def _fixed_quants(graph: Graph, groups: Groups) -> _Fixed:
     given = {groups.root(name): quant for name, quant in given_quants(graph, groups).items()}
     fixing = {
@@ -75,7 +81,6 @@ def _fixed_quants(graph: Graph, groups: Groups) -> _Fixed:
 
 def _own_spans(graph: Graph, groups: Groups, ranges: Mapping[str, Range], dtype: str) -> dict[str, Range]:
     """What integers of `dtype` are to cover of each group's calibrated tensors and constants, by root."""
-    room = INT16_ROOM if dtype == "int16" else 1.0
     spans: dict[str, Range] = {}
 
     def cover(name: str, low: float, high: float) -> None:
@@ -85,11 +90,11 @@ def _own_spans(graph: Graph, groups: Groups, ranges: Mapping[str, Range], dtype:
 
     for name in graph.inputs:
         if name in ranges:
-            cover(name, *(room * end for end in ranges[name]))
+            cover(name, *with_room(ranges[name], dtype))
     for layer in graph.layers():
         name = layer.output.name
         if name in ranges:
-            cover(name, *layer.op.clip_range(*(room * end for end in ranges[name])))
+            cover(name, *layer.op.clip_range(*with_room(ranges[name], dtype)))
         elif layer.op.shares_scale:
             constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
             if isinstance(layer.op, Pad):

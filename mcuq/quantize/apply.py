@@ -15,6 +15,7 @@ from mcuq.ops.weighted import accumulator_bound
 from mcuq.quantize.activations import activation_quants
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
+from mcuq.quantize.edges import edge_quants
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
 from mcuq.tensor import Tensor
@@ -30,6 +31,7 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
     """
     dtypes = activation_dtypes(graph, scheme)
     quants = activation_quants(graph, ranges, dtypes, scheme.activation_options)
+    quants |= edge_quants(graph, quants)
     tensors = {
         name: replace(tensor, dtype=dtypes[name], quant=quants.get(name))
         for name, tensor in graph.tensors.items()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
 from mcuq.ops.convert import Convert
+from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize.float_chains import split_float_chains
 from mcuq.quantize.groups import scale_groups
 from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme
@@ -103,7 +104,7 @@ def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, gi
 
 def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: Scheme) -> str:
     op = node.op
-    if isinstance(op, Convert):
+    if isinstance(op, Convert | QuantizeChannels):
         return op.dtype
     computed = [dtypes[t.name] for t in graph.layer(node).activations]
     if (op.shares_scale or op.is_view) and len(set(computed)) == 1 and computed[0] in op.dtypes:

@@ -49,23 +49,36 @@ def add_headroom(graph: Graph, ranges: Mapping[str, Range], samples: Iterable[Ma
     computed = [name for name in ranges if name not in graph.inputs]
     model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
     bounds = {layer.output.name: layer.op.clip_range(-np.inf, np.inf) for layer in graph.layers()}
-    below: dict[str, _Largest] = {name: _Largest() for name in ranges}
-    above: dict[str, _Largest] = {name: _Largest() for name in ranges}
-    count = 0
+    seen = {name: Extremes() for name in ranges}
     for sample in samples:
-        count += 1
         values = model.run(sample, computed)
-        for name in ranges:
-            real = np.clip(np.ravel(values[name] if name in values else sample[name]), *bounds.get(name, _UNBOUNDED))
-            below[name].add(-real)
-            above[name].add(real)
-    return {
-        name: _widened(span, below[name], above[name], count, _mixing_weights(graph, name))
-        for name, span in ranges.items()
-    }
+        for name, extremes in seen.items():
+            real = values[name] if name in values else sample[name]
+            extremes.add(np.clip(np.ravel(real), *bounds.get(name, _UNBOUNDED)))
+    return {name: seen[name].widened(span, _mixing_weights(graph, name)) for name, span in ranges.items()}
 
 
 _UNBOUNDED = (-np.inf, np.inf)
+
+
+class Extremes:
+    """The samples of one tensor that reach furthest to either side."""
+
+    def __init__(self) -> None:
+        """With none."""
+        self._below = _Largest()
+        self._above = _Largest()
+        self._count = 0
+
+    def add(self, values: Array) -> None:
+        """Take a sample's values (elements,) in."""
+        self._below.add(-values)
+        self._above.add(values)
+        self._count += 1
+
+    def widened(self, span: Range, weight: Array | None = None) -> Range:
+        """The range with those ends widened that reach the extremes; `weight` (outputs, inputs) mixes channels."""
+        return _widened(span, self._below, self._above, self._count, weight)
 
 
 class _Largest:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mcuq.dataset import Sample, count_samples, spread_samples
-from mcuq.errors import QuantizationError
 from mcuq.ir import Graph
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
@@ -14,10 +13,9 @@ from mcuq.quantize.dtypes import float_tensors
 from mcuq.quantize.equalize import equalize
 from mcuq.quantize.given import given_quantization
 from mcuq.quantize.headroom import add_headroom
+from mcuq.quantize.input_channels import regrid_inputs
 from mcuq.quantize.input_grid import input_grid_ranges
-from mcuq.quantize.judge import Judgement, distinct_samples, judge
 from mcuq.quantize.method import CalibrationMethod
-from mcuq.quantize.quality import quality_notes
 from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 
@@ -31,15 +29,11 @@ class Quantized:
     """`graph` in integers, the float graph that it stands for tensor by tensor, and how many samples were seen.
 
     That is the original one up to factors per channel between layers (equalize.py); inputs and outputs are the same.
-    `judgement` is how it does on samples held back (judge.py), None where that was not asked for or cannot be told;
-    `notes` are warnings for the user.
     """
 
     float_graph: Graph
     graph: Graph
     samples: int
-    judgement: Judgement | None = None
-    notes: tuple[str, ...] = ()
 
 
 def quantize_on_samples(
@@ -49,58 +43,24 @@ def quantize_on_samples(
     scheme: Scheme = INT8_SCHEME,
     recovery: Recovery = DEFAULT_RECOVERY,
     progress: Callable[[], None] = lambda: None,
-    judged: bool = False,
 ) -> Quantized:
     """Quantize a float graph that has its conversions on calibration samples, which are read twice, and once more
     where their number is not known beforehand.
 
     `method` finds ranges over all samples, `progress` being called after each; all else is measured on at most
-    MOST_SAMPLES of them. `judged` says whether models of fewer samples are made too, to tell how they do on others.
-    Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors without a range, and
-    where int32 overflows.
+    MOST_SAMPLES of them. Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors
+    without a range, and where int32 overflows.
     """
     count = count_samples(samples)
     chosen = spread_samples(samples, MOST_SAMPLES, count)
-    quantized, integer = _quantize(graph, samples, chosen, method, scheme, recovery, progress)
-    if not judged:
-        return Quantized(quantized, integer, count)
-    distinct = distinct_samples(chosen)
-    notes = copies_notes(len(chosen), len(distinct))
-    try:
-        judgement = judge(graph, distinct, lambda part: _quantize(graph, part, part, method, scheme, recovery)[1])
-    except QuantizationError as error:
-        unjudged = f"how accurate the model is on other inputs was not judged: with fewer of the samples, {error}"
-        return Quantized(quantized, integer, count, None, (*notes, unjudged))
-    judged_notes = quality_notes(judgement.outputs, judgement.judged_on) if judgement else ()
-    return Quantized(quantized, integer, count, judgement, (*notes, *judged_notes))
-
-
-def copies_notes(samples: int, distinct: int) -> tuple[str, ...]:
-    """A warning where half of the samples or more are copies of others."""
-    copies = samples - distinct
-    if 2 * copies < samples:
-        return ()
-    return (
-        f"calibration data: {copies} of {samples} samples are copies of others and tell nothing new; "
-        "give about a hundred different ones",
-    )
-
-
-def _quantize(
-    graph: Graph,
-    samples: Iterable[Sample],
-    chosen: Sequence[Sample],
-    method: CalibrationMethod,
-    scheme: Scheme,
-    recovery: Recovery,
-    progress: Callable[[], None] = lambda: None,
-) -> tuple[Graph, Graph]:
-    """The float graph after equalization and its integer graph; ranges from `samples`, all else from `chosen`."""
     if recovery.equalization and not given_quantization(graph).is_quantized:
         graph = equalize(graph, chosen, {node.name: scheme.reach_of(*node.names) for node in graph.nodes})
+    regridded = regrid_inputs(graph, chosen, scheme, method, recovery.headroom)
+    graph = regridded.graph
     ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
+    ranges |= regridded.ranges
     integer = quantize_graph(graph, ranges, scheme)
-    return graph, recover(graph, integer, chosen, recovery, scheme)
+    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count)

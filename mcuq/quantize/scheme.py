@@ -18,6 +18,7 @@ WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "
 FLOAT_WEIGHTS = ("float16", "float32")
 FLOAT_REACH = 2**15  # finer than any integer weights
 ACTIVATIONS = ("int8", "int16", "float32")
+INPUT_SCALES = ("auto", "per-tensor")
 PORTS = ("int8", "uint8", "int16", "float32")
 
 
@@ -57,6 +58,8 @@ class Scheme:
     `per_channel`: one weight scale for each output channel, else one a layer. `symmetric`: activations of zero point 0.
     `power_of_two`: all scales are powers of two, so that requantization is a shift. `clip_weights`: int8 weights have
     the scale of least squared error, which may clip the largest; weights of fewer bits always have.
+    `input_scale`: "auto" gives each channel of an input a scale of its own where they differ (input_channels.py),
+    "per-tensor" never.
     """
 
     default: LayerScheme = LayerScheme()
@@ -67,6 +70,7 @@ class Scheme:
     symmetric: bool = False
     power_of_two: bool = False
     clip_weights: bool = False
+    input_scale: str = "auto"
 
     def of(self, *names: str) -> LayerScheme:
         """The scheme of the layer that has these names."""
@@ -137,6 +141,7 @@ def read_scheme(path: Path) -> Scheme:
 
         scheme = "int8"           # a name of NAMED; or weights = ..., activations = ...
         input = "uint8"           # types at the model's edges: int8, uint8, int16, float32
+        input_scale = "auto"      # or "per-tensor"
         per_channel = true
         [layers."conv_7"]         # a layer's name or a pattern
         weights = "int4"
@@ -162,8 +167,12 @@ def scheme_toml(scheme: Scheme) -> str:
         return [f'weights = "{layer.weights}"', f'activations = "{layer.activations}"']
 
     lines = own(scheme.default)
-    lines += [f'{key} = "{value}"' for key in ("input", "output") if (value := getattr(scheme, key)) is not None]
     default = Scheme()
+    lines += [
+        f'{key} = "{value}"'
+        for key in ("input", "output", "input_scale")
+        if (value := getattr(scheme, key)) != getattr(default, key)
+    ]
     lines += [
         f"{key} = {str(getattr(scheme, key)).lower()}"
         for key in _SWITCHES
@@ -176,7 +185,7 @@ def scheme_toml(scheme: Scheme) -> str:
 
 
 _SWITCHES = ("per_channel", "symmetric", "power_of_two", "clip_weights")
-_KEYS = ("scheme", "weights", "activations", "input", "output", *_SWITCHES, "layers")
+_KEYS = ("scheme", "weights", "activations", "input", "output", "input_scale", *_SWITCHES, "layers")
 
 
 def _scheme(where: str, values: Mapping[str, Any]) -> Scheme:
@@ -193,9 +202,9 @@ def _scheme(where: str, values: Mapping[str, Any]) -> Scheme:
         _known(inner, table, ("scheme", "weights", "activations"))
         own[name] = _layer_scheme(inner, table, default)
     given: dict[str, Any] = {}
-    for key in ("input", "output"):
+    for key, choices in (("input", PORTS), ("output", PORTS), ("input_scale", INPUT_SCALES)):
         if key in values:
-            given[key] = _choice(where, key, values[key], PORTS)
+            given[key] = _choice(where, key, values[key], choices)
     for key in _SWITCHES:
         if key in values:
             if not isinstance(values[key], bool):

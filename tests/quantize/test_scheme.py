@@ -31,6 +31,7 @@ def test_a_file_states_schemes_layer_by_layer(tmp_path: Path) -> None:
         scheme = "int8"
         input = "uint8"
         output = "float32"
+        input_scale = "per-tensor"
         per_channel = false
         symmetric = true
         power_of_two = true
@@ -49,6 +50,7 @@ def test_a_file_states_schemes_layer_by_layer(tmp_path: Path) -> None:
         per_channel=False,
         symmetric=True,
         power_of_two=True,
+        input_scale="per-tensor",
     )
     assert scheme.of("conv_3") == LayerScheme("int4")
     assert scheme.of("dense").activations == "int16"
@@ -65,6 +67,7 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
         LayerScheme("int4", "int16"),
         {'quote " backslash \\ umlaut ü': LayerScheme("float32", "float32"), "a/b;c:0": LayerScheme("ternary")},
         input="int16",
+        input_scale="per-tensor",
         symmetric=True,
     )
     path = tmp_path / "own.toml"
@@ -78,8 +81,8 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
         ('schema = "int8"', "own.toml: unknown key 'schema'; did you mean 'scheme'?"),
         (
             "zzz = 1",
-            "own.toml: unknown key 'zzz'; known keys: scheme, weights, activations, input, output, per_channel, "
-            "symmetric, power_of_two, clip_weights, layers",
+            "own.toml: unknown key 'zzz'; known keys: scheme, weights, activations, input, output, input_scale, "
+            "per_channel, symmetric, power_of_two, clip_weights, layers",
         ),
         (
             'weights = "codebok"',

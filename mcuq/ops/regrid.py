@@ -1,0 +1,126 @@
+"""An input whose channels differ in range: each in its own scale outside, all in one inside.
+
+y = (x - shift) / scale for each index of one dimension, with y about -1 to 1. On integers that is only another reading
+of the same codes. The layers that read y have the scales in their weights, the shifts in their biases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.errors import ModelError
+from mcuq.float_arithmetic import quantize_float
+from mcuq.onnx_io.writer import OnnxWriter
+from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.ops.convert import C_TYPES, INTEGERS
+from mcuq.ops.strided import MOVED
+from mcuq.tensor import Array, ChannelQuant, Quant, Shape, Tensor
+
+
+@dataclass(frozen=True)
+class QuantizeChannelsConstants(Constants):
+    """float to integers by a shift and a scale for each of `channels`, between `outer` and `inner` dimensions."""
+
+    template = "quantize_channels"
+    computes_in_float = True
+
+    outer: int
+    channels: int
+    inner: int
+    y_type: str
+    y_zero_point: int
+    output_min: int
+    output_max: int
+
+
+def lower_quantize_channels(op: QuantizeChannels, layer: Layer) -> tuple[Call, ...]:
+    """Three loops, around one rounding."""
+    (x, scale, shift), y = layer.inputs, layer.output
+    output_min, output_max = y.quantization.bounds
+    constants = QuantizeChannelsConstants(
+        outer=prod(x.shape[: op.axis]),
+        channels=x.shape[op.axis],
+        inner=prod(x.shape[op.axis + 1 :]),
+        y_type=C_TYPES[y.dtype],
+        y_zero_point=y.zero_point,
+        output_min=output_min,
+        output_max=output_max,
+    )
+    return (Call(constants, arrays={"shift": shift.values, "inverse_scale": _inverse_scale(scale, y)}),)
+
+
+@dataclass(frozen=True)
+class Regrid(Operator):
+    """The codes of an input, read with one scale for all of them. Exact."""
+
+    axis: int
+
+    is_view = True
+    dtypes = MOVED | {"uint8"}
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        x, scale, shift = inputs
+        if scale.shape != (x.shape[self.axis],) or shift.shape != scale.shape:
+            raise ModelError(
+                f"scale {list(scale.shape)} and shift {list(shift.shape)} do not fit axis {self.axis} of "
+                f"{list(x.shape)}"
+            )
+        return x.shape
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x, scale, shift = layer.inputs
+        shape = [-1 if axis == self.axis else 1 for axis in range(len(x.shape))]
+        moved = writer.node("Sub", [x.name, writer.constant(shift.values.reshape(shape))])
+        writer.node("Div", [moved, writer.constant(scale.values.reshape(shape))], layer.output.name)
+
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return own
+
+    def edge_quant(self, layer: Layer, inner: Quant) -> ChannelQuant:
+        """The input's quantization, where the output's is `inner`."""
+        x, scale, shift = layer.inputs
+        scales = scale.values.astype(np.float64) * inner.step
+        zero_points = inner.zero_point - np.rint(shift.values / scales).astype(np.int64)
+        return ChannelQuant(
+            tuple(scales.tolist()),
+            inner.zero_point,
+            inner.dtype,
+            axis=self.axis - len(x.shape),
+            zero_points=tuple(zero_points.tolist()),
+        )
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        return inputs[0]
+
+
+@dataclass(frozen=True)
+class QuantizeChannels(Regrid):
+    """Of a float input: the integers of `dtype` that Regrid takes from elsewhere, by one rounding.
+
+    Largest error: half a step, and float32's rounding.
+    """
+
+    dtype: str = "int8"
+
+    is_view = False
+    dtypes = INTEGERS
+    kernels: ClassVar[tuple[Kernel, ...]] = (
+        Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
+    )
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        (x, scale, shift), y = layer.inputs, layer.output
+        shape = [-1 if axis == self.axis else 1 for axis in range(len(x.shape))]
+        with np.errstate(invalid="ignore", over="ignore"):
+            moved = inputs[0] - shift.values.reshape(shape)
+        inverse = _inverse_scale(scale, y).reshape(shape)
+        return quantize_float(moved, inverse, y.zero_point, *y.quantization.bounds).astype(y.dtype)
+
+
+def _inverse_scale(scale: Tensor, y: Tensor) -> Array:
+    return (1 / (scale.values.astype(np.float64) * y.scale)).astype(np.float32)
