@@ -86,11 +86,13 @@ def _write_layer(writer: _QdqWriter, layer: Layer, readable: dict[str, str]) -> 
     elif len(inputs) == 3 and inputs[0].quant is None and inputs[1].quant is not None:
         inputs = (replace(inputs[0], name=writer.dynamic_round_trip(inputs[0].name)), *inputs[1:])
     output = layer.output
-    real = output if output.quant is None else replace(output, name=f"{output.name}.real")
+    # Parts of an output are rounded before they are joined.
+    is_rounded = output.quant is not None and not isinstance(output.quant, ChannelQuant)
+    real = replace(output, name=f"{output.name}.real") if is_rounded else output
     layer.op.to_onnx(replace(layer, inputs=inputs, output=real), writer)
     if layer.op.is_elementwise:
         writer.elementwise |= {name for node in writer.nodes[begin:] for name in node.output}
-    if output.quant is not None:
+    if is_rounded:
         writer.round_trip(output, real.name, output.name)
 
 

@@ -77,6 +77,12 @@ class ChannelQuant(Quant):
     axis: int = -1
     zero_points: tuple[int, ...] = ()
 
+    @property
+    def real_bounds(self) -> tuple[float, float]:
+        """The least and the greatest real value of all channels."""
+        ends = [(bound - np.array(self.zero_points)) * np.array(self.scale) for bound in self.bounds]
+        return float(ends[0].min()), float(ends[1].max())
+
     def quantize(self, real: Array) -> Array:
         """Nearest integer of `dtype`, halves up, saturated; `real` of the tensor's shape, more dimensions before it."""
         scale, zero_points = self._along(real.ndim)

@@ -49,7 +49,7 @@ def advise(found: LayerNoise, producers: tuple[str, ...]) -> Advice:
         listed = ", ".join(f'[layers."{p}"]' for p in producers)
         return Advice("inputs", f'the numbers of its inputs: {listed} activations = "int16"', producers)
     count = max(found.values.values_seen, 1)
-    scale = found.layer.output.scale if found.layer.output.quant is not None else 0.0
+    scale = max(found.layer.output.quant.scale) if found.layer.output.quant is not None else 0.0
     if found.clipped and parts["rounding"] > 2 * ROUNDING_VARIANCE * scale**2 * count:
         return Advice("clipping", f"clips {100 * found.clipped:.2g} % of its values: --calibrator minmax or mse")
     rms = sqrt(float(found.rounding.signal.sum()) / count)

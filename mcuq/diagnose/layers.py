@@ -111,7 +111,7 @@ def _add(sums: _Sums, layer: Layer, probe: _Probe, reference: Sample, integer: A
     sums.values.update(want)
     if layer.output.quant is not None:
         low, high = layer.output.quant.real_bounds
-        margin = layer.output.scale / 2
+        margin = max(layer.output.quant.scale) / 2
         sums.clipped += int(np.count_nonzero((want < low - margin) | (want > high + margin)))
 
 

@@ -10,7 +10,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
-from mcuq.ops.concat import Concat
+from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -47,6 +47,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     HardSigmoid,
     HardSwish,
     Identity,
+    Join,
     LeakyRelu,
     LogSoftmax,
     MaxPool,

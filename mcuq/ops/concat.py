@@ -89,3 +89,11 @@ class Concat(Operator):
             for x, t in zip(inputs, layer.inputs, strict=True)
         ]
         return np.concatenate(parts, axis=self.axis + 1)
+
+
+@dataclass(frozen=True)
+class Join(Concat):
+    """Concat at an output of the model, which has the codes of its inputs, each part with its own scale. Exact."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {}
+    shares_scale = False

@@ -10,7 +10,7 @@ from mcuq.arithmetic import Requantization, requantization, requantize_wide
 from mcuq.float_arithmetic import dequantize_float, float32, quantize_float
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
-from mcuq.tensor import Array, Shape, Tensor
+from mcuq.tensor import Array, ChannelQuant, Shape, Tensor
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 INTEGERS = frozenset({"int8", "uint8", "int16"})
@@ -157,4 +157,6 @@ def _bound(x: Tensor) -> int:
 
 def _requantization(layer: Layer) -> Requantization:
     x, y = layer.inputs[0], layer.output
-    return requantization([x.scale / y.scale], _bound(x), layer.where)
+    # Channels of an output's parts have their scales in any type.
+    factor = 1.0 if isinstance(x.quant, ChannelQuant) else x.scale / y.scale
+    return requantization([factor], _bound(x), layer.where)

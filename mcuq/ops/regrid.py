@@ -15,10 +15,13 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.float_arithmetic import quantize_float
+from mcuq.onnx_io.given import same_dimension
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.convert import C_TYPES, INTEGERS
+from mcuq.ops.reshape import Reshape
 from mcuq.ops.strided import MOVED
+from mcuq.ops.transpose import Transpose
 from mcuq.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 
 
@@ -124,3 +127,10 @@ class QuantizeChannels(Regrid):
 
 def _inverse_scale(scale: Tensor, y: Tensor) -> Array:
     return (1 / (scale.values.astype(np.float64) * y.scale)).astype(np.float32)
+
+
+def channel_axis(op: Operator, shape: Shape, axis: int) -> int | None:
+    """The dimension that an operator which moves or converts makes of `axis` of a tensor of `shape`; None for none."""
+    if isinstance(op, Transpose):
+        return op.perm.index(axis)
+    return same_dimension(shape, axis, op.shape) if isinstance(op, Reshape) else axis

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph, Node
+from mcuq.ops.concat import Join
 from mcuq.ops.convert import Convert
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize.float_chains import split_float_chains
@@ -107,7 +108,7 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
     if isinstance(op, Convert | QuantizeChannels):
         return op.dtype
     computed = [dtypes[t.name] for t in graph.layer(node).activations]
-    if (op.shares_scale or op.is_view) and len(set(computed)) == 1 and computed[0] in op.dtypes:
+    if (op.shares_scale or op.is_view or isinstance(op, Join)) and len(set(computed)) == 1 and computed[0] in op.dtypes:
         return computed[0]
     wanted = scheme.of(*node.names).activations
     return wanted if wanted in op.dtypes else "int8"

@@ -1,18 +1,47 @@
-"""The quantization of inputs and outputs that have it per channel: of the tensor that layers have instead."""
+"""The quantization of inputs and outputs that have it per channel: of the tensors that layers have instead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcuq.ir import Graph
-from mcuq.ops.regrid import Regrid
-from mcuq.tensor import Quant
+from mcuq.ir import Graph, Node
+from mcuq.ops.concat import Join
+from mcuq.ops.regrid import Regrid, channel_axis
+from mcuq.tensor import ChannelQuant, Quant
 
 
 def edge_quants(graph: Graph, quants: Mapping[str, Quant]) -> dict[str, Quant]:
     """By name, for those that have one, where `quants` has the quantization of what layers read and write."""
-    return {
-        node.inputs[0]: node.op.edge_quant(graph.layer(node), quants[node.output])
-        for node in graph.nodes
-        if isinstance(node.op, Regrid) and node.op.is_view
-    }
+    found: dict[str, Quant] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Regrid) and node.op.is_view:
+            found[node.inputs[0]] = node.op.edge_quant(graph.layer(node), quants[node.output])
+        elif isinstance(node.op, Join):
+            found[node.output] = _of_parts(graph, node, [quants[name] for name in node.inputs])
+        elif isinstance(before := found.get(node.inputs[0]), ChannelQuant) and node.inputs[0] not in graph.inputs:
+            found[node.output] = _moved(graph, node, before, quants[node.output].dtype)
+    return found
+
+
+def _of_parts(graph: Graph, node: Node, parts: list[Quant]) -> ChannelQuant:
+    """Of what is joined, along the dimension in which it is."""
+    assert isinstance(node.op, Join)
+    sizes = [graph.tensors[name].shape[node.op.axis] for name in node.inputs]
+    return ChannelQuant(
+        tuple(part.step for part, size in zip(parts, sizes, strict=True) for _ in range(size)),
+        dtype=parts[0].dtype,
+        axis=node.op.axis - len(graph.tensors[node.output].shape),
+        zero_points=tuple(part.zero_point for part, size in zip(parts, sizes, strict=True) for _ in range(size)),
+    )
+
+
+def _moved(graph: Graph, node: Node, before: ChannelQuant, dtype: str) -> ChannelQuant:
+    """Of the same codes in another shape or order, or 128 higher as uint8."""
+    x, y = graph.tensors[node.inputs[0]], graph.tensors[node.output]
+    axis = channel_axis(node.op, x.shape, len(x.shape) + before.axis)
+    assert axis is not None, "only what keeps the dimension is behind a Join"
+    added = 128 if dtype == "uint8" and before.dtype == "int8" else 0
+    zero_points = tuple(point + added for point in before.zero_points)
+    return ChannelQuant(
+        before.scale, before.zero_point + added, dtype, axis=axis - len(y.shape), zero_points=zero_points
+    )

@@ -16,6 +16,7 @@ from mcuq.quantize.headroom import add_headroom
 from mcuq.quantize.input_channels import regrid_inputs
 from mcuq.quantize.input_grid import input_grid_ranges
 from mcuq.quantize.method import CalibrationMethod
+from mcuq.quantize.output_parts import join_outputs
 from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 
@@ -61,6 +62,7 @@ def quantize_on_samples(
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
-    ranges |= regridded.ranges
-    integer = quantize_graph(graph, ranges, scheme)
+    joined = join_outputs(graph, {**ranges, **regridded.ranges}, scheme)
+    graph = joined.graph
+    integer = quantize_graph(graph, joined.ranges, scheme)
     return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count)

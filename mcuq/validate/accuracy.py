@@ -62,7 +62,7 @@ def compare_with_float(
         got = graph.tensors[logits].decode(integers[logits])
         signal += float((expected**2).sum())
         noise += float(((expected - got) ** 2).sum())
-        chosen = _largest(integers[output])
+        chosen = _largest(graph.tensors[output].decode(integers[output]))
         float_chosen = _largest(np.stack([r[output] for r in references]))
         agreed += int((chosen == float_chosen).sum())
         if dataset.labels is not None:
