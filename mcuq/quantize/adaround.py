@@ -10,11 +10,15 @@ places of floor and floor + 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mcuq.quantize.exact_product import exact_factor
 from mcuq.quantize.gptq import damped
 from mcuq.quantize.grid import Grid
+from mcuq.quantize.round_parts import round_in_parts
+from mcuq.quantize.second_moments import SecondMoments
 from mcuq.tensor import Array
 
 STEPS = 800
@@ -27,22 +31,33 @@ PRESSURE = 0.01
 BETAS = (20.0, 2.0)
 # The share of steps without the term, in which the error alone decides.
 WARM_UP = 0.2
+# Taps beyond are in a block of their own: a matrix of 32 MB, and work that grows as its square.
+MOST_TAPS = 2048
 
 
-def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -> Array:
-    """Levels of the grid (float64) for weights (groups, outputs, taps) with scales (groups, outputs).
+def round_adaround(weight: Array, scale: Array, moments: SecondMoments, grid: Grid) -> Array:
+    """Levels of the grid (int8) for weights (groups, outputs, taps) with scales (groups, outputs).
 
-    `covariance` (groups, taps, taps) is that of the inputs.
+    `moments` are those of the inputs. Taps of one block are neighbours, which are the most alike.
     """
+
+    def rounder(covariance: Array, diagonal: Array) -> Callable[[Array], Array]:
+        h_matrix = damped(covariance, diagonal)
+        h_matrix /= np.einsum("gkk->gk", h_matrix).mean(axis=1)[:, None, None]
+        h_matrix = exact_factor(h_matrix, h_matrix.shape[1])
+        return lambda u: _learned(u, h_matrix, grid)
+
+    order = np.broadcast_to(np.arange(weight.shape[2]), moments.variance.shape)
+    return round_in_parts(weight, scale, moments, order, MOST_TAPS, rounder)
+
+
+def _learned(u: Array, h_matrix: Array, grid: Grid) -> Array:
+    """Levels for u (groups, outputs, taps) in units of the scale, for covariances whose diagonal is 1 on average."""
     levels = np.array(grid.levels, np.float64)
-    taps = weight.shape[2]
-    u = weight / scale[:, :, None]
     lower = np.clip(np.searchsorted(levels, u, side="right") - 1, 0, max(len(levels) - 2, 0))
     down, up = levels[lower], levels[np.minimum(lower + 1, len(levels) - 1)]
     span = np.where(up > down, up - down, 1.0)
     part = np.clip((u - down) / span, 0.001, 0.999)
-    h_matrix = damped(covariance, np.einsum("gkk->gk", covariance))
-    h_matrix = exact_factor(h_matrix / np.einsum("gkk->gk", h_matrix).mean(axis=1)[:, None, None], taps)
     v = np.log((part - LOW) / (HIGH - part))
     average, square = np.zeros_like(v), np.zeros_like(v)
     error_unit = np.maximum((span**2 / 12).mean(), 1e-30)
@@ -50,7 +65,7 @@ def round_adaround(weight: Array, scale: Array, covariance: Array, grid: Grid) -
         sigmoid = 1 / (1 + np.exp(-v))
         stretched = LOW + (HIGH - LOW) * sigmoid
         h = np.clip(stretched, 0.0, 1.0)
-        gradient = 2 * (exact_factor(down + h * span - u, taps) @ h_matrix) * span
+        gradient = 2 * (exact_factor(down + h * span - u, u.shape[2]) @ h_matrix) * span
         done = (step / STEPS - WARM_UP) / (1 - WARM_UP)
         if done > 0:
             beta = BETAS[1] + (BETAS[0] - BETAS[1]) * (1 + np.cos(done * np.pi)) / 2

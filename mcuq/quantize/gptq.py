@@ -10,9 +10,13 @@ the same integers; this form needs no inverse.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mcuq.quantize.grid import Grid
+from mcuq.quantize.round_parts import round_in_parts
+from mcuq.quantize.second_moments import SecondMoments
 from mcuq.tensor import Array
 
 # Added to the diagonal of H, as a share of its mean. The paper has 1 %; SQNR on the reference networks' test inputs
@@ -22,23 +26,19 @@ DAMPING = 0.1
 MOST_TAPS = 1024
 
 
-def round_gptq(weight: Array, scale: Array, covariance: Array, grid: Grid) -> Array:
-    """Levels of the grid (float64) for weights (groups, outputs, taps) with scales (groups, outputs).
+def round_gptq(weight: Array, scale: Array, moments: SecondMoments, grid: Grid) -> Array:
+    """Levels of the grid (int8) for weights (groups, outputs, taps) with scales (groups, outputs).
 
-    `covariance` (groups, taps, taps) is that of the inputs; taps without any variance are rounded to nearest.
+    `moments` are those of the inputs; taps without any variance are rounded to nearest.
     """
-    groups, _, taps = weight.shape
-    diagonal = np.einsum("gkk->gk", covariance)
-    order = np.argsort(-diagonal, axis=1, kind="stable")
-    group = np.arange(groups)[:, None]
-    u = weight / scale[:, :, None]
-    q = np.empty_like(u)
-    for start in range(0, taps, MOST_TAPS):
-        chosen = order[:, start : start + MOST_TAPS]
-        part = covariance[group[:, :, None], chosen[:, :, None], chosen[:, None, :]]
-        rounded = _round_in_order(np.take_along_axis(u, chosen[:, None, :], axis=2), damped(part, diagonal), grid)
-        np.put_along_axis(q, np.broadcast_to(chosen[:, None, :], rounded.shape), rounded, axis=2)
-    return q
+    order = np.argsort(-moments.variance, axis=1, kind="stable")
+
+    def rounder(covariance: Array, diagonal: Array) -> Callable[[Array], Array]:
+        r = upper_factor(damped(covariance, diagonal))
+        r /= np.einsum("gkk->gk", r)[:, None, :]
+        return lambda u: _round_in_order(u, r, grid)
+
+    return round_in_parts(weight, scale, moments, order, MOST_TAPS, rounder)
 
 
 def damped(covariance: Array, diagonal: Array) -> Array:
@@ -49,16 +49,15 @@ def damped(covariance: Array, diagonal: Array) -> Array:
     return damped
 
 
-def _round_in_order(u: Array, h: Array, grid: Grid) -> Array:
-    """Integers for u (groups, outputs, taps) in units of the scale."""
-    r = upper_factor(h)
-    r /= np.einsum("gkk->gk", r)[:, None, :]
+def _round_in_order(u: Array, r: Array, grid: Grid) -> Array:
+    """Integers for u (groups, outputs, taps) in units of the scale; `r` (groups, taps, taps) has a diagonal of 1."""
     q = np.empty_like(u)
     carried = np.zeros_like(u)
+    moved = np.empty_like(u)
     for k in range(u.shape[2]):
         q[:, :, k] = grid.nearest(u[:, :, k] + carried[:, :, k])
         error = u[:, :, k] - q[:, :, k]
-        carried[:, :, k + 1 :] += error[:, :, None] * r[:, None, k, k + 1 :]
+        carried[:, :, k + 1 :] += np.multiply(error[:, :, None], r[:, None, k, k + 1 :], out=moved[:, :, k + 1 :])
     return q
 
 

@@ -101,22 +101,24 @@ def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, sch
     source = replace(float_layer, inputs=(layer.inputs[0], *float_layer.inputs[1:]), output=layer.output)
     real = weight_rows(source)
     moments = second_moments(layer, x)
-    importance = _importance(layer, moments, len(real))
+    importance = _importance(moments, len(real))
     grid = layer_grid(real, scheme.grid_of(*layer.names), importance)
     scale = weight_scales(source, real, grid, scheme.weight_options, importance)
     rounder = round_gptq if rounding == "gptq" else round_adaround
     groups = moments.mean.shape[0]
-    q = rounder(group_rows(layer, real), scale.reshape(groups, -1), moments.covariance, grid)
+    q = rounder(group_rows(layer, real), scale.reshape(groups, -1), moments, grid)
     _, weight, bias = integer_constants(source, q.reshape(real.shape), scale)
     old_weight, old_bias = layer.inputs[1:]
     weight = replace(weight, name=old_weight.name, packing=old_weight.packing)
     return replace(layer, inputs=(layer.inputs[0], weight, replace(bias, name=old_bias.name)))
 
 
-def _importance(layer: Layer, moments: SecondMoments, outputs: int) -> Array | None:
-    """The variance of what each weight (outputs, taps) reads; None where nothing varies."""
-    variance = np.einsum("gkk->gk", moments.covariance)
-    return variance.repeat(outputs // len(variance), axis=0) if variance.max() > 0 else None
+def _importance(moments: SecondMoments, outputs: int) -> Array | None:
+    """The variance of what each weight reads, (outputs, taps) or (1, taps) for all; None where nothing varies."""
+    variance = moments.variance
+    if len(variance) > 1:
+        variance = variance.repeat(outputs // len(variance), axis=0)
+    return variance if variance.max() > 0 else None
 
 
 def _corrected(layer: Layer, x: Array, wanted: Array | None) -> tuple[Layer, Array]:

@@ -11,41 +11,79 @@ from mcuq.operator import Layer
 from mcuq.ops.conv2d import Conv2d
 from mcuq.tensor import Array
 
-# Values of one block of columns: its float64 copy stays at 16 MB.
+# Values of one block of columns, and of the covariances that are held at once: 2,048 taps of a layer without groups.
 _BLOCK_VALUES = 2 * 2**20
+MOST_COVARIANCES = 2**22
+# Windows whose products add up without rounding: 255^2 * 256 < 2^24 of int8 inputs in float32, and of int16 inputs
+# 65535^2 * 2^16 < 2^53 in float64. Sums of those are of integers below 2^53, exact in float64, in whatever order and
+# on however many threads a matrix product runs.
+_EXACT = {"int8": (np.float32, 256), "int16": (np.float64, 2**16)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SecondMoments:
-    """Of x - zero_point in steps: `mean` (groups, taps), `covariance` (groups, taps, taps) over windows and samples.
+    """Of x - zero_point in steps: `mean` and `variance` (groups, taps) over windows and samples.
 
-    Taps run as in a row of the layer's weights. All sums are of integers below 2^53 and so exact in float64, in
-    whatever order and on however many threads a matrix product runs.
+    Taps run as in a row of the layer's weights. `whole` (groups, taps, taps) is the covariance where it is small; of
+    larger layers a part is found at a time, from all inputs `x` (samples, *shape) anew.
     """
 
+    layer: Layer
+    x: Array
     mean: Array
-    covariance: Array
+    variance: Array
+    windows: int
+    whole: Array | None
+
+    def covariance(self, groups: slice, taps: Array) -> Array:
+        """(groups, n, n) of some `taps` (groups, n) of some groups."""
+        if self.whole is not None:
+            group = np.arange(len(self.mean))[groups, None, None]
+            found: Array = self.whole[group, taps[:, :, None], taps[:, None, :]]
+            return found
+        products = np.zeros((*taps.shape, taps.shape[1]))
+        for columns in _columns(self.layer, self.x):
+            for centred in _centred(self.layer, np.take_along_axis(columns[groups], taps[:, :, None], axis=1)):
+                products += centred @ centred.transpose(0, 2, 1)
+        return _central(products, np.take_along_axis(self.mean[groups], taps, axis=1), self.windows)
 
 
 def second_moments(layer: Layer, x: Array) -> SecondMoments:
-    """For the layer's int8 inputs (samples, *shape)."""
-    zero_point = layer.inputs[0].zero_point
-    count = 0
-    total: Array = np.zeros(0)
-    products: Array = np.zeros(0)
-    for block in _columns(layer, x):
-        centred = block.astype(np.float64) - zero_point
-        new_total, new_products = centred.sum(axis=2), centred @ centred.transpose(0, 2, 1)
-        total, products = (new_total, new_products) if count == 0 else (total + new_total, products + new_products)
-        count += centred.shape[2]
-    mean = total / count
-    return SecondMoments(mean, products / count - mean[:, :, None] * mean[:, None, :])
+    """For the layer's inputs (samples, *shape), of 8 or 16 bits."""
+    groups, taps = layer.op.groups if isinstance(layer.op, Conv2d) else 1, _taps(layer)
+    is_whole = groups * taps**2 <= MOST_COVARIANCES
+    windows, total = 0, np.zeros((groups, taps))
+    products = np.zeros((groups, taps, taps) if is_whole else (groups, taps))
+    for columns in _columns(layer, x):
+        for centred in _centred(layer, columns):
+            windows += centred.shape[2]
+            total += centred.sum(axis=2)
+            products += centred @ centred.transpose(0, 2, 1) if is_whole else np.einsum("gkn,gkn->gk", centred, centred)
+    mean = total / windows
+    if not is_whole:
+        return SecondMoments(layer, x, mean, products / windows - mean * mean, windows, None)
+    covariance = _central(products, mean, windows)
+    return SecondMoments(layer, x, mean, np.einsum("gkk->gk", covariance).copy(), windows, covariance)
+
+
+def _central(products: Array, mean: Array, windows: int) -> Array:
+    """Covariance (groups, n, n) from sums of products, which it takes the place of, and means (groups, n)."""
+    products /= windows
+    products -= mean[:, :, None] * mean[:, None, :]
+    return products
 
 
 def group_rows(layer: Layer, weight: Array) -> Array:
     """Weights (outputs, ...) as (groups, outputs of a group, taps)."""
     groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
     return weight.reshape(groups, len(weight) // groups, -1)
+
+
+def _centred(layer: Layer, columns: Array) -> Iterator[Array]:
+    """Columns less the zero point, in floats, of as many windows as are summed without rounding."""
+    dtype, windows = _EXACT[layer.inputs[0].dtype]
+    for start in range(0, columns.shape[2], windows):
+        yield columns[:, :, start : start + windows].astype(dtype) - dtype(layer.inputs[0].zero_point)
 
 
 def _columns(layer: Layer, x: Array) -> Iterator[Array]:
@@ -57,11 +95,11 @@ def _columns(layer: Layer, x: Array) -> Iterator[Array]:
             yield rows[start : start + step].T[None]
         return
     images = x.reshape(-1, *x.shape[-3:])
-    step = max(1, _BLOCK_VALUES // (layer.output.elements // layer.output.shape[3] * _taps_of_all_groups(layer)))
+    step = max(1, _BLOCK_VALUES // (layer.output.elements // layer.output.shape[3] * op.groups * _taps(layer)))
     for start in range(0, len(images), step):
         yield op.columns(images[start : start + step], layer.output.shape, layer.inputs[0].zero_point)
 
 
-def _taps_of_all_groups(layer: Layer) -> int:
+def _taps(layer: Layer) -> int:
     weight = layer.inputs[1]
-    return weight.elements // weight.shape[0] * (layer.op.groups if isinstance(layer.op, Conv2d) else 1)
+    return weight.elements // weight.shape[0]
