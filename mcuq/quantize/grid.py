@@ -30,8 +30,8 @@ class Grid:
 
     @property
     def reach(self) -> int:
-        """The largest magnitude of a level."""
-        return max(-self.levels[0], self.levels[-1])
+        """The largest magnitude of a level; 1 for a codebook of zeros alone, which any scale serves."""
+        return max(-self.levels[0], self.levels[-1], 1)
 
     def nearest(self, u: Array) -> Array:
         """The nearest level (float64) to each of `u` = weight / scale, of any shape; a tie goes to the even level.
