@@ -843,9 +843,11 @@ static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void
                                       int32_t fours, uint32_t *columns)
 {
     if (is_wide)
-        mcuq_dsp_gather_4(p0, p1, p2, p3, fours, columns);
+        mcuq_dsp_gather_4((const int16_t *)p0, (const int16_t *)p1, (const int16_t *)p2, (const int16_t *)p3, fours,
+                          columns);
     else
-        mcuq_dsp_expand_4(p0, p1, p2, p3, fours, columns);
+        mcuq_dsp_expand_4((const int8_t *)p0, (const int8_t *)p1, (const int8_t *)p2, (const int8_t *)p3, fours,
+                          columns);
 }
 
 /* mcuq_dsp_product_wide_4 or mcuq_dsp_product_4. */
@@ -853,18 +855,18 @@ static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *
                                           int32_t fours, int32_t out_channels, int32_t pixels, int is_wide, void *y)
 {
     if (is_wide)
-        mcuq_dsp_product_wide_4(weight, channel, columns, fours, out_channels, pixels, y);
+        mcuq_dsp_product_wide_4(weight, channel, columns, fours, out_channels, pixels, (int16_t *)y);
     else
-        mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, out_channels, y);
+        mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, out_channels, (int8_t *)y);
 }
 
 /* mcuq_dsp_gather_channels or mcuq_dsp_expand_channels. */
 static inline void mcuq_dsp_channels(const void *x, int is_wide, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
     if (is_wide)
-        mcuq_dsp_gather_channels(x, distance, pixels, pairs);
+        mcuq_dsp_gather_channels((const int16_t *)x, distance, pixels, pairs);
     else
-        mcuq_dsp_expand_channels(x, distance, pixels, pairs);
+        mcuq_dsp_expand_channels((const int8_t *)x, distance, pixels, pairs);
 }
 
 /* mcuq_dsp_depthwise_wide or mcuq_dsp_depthwise. */
@@ -876,19 +878,19 @@ static inline void mcuq_dsp_depthwise_any(const uint32_t *taps, int32_t kernel_h
 {
     if (is_wide)
         mcuq_dsp_depthwise_wide(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
-                                stride_x, rows, out_width, channels, y_row_step, y_pixel_step, y);
+                                stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int16_t *)y);
     else
         mcuq_dsp_depthwise(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
-                           stride_x, rows, out_width, channels, y_row_step, y_pixel_step, y);
+                           stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int8_t *)y);
 }
 
 /* Limits what a layer wrote where its bounds are narrower than its type. */
 static inline void mcuq_dsp_limit(void *y, int is_wide, int32_t elements, int32_t output_min, int32_t output_max)
 {
     if (is_wide && (output_min > -32768 || output_max < 32767))
-        mcuq_dsp_clamp_wide(y, elements, output_min, output_max);
+        mcuq_dsp_clamp_wide((int16_t *)y, elements, output_min, output_max);
     if (!is_wide && (output_min > -128 || output_max < 127))
-        mcuq_dsp_clamp(y, elements, output_min, output_max);
+        mcuq_dsp_clamp((int8_t *)y, elements, output_min, output_max);
 }
 
 #endif

@@ -100,9 +100,8 @@ static void mcuq_unpack_codebook(const int32_t *packed, int32_t count, int shift
 {
     const int8_t *const codes = (const int8_t *)(const void *)packed;
     const int32_t *word = packed + 4;
-    int32_t i = 0;
     (void)shift;
-    for (; i + 8 <= count; i += 8) {
+    for (; count >= 8; count -= 8) {
         const uint32_t indices = (uint32_t)*word++;
         out[0] = codes[indices & 15u];
         out[1] = codes[(indices >> 4) & 15u];
@@ -114,8 +113,13 @@ static void mcuq_unpack_codebook(const int32_t *packed, int32_t count, int shift
         out[7] = codes[indices >> 28];
         out += 8;
     }
-    for (; i < count; i++)
-        *out++ = codes[((uint32_t)*word >> 4 * (i & 7)) & 15u];
+    if (count > 0) {
+        uint32_t indices = (uint32_t)*word;
+        for (; count > 0; count--) {
+            *out++ = codes[indices & 15u];
+            indices >>= 4;
+        }
+    }
 }
 
 #endif

@@ -13,6 +13,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, assemble
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
+from mcuq.lower import Goal
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Layer, Operator
 from mcuq.quantize import Scheme, quantize_graph
@@ -95,9 +96,11 @@ def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Gener
     return {n: rng.uniform(*ranges[n], graph.tensors[n].shape).astype(np.float32) for n in graph.inputs}
 
 
-def model_of(graph: Graph, board: str | Board = "cortex-m4", name: str = "layer") -> CompiledModel:
+def model_of(
+    graph: Graph, board: str | Board = "cortex-m4", name: str = "layer", optimize: Goal = "balanced"
+) -> CompiledModel:
     """The integer graph with its C, without an ONNX model."""
-    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"")
+    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"", optimize=optimize)
 
 
 def portable(board: str = "cortex-m4") -> Board:
