@@ -55,7 +55,8 @@ def test_weights_make_up_for_each_others_errors_where_inputs_are_correlated(name
 @pytest.mark.parametrize("name", ["int8", "int4", "int2", "ternary"])
 def test_adaround_errs_less_than_rounding_to_nearest(name: str) -> None:
     grid = GRIDS[name]
-    weight, scale, covariance = case(grid)
+    # Of many groups: it may err more on one.
+    weight, scale, covariance = case(grid, groups=12)
     nearest = grid.nearest(weight / scale[:, :, None])
     q = round_adaround(weight, scale, moments(covariance), grid)
     assert set(np.unique(q)) <= set(grid.levels)
