@@ -63,6 +63,7 @@ class FakeQuantize(Unary):
     }
 
     dtypes = INT8
+    is_smooth = False
 
     @property
     def quant(self) -> Quant:

@@ -18,7 +18,7 @@ from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.convert import lower_convert, simulate_convert
 from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.requantized import INT16, MIXED
+from mcuq.ops.requantized import C_TYPES, MIXED
 from mcuq.ops.unary_float import CopyFloatConstants
 from mcuq.ops.unary_wide import InterpolateConstants, straight_pieces
 from mcuq.tensor import Array, Shape, Tensor
@@ -47,7 +47,8 @@ def lower_limits(op: Unary, layer: Layer) -> tuple[Call, ...]:
 def lower_unary_wide(op: Unary, layer: Layer) -> tuple[Call, ...]:
     """Two tables: where the pieces lie, and the values between them."""
     pieces, values = op.pieces(layer)
-    return (Call(InterpolateConstants(layer.output.elements), arrays={"pieces": pieces, "values": values}),)
+    constants = InterpolateConstants(layer.output.elements, C_TYPES[layer.output.dtype])
+    return (Call(constants, arrays={"pieces": pieces, "values": values}),)
 
 
 def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
@@ -55,21 +56,29 @@ def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
     return (Call(op.float_constants(layer.output.elements)),)
 
 
+def reads_wide(layer: Layer) -> bool:
+    """Whether the input has 16 bits."""
+    return layer.inputs[0].dtype == "int16"
+
+
 @dataclass(frozen=True)
 class Unary(Operator):
     """y = function(x), element by element, by a table computed in double precision: half a step of error.
 
-    On int16, limits alone are a requantization and a clamp, half a step of error; other functions are straight pieces
-    as short as three quarters of a step of error need.
+    On int16, also where y is int8, limits alone are a requantization and a clamp, half a step of error; other
+    functions are straight pieces as short as three quarters of a step of error need.
     """
+
+    # Whether straight pieces can stand for it: not for one with a step at each code of its output.
+    is_smooth: ClassVar[bool] = True
 
     is_elementwise = True
     dtypes = frozenset({*MIXED, "float32"})
     kernels: ClassVar[tuple[Kernel, ...]] = (
         Kernel(lower_unary_float, activations=FLOAT32),
         Kernel(lower_unary),
-        Kernel(lower_limits, activations=INT16, accepts=lambda op, layer: op.limits is not None),
-        Kernel(lower_unary_wide, activations=INT16),
+        Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_wide(layer) and op.limits is not None),
+        Kernel(lower_unary_wide, activations=MIXED, accepts=lambda op, layer: reads_wide(layer)),
     )
 
     @abstractmethod
@@ -90,6 +99,9 @@ class Unary(Operator):
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
+
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return own if (own, output) == ("int16", "int8") and self.is_smooth else output
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         self.write(writer, layer.inputs[0].name, layer.output.name)
@@ -112,18 +124,20 @@ class Unary(Operator):
         return int(least), int(greatest)
 
     def pieces(self, layer: Layer) -> tuple[Array, Array]:
-        """The tables of `interpolate` for int16 x and y."""
+        """The tables of `interpolate` for int16 x."""
+        y = layer.output
         codes = np.arange(-32768.0, 32769.0)
-        return straight_pieces(self.function(codes * layer.inputs[0].scale) / layer.output.scale)
+        exact = self.function(codes * layer.inputs[0].scale) / y.scale + y.zero_point
+        return straight_pieces(exact, y.quantization.bounds)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
             return self.float_function(inputs[0])
-        if layer.output.dtype != "int16":
+        if not reads_wide(layer):
             return lookup(inputs[0], self.table(layer))
         if self.limits is not None:
             return simulate_convert(layer, inputs[0], self.limit_bounds(layer))
-        return interpolate(inputs[0], *self.pieces(layer)).astype(np.int16)
+        return interpolate(inputs[0], *self.pieces(layer)).astype(layer.output.dtype)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)
@@ -145,6 +159,10 @@ class Chain(Unary):
     functions: tuple[Unary, ...]
 
     dtypes = MIXED  # in floats its functions are layers of their own: see mcuq.quantize.float_chains
+
+    @property
+    def is_smooth(self) -> bool:  # type: ignore[override]
+        return all(step.is_smooth for step in self.functions)
 
     def function(self, x: Array) -> Array:
         for step in self.functions:

@@ -21,16 +21,17 @@ class InterpolateConstants(Constants):
     template = "interpolate"
 
     elements: int
+    y_type: str
 
 
-def straight_pieces(exact: Array) -> tuple[Array, Array]:
+def straight_pieces(exact: Array, bounds: tuple[int, int] = (-32768, 32767)) -> tuple[Array, Array]:
     """The tables of `interpolate`, pieces int32 (256) and values int32, from the outputs for x of -32768 to 32768, in
-    steps, float64.
+    steps, float64, which are limited to `bounds`.
 
     Each upper byte of x has pieces of one length: the longest power of two for which all its results, rounded, are
     within 0.75 steps of the exact ones. Neighbours share the value between them.
     """
-    limited = np.clip(exact, -32768, 32767)
+    limited = np.clip(exact, *bounds)
     knots = np.rint(limited * 2**FRACTION_BITS).astype(np.int32)
     x = np.arange(-32768, 32768).astype(np.int16)
     shifts = np.zeros(256, np.int32)

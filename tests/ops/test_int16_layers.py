@@ -100,6 +100,7 @@ LAYERS = [
         for key, scheme in SCHEMES.items()
     ),
     *(pytest.param(cases, INT16, id=name) for name, cases in OTHERS.items()),
+    pytest.param(OTHERS["unary"], NARROWING, id="unary int16 to int8"),
 ]
 
 
@@ -152,19 +153,21 @@ def test_moved_values_are_exact(kind: str) -> None:
     check_float(integer_branches(OTHERS[kind](), 8, INT16), 0.5 if kind == "moves" else 0.0)
 
 
+@pytest.mark.parametrize("scheme", [INT16, NARROWING], ids=["int16", "int16 to int8"])
 @pytest.mark.parametrize("op", FUNCTIONS, ids=lambda op: type(op).__name__)
-def test_functions_of_all_65536_codes_are_within_the_steps_stated(op: Unary) -> None:
+def test_functions_of_all_65536_codes_are_within_the_steps_stated(op: Unary, scheme: Scheme) -> None:
     stated = 0.5 if op.limits is not None else 0.75
     for index, span in enumerate(RANGES):
         for width in (0.3, 1.0, 2.5):
             reach = op.function(np.linspace(2 * span[0], 2 * span[1], 1001))
             y = (float(reach.min()) * width, float(reach.max()) * width)
-            graph = integer_graph(op, [(1,)], {"x0": span, "y": y}, INT16)
+            graph = integer_graph(op, [(1,)], {"x0": span, "y": y}, scheme)
             x = np.arange(-32768, 32768).astype(np.int16)[:, None, None]
             x_tensor, y_tensor = graph.tensors["x0"], graph.tensors["y"]
             got = simulate(graph, {"x0": x})["y"]
-            assert got.dtype == np.int16
-            exact = np.clip(op.function(x * x_tensor.scale) / y_tensor.scale, -32768, 32767)
+            assert got.dtype == y_tensor.quantization.dtype
+            steps = op.function(x * x_tensor.scale) / y_tensor.scale + y_tensor.zero_point
+            exact = np.clip(steps, *y_tensor.quantization.bounds)
             off = np.abs(got - exact)
             assert off.max() <= stated + 1e-3, (index, span, y, int(x.ravel()[off.argmax()]))
 

@@ -8,10 +8,13 @@ import pytest
 
 from mcuq.builder import GraphBuilder
 from mcuq.ir import Graph
+from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
@@ -20,6 +23,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Chain, Rescale, Unary
 from mcuq.ops.window import Window
 from mcuq.quantize import LayerScheme, Scheme, calibrate, float_tensors, insert_conversions, quantize_graph
 from mcuq.quantize.activations import INT16_ROOM
@@ -70,7 +74,7 @@ def test_what_moves_values_of_a_finer_type_is_converted_behind_with_the_scale_of
     op: object, own: LayerScheme
 ) -> None:
     alone = quantized(chain(op), Scheme())
-    mixed = quantized(chain(op, Tanh()), Scheme(layers={"first": own}))
+    mixed = quantized(chain(op, Softmax()), Scheme(layers={"first": own}))
     (converted,) = [t for t in mixed.tensors.values() if t.name.endswith(".int8")]
     assert converted.quantization == alone.tensors["first"].quantization
 
@@ -98,8 +102,8 @@ def test_a_tensor_of_one_scale_with_others_covers_what_it_is_converted_from() ->
 def test_bounds_of_a_layer_hold_for_what_is_converted_from_it(own: LayerScheme) -> None:
     builder = GraphBuilder("net")
     first = dense(builder, builder.input("x", (1, 4)), "first", minimum=0.0, maximum=0.5)
-    builder.outputs.append(dense(builder, builder.add(Tanh(), [first], "tanh"), "second"))
-    mixed = quantized(builder.graph(), Scheme(layers={"first": own, "tanh": LayerScheme()}))
+    builder.outputs.append(dense(builder, builder.add(Softmax(), [first], "softmax"), "second"))
+    mixed = quantized(builder.graph(), Scheme(layers={"first": own}))
     assert mixed.tensors["first.int8"].quantization == Quant((0.5 / 255,), -128)
 
 
@@ -168,6 +172,23 @@ def test_a_layer_of_finer_numbers_reads_an_int16_input_as_it_is(own: LayerScheme
     first = next(node for node in mixed.nodes if node.name == "first")
     assert mixed.tensors[first.inputs[0]].dtype == "int16"
     assert mixed.tensors["moved"].dtype == "int16"
+
+
+@pytest.mark.parametrize("op", [Tanh(), Clip(0.1, 0.5), Chain((HardSwish(), Tanh())), Rescale()], ids=repr)
+def test_a_function_reads_int16_as_it_is(op: Unary) -> None:
+    """Not by way of int8, whose steps would come before those of its output."""
+    mixed = quantized(chain(op), Scheme(layers={"first": WIDE}))
+    (node,) = [node for node in mixed.nodes if isinstance(node.op, Unary)]
+    assert node.inputs == ("first",)
+    assert (mixed.tensors["first"].dtype, mixed.tensors[node.output].dtype) == ("int16", "int8")
+
+
+@pytest.mark.parametrize("op", [FakeQuantize(0.1, 3), Chain((FakeQuantize(0.1, 3), Tanh()))], ids=repr)
+def test_a_function_of_steps_reads_int8(op: Unary) -> None:
+    """A table for each code of int16 would take 256 KB."""
+    mixed = quantized(chain(op), Scheme(layers={"first": WIDE}))
+    (node,) = [node for node in mixed.nodes if isinstance(node.op, Unary)]
+    assert mixed.tensors[node.inputs[0]].dtype == "int8"
 
 
 @pytest.mark.parametrize("default", [LayerScheme(), WIDE, FLOAT])
