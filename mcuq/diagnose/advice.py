@@ -45,7 +45,9 @@ def advise(found: LayerNoise, producers: tuple[str, ...]) -> Advice:
         )
     if largest == "inputs":
         if not producers:
-            return Advice("inputs", "the model's input: --input-type int16")
+            # A layer that writes int8 would have the input converted to int8 first.
+            own = f'[layers."{name}"] activations = "int16"'
+            return Advice("inputs", f"the model's input: --input-type int16 and {own}")
         listed = ", ".join(f'[layers."{p}"]' for p in producers)
         return Advice("inputs", f'the numbers of its inputs: {listed} activations = "int16"', producers)
     count = max(found.values.values_seen, 1)

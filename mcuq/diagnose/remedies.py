@@ -29,6 +29,10 @@ def remedies(found: Diagnosis, now: Candidate) -> Iterator[Candidate]:
     finer = LayerScheme(now.scheme.default.weights, "int16")
     for count in (n for n in WORST if n < len(targets)):
         yield _with_layers(now, f"int16 activations of {count} layer{'s' * (count != 1)}", targets[:count], finer)
+    readers = [layer.name for layer in found.layers if layer.advice.part == "inputs" and not layer.advice.producers]
+    if readers and now.scheme.input is None:
+        wide = replace(now, scheme=replace(now.scheme, input="int16"))
+        yield _with_layers(wide, "int16 inputs and what reads them", readers, finer)
     yield replace(now, title="int16 activations of all layers", scheme=replace(now.scheme, default=finer, layers={}))
     if targets:
         worst = [layer.name for layer in found.layers if layer.weights is not None][:1]
