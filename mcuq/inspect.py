@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcuq.importer import convert, dynamic_layers, needed_nodes, read_model, to_qdq, unsupported_nodes
+from mcuq.importer import Unsupported, dynamic_layers, needed_nodes, read_model, try_convert
 from mcuq.importer.load import opset
 from mcuq.passes import optimize
 from mcuq.quantize import GivenQuantization, given_quantization
@@ -28,8 +28,9 @@ class LayerSummary:
 class Inspection:
     """A model's contents.
 
-    `operators` counts the ONNX nodes by type; `unsupported` names the nodes that mcuq has no operator for. Where
-    there are any, `layers` is empty, and `macs`, `parameters` and `quantization` are None. `quantization` is what of
+    `operators` counts the ONNX nodes by type; `unsupported` names the nodes that mcuq has no operator for,
+    `problems` says what else is not supported. Where there are any, `layers` is empty, and `macs`, `parameters` and
+    `quantization` are None. `quantization` is what of
     it came with the model, and `dynamic` the layers that ask for activation ranges found at run time.
     """
 
@@ -38,6 +39,7 @@ class Inspection:
     producer: str
     operators: Mapping[str, int]
     unsupported: Mapping[str, list[str]]
+    problems: tuple[str, ...]
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
     layers: tuple[LayerSummary, ...]
@@ -52,14 +54,17 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
     path = Path(path)
     model = read_model(path, shapes)
     nodes = needed_nodes(model.graph, path.name)
-    expanded = to_qdq(model).graph
-    unsupported = unsupported_nodes(expanded, needed_nodes(expanded, path.name))
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
     outputs: dict[str, tuple[int, ...]] = {}
     layers: tuple[LayerSummary, ...] = ()
     quantization = None
-    if not unsupported:
-        graph = optimize(convert(model, path.name))
+    unsupported: Mapping[str, list[str]] = {}
+    problems: tuple[str, ...] = ()
+    found = try_convert(model, path.name)
+    if isinstance(found, Unsupported):
+        unsupported, problems = found.operators, found.problems
+    else:
+        graph = optimize(found)
         quantization = given_quantization(graph)
         outputs = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(
@@ -78,11 +83,12 @@ def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> 
         producer=model.producer_name,
         operators=dict(sorted(Counter(node.op_type for node in nodes).items())),
         unsupported=unsupported,
+        problems=problems,
         inputs=inputs,
         outputs=outputs,
         layers=layers,
-        macs=None if unsupported else sum(layer.macs for layer in layers),
-        parameters=None if unsupported else sum(layer.parameters for layer in layers),
+        macs=None if quantization is None else sum(layer.macs for layer in layers),
+        parameters=None if quantization is None else sum(layer.parameters for layer in layers),
         quantization=quantization,
         dynamic=dynamic_layers(model),
     )

@@ -193,8 +193,9 @@ def test_all_unsupported_operators_are_listed_at_once(refused):
         node("Add", ["f", "g"], "y"),
     ]
     assert refused(model(nodes, X, constants=WEIGHTS)) == (
-        "net.onnx: operators that are not supported: Erf ('first', 'b'); Foo ('not in ONNX'); "
-        "com.microsoft.Gelu ('contributed'); my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
+        "net.onnx: operators that are not supported: Erf ('first', 'b'), use HardSwish, or "
+        "Mul(x, Sigmoid(1.702 * x)), for GELU; Foo ('not in ONNX'); com.microsoft.Gelu ('contributed'); "
+        "my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
         f"supported: {SUPPORTED}"
     )
 

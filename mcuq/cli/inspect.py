@@ -10,6 +10,7 @@ import click
 from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import parse_shapes, shape_option
 from mcuq.cli.table import Column, Row, table_lines
+from mcuq.importer import nearest
 from mcuq.inspect import Inspection, inspect_model
 
 
@@ -33,10 +34,12 @@ def inspect(model: str, shapes: tuple[str, ...], as_json: bool) -> None:
         for name, shape in tensors.items():
             console.print(f"  {kind:<7} {name}  {_shape(shape)}", markup=False)
     console.print(f"  nodes   {', '.join(f'{op} {n}' for op, n in found.operators.items())}", markup=False)
-    if found.unsupported:
+    if found.unsupported or found.problems:
         console.print("  not supported:")
         for op, nodes in found.unsupported.items():
-            console.print(f"    {op}: {', '.join(nodes)}", markup=False)
+            console.print(f"    {op}: {', '.join(nodes)}{nearest(op)}", markup=False)
+        for problem in found.problems:
+            console.print(f"    {problem}", markup=False)
         return
     for line in _quantization(found):
         console.print(line, markup=False)

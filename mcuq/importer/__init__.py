@@ -7,10 +7,11 @@ from pathlib import Path
 
 import onnx
 
-from mcuq.importer.convert import convert
+from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
 from mcuq.importer.load import load_onnx
-from mcuq.importer.nodes import needed_nodes, unsupported_nodes
+from mcuq.importer.nodes import needed_nodes
+from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.shapes import fix_shapes
 from mcuq.ir import Graph
@@ -37,11 +38,13 @@ def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onn
 
 
 __all__ = [
+    "Unsupported",
     "convert",
     "dynamic_layers",
     "import_model",
+    "nearest",
     "needed_nodes",
     "read_model",
     "to_qdq",
-    "unsupported_nodes",
+    "try_convert",
 ]

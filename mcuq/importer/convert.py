@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -23,7 +26,8 @@ from mcuq.importer.constants import (
     tensor_value,
 )
 from mcuq.importer.load import opset
-from mcuq.importer.nodes import check_nodes, needed_nodes, node_name, unique_names, unsupported_nodes, unsupported_text
+from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, unique_names, unsupported_nodes
+from mcuq.importer.problems import Unsupported
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import (
     LIMITS,
@@ -33,13 +37,15 @@ from mcuq.importer.quantized import (
     moved_quant,
     moves_integers,
 )
+from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
+from mcuq.importer.types import element_types, type_errors
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
-from mcuq.tensor import Array, Tensor
+from mcuq.tensor import Array, Shape, Tensor
 
 MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
@@ -48,49 +54,173 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     """The float graph of a model with fixed input shapes; `name` is the file's.
 
     A quantized model becomes a float graph too, with FakeQuantize where it quantizes and constants that carry their
-    quantization.
+    quantization. Raises ModelError, which says all that is not supported.
     """
+    found = try_convert(model, name)
+    if isinstance(found, Unsupported):
+        raise ModelError(found.text(name))
+    return found
+
+
+def try_convert(model: onnx.ModelProto, name: str) -> Graph | Unsupported:
+    """The float graph, or all that keeps the model from becoming one. Raises ModelError for what is damaged."""
     written = needed_nodes(model.graph, name)
+    invalid = {output: f"is invalid: {reason}" for output, reason in invalid_nodes(written, model)}
+    mistyped = dict(type_errors(written, element_types(model), opset(model)))
     model = to_qdq(model)
     nodes = needed_nodes(model.graph, name)
-    unsupported = unsupported_nodes(model.graph, nodes)
-    if unsupported:
-        raise ModelError(unsupported_text(name, unsupported))
-    check_nodes(written, model)
-    graph = GraphBuilder(Path(name).stem)
-    graph.reserve(output for node in nodes for output in node.output)
-    names = unique_names(nodes)
-    graph.reserve_nodes(dict(zip(names, map(node_name, nodes), strict=True)))
-    read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
-    constants = {t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in read}
-    # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
-    tensors: dict[str, str] = {}
-    # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
-    quants: dict[str, GivenQuant] = {}
-    for value in model.graph.input:
-        shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        tensors[value.name] = graph.input(value.name, shape)
-    for node, name_in_graph in zip(nodes, names, strict=True):
-        if node.op_type == "Constant":
-            constants[node.output[0]] = constant_node_value(node)
-        elif node.op_type in SHAPE_QUERIES:
-            source = node.input[0]
-            shape = constants[source].shape if source in constants else graph.tensors[tensors[source]].shape
-            constants[node.output[0]] = shape_query_value(node, shape)
-        elif is_foldable(node, constants):
-            _fold(node, constants, quants, model)
-        else:
-            view = _view(node, name_in_graph, opset(model), constants, tensors, graph.tensors, read, quants)
-            y = tensors[node.output[0]] = _add_node(view, graph, quants)
-            if node.op_type == "DequantizeLinear":
-                _rename(graph, tensors, y, node.output[0])
-                y = tensors[node.output[0]]
-            if not 1 <= graph.tensors[y].elements <= MOST_ELEMENTS:
-                sizes = list(graph.tensors[y].shape)
-                raise view.error(f"gives a tensor of shape {sizes}; supported are 1 to {MOST_ELEMENTS} elements")
+    conversion = _Conversion(model, nodes, name)
+    for node, own_name in zip(nodes, unique_names(nodes), strict=True):
+        conversion.add(node, own_name, invalid.pop(node.output[0], None), mistyped.pop(node.output[0], None))
+    # What stands for several of the file's nodes is judged by the last of them; here are the others.
+    for node in written:
+        if reason := invalid.get(node.output[0]) or mistyped.get(node.output[0]):
+            conversion.problems.append(f"{node.op_type} '{node_name(node)}': {reason}")
     for value in model.graph.output:
-        _add_output(graph, value, tensors, name)
-    return graph.graph()
+        conversion.give_out(value)
+    unsupported = unsupported_nodes(model.graph, nodes)
+    if unsupported or conversion.problems:
+        return Unsupported(unsupported, tuple(conversion.problems))
+    return conversion.graph.graph()
+
+
+class _Conversion:
+    """A graph under construction, and what is known of the file's tensors.
+
+    What is not supported is noted in `problems`; tensors behind it are `unknown` where not even their shape is known.
+    """
+
+    def __init__(self, model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], name: str) -> None:
+        self.problems: list[str] = []
+        self.graph = GraphBuilder(Path(name).stem)
+        self.graph.reserve(output for node in nodes for output in node.output)
+        self.graph.reserve_nodes(dict(zip(unique_names(nodes), map(node_name, nodes), strict=True)))
+        self._model, self._opset, self._name = model, opset(model), name
+        self._read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
+        self._constants = {
+            t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in self._read
+        }
+        # ONNX name -> the graph's: a node that changes nothing is known by its input's name.
+        self._tensors: dict[str, str] = {}
+        # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
+        self._quants: dict[str, GivenQuant] = {}
+        self._unknown: set[str] = set()
+        self._stand_ins: set[str] = set()
+        for value in model.graph.input:
+            self._declare(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim))
+
+    def add(self, node: onnx.NodeProto, name: str, invalid: str | None, mistyped: str | None) -> None:
+        """Convert a node, or note why it cannot be; `invalid` and `mistyped` say what is known to be wrong with it.
+
+        The operator's own word is of more use than what ONNX's rules of types have to say.
+        """
+        where = f"{node.op_type} '{node_name(node)}'"
+        if not self._is_supported(node):
+            self._stand_in(node)
+            return
+        try:
+            if invalid is not None:
+                raise ModelError(f"{where}: {invalid}")
+            if not self._unknown.isdisjoint(reads(node)):
+                self._unknown.update(node.output)
+                return
+            self._convert(node, name)
+            if mistyped is not None:
+                self.problems.append(f"{where}: {mistyped}")
+        except ModelError as error:
+            self.problems.append(str(error))
+            self._stand_in(node)
+
+    def give_out(self, value: onnx.ValueInfoProto) -> None:
+        """Make a tensor an output of the graph."""
+        if value.name in self._unknown | self._stand_ins:
+            return
+        try:
+            self._add_output(value)
+        except ModelError as error:
+            self.problems.append(str(error))
+
+    def _is_supported(self, node: onnx.NodeProto) -> bool:
+        is_known = not node.domain and node.op_type in ("Constant", *FROM_ONNX)
+        return is_known or is_foldable(node, self._constants)
+
+    def _convert(self, node: onnx.NodeProto, name: str) -> None:
+        output = node.output[0]
+        if node.op_type == "Constant":
+            self._constants[output] = constant_node_value(node)
+        elif node.op_type in SHAPE_QUERIES and not node.domain:
+            self._constants[output] = shape_query_value(node, self._shape(node.input[0]))
+        elif is_foldable(node, self._constants):
+            _fold(node, self._constants, self._quants, self._model)
+        else:
+            view = _view(
+                node, name, self._opset, self._constants, self._tensors, self.graph.tensors, self._read, self._quants
+            )
+            self._tensors[output] = _add_node(view, self.graph, self._quants)
+            if node.op_type == "DequantizeLinear":
+                self._rename(self._tensors[output], output)
+            self._check_size(output, view)
+
+    def _shape(self, name: str) -> Shape:
+        if name in self._constants:
+            return self._constants[name].shape
+        return self.graph.tensors[self._tensors[name]].shape
+
+    def _check_size(self, output: str, view: OnnxNode) -> None:
+        """A computed tensor without elements is as good as a constant; one with too many is refused."""
+        tensor = self.graph.tensors[self._tensors[output]]
+        if tensor.elements > MOST_ELEMENTS:
+            sizes = list(tensor.shape)
+            raise view.error(f"gives a tensor of shape {sizes}; supported are 1 to {MOST_ELEMENTS} elements")
+        if len(tensor.shape) > MOST_DIMENSIONS:
+            raise view.error(f"gives a tensor of {len(tensor.shape)} dimensions; supported are {MOST_DIMENSIONS}")
+        if tensor.elements == 0:
+            kind = "int8" if output in self._quants else "float32"
+            self._constants[output] = np.zeros(tensor.shape, kind)
+            del self._tensors[output]
+
+    def _stand_in(self, node: onnx.NodeProto) -> None:
+        """Take the outputs of a node that is not supported for inputs, where ONNX knows their shapes."""
+        for output in filter(None, node.output):
+            is_constant = all(name in self._constants for name in reads(node)[:1])
+            shape = None if is_constant else self._inferred.get(output)
+            if shape is None or prod(shape) > MOST_ELEMENTS or len(shape) > MOST_DIMENSIONS:
+                self._unknown.add(output)
+            elif output not in self._tensors:
+                self._declare(output, shape)
+                self._stand_ins.add(output)
+
+    @cached_property
+    def _inferred(self) -> dict[str, Shape]:
+        return inferred_shapes(self._model)
+
+    def _declare(self, name: str, shape: Shape) -> None:
+        self._tensors[name] = self.graph.input(name, shape)
+
+    def _rename(self, old: str, new: str) -> None:
+        """Call a computed tensor by the name that its real values have in the file; only the first one counts."""
+        if old in self.graph.nodes and old not in self.graph.outputs and self._tensors.get(new) == old:
+            self.graph.rename(old, new)
+            self._tensors.update({alias: new for alias, known in self._tensors.items() if known == old})
+
+    def _add_output(self, value: onnx.ValueInfoProto) -> None:
+        name, graph = self._name, self.graph
+        if value.name not in self._tensors:
+            raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
+        if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
+            type_name = data_type_name(value.type.tensor_type.elem_type)
+            raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
+        if value.name in graph.inputs:
+            raise ModelError(f"{name}: output '{value.name}' is an input too; leave it out, or copy it with Identity")
+        if value.name in graph.outputs:
+            raise ModelError(f"{name}: output '{value.name}' is listed twice; leave one out, or copy it with Identity")
+        tensor = self._tensors[value.name]
+        if tensor != value.name and tensor in graph.nodes and tensor not in graph.outputs:
+            self._rename(tensor, value.name)
+        elif tensor != value.name:
+            # An input, or a tensor that is another output already, cannot be renamed.
+            graph.add(Identity(), [tensor], value.name)
+        graph.outputs.append(value.name)
 
 
 def _view(
@@ -151,34 +281,7 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
     return FROM_ONNX[view.op_type](view, graph)
 
 
-def _rename(graph: GraphBuilder, tensors: dict[str, str], old: str, new: str) -> None:
-    """Call a computed tensor by the name that its real values have in the file; only the first one counts."""
-    if old in graph.nodes and old not in graph.outputs and tensors.get(new) == old:
-        graph.rename(old, new)
-        tensors.update({alias: new for alias, known in tensors.items() if known == old})
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return tuple(value) if isinstance(value, list) else value
-
-
-def _add_output(graph: GraphBuilder, value: onnx.ValueInfoProto, tensors: dict[str, str], name: str) -> None:
-    if value.name not in tensors:
-        raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
-    if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
-        type_name = data_type_name(value.type.tensor_type.elem_type)
-        raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
-    if value.name in graph.inputs:
-        raise ModelError(f"{name}: output '{value.name}' is an input too; leave it out, or copy it with Identity")
-    if value.name in graph.outputs:
-        raise ModelError(f"{name}: output '{value.name}' is listed twice; leave one out, or copy it with Identity")
-    tensor = tensors[value.name]
-    if tensor != value.name and tensor in graph.nodes and tensor not in graph.outputs:
-        graph.rename(tensor, value.name)
-        tensors.update({alias: value.name for alias, known in tensors.items() if known == tensor})
-    elif tensor != value.name:
-        # An input, or a tensor that is another output already, cannot be renamed.
-        graph.add(Identity(), [tensor], value.name)
-    graph.outputs.append(value.name)

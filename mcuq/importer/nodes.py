@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 
 import onnx
 from onnx import checker
@@ -18,8 +18,9 @@ from mcuq.ops import FROM_ONNX
 def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     """The nodes that the outputs depend on, in an order in which they can run.
 
-    Raises ModelError for cycles, tensors that nobody computes, and tensors computed twice.
+    Raises ModelError for cycles, tensors that nobody computes, tensors computed twice, and names that several have.
     """
+    _reject_repeated_names(graph, name)
     producers: dict[str, int] = {}
     given = {t.name for t in graph.initializer} | {v.name for v in graph.input}
     sparse = {t.values.name for t in graph.sparse_initializer}
@@ -53,6 +54,15 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     return [graph.node[i] for i in order]
 
 
+def _reject_repeated_names(graph: onnx.GraphProto, name: str) -> None:
+    """Before IR version 4 an input may have the name of the weight that it is unless fed."""
+    weights = [t.name for t in graph.initializer] + [t.values.name for t in graph.sparse_initializer]
+    for kind, names in (("weights", weights), ("inputs", [v.name for v in graph.input])):
+        if len(set(names)) < len(names):
+            twice = next(n for n, count in Counter(names).items() if count > 1)
+            raise ModelError(f"{name}: invalid graph: {kind} share the name '{twice}'; give each a name of its own")
+
+
 def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> dict[str, list[str]]:
     """Operator type -> names of the nodes that can be neither converted nor folded away."""
     constant = {t.name for t in graph.initializer}
@@ -67,14 +77,8 @@ def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> di
     return found
 
 
-def unsupported_text(name: str, unsupported: Mapping[str, list[str]]) -> str:
-    """One line that lists all of them with their nodes."""
-    listed = "; ".join(f"{op} ({', '.join(repr(n) for n in nodes)})" for op, nodes in sorted(unsupported.items()))
-    return f"{name}: operators that are not supported: {listed}; supported: {', '.join(sorted(FROM_ONNX))}"
-
-
-def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
-    """Raise ModelError for a node whose inputs, outputs or attributes are not those of its operator."""
+def invalid_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
+    """First outputs of the nodes whose inputs, outputs or attributes are not those of their operator, and why."""
     context = type(checker.DEFAULT_CONTEXT)()
     context.ir_version = model.ir_version
     context.opset_imports = {"": opset(model)}
@@ -84,8 +88,7 @@ def check_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
         try:
             checker.check_node(node, context)
         except checker.ValidationError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{node.op_type} '{node_name(node)}': is invalid: {reason}") from None
+            yield node.output[0], str(error).strip().splitlines()[0]
 
 
 def node_name(node: onnx.NodeProto) -> str:
@@ -93,7 +96,7 @@ def node_name(node: onnx.NodeProto) -> str:
     return str(node.name or _first_output(node))
 
 
-def unique_names(nodes: list[onnx.NodeProto]) -> list[str]:
+def unique_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """A name for each node that no other has: its own, or NAME:OUTPUT where the model calls several by it."""
     counts = Counter(map(node_name, nodes))
     taken, names = set(counts), []

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from mcuq.errors import ModelError, did_you_mean
 from mcuq.importer.constants import data_type_name
+from mcuq.tensor import Shape
+
+MOST_DIMENSIONS = 31  # arrays of NumPy 1 have 32, the first of which counts samples
+
+# Constants that shapes are made of have an entry a dimension; larger ones are weights.
+_LONGEST_SHAPE = 64
 
 
 def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
@@ -40,6 +47,30 @@ def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> o
     return fixed
 
 
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
+    """What ONNX infers of the shapes of the model's computed float32 tensors; those that it can tell, by name."""
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    light.graph.name = "shapes"
+    light.graph.node.extend(model.graph.node)
+    light.graph.input.extend(model.graph.input)
+    light.graph.output.extend(model.graph.output)
+    for tensor in model.graph.initializer:
+        if prod(tensor.dims) <= _LONGEST_SHAPE:
+            light.graph.initializer.append(tensor)
+        else:
+            light.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    try:
+        found = onnx.shape_inference.infer_shapes(light, data_prop=True)
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError):
+        return {}
+    shapes = {}
+    for value in (*found.graph.value_info, *found.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT and all(d.dim_value > 0 for d in dims):
+            shapes[value.name] = tuple(d.dim_value for d in dims)
+    return shapes
+
+
 def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) -> None:
     kind = value.type.WhichOneof("value")
     if kind not in ("tensor_type", None):
@@ -53,6 +84,10 @@ def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) 
         )
     if not tensor.HasField("shape") or not tensor.shape.dim:
         raise ModelError(f"{name}: input '{value.name}' has no shape; export the model with input shapes")
+    if len(tensor.shape.dim) > MOST_DIMENSIONS:
+        raise ModelError(
+            f"{name}: input '{value.name}' has {len(tensor.shape.dim)} dimensions; supported are {MOST_DIMENSIONS}"
+        )
     for axis, dim in enumerate(tensor.shape.dim):
         if dim.HasField("dim_value") and dim.dim_value > 0:
             continue

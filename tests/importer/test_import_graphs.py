@@ -250,5 +250,6 @@ def test_weights_are_damaged_where_their_data_do_not_fill_their_shape():
 
 
 def test_importing_leaves_the_graph_in_float32():
-    graph = imported(model(conv_relu(), X, constants={"w": random(4, 3, 3, 3).astype(np.float64)}))
+    nodes = [node("Cast", ["stored"], "w", to=TensorProto.FLOAT), *conv_relu()]
+    graph = imported(model(nodes, X, constants={"stored": random(4, 3, 3, 3).astype(np.float64)}))
     assert {t.dtype for t in graph.tensors.values()} == {"float32"}

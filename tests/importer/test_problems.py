@@ -1,0 +1,136 @@
+"""All that keeps a model from being compiled is said at once, and what comes nearest to it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+from onnx_models import imported, ints, model, node, random, refusal, saved
+
+from mcuq.importer.problems import NEAREST
+from mcuq.inspect import inspect_model
+from mcuq.ops import FROM_ONNX
+
+X = {"x": (1, 4, 6, 6)}
+
+
+def several() -> onnx.ModelProto:
+    """An operator that there is none of, three layers with attributes or types that are not supported, some behind
+    others, and a layer that is fine."""
+    nodes = [
+        node("Elu", ["x"], "a", "elu"),
+        node("Pad", ["a", "pads"], "b", "mirror", mode="reflect"),
+        node("Relu", ["b"], "c", "relu"),
+        node("Conv", ["c", "half"], "d", "halves"),
+        node("MaxPool", ["d"], ["e", "i"], "pool", kernel_shape=[2, 2]),
+        node("Softmax", ["e"], "y", "soft", axis=7),
+    ]
+    constants = {"pads": ints(0, 0, 1, 1, 0, 0, 1, 1), "half": random(4, 4, 1, 1).astype(np.float16)}
+    return model(nodes, X, {"y": TensorProto.FLOAT, "i": TensorProto.INT64}, constants)
+
+
+SEVERAL = [
+    "Pad 'mirror': mode=reflect is not supported; use mode=constant",
+    "Conv 'halves': input W 'half' is float16, but X 'c' is float; give both one type, or Cast one",
+    "MaxPool 'pool': output Indices is not supported; use the values alone",
+    "Softmax 'soft': axis=7 is outside a tensor of 4 dimensions",
+]
+
+
+def test_everything_is_listed_in_one_go() -> None:
+    assert refusal(several()).splitlines() == [
+        "net.onnx: 5 things are in the way:",
+        "  net.onnx: operators that are not supported: Elu ('elu'), use LeakyRelu; supported: "
+        + ", ".join(sorted(FROM_ONNX)),
+        *(f"  {line}" for line in SEVERAL),
+    ]
+
+
+def test_inspect_lists_it_too(tmp_path) -> None:
+    found = inspect_model(saved(several(), tmp_path))
+    assert (found.unsupported, found.problems) == ({"Elu": ["elu"]}, tuple(SEVERAL))
+    assert (found.macs, found.layers, found.quantization) == (None, (), None)
+
+
+def test_what_comes_nearest_is_supported_and_stands_for_what_is_not() -> None:
+    assert not NEAREST.keys() & FROM_ONNX.keys()
+    assert all(onnx.defs.has(op) for op in NEAREST.keys() - {"Swish"})
+    for text in NEAREST.values():
+        operators = re.findall(r"\b[A-Z][A-Za-z]+\b", text.replace("for GELU", ""))
+        assert operators, text
+        assert set(operators) <= FROM_ONNX.keys(), text
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "message"),
+    [
+        (
+            [node("Conv", ["x", "w"], "y", "c")],
+            {"w": random(4, 4, 1, 1).astype(np.float64)},
+            "Conv 'c': input W 'w' is double, but X 'x' is float; give both one type, or Cast one",
+        ),
+        (
+            [node("Cast", ["stored"], "w", to=TensorProto.FLOAT16), node("Add", ["x", "w"], "y", "a")],
+            {"stored": random(1)},
+            "Add 'a': input B 'w' is float16, but A 'x' is float; give both one type, or Cast one",
+        ),
+        (
+            [node("Concat", ["x", "w"], "y", "join", axis=1)],
+            {"w": np.zeros((1, 4, 6, 6), np.int32)},
+            "Concat 'join': input inputs 'w' is int32, but inputs 'x' is float; give both one type, or Cast one",
+        ),
+        (
+            [node("Reshape", ["x", "shape"], "y", "r")],
+            {"shape": np.array([1, 144], np.int32)},
+            "Reshape 'r': input shape 'shape' is int32; it must be from: int64",
+        ),
+        (
+            [node("Sigmoid", ["w"], "s", "s"), node("Add", ["x", "s"], "y")],
+            {"w": ints(1)},
+            "Sigmoid 's': is constant but cannot be computed: ",
+        ),
+    ],
+)
+def test_types_that_onnx_forbids_are_refused(nodes, constants, message) -> None:
+    assert refusal(model(nodes, X, constants=constants)).startswith(message)
+
+
+def test_types_that_onnx_allows_are_not() -> None:
+    nodes = [
+        node("Cast", ["half"], "w", to=TensorProto.FLOAT),
+        node("Conv", ["x", "w"], "c"),
+        node("Shape", ["c"], "sizes"),
+        node("ConstantOfShape", ["sizes"], "zeros"),
+        node("Add", ["c", "zeros"], "a"),
+        node("Split", ["w"], ["w0", "w1"], axis=0),
+        node("Conv", ["a", "w0"], "y"),
+    ]
+    imported(model(nodes, X, constants={"half": random(4, 4, 1, 1).astype(np.float16)}, opset=11))
+
+
+@pytest.mark.parametrize(("kind", "what"), [("initializer", "weights"), ("input", "inputs")])
+def test_names_that_stand_for_several_tensors_are_refused(kind, what) -> None:
+    proto = model([node("Conv", ["x", "w"], "y")], X, constants={"w": random(4, 4, 1, 1)})
+    repeated = getattr(proto.graph, kind)
+    repeated.append(repeated[0])
+    name = {"initializer": "w", "input": "x"}[kind]
+    assert refusal(proto) == f"net.onnx: invalid graph: {what} share the name '{name}'; give each a name of its own"
+
+
+def test_a_weight_that_is_listed_as_an_input_is_one_tensor() -> None:
+    proto = model([node("Conv", ["x", "w"], "y")], X | {"w": (4, 4, 1, 1)}, constants={"w": random(4, 4, 1, 1)})
+    assert imported(proto).inputs == ("x",)
+
+
+def test_a_tensor_of_more_dimensions_than_arrays_have() -> None:
+    proto = model([node("Relu", ["x"], "y", "r")], {"x": (1,) * 31})
+    assert len(imported(proto).tensors["y"].shape) == 31
+    assert refusal(model([node("Relu", ["x"], "y", "r")], {"x": (1,) * 32})) == (
+        "net.onnx: input 'x' has 32 dimensions; supported are 31"
+    )
+    shape = numpy_helper.from_array(np.ones(32, np.int64), "shape")
+    proto = model([node("Reshape", ["x", "shape"], "y", "r")], {"x": (1,)}, constants={"shape": shape})
+    assert refusal(proto) == "Reshape 'r': gives a tensor of 32 dimensions; supported are 31"
