@@ -172,7 +172,7 @@ def quantize_model(
         tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
         quantized = quantize_on_samples(graph, data, method, scheme, recovery, tick)
         graph, integer = quantized.float_graph, quantized.graph
-        origin = Origin("calibrated", quantized.samples, notes=notes)
+        origin = Origin("calibrated", quantized.samples, notes=(*notes, *quantized.notes))
     check_accumulators(integer)
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 

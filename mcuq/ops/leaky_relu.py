@@ -29,6 +29,10 @@ class LeakyRelu(Unary):
     def function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.alpha * x)
 
+    @property
+    def is_homogeneous(self) -> bool:
+        return True
+
     def float_function(self, x: Array) -> Array:
         return leaky_relu(x, self.alpha)
 

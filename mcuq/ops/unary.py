@@ -117,6 +117,11 @@ class Unary(Operator):
         """(least, greatest) where the function is x within these limits and nothing else."""
         return None
 
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether it gives s * y for s * x, whatever s > 0."""
+        return self.limits is not None and all(limit in (-inf, 0.0, inf) for limit in self.limits)
+
     def limit_bounds(self, layer: Layer) -> tuple[int, int]:
         """`output_min`, `output_max` of a function that is limits."""
         assert self.limits is not None
@@ -177,6 +182,10 @@ class Chain(Unary):
                 return None
             low, high = (min(max(v, step.limits[0]), step.limits[1]) for v in (low, high))
         return low, high
+
+    @property
+    def is_homogeneous(self) -> bool:
+        return all(step.is_homogeneous for step in self.functions)
 
     def float_function(self, x: Array) -> Array:
         for step in self.functions:

@@ -12,21 +12,20 @@ is not blown up on the strength of its few values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf, prod
 
 import numpy as np
 
-from mcuq.float_model import FloatModel
 from mcuq.ir import Graph, Node, verify
-from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.apply import with_constants
+from mcuq.quantize.seen import Seen
 from mcuq.tensor import Array, Tensor
 
 EXPONENTS = tuple(i / 16 for i in range(17))
@@ -48,49 +47,39 @@ class _Pair:
     second: Node
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Of one tensor: largest magnitude (samples, channels), mean square (channels,), its sign, values per channel."""
-
-    largest: Array
-    square: Array
-    signed: bool
-    positions: int
-
-
 def equalize(
-    graph: Graph, samples: Iterable[Mapping[str, Array]], weight_levels: Mapping[str, int] | None = None
-) -> Graph:
-    """The float graph with equalized channels: the same function of the same inputs up to float rounding.
+    graph: Graph, seen: Mapping[str, Seen], weight_levels: Mapping[str, int] | None = None
+) -> tuple[Graph, dict[str, Seen]]:
+    """The float graph with equalized channels, and what is seen of its tensors for what was `seen` of the given one's:
+    the same function of the same inputs up to float rounding.
 
     `weight_levels` gives, by layer name, the largest integer that its weights may take (default 127, int8): coarse
     weights leave less to the activations. Fewer than four samples leave the graph as it is. Tensors between layers
     change their meaning; inputs and outputs of the graph do not.
     """
-    pairs = list(_pairs(graph))
+    pairs = [pair for pair in _pairs(graph) if len(seen[pair.first.output].largest) >= 4]
     if not pairs:
-        return graph
-    seen = _measure(graph, [name for pair in pairs for name in pair.between], samples)
-    if any(len(s.largest) < 4 for s in seen.values()):
-        return graph
+        return graph, dict(seen)
+    changed = dict(seen)
     constants = {node.name: graph.layer(node).inputs[1:] for pair in pairs for node in (pair.first, pair.second)}
     for pair in pairs:
         weight, *_ = constants[pair.second.name]
         factors = _factors_of_least_error(
             pair,
-            [seen[name] for name in pair.between],
+            [seen[name].folded(len(seen[pair.first.output].square)) for name in pair.between],
             weight.values.astype(np.float64),
             (weight_levels or {}).get(pair.second.name, INT8_LEVEL),
         )
         constants[pair.first.name] = _times(constants[pair.first.name], factors)
         constants[pair.second.name] = _read_by(pair.second, constants[pair.second.name], 1 / factors)
+        changed |= {name: seen[name].times(factors) for name in pair.between}
     tensors = {name: t for name, t in graph.tensors.items() if not t.is_constant}
     nodes = []
     for node in graph.nodes:
         layer = graph.layer(node)
         inputs = (layer.inputs[0], *constants[node.name]) if node.name in constants else layer.inputs
         nodes.append(with_constants(node, inputs, tensors))
-    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs)), changed
 
 
 def _pairs(graph: Graph) -> Iterator[_Pair]:
@@ -129,27 +118,6 @@ def _passes_factors(node: Node, y: Tensor, channels: int) -> bool:
     return isinstance(node.op, MaxPool) or (isinstance(node.op, Reshape) and y.shape[-1] % channels == 0)
 
 
-def _measure(graph: Graph, names: list[str], samples: Iterable[Mapping[str, Array]]) -> dict[str, _Seen]:
-    model = FloatModel(write_onnx(graph, names))
-    channels: dict[str, int] = {}
-    for pair in _pairs(graph):
-        channels |= dict.fromkeys(pair.between, graph.tensors[pair.first.output].shape[-1])
-    largest: dict[str, list[Array]] = {name: [] for name in names}
-    square = {name: np.zeros(channels[name]) for name in names}
-    lowest = dict.fromkeys(names, 0.0)
-    for sample in samples:
-        for name, value in model.run(sample, names).items():
-            rows = value.reshape(-1, channels[name]).astype(np.float64)
-            largest[name].append(np.abs(rows).max(axis=0))
-            square[name] += np.mean(rows**2, axis=0)
-            lowest[name] = min(lowest[name], float(rows.min()))
-    positions = {name: graph.tensors[name].elements // count for name, count in channels.items()}
-    return {
-        name: _Seen(np.stack(values), square[name] / len(values), lowest[name] < 0, positions[name])
-        for name, values in largest.items()
-    }
-
-
 def _factors(largest: Array, exponent: float) -> Array:
     """s (channels,) for the largest magnitudes (samples, channels).
 
@@ -161,7 +129,7 @@ def _factors(largest: Array, exponent: float) -> Array:
     return np.where(alive, np.minimum((whole / np.where(alive, reach, 1.0)) ** exponent, LARGEST_FACTOR), 1.0)
 
 
-def _factors_of_least_error(pair: _Pair, seen: list[_Seen], weight: Array, level: int) -> Array:
+def _factors_of_least_error(pair: _Pair, seen: list[Seen], weight: Array, level: int) -> Array:
     """Of all exponents; the error is expected in the second layer's output, summed over its channels.
 
     Rounding of activations: step^2 / 12 times the squared weights that read it, and what is clipped likewise.

@@ -7,34 +7,43 @@ from dataclasses import dataclass
 
 from mcuq.dataset import Sample, count_samples, spread_samples
 from mcuq.ir import Graph
+from mcuq.quantize.activations import INT16_ROOM
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
-from mcuq.quantize.dtypes import float_tensors
+from mcuq.quantize.dtypes import activation_dtypes, float_tensors
 from mcuq.quantize.equalize import equalize
 from mcuq.quantize.given import given_quantization
 from mcuq.quantize.headroom import add_headroom
 from mcuq.quantize.input_channels import regrid_inputs
 from mcuq.quantize.input_grid import input_grid_ranges
+from mcuq.quantize.level import level
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.output_parts import join_outputs
 from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
+from mcuq.quantize.seen import see
+from mcuq.quantize.uneven import uneven_notes
 
 # Of more samples these, spread evenly, are held at once for all that is measured beyond plain ranges. Fewer than a
 # hundred left the means of the reference networks unsettled.
 MOST_SAMPLES = 256
+# Steps between the ends of a range that calibration found.
+STEPS = {"int8": 255.0, "uint8": 255.0, "int16": 65535 / INT16_ROOM}
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """`graph` in integers, the float graph that it stands for tensor by tensor, and how many samples were seen.
+    """`graph` in integers, the float graph that it stands for tensor by tensor, how many samples were seen, and notes
+    for the user.
 
-    That is the original one up to factors per channel between layers (equalize.py); inputs and outputs are the same.
+    The float graph is the original one up to factors per channel between layers (equalize.py, level.py); inputs and
+    outputs are the same.
     """
 
     float_graph: Graph
     graph: Graph
     samples: int
+    notes: tuple[str, ...] = ()
 
 
 def quantize_on_samples(
@@ -52,10 +61,16 @@ def quantize_on_samples(
     MOST_SAMPLES of them. Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors
     without a range, and where int32 overflows.
     """
+    notes: tuple[str, ...] = ()
     count = count_samples(samples)
     chosen = spread_samples(samples, MOST_SAMPLES, count)
     if recovery.equalization and not given_quantization(graph).is_quantized:
-        graph = equalize(graph, chosen, {node.name: scheme.reach_of(*node.names) for node in graph.nodes})
+        reach = {node.name: scheme.reach_of(*node.names) for node in graph.nodes}
+        dtypes = activation_dtypes(graph, scheme)
+        graph, seen = equalize(graph, see(graph, chosen), reach)
+        steps = {name: STEPS[dtype] for name, dtype in dtypes.items() if dtype in STEPS}
+        graph, seen = level(graph, seen, steps, reach)
+        notes = uneven_notes(graph, seen, steps)
     regridded = regrid_inputs(graph, chosen, scheme, method, recovery.headroom)
     graph = regridded.graph
     ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
@@ -65,4 +80,4 @@ def quantize_on_samples(
     joined = join_outputs(graph, {**ranges, **regridded.ranges}, scheme)
     graph = joined.graph
     integer = quantize_graph(graph, joined.ranges, scheme)
-    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count)
+    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count, notes)

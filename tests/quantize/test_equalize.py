@@ -14,6 +14,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.window import Window
 from mcuq.quantize import NO_RECOVERY, Recovery, quantize_on_samples
 from mcuq.quantize.equalize import LARGEST_FACTOR, equalize
+from mcuq.quantize.seen import see
 from mcuq.simulate import quantize_inputs, simulate
 from mcuq.tensor import Array
 
@@ -51,6 +52,10 @@ def samples_of(count: int, seed: int = 1) -> Samples:
     return [{"x": rng.uniform(-1, 2, (1, 8, 8, 3)).astype(np.float32)} for _ in range(count)]
 
 
+def equalized(graph: Graph, samples: Samples) -> Graph:
+    return equalize(graph, see(graph, samples))[0]
+
+
 def outputs(graph: Graph, samples: Samples) -> Array:
     model = FloatModel(write_onnx(graph))
     return np.stack([model.run(sample)[graph.outputs[0]] for sample in samples])
@@ -58,7 +63,7 @@ def outputs(graph: Graph, samples: Samples) -> Array:
 
 def test_the_equalized_network_computes_the_same() -> None:
     graph, samples = uneven_net(), samples_of(12)
-    equal = equalize(graph, samples)
+    equal = equalized(graph, samples)
     want = outputs(graph, samples)
     np.testing.assert_allclose(outputs(equal, samples), want, atol=1e-4 * np.abs(want).max())
     assert not np.allclose(equal.tensors["first.w"].values, graph.tensors["first.w"].values)
@@ -67,7 +72,7 @@ def test_the_equalized_network_computes_the_same() -> None:
 def test_channels_before_a_depthwise_layer_get_more_of_the_range() -> None:
     graph, samples = uneven_net(), samples_of(12)
     spreads = []
-    for g in (graph, equalize(graph, samples)):
+    for g in (graph, equalized(graph, samples)):
         model = FloatModel(write_onnx(g, ["first"]))
         reach = np.max([model.run(s, ["first"])["first"].max(axis=(0, 1, 2)) for s in samples], axis=0)
         spreads.append(reach.max() / reach.min())
@@ -89,7 +94,7 @@ def test_uneven_channels_cost_less_after_equalization() -> None:
 
 def test_factors_do_not_pass_a_bound_above() -> None:
     graph = uneven_net(maximum=6.0)
-    assert equalize(graph, samples_of(8)) is graph
+    assert equalized(graph, samples_of(8)) is graph
 
 
 def test_a_tensor_with_two_readers_stays_as_it_is() -> None:
@@ -99,13 +104,13 @@ def test_a_tensor_with_two_readers_stays_as_it_is() -> None:
     y = builder.add(FullyConnected(), [x, *constants(builder, "b", rng.normal(size=(4, 4)))])
     builder.outputs.append(builder.add(Add(), [x, y], "y"))
     graph = builder.graph()
-    assert equalize(graph, [{"x": np.ones((1, 4), np.float32)}] * 8) is graph
+    assert equalized(graph, [{"x": np.ones((1, 4), np.float32)}] * 8) is graph
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_too_few_samples_to_hold_some_out_change_nothing(count: int) -> None:
     graph = uneven_net()
-    assert equalize(graph, samples_of(count)) is graph
+    assert equalized(graph, samples_of(count)) is graph
 
 
 def test_a_channel_that_is_all_but_unused_is_not_blown_up() -> None:
@@ -117,14 +122,23 @@ def test_a_channel_that_is_all_but_unused_is_not_blown_up() -> None:
         name: graph.tensors[name].__class__(name, data.shape, data=data)
         for name, data in (("first.w", weight), ("first.b", bias))
     }
-    equal = equalize(builder.graph(), samples_of(8)).tensors["first.w"].values
+    equal = equalized(builder.graph(), samples_of(8)).tensors["first.w"].values
     assert np.array_equal(equal[3], weight[3])
     ratio = np.abs(equal).reshape(8, -1).max(axis=1) / np.abs(weight).reshape(8, -1).max(axis=1)
     assert ratio.max() <= LARGEST_FACTOR * 1.001
 
 
+def test_what_is_seen_of_the_equalized_network_needs_no_other_run() -> None:
+    graph, samples = uneven_net(), samples_of(8)
+    equal, told = equalize(graph, see(graph, samples))
+    for name, seen in see(equal, samples).items():
+        np.testing.assert_allclose(told[name].largest, seen.largest, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(told[name].square, seen.square, rtol=1e-4, atol=1e-6)
+        assert (told[name].signed, told[name].positions) == (seen.signed, seen.positions)
+
+
 def test_the_given_graph_stays_as_it_was() -> None:
     graph = uneven_net()
     before = {name: t.values.copy() for name, t in graph.tensors.items() if t.is_constant}
-    equalize(graph, samples_of(8))
+    equalized(graph, samples_of(8))
     assert all(np.array_equal(graph.tensors[name].values, value) for name, value in before.items())

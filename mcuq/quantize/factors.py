@@ -1,0 +1,135 @@
+"""Which channels of a float graph can be multiplied by a factor that the layers around them take in.
+
+A layer with weights gives s[c] * y[c], another reads it by weights divided by s[c], and what stands between passes
+factors: ReLU, pooling, views, Add and Concat of tensors with the same factors. Channels that must have one factor are
+a class; class 0 has the factor 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+
+from mcuq.ir import Graph, Node, verify
+from mcuq.operator import Clamped, Layer, Operator
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.mul import Mul
+from mcuq.ops.pad import Pad
+from mcuq.ops.unary import Unary
+from mcuq.quantize.apply import with_constants
+from mcuq.quantize.channels import Tie, channel_axes, is_weighted, ties
+from mcuq.tensor import Array, Tensor
+
+
+@dataclass(frozen=True)
+class Classes:
+    """`of`: class of each channel, by tensor. `limit`: by tensor, what no channel may reach times its factor, which
+    then must be 1 at least: what clips to other limits than 0 clips nothing only below them."""
+
+    of: Mapping[str, Array]
+    limit: Mapping[str, float]
+
+
+def find_classes(graph: Graph) -> Classes:
+    """The classes of all channels of the graph, constants that data is added to or joined with included."""
+    count, axes = 1, channel_axes(graph)
+    of: dict[str, Array] = {}
+    for name, tensor in graph.tensors.items():
+        channels = tensor.shape[axes[name]] if tensor.shape else 1
+        of[name] = np.arange(count, count + channels)
+        count += channels
+    for name in (*graph.inputs, *graph.outputs):
+        of[name][:] = 0
+    joined: list[tuple[str, str, Tie]] = []
+    limit: dict[str, float] = {}
+    for layer in graph.layers():
+        passed = dict(_passed(layer, axes))
+        low, high = _limits(layer.op)
+        if not low <= 0 <= high:
+            of[layer.output.name][:] = 0
+        limit[layer.output.name] = min((abs(v) for v in (low, high) if v not in (-inf, 0.0, inf)), default=inf)
+        for index, t in enumerate(layer.inputs):
+            if index in passed:
+                tie = passed[index] or _whole(len(of[t.name]), len(of[layer.output.name]))
+                joined.append((t.name, layer.output.name, tie))
+            elif not (is_weighted(layer.op) and index == 0):
+                of[t.name][:] = 0
+        if not passed and not is_weighted(layer.op):
+            of[layer.output.name][:] = 0
+    _join(of, joined)
+    return Classes(of, limit)
+
+
+def _whole(x: int, y: int) -> Tie:
+    """All channels of the one with all of the other."""
+    return np.r_[np.arange(x), np.zeros(y, int)], np.r_[np.zeros(x, int), np.arange(y)]
+
+
+def _join(of: dict[str, Array], joined: list[tuple[str, str, Tie]]) -> None:
+    """Give tied channels the least of their numbers, there and back until nothing changes."""
+    changed = True
+    while changed:
+        changed = False
+        for a, b, (a_channels, b_channels) in (*joined, *reversed(joined)):
+            least = np.minimum(of[a][a_channels], of[b][b_channels])
+            if (least < of[a][a_channels]).any() or (least < of[b][b_channels]).any():
+                changed = True
+                np.minimum.at(of[a], a_channels, least)
+                np.minimum.at(of[b], b_channels, least)
+
+
+def _limits(op: Operator) -> tuple[float, float]:
+    if isinstance(op, Clamped):
+        return op.minimum, op.maximum
+    if isinstance(op, Unary) and not op.is_homogeneous and op.limits is not None:
+        return op.limits
+    return -inf, inf
+
+
+def _passed(layer: Layer, axes: Mapping[str, int]) -> list[tuple[int, Tie | None]]:
+    """Input index -> its channels and the output's that have the same factor, None for all, where factors pass."""
+    op = layer.op
+    if isinstance(op, Pad) and op.value != 0:
+        return []
+    if isinstance(op, Unary) and not op.is_homogeneous and op.limits is None:
+        return []
+    found = list(ties(layer, axes))
+    if isinstance(op, Mul):
+        # The factor of a product is that of one operand; the other, which has fewer elements, keeps its own at 1.
+        computed = [(i, tie) for i, tie in found if not layer.inputs[i].is_constant]
+        return sorted(computed, key=lambda item: -layer.inputs[item[0]].elements)[:1]
+    return found
+
+
+def with_factors(graph: Graph, factors: Mapping[str, Array]) -> Graph:
+    """The graph whose tensors are multiplied by their factors (channels,); those of a class must be the same."""
+    tensors, axes = {name: t for name, t in graph.tensors.items() if not t.is_constant}, channel_axes(graph)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        layer = graph.layer(node)
+        inputs = layer.inputs
+        if is_weighted(node.op):
+            inputs = (inputs[0], *_weighted_constants(layer, factors[inputs[0].name], factors[node.output]))
+        else:
+            inputs = tuple(_times(t, factors[t.name], axes[t.name]) if t.is_constant and t.shape else t for t in inputs)
+        nodes.append(with_constants(node, inputs, tensors))
+    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+
+
+def _weighted_constants(layer: Layer, x: Array, y: Array) -> tuple[Tensor, Tensor]:
+    """(weight, bias) of a layer for the factors of its input and of its output."""
+    _, weight, bias = layer.inputs
+    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    rows = weight.values.astype(np.float64).reshape(groups, len(y) // groups, -1, weight.shape[-1])
+    scaled = rows / x.reshape(groups, 1, 1, -1) * y.reshape(groups, -1, 1, 1)
+    return replace(weight, data=scaled.astype(np.float32).reshape(weight.shape)), _times(bias, y)
+
+
+def _times(tensor: Tensor, factors: Array, axis: int = 0) -> Tensor:
+    if (factors == 1).all():
+        return tensor
+    along = factors.reshape([-1 if i == axis else 1 for i in range(len(tensor.shape))])
+    return replace(tensor, data=(tensor.values * along).astype(np.float32))
