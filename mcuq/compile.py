@@ -23,6 +23,7 @@ from mcuq.dataset import (
     open_dataset,
 )
 from mcuq.emit import emit
+from mcuq.emitted import emitted_stack_bytes
 from mcuq.errors import ModelError
 from mcuq.fit import check_fit
 from mcuq.identifiers import KEYWORDS, identifier
@@ -31,6 +32,7 @@ from mcuq.ir import Graph
 from mcuq.lower import Goal, lower, parse_goal
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
+from mcuq.provenance import OPTIONS, note, provenance
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -54,6 +56,7 @@ from mcuq.quantize import (
     quantize_graph,
     quantize_on_samples,
     scaled_tensors,
+    scheme_name,
     synthetic_dataset,
     trained_outputs,
     trained_twin,
@@ -92,6 +95,11 @@ class CompiledModel:
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
         return self.graph.macs()
+
+    @property
+    def stack_bytes(self) -> int | None:
+        """Stack that an inference takes at most, as the header says it."""
+        return emitted_stack_bytes(self.files[f"{self.name}.h"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +182,7 @@ def quantize_model(
         graph, integer = quantized.float_graph, quantized.graph
         origin = Origin("calibrated", quantized.samples, notes=(*notes, *quantized.notes))
     check_accumulators(integer)
+    note(onnx_model, OPTIONS, _options_text(scheme, origin, method, recovery))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
@@ -221,13 +230,26 @@ def assemble(
         board,
         graph,
         onnx_model,
-        emit(program, plan, name),
+        emit(program, plan, name, provenance(onnx_model, (f"optimize {optimize}", f"for {board.name}"))),
         plan.arena_bytes,
         program.constant_bytes,
         origin,
         pruned,
         optimize,
     )
+
+
+def _options_text(scheme: Scheme, origin: Origin, method: CalibrationMethod, recovery: Recovery) -> str:
+    """What the integers depend on beside the file."""
+    text = [f"scheme {scheme_name(scheme)}"]
+    if origin.ranges == "calibrated":
+        done = [
+            key.replace("_", " ") for key in ("bias_correction", "equalization", "headroom") if getattr(recovery, key)
+        ]
+        text += [f"{origin.samples} samples by {method}", f"rounding {recovery.rounding}", *done]
+    else:
+        text.append(f"ranges {origin.ranges}")
+    return ", ".join(text)
 
 
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:

@@ -36,6 +36,12 @@ def emitted_arrays(text: str) -> Mapping[str, int]:
     return {name: ELEMENT_BYTES[c_type] * int(count) for c_type, name, count in found}
 
 
+def emitted_stack_bytes(header: str) -> int | None:
+    """What the header says of the stack; None where it was written by a version of mcuq that does not say it."""
+    found = re.search(r"^#define \w+_STACK_BYTES (\d+)$", header, re.MULTILINE)
+    return None if found is None else int(found[1])
+
+
 def arena_offset(argument: str) -> int | None:
     """The offset of an argument that is a place in the arena, whatever it is cast to; None for any other."""
     cast = _CAST.match(argument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 from golden.graphs import tiny
 from support import model_of, random_inputs, with_ranges
 
+from mcuq.artifact import load, save
 from mcuq.boards import load_board
 from mcuq.build import HostModel, build_host, build_target
 from mcuq.builder import GraphBuilder
-from mcuq.compile import CompiledModel, with_goal
+from mcuq.compile import CompiledModel, compile_model, with_goal
 from mcuq.emit import accessors
 from mcuq.errors import BuildError
 from mcuq.ir import Graph
@@ -28,7 +30,8 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
-from mcuq.quantize import parse_scheme
+from mcuq.quantize import parse_method, parse_scheme
+from mcuq.resources import resource_dir
 from mcuq.simulate import simulate
 from mcuq.tensor import Array
 from mcuq.tensor_bytes import join_tensors
@@ -259,3 +262,21 @@ def test_both_files_have_one_licence_line() -> None:
     for text in model_of(tiny(), name="tiny").files.values():
         assert text.count("SPDX-License-Identifier: 0BSD\n") == 1
         assert text.count("SPDX") == 1
+
+
+def test_the_files_say_which_onnx_file_and_options_they_were_made_with(tmp_path: Path) -> None:
+    source = resource_dir("examples") / "digits" / "digits.onnx"
+    samples = np.load(source.with_name("digits_calibration.npz"))["x"][:20]
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    made = compile_model(source, "cortex-m4", samples, scheme="int16", optimize="size", method=parse_method("minmax"))
+    for one in (made, load(save(made, tmp_path / "digits")[0].parent)):
+        for text in one.files.values():
+            head = " ".join(text.partition("*/")[0].replace("\n *", "").split())
+            assert f"From the ONNX file of SHA-256 {digest}:" in head
+            assert "scheme int16, 20 samples by minmax, rounding gptq, bias correction, equalization, headroom" in head
+            assert head.count("optimize size, for cortex-m4") == 1
+    assert with_goal(made, "balanced").files["digits.h"].count("optimize balanced, for cortex-m4") == 1
+
+
+def test_nothing_is_said_of_where_a_graph_without_a_file_is_from() -> None:
+    assert "SHA" not in model_of(tiny(), name="tiny").files["tiny.h"]

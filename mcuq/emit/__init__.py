@@ -13,6 +13,7 @@ import numpy as np
 
 from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
 from mcuq.emit.parameters import with_parameters
+from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import COLUMNS, wrap
 from mcuq.identifiers import claim, stems
 from mcuq.ir import Graph
@@ -168,6 +169,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "inputs": inputs,
         "outputs": outputs,
         "arena_bytes": plan.arena_bytes,
+        "stack_bytes": stack_bytes(function.text for function in functions),
         "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto, external_data_helper, helper, inliner
 
 from mcuq.errors import ModelError
+from mcuq.provenance import SOURCE, note
 
 OLDEST_OPSET = 7
 
@@ -77,6 +79,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         if data[:1] == b"\x08":
             raise ModelError(f"{path.name}: is cut short or damaged after {len(data)} bytes; export or copy it again")
         raise ModelError(f"{path.name}: is not an ONNX model; give an .onnx file")
+    note(model, SOURCE, hashlib.sha256(data).hexdigest())
     return model
 
 

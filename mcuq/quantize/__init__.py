@@ -10,7 +10,17 @@ from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding
-from mcuq.quantize.scheme import INPUT_SCALES, INT8_SCHEME, NAMED, PORTS, LayerScheme, Scheme, parse_scheme, scheme_toml
+from mcuq.quantize.scheme import (
+    INPUT_SCALES,
+    INT8_SCHEME,
+    NAMED,
+    PORTS,
+    LayerScheme,
+    Scheme,
+    parse_scheme,
+    scheme_name,
+    scheme_toml,
+)
 from mcuq.quantize.synthetic import input_specs, synthetic_dataset
 
 __all__ = [
@@ -50,6 +60,7 @@ __all__ = [
     "quantize_graph",
     "quantize_on_samples",
     "scaled_tensors",
+    "scheme_name",
     "scheme_toml",
     "synthetic_dataset",
     "trained_outputs",

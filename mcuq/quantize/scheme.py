@@ -160,6 +160,17 @@ def read_scheme(path: Path) -> Scheme:
     return _scheme(path.name, values)
 
 
+def scheme_name(scheme: Scheme) -> str:
+    """Its name where it has one, else its default's and what differs, in a line."""
+    named = next((name for name, own in NAMED.items() if own == scheme.default), None)
+    text = [named or f"{scheme.default.weights} weights and {scheme.default.activations} activations"]
+    text += [f"{key} {value}" for key in ("input", "output") if (value := getattr(scheme, key)) is not None]
+    text += [f"{key} {getattr(scheme, key)}" for key in _SWITCHES if getattr(scheme, key) != getattr(Scheme(), key)]
+    if scheme.layers:
+        text.append(f"{len(scheme.layers)} rules for layers")
+    return " with ".join([text[0], ", ".join(text[1:])]) if text[1:] else text[0]
+
+
 def scheme_toml(scheme: Scheme) -> str:
     """The text of a file that `read_scheme` reads as this scheme."""
 

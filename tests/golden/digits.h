@@ -37,6 +37,10 @@ extern "C" {
 #define DIGITS_ARENA_BYTES 3104
 #define DIGITS_ARENA_ALIGNMENT 4
 
+/* Stack that an inference takes at most, what interrupts take not counted: of a 32-bit CPU, by GCC or Clang at -O1, -O2,
+ * -O3 or -Os. */
+#define DIGITS_STACK_BYTES 656
+
 /* input 'image', shape 1 x 1 x 8 x 8, last dimension fastest */
 #define DIGITS_IMAGE_ELEMENTS 64
 #define DIGITS_IMAGE_SCALE 0.00392156886f

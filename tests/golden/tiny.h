@@ -37,6 +37,10 @@ extern "C" {
 #define TINY_ARENA_BYTES 252
 #define TINY_ARENA_ALIGNMENT 4
 
+/* Stack that an inference takes at most, what interrupts take not counted: of a 32-bit CPU, by GCC or Clang at -O1, -O2,
+ * -O3 or -Os. */
+#define TINY_STACK_BYTES 656
+
 /* input 'x', shape 1 x 6 x 6 x 2, last dimension fastest */
 #define TINY_X_ELEMENTS 72
 #define TINY_X_SCALE 0.0156862754f
