@@ -21,6 +21,7 @@ from mcuq.build import HostModel, build_host, build_target
 from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model, with_goal
 from mcuq.emit import accessors
+from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
 from mcuq.ir import Graph
 from mcuq.lower import Goal
@@ -155,7 +156,9 @@ def cc(folder: Path, files: Mapping[str, str], *arguments: str, command: str = "
     for name, text in files.items():
         (folder / name).write_text(text)
     sources = [name for name in files if name.endswith(".c")]
-    subprocess.run([command, *arguments, *sources], cwd=folder, check=True)
+    libraries = [argument for argument in arguments if argument.startswith("-l")]
+    options = [argument for argument in arguments if argument not in libraries]
+    subprocess.run([command, *options, *sources, *libraries], cwd=folder, check=True)
 
 
 def test_arena_and_constants_are_placed_in_the_sections_that_are_asked_for(tmp_path: Path) -> None:
@@ -255,6 +258,52 @@ def test_the_portable_c_computes_what_the_assembly_does() -> None:
     assert run_host(one, defined(one, "__CC_ARM"), inputs) == expected(one, inputs)
 
 
+# --- what is linked ------------------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "c_interface.md").read_text(encoding="utf-8")
+ANY_COMPILER = {"memcpy", "memmove", "memset"}
+FLOATS = ("float32", "float16", "dynamic")
+INTEGERS = ("int8", "int16", "int4", "int2", "ternary", "binary", "codebook")
+
+
+def documented(board: str, scheme: str) -> set[str]:
+    """The functions that docs/c_interface.md names for a CPU and a scheme."""
+    table = [line.split("|") for line in DOCUMENT.splitlines() if line.startswith("| ")]
+    (row,) = [cells for cells in table if board in cells[1].replace(",", " ").split()]
+    integers, floats = (set(re.findall(r"`(\w+)`", cell)) for cell in row[2:4])
+    return ANY_COMPILER | (floats if scheme in FLOATS else integers)
+
+
+def undefined(folder: Path, one: CompiledModel, level: str) -> set[str]:
+    cpu = one.board.cpu
+    cc(folder, one.files, *cpu.gcc_flags, "-ffreestanding", level, "-c", "-o", "model.o", command=cpu.gcc)
+    nm = subprocess.run(["nm", "-u", "model.o"], cwd=folder, capture_output=True, text=True, check=True)
+    return {line.split()[-1] for line in nm.stdout.splitlines()}
+
+
+@pytest.mark.slow
+@toolchain
+@pytest.mark.parametrize("scheme", [*INTEGERS, *FLOATS])
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc"])
+def test_nothing_is_called_but_what_the_document_names(board: str, scheme: str, tmp_path: Path) -> None:
+    for level in ("-O0", "-O2", "-Os"):
+        one = model(scheme, board, goal="size" if level == "-Os" else "balanced")
+        assert undefined(tmp_path, one, level) <= documented(board, scheme), level
+
+
+@toolchain
+@pytest.mark.parametrize("scheme", ["int8", "float32"])
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc"])
+def test_the_c_links_alone_but_for_what_compilers_bring(board: str, scheme: str, tmp_path: Path) -> None:
+    one = model(scheme, board)
+    cpu = one.board.cpu
+    memory = (resource_dir("firmware") / "memory.c").read_text(encoding="utf-8")
+    flags = (*cpu.gcc_flags, "-ffreestanding", "-nostdlib", "-O2", "-Wl,-e,net_run", "-o", "alone.elf")
+    cc(tmp_path, {**one.files, "memory.c": memory}, *flags, "-lgcc", command=cpu.gcc)
+    if board in ("cortex-m4", "cortex-m55"):
+        cc(tmp_path, one.files if scheme == "int8" else {**one.files, "memory.c": memory}, *flags, command=cpu.gcc)
+
+
 # --- what it says of itself ----------------------------------------------------------------------------------------
 
 
@@ -280,3 +329,10 @@ def test_the_files_say_which_onnx_file_and_options_they_were_made_with(tmp_path:
 
 def test_nothing_is_said_of_where_a_graph_without_a_file_is_from() -> None:
     assert "SHA" not in model_of(tiny(), name="tiny").files["tiny.h"]
+
+
+def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
+    header = model_of(tiny(), name="tiny").files["tiny.h"]
+    for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
+        assert re.search(name.replace("ID_", "(?i:tiny)_"), header), name
+    assert f"and {FRAMES_BYTES}\n  bytes for what compilers add" in DOCUMENT
