@@ -31,7 +31,7 @@ from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.goal import gcc_options, parse_goal
 from mcuq.lower.share import PARAMETERS, share_functions
 from mcuq.lower.smallest import flash_bytes, smallest_calls
-from mcuq.lower.source import has_assembly, kernel_body, names_in
+from mcuq.lower.source import compiler_source, has_assembly, kernel_body, names_in
 from mcuq.operator import Call, Constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
@@ -115,12 +115,16 @@ def test_clang_gets_push_and_pop_in_this_order() -> None:
     text = files(tiny(), "size")
     push = "#pragma clang attribute push(__attribute__((minsize)), apply_to = function)\n"
     assert text.count(push) == 1
-    assert text.endswith("#if defined(__clang__)\n#pragma clang attribute pop\n#endif\n")
+    behind = text.rpartition("\n}\n#endif\n")[2]
+    assert "#if defined(__clang__)\n#pragma clang attribute pop\n#endif\n" in behind
+    assert text.count("#pragma clang attribute pop") == 1
 
 
 @pytest.mark.parametrize("goal", GOALS)
 def test_the_header_and_the_interface_are_of_every_goal(goal: Goal) -> None:
-    pattern = re.compile(r"^(?:void|int8_t \*)\w*net_\w+\(.*;$|^#define NET_\w+(?<!DIGEST) \S+$", re.MULTILINE)
+    pattern = re.compile(
+        r"^(?:void|int8_t \*)\w*net_\w+\(.*;$|^#define NET_\w+(?<!DIGEST)(?<!STACK_BYTES) \S+$", re.MULTILINE
+    )
     found = pattern.findall(model_for(digits(), goal).files["net.h"])
     wanted = pattern.findall(model_for(digits(), "balanced").files["net.h"])
     assert len(found) > 10
@@ -205,7 +209,7 @@ def test_constants_that_are_equal_stay_constants_in_the_c() -> None:
     assert re.search(r"group_inputs = parameters\[\d+\]", head)
     assert "group_inputs" not in head.partition("};")[0]
     assert text.count("net_conv2d_small_shared(") == 5
-    assert len(re.findall(r"^static const int8_t \w+_parameters\[\d+\] = {$", text, re.MULTILINE)) == 4
+    assert len(re.findall(r"^static const int8_t \w+_parameters\[\d+\] MCUQ_WEIGHTS = {$", text, re.MULTILINE)) == 4
 
 
 def test_a_parameter_that_needs_16_bits_makes_all_calls_have_them() -> None:
@@ -270,7 +274,7 @@ def test_every_kernel_compiles_with_all_constants_as_parameters(kind: type[Const
     assert kernel_body(kind.template).count("enum {") >= text.partition("plain C from here on")[2].count("enum {")
     assume = "#define MCUQ_ASSUME(condition) do { if (!(condition)) __builtin_unreachable(); } while (0)"
     used = "\n".join(runtime_functions(text))
-    source = f"#include <stdint.h>\n{assume}\n{used}\n{text}\nvoid *net_run(void);\n"
+    source = f"#include <stdint.h>\n{compiler_source()}\n{assume}\n{used}\n{text}\nvoid *net_run(void);\n"
     source += "void *net_run(void)\n{\n    return (void *)(intptr_t)&net_layer;\n}\n"
     compile_strictly(source)
 

@@ -571,7 +571,7 @@ def test_an_output_that_the_firmware_writes_no_more_is_found_though_the_input_st
 
 def test_the_firmware_with_a_changed_weight_is_refused(tiny_model: CompiledModel, folder: Path, tmp_path: Path) -> None:
     text = tiny_model.files["tiny.c"]
-    first = re.search(r"(static const int8_t \w+_weight\[\d+\] = \{\n    )(-?\d+)", text)
+    first = re.search(r"(static const int8_t \w+_weight\[\d+\] MCUQ_WEIGHTS = \{\n    )(-?\d+)", text)
     assert first is not None
     spoiled = text.replace(first[0], f"{first[1]}{int(first[2]) ^ 1}")
     changed = replace(tiny_model, files={**tiny_model.files, "tiny.c": spoiled})

@@ -78,8 +78,12 @@ def test_a_changed_weight_is_found_with_sample_output_and_element() -> None:
 @pytest.mark.parametrize("on", TARGETS)
 def test_the_output_that_differs_is_named(on: str) -> None:
     model = two_ports()
-    first = re.findall(r"net_curve_2_table\[256\] = \{\n    (-?\d+),", model.files["net.c"])[0]
-    changed = tampered(model, f"net_curve_2_table[256] = {{\n    {first},", "net_curve_2_table[256] = {\n    55,")
+    first = re.findall(r"net_curve_2_table\[256\] MCUQ_WEIGHTS = \{\n    (-?\d+),", model.files["net.c"])[0]
+    changed = tampered(
+        model,
+        f"net_curve_2_table[256] MCUQ_WEIGHTS = {{\n    {first},",
+        "net_curve_2_table[256] MCUQ_WEIGHTS = {\n    55,",
+    )
     report = check_bits(changed, iter([random_inputs(model.graph, 2)]), on)
     assert report.first_mismatch == Mismatch(0, "curve", 0, want=int(first), got=55)
     assert report.mismatches == 3
