@@ -27,12 +27,12 @@ from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.qdq_export import export_qdq
-from mcuq.quantize import Origin, Pruned
+from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
 from mcuq.tensor import ChannelQuant, Quant, Tensor
 from mcuq.version import __version__
 
 FORMAT = 5
-_TYPES: Mapping[str, type] = {**OPS, "Window": Window}
+_TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
 
@@ -119,7 +119,7 @@ def _load(path: Path) -> CompiledModel:
             files,
             manifest["arena_bytes"],
             manifest["constant_bytes"],
-            Origin(**{**manifest["origin"], "notes": tuple(manifest["origin"]["notes"])}),
+            _origin_from(manifest["origin"]),
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
         )
@@ -174,7 +174,7 @@ def _pack(model: CompiledModel) -> bytes:
         "constant_bytes": model.constant_bytes,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
-        "origin": asdict(model.origin),
+        "origin": _encode(model.origin),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()
@@ -246,8 +246,16 @@ def _quant_from(manifest: dict[str, Any]) -> Quant:
     return ChannelQuant(**values) if "zero_points" in values else Quant(**values)
 
 
+def _origin_from(manifest: dict[str, Any]) -> Origin:
+    """ValueError where it is something else."""
+    origin = _decode(manifest)
+    if not isinstance(origin, Origin):
+        raise ValueError(f"'{manifest['type']}' is no origin")
+    return origin
+
+
 def _encode(value: Any) -> Any:
-    """Operators and what their fields hold as JSON values."""
+    """Operators, origins and what their fields hold as JSON values."""
     if is_dataclass(value):
         return {"type": type(value).__name__, **{f.name: _encode(getattr(value, f.name)) for f in fields(value)}}
     return [_encode(item) for item in value] if isinstance(value, tuple) else value

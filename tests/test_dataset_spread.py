@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuq.dataset import Sample, from_generator, spread_indices, spread_samples
+from mcuq.dataset import Sample, from_generator, scattered_indices, spread_indices, spread_samples
 from mcuq.dataset.samples import InputSpec
 
 SPECS = (InputSpec("x", (1, 2)),)
@@ -54,6 +54,15 @@ def test_one_of_many_may_be_chosen() -> None:
 def test_classes_in_turn_are_all_chosen(count: int, period: int) -> None:
     classes = np.bincount(np.array(spread_indices(count, 256)) % period, minlength=period)
     assert classes.min() >= 0.2 * 256 / period
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 100, 1000])
+def test_each_part_of_scattered_indices_lies_over_all_of_them(count: int) -> None:
+    order = scattered_indices(count)
+    assert sorted(order) == list(range(count))
+    for part in (order[:10], order[-10:], order[: count // 2]):
+        between = np.diff([-1, *sorted(part), count])
+        assert between.max() <= 3 * (count + 1) / (len(part) + 1)
 
 
 def test_of_samples_whose_number_is_not_known_the_same_are_chosen() -> None:

@@ -13,9 +13,9 @@ from mcuq.ir import Graph, Node
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.quantize import logits_tensor
 from mcuq.quantize.grid import GRIDS, Grid
 from mcuq.tensor import Array
-from mcuq.validate.accuracy import logits_tensor
 
 # From fine to coarse; each takes about half of the one before.
 LADDER = ("int8", "int4", "int2")

@@ -92,6 +92,8 @@ def progress() -> Iterator[Ticker]:
 
 def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     """The facts of a compiled model, as `compile --json` prints them."""
+    judgement = model.origin.judgement
+    decibels = {quality.output: quality.sqnr_db for quality in judgement.outputs} if judgement else {}
     return {
         "name": model.name,
         "board": model.board.name,
@@ -108,9 +110,10 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "stack_bytes": model.stack_bytes,
         "ranges": model.origin.ranges,
         "calibration_samples": model.origin.samples,
+        "judged_on": judgement.judged_on if judgement else None,
         "notes": list(model.origin.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
-        "outputs": [_tensor_json(model, name) for name in model.graph.outputs],
+        "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.outputs],
     }
 
 
@@ -186,6 +189,17 @@ def _channels(quant: ChannelQuant, rank: int) -> str:
     """What scales per channel are, in a few words."""
     low, high = min(quant.scale), max(quant.scale)
     return f"{len(quant.scale)} scales along dimension {rank + quant.axis}, {low:.3g} to {high:.3g}"
+
+
+def judgement_lines(model: CompiledModel) -> Iterator[str]:
+    """How accurate the model is on inputs that it has not seen, for people."""
+    judgement = model.origin.judgement
+    if judgement is None:
+        yield "  SQNR    not known on other inputs"
+        return
+    for quality in judgement.outputs:
+        yield f"  SQNR    {decibels(quality.sqnr_db)} dB of '{quality.tensor}'"
+    yield f"          on {judgement.judged_on}"
 
 
 def percent(share: float | None) -> str:

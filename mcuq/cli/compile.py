@@ -17,6 +17,7 @@ from mcuq.cli.common import (
     choices_json,
     command_line,
     json_option,
+    judgement_lines,
     model_json,
     model_lines,
     out,
@@ -55,6 +56,7 @@ from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, s
 @click.option(
     "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
 )
+@click.option("--no-judge", is_flag=True, help="Do not tell the SQNR on held-back samples: a third of the time less.")
 @click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
 @scheme_options
 @budget_options
@@ -74,6 +76,7 @@ def compile_(
     method: CalibrationMethod,
     recovery: Recovery,
     export_qdq: bool,
+    no_judge: bool,
     no_prune: bool,
     scheme: Scheme,
     budget: Budget | None,
@@ -115,6 +118,7 @@ def compile_(
             optimize=optimize,
             scheme=scheme,
             recovery=recovery,
+            judged=not no_judge,
         )
     choices = compare_choices(compiled, count=compare)
     footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)
@@ -154,6 +158,9 @@ def compile_(
         console.print("  ranges  those of the quantized model", markup=False)
     elif compiled.origin.ranges == "calibrated":
         console.print(f"  ranges  from {compiled.origin.samples} samples, {method}", markup=False)
+    if compiled.origin.ranges == "calibrated" and not no_judge:
+        for line in judgement_lines(compiled):
+            console.print(line, markup=False)
     if plan is not None:
         how = {plan.chosen: "chosen"}
         print_lines(candidates_lines("  weights", plan.measured, how, console.width))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from mcuq.artifact import load
-from mcuq.cli.common import json_option, out, percent, print_json, progress
+from mcuq.cli.common import decibels, json_option, out, percent, print_json, progress, warn
 from mcuq.compile import dataset_for
 from mcuq.validate import measure_accuracy
 
@@ -28,6 +28,8 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     dataset = dataset_for(model.graph, data)
     with progress() as ticker:
         report = measure_accuracy(model, dataset, ticker("simulating", len(dataset)))
+    for note in report.notes:
+        warn(note)
     if as_json:
         print_json(asdict(report))
         return
@@ -36,4 +38,5 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     if report.accuracy is not None:
         console.print(f"  accuracy    {percent(report.accuracy)}   float {percent(report.float_accuracy)}")
     console.print(f"  agreement   {percent(report.agreement)}   with the float model")
-    console.print(f"  SQNR        {report.sqnr_db:.1f} dB   of '{report.sqnr_tensor}'", markup=False)
+    for quality in report.outputs:
+        console.print(f"  SQNR        {decibels(quality.sqnr_db)} dB   of '{quality.tensor}'", markup=False)

@@ -5,7 +5,7 @@ from mcuq.dataset.generator import Source, from_generator, is_read_once, is_sour
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
 from mcuq.dataset.spool import Spooled
-from mcuq.dataset.spread import count_samples, spread_indices, spread_samples
+from mcuq.dataset.spread import count_samples, scattered_indices, spread_indices, spread_samples
 
 __all__ = [
     "Dataset",
@@ -20,6 +20,7 @@ __all__ = [
     "is_read_once",
     "is_source",
     "open_dataset",
+    "scattered_indices",
     "spread_indices",
     "spread_samples",
 ]

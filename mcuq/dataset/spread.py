@@ -30,6 +30,16 @@ def spread_indices(count: int, most: int) -> list[int]:
     return found
 
 
+def scattered_indices(count: int) -> list[int]:
+    """All of `count` indices in an order of which each part lies scattered over all of them: the index with the least
+    fraction of its golden multiple first.
+
+    Distances of the indices in a part are Fibonacci numbers and their sums, so that periods of the data do not show.
+    """
+    found: list[int] = np.argsort(np.arange(count) * _GOLDEN % 1, kind="stable").tolist()
+    return found
+
+
 def count_samples(samples: Iterable[Sample]) -> int:
     """How many samples there are; they are read where nothing else tells."""
     return len(samples) if isinstance(samples, Sized) else sum(1 for _ in samples)

@@ -13,10 +13,10 @@ from mcuq.float_model import FloatModel
 from mcuq.ir import Graph, Node
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.operator import Layer
+from mcuq.quantize import logits_tensor
 from mcuq.quantize.ranges import RangeCollector
 from mcuq.simulate import quantize_inputs, run_layer, run_layers
 from mcuq.tensor import Array, Tensor
-from mcuq.validate.accuracy import logits_tensor
 
 Sample = Mapping[str, Array]
 

@@ -17,8 +17,8 @@ from mcuq.diagnose.layers import LayerNoise, measure_layers
 from mcuq.ir import Graph, Node
 from mcuq.lower import Goal, Step, lower
 from mcuq.ops.regrid import Regrid
+from mcuq.quantize import logits_tensor
 from mcuq.tensor import Tensor
-from mcuq.validate.accuracy import logits_tensor
 
 BATCH = 16
 # Of more samples these, evenly spread: each is run once through the float model's rest behind every layer.

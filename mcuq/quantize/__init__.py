@@ -5,10 +5,20 @@ from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
 from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
+from mcuq.quantize.judge import Judgement
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
+from mcuq.quantize.quality import (
+    OutputQuality,
+    QualityMeter,
+    beyond_range,
+    decibels,
+    logits_tensor,
+    quality_notes,
+    watched_tensors,
+)
 from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding
 from mcuq.quantize.scheme import (
     INPUT_SCALES,
@@ -39,24 +49,31 @@ __all__ = [
     "UNPRUNED",
     "CalibrationMethod",
     "GivenQuantization",
+    "Judgement",
     "LayerScheme",
     "Origin",
+    "OutputQuality",
     "Pruned",
+    "QualityMeter",
     "Quantized",
     "Range",
     "Recovery",
     "Rounding",
     "Scheme",
+    "beyond_range",
     "calibrate",
     "check_accumulators",
     "collect",
+    "decibels",
     "float_tensors",
     "given_quantization",
     "input_specs",
     "insert_conversions",
+    "logits_tensor",
     "parse_method",
     "parse_scheme",
     "prune_graph",
+    "quality_notes",
     "quantize_graph",
     "quantize_on_samples",
     "scaled_tensors",
@@ -65,5 +82,6 @@ __all__ = [
     "synthetic_dataset",
     "trained_outputs",
     "trained_twin",
+    "watched_tensors",
     "widened",
 ]

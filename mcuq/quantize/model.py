@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mcuq.dataset import Sample, count_samples, spread_samples
+from mcuq.errors import QuantizationError
 from mcuq.ir import Graph
 from mcuq.quantize.activations import INT16_ROOM
 from mcuq.quantize.apply import quantize_graph
@@ -16,9 +17,11 @@ from mcuq.quantize.given import given_quantization
 from mcuq.quantize.headroom import add_headroom
 from mcuq.quantize.input_channels import regrid_inputs
 from mcuq.quantize.input_grid import input_grid_ranges
+from mcuq.quantize.judge import Judgement, distinct_samples, judge
 from mcuq.quantize.level import level
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.output_parts import join_outputs
+from mcuq.quantize.quality import quality_notes
 from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.seen import see
@@ -37,12 +40,14 @@ class Quantized:
     for the user.
 
     The float graph is the original one up to factors per channel between layers (equalize.py, level.py); inputs and
-    outputs are the same.
+    outputs are the same. `judgement` is how it does on samples held back (judge.py), None where that was not asked for
+    or cannot be told.
     """
 
     float_graph: Graph
     graph: Graph
     samples: int
+    judgement: Judgement | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -53,17 +58,54 @@ def quantize_on_samples(
     scheme: Scheme = INT8_SCHEME,
     recovery: Recovery = DEFAULT_RECOVERY,
     progress: Callable[[], None] = lambda: None,
+    judged: bool = False,
 ) -> Quantized:
     """Quantize a float graph that has its conversions on calibration samples, which are read twice, and once more
     where their number is not known beforehand.
 
     `method` finds ranges over all samples, `progress` being called after each; all else is measured on at most
-    MOST_SAMPLES of them. Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors
-    without a range, and where int32 overflows.
+    MOST_SAMPLES of them. `judged` says whether models of fewer samples are made too, to tell how they do on others.
+    Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors without a range, and
+    where int32 overflows.
     """
-    notes: tuple[str, ...] = ()
     count = count_samples(samples)
     chosen = spread_samples(samples, MOST_SAMPLES, count)
+    quantized, integer, notes = _quantize(graph, samples, chosen, method, scheme, recovery, progress)
+    if not judged:
+        return Quantized(quantized, integer, count, notes=notes)
+    distinct = distinct_samples(chosen)
+    notes += copies_notes(len(chosen), len(distinct))
+    try:
+        judgement = judge(graph, distinct, lambda part: _quantize(graph, part, part, method, scheme, recovery)[1])
+    except QuantizationError as error:
+        unjudged = f"how accurate the model is on other inputs was not judged: with fewer of the samples, {error}"
+        return Quantized(quantized, integer, count, None, (*notes, unjudged))
+    judged_notes = quality_notes(judgement.outputs, judgement.judged_on) if judgement else ()
+    return Quantized(quantized, integer, count, judgement, (*notes, *judged_notes))
+
+
+def copies_notes(samples: int, distinct: int) -> tuple[str, ...]:
+    """A warning where half of the samples or more are copies of others."""
+    copies = samples - distinct
+    if 2 * copies < samples:
+        return ()
+    return (
+        f"calibration data: {copies} of {samples} samples are copies of others and tell nothing new; "
+        "give about a hundred different ones",
+    )
+
+
+def _quantize(
+    graph: Graph,
+    samples: Iterable[Sample],
+    chosen: Sequence[Sample],
+    method: CalibrationMethod,
+    scheme: Scheme,
+    recovery: Recovery,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[Graph, Graph, tuple[str, ...]]:
+    """The float graph after equalization, its integer graph and notes; ranges from `samples`, all else from `chosen`."""
+    notes: tuple[str, ...] = ()
     if recovery.equalization and not given_quantization(graph).is_quantized:
         reach = {node.name: scheme.reach_of(*node.names) for node in graph.nodes}
         dtypes = activation_dtypes(graph, scheme)
@@ -80,4 +122,4 @@ def quantize_on_samples(
     joined = join_outputs(graph, {**ranges, **regridded.ranges}, scheme)
     graph = joined.graph
     integer = quantize_graph(graph, joined.ranges, scheme)
-    return Quantized(graph, recover(graph, integer, chosen, recovery, scheme), count, notes)
+    return graph, recover(graph, integer, chosen, recovery, scheme), notes

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx_models import model, node, saved
 
+from mcuq.artifact import load
 from mcuq.cli import main
 from mcuq.resources import resource_dir
 from mcuq.version import __version__
@@ -72,7 +73,10 @@ def test_compile_writes_three_files_and_prints_their_facts_as_json(tmp_path: Pat
         "scale": pytest.approx(1 / 240),  # pixels are sixteenths: 15 codes each, none is rounded
         "zero_point": -128,
     }
-    assert found["outputs"][0]["shape"] == [1, 10]
+    (logits,) = found["outputs"]
+    assert logits["shape"] == [1, 10]
+    assert logits["sqnr_db"] > 30
+    assert found["judged_on"] == "16 held-back samples, with a model of 32 others"
 
 
 def test_compile_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -158,6 +162,41 @@ def test_compile_takes_every_calibrator(tmp_path: Path, method: str) -> None:
     result = call("compile", MODEL, "--board", "host", *arguments)
     assert result.exit_code == 0
     assert f"  ranges  from 100 samples, {method}\n" in result.stdout
+
+
+def test_compile_says_how_it_does_on_samples_that_were_held_back(tmp_path: Path) -> None:
+    arguments = ("compile", MODEL, "--board", "host", "--calibration", CALIBRATION, "-o", str(tmp_path))
+    found = re.search(
+        r"^  SQNR    (\d\d\.\d) dB of 'logits'\n          on 16 held-back samples, with a model of 32 others\n",
+        call(*arguments).stdout,
+        re.MULTILINE,
+    )
+    assert found
+    kept = load(tmp_path).origin.judgement
+    assert kept is not None
+    assert f"{kept.outputs[0].sqnr_db:.1f}" == found[1]
+    unjudged = call(*arguments, "--no-judge")
+    assert "SQNR" not in unjudged.stdout
+    assert load(tmp_path).origin.judgement is None
+
+
+def test_one_sample_says_nothing_of_others(tmp_path: Path) -> None:
+    np.savez(tmp_path / "one.npz", x=np.load(CALIBRATION)["x"][:1])
+    arguments = ("compile", MODEL, "--board", "host", "--calibration", str(tmp_path / "one.npz"), "-o", str(tmp_path))
+    assert "\n  SQNR    not known on other inputs\n" in call(*arguments).stdout
+    found = call_json(*arguments)
+    assert (found["judged_on"], found["outputs"][0]["sqnr_db"]) == (None, None)
+
+
+def test_simulate_warns_of_labels_that_are_no_classes(compiled: Path, tmp_path: Path) -> None:
+    data = np.load(TEST)
+    np.savez(tmp_path / "from_1.npz", x=data["x"][:50], y=data["y"][:50] + 1)
+    result = call("simulate", str(compiled), "--data", str(tmp_path / "from_1.npz"))
+    assert result.stderr == (
+        "warning: labels: they run from 1 to 10, the classes of output 'logits' from 0 to 9: accuracy is not counted; "
+        "subtract 1?\n"
+    )
+    assert "accuracy" not in result.stdout
 
 
 def test_simulate_reports_accuracy_next_to_float(compiled: Path) -> None:

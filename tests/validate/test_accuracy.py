@@ -15,10 +15,9 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mean import Mean
 from mcuq.ops.softmax import Softmax
-from mcuq.quantize import input_specs, quantize_graph
+from mcuq.quantize import decibels, input_specs, quantize_graph
 from mcuq.tensor import Array
 from mcuq.validate import AccuracyReport, measure_accuracy
-from mcuq.validate.accuracy import _decibels
 
 # Steps of 0.01 with 0 as the code of 0.
 RANGE = (-1.28, 1.27)
@@ -77,9 +76,9 @@ def test_values_that_are_all_codes_have_no_noise() -> None:
 
 
 def test_an_output_of_zeros_with_noise_has_a_ratio_of_minus_infinity() -> None:
-    assert _decibels(0.0, 1.0) == -inf
-    assert _decibels(0.0, 0.0) == inf
-    assert _decibels(100.0, 1.0) == pytest.approx(20)
+    assert decibels(0.0, 1.0) == -inf
+    assert decibels(0.0, 0.0) == inf
+    assert decibels(100.0, 1.0) == pytest.approx(20)
 
 
 @pytest.mark.parametrize("last", [Softmax(), LogSoftmax()])
