@@ -10,6 +10,7 @@ from mcuq.boards import Board
 from mcuq.compile import (
     CompiledModel,
     Data,
+    Part,
     Progress,
     QuantizedModel,
     compile_quantized,
@@ -40,7 +41,7 @@ class Figures:
 
     `flash_bytes` is constants and code (constants alone where no compiler for the board is installed); it and
     `arena_bytes` are None where the model does not fit the board. `accuracy` is None without labels, `instructions`
-    where they were not counted.
+    where they were not counted. `samples` is how many it was measured on, `notes` are warnings for the user.
     """
 
     sqnr_db: float
@@ -49,6 +50,8 @@ class Figures:
     flash_bytes: int | None
     arena_bytes: int | None
     instructions: int | None
+    samples: int = 0
+    notes: tuple[str, ...] = ()
 
     def is_as_good_as(self, other: Figures) -> bool:
         """Whether it gives no less and takes no more than the other."""
@@ -71,8 +74,8 @@ class Workbench:
 
     path: str | Path
     board: Board
-    calibration: Data
-    data: Data
+    calibration: Data | Part
+    data: Data | Part
     shapes: Mapping[str, int]
     optimize: Goal = "balanced"
     counts: bool = True
@@ -104,7 +107,16 @@ class Workbench:
                 instructions = count_instructions(model)
         except BoardError:
             pass  # it does not fit: the accuracy is worth knowing all the same
-        return Figures(report.sqnr_db, report.agreement, report.accuracy, flash_bytes, arena_bytes, instructions)
+        return Figures(
+            report.sqnr_db,
+            report.agreement,
+            report.accuracy,
+            flash_bytes,
+            arena_bytes,
+            instructions,
+            report.samples,
+            report.notes,
+        )
 
 
 def count_instructions(model: CompiledModel) -> int | None:

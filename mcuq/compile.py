@@ -17,10 +17,12 @@ from mcuq.dataset import (
     Spooled,
     from_arrays,
     from_generator,
+    held_back_part,
     is_pair,
     is_read_once,
     is_source,
     open_dataset,
+    other_part,
 )
 from mcuq.emit import emit
 from mcuq.emitted import emitted_stack_bytes
@@ -65,8 +67,17 @@ from mcuq.quantize import (
 from mcuq.quantize.notes import listed, scheme_notes
 from mcuq.tensor import Array
 
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Of the samples that are `data`, those that are held back to judge by, or all others."""
+
+    data: Data
+    held_back: bool
+
+
 Data = str | Path | Array | Mapping[str, Array] | tuple[Array | Mapping[str, Array], Array]
-Calibration = Data | Source
+Calibration = Data | Source | Part
 # What is called with a task and its number of steps, or None where that is not known, and gives what each step calls.
 Progress = Callable[[str, int | None], Callable[[], None]]
 
@@ -263,8 +274,10 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     return assemble(model.graph, model.board, model.name, model.onnx_model, model.origin, model.pruned, optimize)
 
 
-def dataset_for(graph: Graph, data: Data, labels: Array | None = None) -> Dataset:
-    """Samples for the graph's inputs from a file or folder, or from arrays with `labels`, or (arrays, labels)."""
+def dataset_for(graph: Graph, data: Data | Part, labels: Array | None = None) -> Dataset:
+    """Samples for the graph's inputs: a file or folder, arrays with `labels`, (arrays, labels), or a part of these."""
+    if isinstance(data, Part):
+        return (held_back_part if data.held_back else other_part)(dataset_for(graph, data.data, labels))
     specs = input_specs(graph)
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
 
@@ -275,7 +288,7 @@ def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
     if is_pair(data, specs):
         data = cast(tuple[Array, Array], data)[0]
     if not is_source(data):
-        return dataset_for(graph, cast(Data, data))
+        return dataset_for(graph, cast(Data | Part, data))
     samples = from_generator(data, specs)
     return Spooled(specs, samples) if is_read_once(data) else samples
 

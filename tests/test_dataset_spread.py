@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuq.dataset import Sample, from_generator, scattered_indices, spread_indices, spread_samples
-from mcuq.dataset.samples import InputSpec
+from mcuq.dataset import (
+    InputSpec,
+    Sample,
+    from_arrays,
+    from_generator,
+    held_back_part,
+    other_part,
+    scattered_indices,
+    spread_indices,
+    spread_samples,
+)
+from mcuq.errors import DataError
 
 SPECS = (InputSpec("x", (1, 2)),)
+X = InputSpec("x", (1, 1))
 
 
 def numbered(count: int) -> list[Sample]:
@@ -54,6 +65,37 @@ def test_one_of_many_may_be_chosen() -> None:
 def test_classes_in_turn_are_all_chosen(count: int, period: int) -> None:
     classes = np.bincount(np.array(spread_indices(count, 256)) % period, minlength=period)
     assert classes.min() >= 0.2 * 256 / period
+
+
+@pytest.mark.parametrize(("count", "held"), [(2, 1), (3, 1), (15, 7), (40, 16), (100, 25)])
+def test_the_two_parts_of_a_data_set_hold_all_samples_once(count: int, held: int) -> None:
+    data = from_arrays(np.arange(count)[:, None], [X], np.arange(count) % 3)
+    parts = held_back_part(data), other_part(data)
+    assert [len(part) for part in parts] == [held, count - held]
+    seen = []
+    for part in parts:
+        values = [float(sample["x"][0, 0]) for sample in part]
+        assert values == np.concatenate([batch["x"] for batch in part.batches(4)])[:, 0, 0].tolist()
+        assert part.labels is not None
+        assert part.labels.tolist() == [value % 3 for value in values]
+        seen += values
+    assert sorted(seen) == list(range(count))
+
+
+def test_a_sample_in_a_part_is_named_by_its_place_in_the_whole() -> None:
+    values = np.arange(40.0)[:, None]
+    (index, *_) = (int(sample["x"][0, 0]) for sample in held_back_part(from_arrays(values, [X])))
+    values[index] = np.nan
+    with pytest.raises(DataError, match=f"^data: array 'x', sample {index}: 1 of 1 values are NaN"):
+        list(held_back_part(from_arrays(values, [X])))
+
+
+def test_one_sample_has_no_parts() -> None:
+    data = from_arrays(np.zeros((1, 1)), [X])
+    message = "calibration data: has one sample, and none to judge by; give about a hundred, or --data DATA"
+    for part in (held_back_part, other_part):
+        with pytest.raises(DataError, match=f"^{message}$"):
+            part(data)
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 100, 1000])

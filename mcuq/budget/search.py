@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
@@ -144,6 +144,11 @@ def _first(candidates: Sequence[Candidate], is_true: Callable[[Candidate], bool]
     return low
 
 
+def _why_no_accuracy(measured: Iterable[Figures]) -> str:
+    notes = (note for figures in measured for note in figures.notes if note.startswith("labels: "))
+    return next(notes, "the data has no labels `y`")
+
+
 def _shortfall(budget: Budget, measured: Mapping[Candidate, Figures]) -> str:
     best = max(measured.values(), key=lambda f: f.sqnr_db)
     least = min((f.flash_bytes for f in measured.values() if f.flash_bytes is not None), default=None)
@@ -158,7 +163,7 @@ def _shortfall(budget: Budget, measured: Mapping[Candidate, Figures]) -> str:
         most = max((f.accuracy for f in measured.values() if f.accuracy is not None), default=None)
         parts.append(
             f"--min-accuracy {100 * budget.min_accuracy:g}: "
-            + ("the data has no labels `y`" if most is None else f"the best is {100 * most:.2f} %")
+            + (_why_no_accuracy(measured.values()) if most is None else f"the best is {100 * most:.2f} %")
         )
     return (
         f"budget: no choice of bits meets it ({'; '.join(parts)}, {len(measured)} models tried); allow more, or see "

@@ -39,8 +39,8 @@ from mcuq.cli.options import (
     shape_option,
 )
 from mcuq.cli.table import Column, Row, table_lines
-from mcuq.compile import compile_model
-from mcuq.errors import DataError
+from mcuq.compile import Part, compile_model
+from mcuq.errors import DataError, QuantizationError
 from mcuq.footprint import Choice
 from mcuq.lower import Goal
 from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
@@ -61,7 +61,7 @@ from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, s
 @scheme_options
 @budget_options
 @click.option(
-    "--data", type=click.Path(), metavar="DATA", help="Inputs that a budget is measured on.  [default: --calibration]"
+    "--data", type=click.Path(), metavar="DATA", help="Inputs to judge a budget on.  [default: part of --calibration]"
 )
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
@@ -123,6 +123,12 @@ def compile_(
     choices = compare_choices(compiled, count=compare)
     footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)
     assert footprint is not None, "a model that does not fit is an error"
+    if budget is not None and budget.max_flash_bytes is not None and footprint.flash_bytes > budget.max_flash_bytes:
+        raise QuantizationError(
+            f"--max-flash {budget.max_flash_bytes:_}: calibrated on all samples the model takes "
+            f"{footprint.flash_bytes:_}, more than on the part that was tried; allow more, or give other inputs to "
+            "judge by: --data DATA"
+        )
     folder = Path(output) if output else Path("build") / compiled.name
     files = save(compiled, folder)
     if export_qdq:
@@ -148,7 +154,13 @@ def compile_(
         paths = [str(path) for path in files]
         tried = [] if plan is None else candidates_json(plan.measured)
         print_json(
-            {**model_json(compiled, footprint), "choices": choices_json(choices), "tried": tried, "files": paths}
+            {
+                **model_json(compiled, footprint),
+                "choices": choices_json(choices),
+                "tried": tried,
+                "tried_on": None if plan is None else _tried_on(plan, budget, calibration, data),
+                "files": paths,
+            }
         )
         return
     console = out()
@@ -164,6 +176,7 @@ def compile_(
     if plan is not None:
         how = {plan.chosen: "chosen"}
         print_lines(candidates_lines("  weights", plan.measured, how, console.width))
+        console.print(f"  tried   on {_tried_on(plan, budget, calibration, data)}", markup=False)
     if footprint.compiler is not None:
         print_lines(_choices(choices, compiled.optimize, console.width))
     console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)
@@ -183,11 +196,30 @@ def _plan(
     """The bits that meet the budget."""
     if calibration is None:
         raise DataError("a budget needs inputs to measure on; give --calibration DATA")
-    bench = Workbench(
-        model, load_board(board), calibration, data or calibration, parse_shapes(shapes), optimize, counts=False
-    )
+    seen: str | Part = calibration
+    unseen: str | Part = data or calibration
+    if _holds_back(budget, calibration, data):
+        seen, unseen = Part(calibration, held_back=False), Part(calibration, held_back=True)
+    bench = Workbench(model, load_board(board), seen, unseen, parse_shapes(shapes), optimize, counts=False)
     with progress() as ticker:
         return search(bench, now, budget, ticker("choosing bits", None))
+
+
+def _holds_back(budget: Budget | None, calibration: str | None, data: str | None) -> bool:
+    """Whether a budget of accuracy has no inputs to judge by but those of the calibration."""
+    if budget is None or calibration is None or (budget.min_sqnr_db is None and budget.min_accuracy is None):
+        return False
+    return data is None or Path(data).resolve() == Path(calibration).resolve()
+
+
+def _tried_on(plan: Plan, budget: Budget | None, calibration: str | None, data: str | None) -> str:
+    """The inputs that the models of a budget were judged by."""
+    samples = plan.measured[plan.chosen].samples
+    if _holds_back(budget, calibration, data):
+        return f"{samples} of the calibration samples, held back from the models tried"
+    if data is None:
+        return f"the {samples} calibration samples, which the models tried have seen"
+    return f"the {samples} samples of {data}"
 
 
 def _choices(choices: Sequence[Choice], chosen: Goal, width: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from mcuq.dataset.arrays import from_arrays, is_pair
 from mcuq.dataset.generator import Source, from_generator, is_read_once, is_source
+from mcuq.dataset.part import held_back_part, other_part
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
 from mcuq.dataset.source import open_dataset
 from mcuq.dataset.spool import Spooled
@@ -16,10 +17,12 @@ __all__ = [
     "count_samples",
     "from_arrays",
     "from_generator",
+    "held_back_part",
     "is_pair",
     "is_read_once",
     "is_source",
     "open_dataset",
+    "other_part",
     "scattered_indices",
     "spread_indices",
     "spread_samples",

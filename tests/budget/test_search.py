@@ -10,6 +10,7 @@ import pytest
 
 from mcuq.boards import load_board
 from mcuq.budget import Budget, Plan, search
+from mcuq.budget.search import _shortfall
 from mcuq.candidates import Candidate, Figures, Workbench, best_of
 from mcuq.errors import QuantizationError
 from mcuq.quantize import Scheme
@@ -111,6 +112,12 @@ def test_an_accuracy_without_labels_is_said_to_lack_them() -> None:
 
 
 @pytest.mark.slow
+def test_labels_that_are_no_classes_are_said_to_be_none() -> None:
+    note = "labels: they run from 1 to 10, the classes of output 'logits' from 0 to 9: accuracy is not counted"
+    measured = {NOW: Figures(30.0, 1.0, None, 1000, 500, None, 25, (note,))}
+    assert f"--min-accuracy 50: {note}," in _shortfall(Budget(min_accuracy=0.5), measured)
+
+
 def test_a_tick_follows_each_model_that_is_measured() -> None:
     ticks: list[None] = []
     found = search(BENCH, NOW, Budget(max_flash_bytes=10**9), lambda: ticks.append(None))

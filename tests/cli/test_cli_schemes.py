@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from click.testing import CliRunner, Result
 
 import mcuq
 from mcuq.artifact import load
+from mcuq.budget import Plan
+from mcuq.candidates import Candidate, Figures
 from mcuq.cli import main
 from mcuq.quantize import NO_RECOVERY
 from mcuq.resources import resource_dir
@@ -94,6 +97,38 @@ def test_a_budget_chooses_bits_and_says_what_it_tried(tmp_path: Path) -> None:
     assert {"title", "sqnr_db", "flash_bytes", "arena_bytes", "is_best"} <= found["tried"][0].keys()
     again = call_json(*COMPILE, "--scheme", str(tmp_path / "digits_scheme.toml"), "-o", str(tmp_path / "again"))
     assert again["flash_bytes"] == found["flash_bytes"]
+
+
+def test_an_accuracy_is_judged_by_samples_that_the_models_tried_have_not_seen(tmp_path: Path) -> None:
+    found = call_json(*COMPILE, "--min-sqnr", "10", "--data", CALIBRATION[1], "-o", str(tmp_path))
+    assert found["tried_on"] == "25 of the calibration samples, held back from the models tried"
+    assert {tried["samples"] for tried in found["tried"]} == {25}
+    assert found["calibration_samples"] == 100
+
+
+def test_what_a_budget_was_judged_on_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", x=np.load(CALIBRATION[1])["x"][:30])
+    other = str(tmp_path / "other.npz")
+    result = call(*COMPILE, "--min-sqnr", "10", "--data", other, "-o", str(tmp_path))
+    assert f"\n  tried   on the 30 samples of {other}\n" in result.stdout
+    result = call(*COMPILE, "--max-flash", "1M", "-o", str(tmp_path))
+    assert "\n  tried   on the 100 calibration samples, which the models tried have seen\n" in result.stdout
+
+
+def test_a_model_of_all_samples_that_takes_more_than_was_tried_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = Candidate("all int8 weights")
+    plan = Plan(tried, {tried: Figures(30.0, 1.0, None, 1000, 500, None, 25)})
+    monkeypatch.setattr("mcuq.cli.compile.search", lambda *arguments: plan)
+    result = call(*COMPILE, "--max-flash", "2k", "-o", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        r"error: --max-flash 2_048: calibrated on all samples the model takes \d\d_\d{3}, more than on the part that "
+        r"was tried; allow more, or give other inputs to judge by: --data DATA\n",
+        result.stderr,
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_budget_needs_data(tmp_path: Path) -> None:
