@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mcuq.boards import Board, board_names, load_board
 from mcuq.candidates import count_instructions
 from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, quantize_model
+from mcuq.described import Described
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.footprint import Choice, measure_choices
+from mcuq.importer import Model
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, CalibrationMethod, Recovery, Scheme
 from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
@@ -21,8 +22,8 @@ from mcuq.tensor import Array
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(Described):
     """What the simulator gave: `integers` are the int8 outputs by name, `outputs` their real values (float32),
     each (samples, *shape); `report` compares them with the float model."""
 
@@ -30,14 +31,32 @@ class Simulation:
     outputs: Mapping[str, Array]
     report: AccuracyReport
 
+    def described(self) -> tuple[str, dict[str, str]]:
+        """For `repr` and notebooks."""
+        report = self.report
+        facts = {"samples": f"{report.samples:,}"}
+        if report.accuracy is not None and report.float_accuracy is not None:
+            facts["accuracy"] = f"{100 * report.accuracy:.2f} % (float {100 * report.float_accuracy:.2f} %)"
+        if report.agreement is not None:
+            facts["agreement"] = f"{100 * report.agreement:.2f} %"
+        return "Simulation", {**facts, "SQNR": ", ".join(f"{quality.sqnr_db:.1f} dB" for quality in report.outputs)}
 
-@dataclass(frozen=True)
-class Run:
+
+@dataclass(frozen=True, repr=False)
+class Run(Described):
     """What the C gave, as in Simulation; `report` says whether every byte was the simulator's."""
 
     integers: Mapping[str, Array]
     outputs: Mapping[str, Array]
     report: BitsReport
+
+    def described(self) -> tuple[str, dict[str, str]]:
+        """For `repr` and notebooks."""
+        report = self.report
+        facts = {"on": report.on, "samples": f"{report.samples:,}", "bit-exact": "yes" if report.bit_exact else "NO"}
+        if report.instructions is not None:
+            facts["instructions"] = f"{report.instructions:,}"
+        return "Run", facts
 
 
 def boards() -> dict[str, Board]:
@@ -86,14 +105,14 @@ def compare(model: CompiledModel, count: bool = True) -> tuple[Choice, ...]:
 
 
 def diagnose(
-    path: str | Path,
+    path: Model,
     board: str | Board = "cortex-m4",
     calibration: Calibration | None = None,
     data: Calibration | None = None,
-    method: CalibrationMethod = DEFAULT_METHOD,
+    method: CalibrationMethod | str = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
     scheme: Scheme | str = "int8",
-    recovery: Recovery = DEFAULT_RECOVERY,
+    recovery: Recovery | str = DEFAULT_RECOVERY,
 ) -> Diagnosis:
     """Quantize an ONNX model as `compile` does, and measure the error that each of its layers adds.
 

@@ -24,12 +24,13 @@ from mcuq.dataset import (
     open_dataset,
     other_part,
 )
+from mcuq.described import Described
 from mcuq.emit import emit
 from mcuq.emitted import emitted_stack_bytes
-from mcuq.errors import ModelError
+from mcuq.errors import DataError, ModelError
 from mcuq.fit import check_fit
 from mcuq.identifiers import KEYWORDS, identifier
-from mcuq.importer import dynamic_layers, import_model
+from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.ir import Graph
 from mcuq.lower import Goal, lower, parse_goal
 from mcuq.passes import optimize as simplify
@@ -53,6 +54,8 @@ from mcuq.quantize import (
     given_quantization,
     input_specs,
     insert_conversions,
+    parse_method,
+    parse_recovery,
     parse_scheme,
     prune_graph,
     quantize_graph,
@@ -82,8 +85,8 @@ Calibration = Data | Source | Part
 Progress = Callable[[str, int | None], Callable[[], None]]
 
 
-@dataclass(frozen=True, eq=False)
-class CompiledModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompiledModel(Described):
     """A quantized model with its C.
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
@@ -112,6 +115,20 @@ class CompiledModel:
         """Stack that an inference takes at most, as the header says it."""
         return emitted_stack_bytes(self.files[f"{self.name}.h"])
 
+    def described(self) -> tuple[str, dict[str, str]]:
+        """For `repr` and notebooks."""
+        facts = {
+            "board": self.board.name,
+            "layers": f"{len(self.graph.nodes)}",
+            "MACs": f"{self.macs:,}",
+            "constants": f"{self.constant_bytes:,} bytes",
+            "arena": f"{self.arena_bytes:,} bytes",
+            "ranges": self.origin.ranges,
+        }
+        if self.origin.judgement is not None:
+            facts["SQNR"] = ", ".join(f"{quality.sqnr_db:.1f} dB" for quality in self.origin.judgement.outputs)
+        return f"CompiledModel {self.name}", facts
+
 
 @dataclass(frozen=True, eq=False)
 class QuantizedModel:
@@ -127,17 +144,17 @@ class QuantizedModel:
 
 
 def compile_model(
-    path: str | Path,
+    path: Model,
     board: str | Board = "cortex-m4",
     calibration: Calibration | None = None,
     name: str | None = None,
-    method: CalibrationMethod = DEFAULT_METHOD,
+    method: CalibrationMethod | str = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
     progress: Progress = lambda task, total: lambda: None,
     prune: bool = True,
     optimize: Goal = "balanced",
     scheme: Scheme | str = "int8",
-    recovery: Recovery = DEFAULT_RECOVERY,
+    recovery: Recovery | str = DEFAULT_RECOVERY,
     judged: bool = True,
 ) -> CompiledModel:
     """Quantize an ONNX model, as `quantize_model` does, and emit C for a board.
@@ -150,22 +167,22 @@ def compile_model(
     """
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
-    model_id = model_identifier(name, Path(path))
+    model_id = model_identifier(name, model_path(path))
     quantized = quantize_model(path, calibration, method, shapes, progress, scheme, recovery, judged)
     return compile_quantized(quantized, board, model_id, prune, optimize)
 
 
 def quantize_model(
-    path: str | Path,
+    path: Model,
     calibration: Calibration | None = None,
-    method: CalibrationMethod = DEFAULT_METHOD,
+    method: CalibrationMethod | str = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
     progress: Progress = lambda task, total: lambda: None,
     scheme: Scheme | str = "int8",
-    recovery: Recovery = DEFAULT_RECOVERY,
+    recovery: Recovery | str = DEFAULT_RECOVERY,
     judged: bool = False,
 ) -> QuantizedModel:
-    """Read an ONNX model and quantize it.
+    """Read an ONNX model, from a file or in memory, and quantize it.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
@@ -176,6 +193,8 @@ def quantize_model(
     told how a model of fewer calibration samples does on others. Raises McuqError for whatever the user can mend.
     """
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
+    method = parse_method(method) if isinstance(method, str) else method
+    recovery = parse_recovery(recovery) if isinstance(recovery, str) else recovery
     imported, onnx_model = import_model(path, shapes)
     graph = insert_conversions(simplify(imported), scheme)
     without = float_tensors(graph, scheme)
@@ -279,6 +298,9 @@ def dataset_for(graph: Graph, data: Data | Part, labels: Array | None = None) ->
     if isinstance(data, Part):
         return (held_back_part if data.held_back else other_part)(dataset_for(graph, data.data, labels))
     specs = input_specs(graph)
+    if is_source(data):
+        kind = type(data).__name__
+        raise DataError(f"data: a {kind} is read for calibration alone; give its samples as arrays, (x, y) with labels")
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from mcuq.importer import Unsupported, dynamic_layers, needed_nodes, read_model, try_convert
+from mcuq.importer import Model, Unsupported, dynamic_layers, model_path, needed_nodes, read_model, try_convert
 from mcuq.importer.load import opset
 from mcuq.passes import optimize
 from mcuq.quantize import GivenQuantization, given_quantization
@@ -49,10 +48,10 @@ class Inspection:
     dynamic: tuple[str, ...]
 
 
-def inspect_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> Inspection:
+def inspect_model(source: Model, shapes: Mapping[str, int] | None = None) -> Inspection:
     """Read a model and list its contents. Raises ModelError where the file cannot be read or is invalid."""
-    path = Path(path)
-    model = read_model(path, shapes)
+    path = model_path(source)
+    model = read_model(source, shapes)
     nodes = needed_nodes(model.graph, path.name)
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
     outputs: dict[str, tuple[int, ...]] = {}

@@ -26,7 +26,7 @@ PLAIN_C = "/* plain C from here on */\n"
 # Modules and packages of mcuq, the most basic first. Each imports from earlier lines only, and those of one line
 # do not import each other.
 STAGES = (
-    ("errors", "process", "durable", "resources", "version", "emitted", "provenance"),
+    ("described", "errors", "process", "durable", "resources", "version", "emitted", "provenance"),
     ("work_folder", "tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
     ("operator", "arithmetic", "packing", "float_arithmetic", "quantization", "dataset", "board_file", "onnx_runtime"),
     ("ir", "float_model", "boards", "wide_arithmetic"),

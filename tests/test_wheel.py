@@ -74,6 +74,7 @@ def test_the_wheel_holds_the_package_and_its_resources_alone(wheel: Path) -> Non
         }
         in_wheel = {name.removeprefix("mcuq/data/") for name in names if name.startswith(f"mcuq/data/{folder}/")}
         assert in_wheel == in_checkout
+    assert "mcuq/py.typed" in names
     assert not [name for name in names if name.endswith((".pyc", ".orig", ".swp"))]
 
 

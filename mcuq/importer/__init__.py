@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import onnx
 
 from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
-from mcuq.importer.load import load_onnx
+from mcuq.importer.load import Model, load_onnx, model_path
 from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
@@ -17,31 +16,33 @@ from mcuq.importer.shapes import fix_shapes
 from mcuq.ir import Graph
 
 
-def import_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> tuple[Graph, onnx.ModelProto]:
-    """Read an ONNX file of opset 7 or later.
+def import_model(source: Model, shapes: Mapping[str, int] | None = None) -> tuple[Graph, onnx.ModelProto]:
+    """Read an ONNX file of opset 7 or later, or such a model that is in memory.
 
     `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. Returns the
     graph in the model's own layout, and the model with its weights inside and all input shapes fixed, ready
     for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
     """
-    model = read_model(path, shapes)
-    return convert(model, Path(path).name), model
+    model = read_model(source, shapes)
+    return convert(model, model_path(source).name), model
 
 
-def read_model(path: str | Path, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:
+def read_model(source: Model, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:
     """The model with its weights inside and all input shapes fixed, whatever its operators.
 
     Inputs and outputs that are int8 or uint8 in the file are float32 here, with their Q/DQ.
     """
-    path = Path(path)
-    return fix_shapes(float_edges(load_onnx(path), path.name), dict(shapes or {}), path.name)
+    name = model_path(source).name
+    return fix_shapes(float_edges(load_onnx(source), name), dict(shapes or {}), name)
 
 
 __all__ = [
+    "Model",
     "Unsupported",
     "convert",
     "dynamic_layers",
     "import_model",
+    "model_path",
     "nearest",
     "needed_nodes",
     "read_model",

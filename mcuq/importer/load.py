@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto, external_data_helper, helper, inliner
 
 from mcuq.errors import ModelError
+from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.provenance import SOURCE, note
 
 OLDEST_OPSET = 7
@@ -26,9 +27,22 @@ _UNSUPPORTED_TYPES = {
 }
 
 
-def load_onnx(path: Path) -> onnx.ModelProto:
-    """The model with its external weights read in and its local functions inlined."""
-    model = _parse(path)
+# A model as a file, serialized, or in memory.
+Model = str | Path | bytes | onnx.ModelProto
+
+
+def model_path(model: Model) -> Path:
+    """The file of the model; for one that is in memory what a file in the current folder would be called."""
+    return Path(model) if isinstance(model, str | Path) else Path("model")
+
+
+def load_onnx(source: Model) -> onnx.ModelProto:
+    """The model with its external weights read in and its local functions inlined; a copy of one in memory."""
+    path = model_path(source)
+    if isinstance(source, str | Path):
+        model = _parse(path)
+    else:
+        model = _parsed(source if isinstance(source, bytes) else source.SerializeToString(), path)
     name = path.name
     if opset(model) == 0:
         raise ModelError(f"{name}: imports no opset of ONNX; export with opset {OLDEST_OPSET} or later")
@@ -65,9 +79,14 @@ def _parse(path: Path) -> onnx.ModelProto:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder; give the .onnx file in it") from None
+        helps = what_helps_with_folder(path) or "is a folder; give the .onnx file in it"
+        raise ModelError(f"{path}: {helps}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    return _parsed(data, path)
+
+
+def _parsed(data: bytes, path: Path) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -75,6 +94,8 @@ def _parse(path: Path) -> onnx.ModelProto:
     except (DecodeError, UnicodeDecodeError):
         whole = False
     if not whole:
+        if helps := what_helps(path, data[:16]):
+            raise ModelError(f"{path.name}: {helps}")
         # Every exporter writes ir_version first: protobuf field 1, a varint.
         if data[:1] == b"\x08":
             raise ModelError(f"{path.name}: is cut short or damaged after {len(data)} bytes; export or copy it again")

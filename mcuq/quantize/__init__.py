@@ -19,7 +19,7 @@ from mcuq.quantize.quality import (
     quality_notes,
     watched_tensors,
 )
-from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding
+from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding, parse_recovery
 from mcuq.quantize.scheme import (
     INPUT_SCALES,
     INT8_SCHEME,
@@ -71,6 +71,7 @@ __all__ = [
     "insert_conversions",
     "logits_tensor",
     "parse_method",
+    "parse_recovery",
     "parse_scheme",
     "prune_graph",
     "quality_notes",

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from mcuq.errors import QuantizationError, did_you_mean
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
@@ -51,6 +52,23 @@ class Recovery:
 
 DEFAULT_RECOVERY = Recovery()
 NO_RECOVERY = Recovery("nearest", bias_correction=False, equalization=False, headroom=False)
+# What may be said for a Recovery.
+NAMED_RECOVERIES: dict[str, Recovery] = {
+    "default": DEFAULT_RECOVERY,
+    "none": NO_RECOVERY,
+    **{rounding: replace(DEFAULT_RECOVERY, rounding=rounding) for rounding in ROUNDINGS},
+}
+
+
+def parse_recovery(text: str) -> Recovery:
+    """The Recovery of that name: "default", "none", or the default with another rounding. Raises QuantizationError for
+    any other."""
+    if text not in NAMED_RECOVERIES:
+        raise QuantizationError(
+            f"recovery '{text}': unknown; use {', '.join(map(repr, NAMED_RECOVERIES))}, or a Recovery"
+            + did_you_mean(text, NAMED_RECOVERIES)
+        )
+    return NAMED_RECOVERIES[text]
 
 
 def recover(
