@@ -339,7 +339,6 @@ def test_the_only_array_of_a_file_may_have_any_name(tmp_path):
     x = samples(3, 4, 3)
     np.savez(tmp_path / "cal.npz", x)
     np.testing.assert_array_equal(stacked(open_dataset(tmp_path / "cal.npz", [AUDIO]), "audio"), x[:, None])
-    np.testing.assert_array_equal(stacked(from_arrays({"sound": x}, [AUDIO]), "audio"), x[:, None])
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

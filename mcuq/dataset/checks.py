@@ -34,13 +34,9 @@ class ArrayColumn(Column, Protocol):
 def input_keys(where: str, keys: Iterable[str], inputs: Sequence[InputSpec]) -> tuple[str, ...]:
     """Return each input's key: its own name, or "x" (which comes first) where it is the only one.
 
-    The only array is that of the only input, whatever its name, unless that is the one of labels.
-
     Raises DataError, which lists the keys there are, where one is missing.
     """
     keys = sorted(keys)
-    if len(inputs) == len(keys) == 1 and keys != [LABELS_KEY]:
-        return (keys[0],)
     found = []
     for spec in inputs:
         names = list(dict.fromkeys([SINGLE_INPUT_KEY] * (len(inputs) == 1) + [spec.name]))

@@ -76,7 +76,9 @@ def open_npz(path: Path, inputs: Sequence[InputSpec]) -> Dataset:
     with damage_reported(f"{where}: as an .npz file"), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     present = {name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)}
-    keys = input_keys(where, present, inputs)
+    # The only array needs no name: np.savez gives one without arr_0.
+    is_plain = len(present) == len(inputs) == 1 and present != {LABELS_KEY}
+    keys = tuple(present) if is_plain else input_keys(where, present, inputs)
     labelled = LABELS_KEY in present and LABELS_KEY not in keys
     return dataset_of(
         where,

@@ -18,7 +18,10 @@ _KINDS = (
 
 
 def what_helps(path: Path, head: bytes) -> str | None:
-    """What the file at `path`, which begins with `head`, is if no ONNX model, and what to do; None where unknown."""
+    """What the file at `path`, which begins with `head`, is if no ONNX model, and what to do; None where unknown, or
+    where it is called as if it were one: to convert it would write over it."""
+    if path.suffix.lower() == ".onnx":
+        return None
     by_magic = [k for k in _KINDS if k[0] is not None and head[k[0] : k[0] + len(k[1])] == k[1]]
     by_suffix = [k for k in _KINDS if path.suffix.lower() in k[2]]
     for _, _, _, kind, help_ in (*by_magic, *by_suffix):
