@@ -68,8 +68,8 @@ def simulate(model: CompiledModel, data: Data, labels: Array | None = None) -> S
     """Run the bit-exact simulator over inputs, next to the float model.
 
     `data` is a file or folder as for compile, or float32 arrays with a leading sample dimension: one for a
-    model of one input, else a dictionary by input name. `labels` (samples,) go with arrays. Raises DataError for
-    data that does not fit.
+    model of one input, else a dictionary by input name. `labels` (samples,) go with arrays, as in (arrays, labels).
+    Raises DataError for data that does not fit.
     """
     dataset = dataset_for(model.graph, data, labels)
     parts = [run_simulator(model.graph, batch) for batch in integer_batches(model.graph, dataset)]

@@ -39,11 +39,12 @@ class InputMeter:
             share = self._outside[name] / max(self._values[name], 1)
             if tensor.quant is None or share <= OUTSIDE_SHARE:
                 continue
-            (low, high), (least, most) = tensor.quant.real_bounds, self._extremes[name]
+            low, high = (tensor.decode(np.full(tensor.shape, bound)) for bound in tensor.quant.bounds)
+            least, most = self._extremes[name]
             found.append(
-                f"input '{name}': {100 * share:.1f} % of its values lie outside the calibrated range of {low:.4g} to "
-                f"{high:.4g} (they run from {least:.4g} to {most:.4g}) and are clipped; scale inputs as for "
-                "calibration, or calibrate on data like this"
+                f"input '{name}': {100 * share:.1f} % of its values lie outside the calibrated range of "
+                f"{low.min():.4g} to {high.max():.4g} (they run from {least:.4g} to {most:.4g}) and are "
+                "clipped; scale inputs as for calibration, or calibrate on data like this"
             )
         return tuple(found)
 
