@@ -104,7 +104,7 @@ def _quantize(
     recovery: Recovery,
     progress: Callable[[], None] = lambda: None,
 ) -> tuple[Graph, Graph, tuple[str, ...]]:
-    """The float graph after equalization, its integer graph and notes; ranges from `samples`, all else from `chosen`."""
+    """The float graph after equalization, its integer graph, notes; ranges from `samples`, all else from `chosen`."""
     notes: tuple[str, ...] = ()
     if recovery.equalization and not given_quantization(graph).is_quantized:
         reach = {node.name: scheme.reach_of(*node.names) for node in graph.nodes}
