@@ -19,7 +19,7 @@ from mcuq.operator import Layer, Operator
 from mcuq.quantize import Scheme, quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
 from mcuq.simulate import simulate
-from mcuq.tensor import Array, Tensor
+from mcuq.tensor import Array, Quant, Tensor
 from mcuq.validate import BitsReport, check_bits
 
 # What an operator reads: a shape is a computed input, an array a constant.
@@ -68,6 +68,15 @@ def integer_graph(
     graph = float_graph(op, inputs)
     given = dict(ranges or {})
     return quantize_graph(graph, {name: given.get(name, (-1.0, 1.0)) for name in scaled_tensors(graph)}, scheme)
+
+
+def given_integers(op: Operator, x: tuple[int, ...], weight: Array, x_range: Range) -> Graph:
+    """The int8 graph of one layer whose weights came as integers, 127 a unit, and whose bias is 0."""
+    builder = GraphBuilder("layer")
+    weights = builder.constant(weight.astype(np.float32), "w", Quant((1 / 127,) * len(weight)))
+    bias = builder.constant(np.zeros(len(weight), np.float32), "b")
+    builder.outputs.append(builder.add(op, [builder.input("x0", x), weights, bias], "y", "layer"))
+    return quantize_graph(builder.graph(), {"x0": x_range, "y": (-1.0, 1.0)})
 
 
 def integer_branches(cases: Sequence[Case], seed: int = 0, scheme: Scheme = INT8) -> Graph:

@@ -388,9 +388,10 @@ def test_a_variance_that_is_negative(refused):
     assert refused(proto) == "BatchNormalization 'bn': var + epsilon is -0.75 in channel 1; it must be positive"
 
 
-def test_an_accumulator_that_could_overflow(tmp_path):
-    gemm = node("Gemm", ["x", "w"], "y", "fc")
-    proto = model([gemm], {"x": [1, 200_000]}, constants={"w": np.ones((200_000, 1), np.float32)})
+def test_an_accumulator_of_given_integers_that_could_overflow(tmp_path):
+    nodes = [node("DequantizeLinear", ["q", "scale"], "w", "dq"), node("Gemm", ["x", "w"], "y", "fc")]
+    constants = {"q": np.full((200_000, 1), 127, np.int8), "scale": np.float32(1 / 127)}
+    proto = model(nodes, {"x": [1, 200_000]}, constants=constants)
     assert error_text(errors.QuantizationError, saved(proto, tmp_path)) == (
         "FullyConnected 'fc': the accumulator of output channel 0 can reach 3251200000, more than int32 holds "
         "(2147483647); split the layer, which sums 200000 products"

@@ -54,6 +54,38 @@ def least_scales(layer: Layer, reach: int) -> Array:
     return np.maximum(np.abs(bias.values.astype(np.float64)) / (x.scale * BIAS_MAX), floor)
 
 
+def scales_for_sums(layer: Layer) -> Array:
+    """The smallest scale (channels,) with which the integers of kernels hold each output channel's sums.
+
+    That is the bound of `accumulator_bound` on real weights, with room for each to be rounded by a whole step. It is
+    beyond what weights need where 100,000 of them or so are all near the largest.
+    """
+    x, _, bias = layer.inputs
+    real = weight_rows(layer)
+    positive, negative = np.maximum(real, 0.0).sum(axis=1), np.minimum(real, 0.0).sum(axis=1)
+    x_min, x_max = x.quantization.bounds
+    sums = np.maximum(x_max * positive + x_min * negative, -(x_min * positive + x_max * negative))
+    folded = np.abs(bias.values.astype(np.float64) / x.scale - x.zero_point * (positive + negative))
+    scales: Array = (sums + folded) / _less_rounding(_holds(x)[0], real.shape[1] * (abs(x.zero_point) - x_min))
+    return scales
+
+
+def scales_for_differences(real: Array, largest: int) -> Array:
+    """The same for weights (channels, taps) whose inputs, less a zero point, have magnitudes up to `largest`."""
+    scales: Array = np.abs(real).sum(axis=1) * largest / _less_rounding(INT32_MAX, real.shape[1] * largest)
+    return scales
+
+
+def _less_rounding(limit: int, rounding: int) -> int:
+    """What rounding leaves of a limit; half of it where that is more, which no scale would mend."""
+    return max(limit - rounding, limit // 2)
+
+
+def _holds(x: Tensor) -> tuple[int, str]:
+    """The largest sum of products with a tensor's values that kernels hold, and in what."""
+    return (INT32_MAX, "int32") if x.dtype == "int8" else (LONG_MAX, "a sum of 47 bits")
+
+
 def integer_constants(layer: Layer, q: Array, scale: Array) -> tuple[Tensor, ...]:
     """(x, weight, bias) of a layer with a quantized input, for integers `q` (channels, taps) and scales (channels,).
 
@@ -98,7 +130,7 @@ def accumulator_bound(layer: Layer) -> int:
     bounds = np.abs(bias.values.astype(np.int64)) + np.maximum(high, -low)
     channel = int(bounds.argmax())
     bound = int(bounds[channel])
-    limit, holder = (INT32_MAX, "int32") if x.dtype == "int8" else (LONG_MAX, "a sum of 47 bits")
+    limit, holder = _holds(x)
     if bound > limit:
         raise QuantizationError(
             f"{layer.where}: the accumulator of output channel {channel} can reach {bound}, more than {holder} "

@@ -7,10 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from mcuq.operator import Layer
-from mcuq.ops.float_weights import dynamic_constants
+from mcuq.ops.float_weights import LARGEST_DIFFERENCE, dynamic_constants
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
-from mcuq.ops.weighted import integer_constants, least_scales, weight_rows
+from mcuq.ops.weighted import (
+    integer_constants,
+    least_scales,
+    scales_for_differences,
+    scales_for_sums,
+    weight_rows,
+)
 from mcuq.quantization import WeightOptions, power_of_two_above
 from mcuq.quantize.grid import Codebook, Grid
 from mcuq.quantize.scheme import Scheme
@@ -38,6 +44,7 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     options = scheme.weight_options
     scale = grid.scales(real) if options.per_channel else grid.scales(real.reshape(1, -1)).repeat(len(real))
     scale = np.maximum(scale, float(np.finfo(np.float32).tiny))
+    scale = np.maximum(scale, scales_for_differences(real, LARGEST_DIFFERENCE))
     if options.power_of_two:
         scale = np.array([power_of_two_above(s) for s in scale.tolist()])
     return packed(dynamic_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
@@ -69,7 +76,7 @@ def weight_scales(
     else:
         flat = None if importance is None else np.broadcast_to(importance, real.shape).reshape(1, -1)
         scale = grid.scales(real.reshape(1, -1), flat).repeat(len(real))
-    scale = np.maximum(scale, least_scales(layer, grid.reach))
+    scale = np.maximum(scale, np.maximum(least_scales(layer, grid.reach), scales_for_sums(layer)))
     if not options.per_channel:
         scale = np.full_like(scale, scale.max())
     if options.power_of_two:

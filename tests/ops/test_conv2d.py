@@ -15,6 +15,7 @@ from support import (
     check_portable_c,
     dequantized,
     float_graph,
+    given_integers,
     integer_branches,
     integer_graph,
     random_inputs,
@@ -423,14 +424,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     )
 
 
-def test_accumulator_that_int32_does_not_hold_is_refused_by_channel_and_bound() -> None:
+def test_accumulator_of_given_integers_that_int32_does_not_hold_is_refused_by_channel_and_bound() -> None:
     # 2^31 / (127 * 128) = 132104.1 taps of weight 127.
     taps = 132105
     weight = np.ones((2, 1, taps, 1), np.float32)
     weight[0] = 0
     op = Conv2d(Window((1, taps)))
-    graph = integer_graph(op, [(1, 1, taps, 1), weight, np.zeros(2)], {"x0": (-1, 127 / 128)})
-    (layer,) = graph.layers()
+    (layer,) = given_integers(op, (1, 1, taps, 1), weight, (-1, 127 / 128)).layers()
     assert layer.inputs[0].zero_point == 0
     with pytest.raises(QuantizationError) as caught:
         choose_kernel(layer, frozenset()).lower(layer.op, layer)
@@ -442,21 +442,19 @@ def test_accumulator_that_int32_does_not_hold_is_refused_by_channel_and_bound() 
 
 def test_accumulator_of_one_tap_less_is_taken() -> None:
     taps = 132104
-    graph = integer_graph(
-        Conv2d(Window((1, taps))), [(1, 1, taps, 1), np.ones((1, 1, taps, 1)), np.zeros(1)], {"x0": (-1, 127 / 128)}
-    )
+    graph = given_integers(Conv2d(Window((1, taps))), (1, 1, taps, 1), np.ones((1, 1, taps, 1)), (-1, 127 / 128))
     (layer,) = graph.layers()
     (call,) = choose_kernel(layer, frozenset()).lower(layer.op, layer)
     assert call.bound == 127 * 128 * taps
 
 
-def test_bias_that_int32_does_not_hold_is_refused_by_channel() -> None:
+def test_bias_of_given_integers_that_int32_does_not_hold_is_refused_by_channel() -> None:
     # The zero point -128 folds 128 * 127 a tap into the bias.
     taps = 200_000
     weight = np.ones((2, 1, taps, 1), np.float32)
     weight[0] = 0
     with pytest.raises(QuantizationError) as caught:
-        integer_graph(Conv2d(Window((1, taps))), [(1, 1, taps, 1), weight, np.zeros(2)], {"x0": (0, 1)})
+        given_integers(Conv2d(Window((1, taps))), (1, 1, taps, 1), weight, (0, 1))
     assert str(caught.value) == (
         "Conv2d 'layer': bias of channel 1 needs 3251200000, more than int32 holds; "
         "split the layer, which sums 200000 products"

@@ -6,7 +6,16 @@ from math import inf
 
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from support import (
+    Case,
+    check_float,
+    check_portable_c,
+    float_graph,
+    given_integers,
+    integer_branches,
+    integer_graph,
+    random_inputs,
+)
 
 from mcuq.errors import ModelError, QuantizationError
 from mcuq.lower import choose_kernel
@@ -122,10 +131,8 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     assert refused((1, 4), (2, 4), (3,)) == "FullyConnected 'layer': bias [3] does not fit 2 outputs"
 
 
-def test_accumulator_that_int32_does_not_hold_is_refused_by_channel_and_bound() -> None:
-    graph = integer_graph(
-        FullyConnected(), [(1, 140_000), -np.ones((1, 140_000)), np.zeros(1)], {"x0": (-1, 127 / 128)}
-    )
+def test_accumulator_of_given_integers_that_int32_does_not_hold_is_refused_by_channel_and_bound() -> None:
+    graph = given_integers(FullyConnected(), (1, 140_000), -np.ones((1, 140_000)), (-1, 127 / 128))
     with pytest.raises(QuantizationError) as caught:
         simulate(graph, random_inputs(graph, 2))
     assert str(caught.value) == (
@@ -134,9 +141,9 @@ def test_accumulator_that_int32_does_not_hold_is_refused_by_channel_and_bound() 
     )
 
 
-def test_bias_that_int32_does_not_hold_is_refused_by_channel() -> None:
+def test_bias_of_given_integers_that_int32_does_not_hold_is_refused_by_channel() -> None:
     with pytest.raises(QuantizationError) as caught:
-        integer_graph(FullyConnected(), [(1, 200_000), np.ones((1, 200_000)), np.zeros(1)], {"x0": (-1, 0)})
+        given_integers(FullyConnected(), (1, 200_000), np.ones((1, 200_000)), (-1, 0))
     assert str(caught.value) == (
         "FullyConnected 'layer': bias of channel 0 needs 3225800000, more than int32 holds; "
         "split the layer, which sums 200000 products"
