@@ -16,7 +16,7 @@ from mcuq.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words
 from mcuq.resources import resource_dir
 from mcuq.tensor import PACKINGS, Array
 
-HEADER = (resource_dir("firmware") / "mcuq_unpack.h").read_text()
+HEADER = resource_dir("firmware") / "mcuq_unpack.h"
 LOOPS = "\n".join(
     f"void each_{p}(const int32_t *packed, int32_t count, int shift, int8_t *y)\n"
     f"{{\n    mcuq_unpack_{p}(packed, count, shift, y);\n}}"
@@ -29,7 +29,7 @@ GRIDS = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": range(-1, 2), "b
 @pytest.fixture(scope="module")
 def c() -> ctypes.CDLL:
     """The functions of mcuq_unpack.h."""
-    return build_library(HEADER + "\n" + LOOPS)
+    return build_library(f'#include "{HEADER.as_posix()}"\n{LOOPS}')
 
 
 def some_values(packing: str, count: int, seed: int) -> Array:
@@ -50,7 +50,7 @@ def c_unpack(c: ctypes.CDLL, packed: Array, packing: str, count: int, room: int,
 
 
 def test_header_and_module_have_functions_of_the_same_names() -> None:
-    in_c = set(re.findall(r"^static void mcuq_(\w+)\(", HEADER, re.MULTILINE))
+    in_c = set(re.findall(r"^static void mcuq_(\w+)\(", HEADER.read_text(), re.MULTILINE))
     in_python = {name for name, f in inspect.getmembers(module, inspect.isfunction) if name.startswith("unpack_")}
     assert in_python == in_c == {f"unpack_{packing}" for packing in PACKINGS}
 
