@@ -81,10 +81,10 @@ class _Reader:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """Of each channel: least and greatest value, and variance."""
+    """The width of the range of all values, and of each channel that of its own and its variance."""
 
-    low: Array
-    high: Array
+    whole: float
+    spread: Array
     variance: Array
 
 
@@ -152,20 +152,38 @@ def _best_axis(graph: Graph, entry: _Entry, samples: Sequence[Sample], scheme: S
     values = [entry.values(graph, sample) for sample in samples]
     gains = {}
     for axis, readers in axes.items():
-        gain = _gain(graph, readers, _measure(values, axis), scheme, on_grid)
+        low, high = _limits(values, axis)
+        if _keeps_zero(readers, scheme):
+            low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+        spread = high - low
+        whole = max(float(high.max()), 0.0) - min(float(low.min()), 0.0)
+        # Neither part of the noise falls by more than the square of what scales differ by.
+        if not (spread > 0).any() or whole**2 < GAIN * spread[spread > 0].min() ** 2:
+            continue
+        gain = _gain(graph, readers, _Seen(whole, spread, _variance(values, axis)), scheme, on_grid)
         if gain >= GAIN:
             gains[axis] = gain
     return max(gains, key=lambda axis: gains[axis]) if gains else None
 
 
-def _measure(values: Sequence[Array], axis: int) -> _Seen:
-    others = tuple(a for a in range(values[0].ndim) if a != axis)
+def _limits(values: Sequence[Array], axis: int) -> tuple[Array, Array]:
+    """Least and greatest value of each channel."""
+    others = _others(values[0], axis)
+    low, high = np.stack([v.min(axis=others) for v in values]), np.stack([v.max(axis=others) for v in values])
+    return low.min(axis=0).astype(np.float64), high.max(axis=0).astype(np.float64)
+
+
+def _variance(values: Sequence[Array], axis: int) -> Array:
+    others = _others(values[0], axis)
     count = len(values) * values[0].size // values[0].shape[axis]
     mean = sum(v.sum(axis=others, dtype=np.float64) for v in values) / count
-    shape = [-1 if a == axis else 1 for a in range(values[0].ndim)]
-    square = sum(np.square(v - mean.reshape(shape)).sum(axis=others, dtype=np.float64) for v in values)
-    low, high = (np.stack([getattr(v, which)(axis=others) for v in values]) for which in ("min", "max"))
-    return _Seen(low.min(axis=0).astype(np.float64), high.max(axis=0).astype(np.float64), square / count)
+    along = [-1 if a == axis else 1 for a in range(values[0].ndim)]
+    squares = sum(np.square(v - mean.reshape(along)).sum(axis=others, dtype=np.float64) for v in values)
+    return np.asarray(squares / count)
+
+
+def _others(value: Array, axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(value.ndim) if a != axis)
 
 
 def _gain(graph: Graph, readers: Sequence[_Reader], seen: _Seen, scheme: Scheme, on_grid: bool) -> float:
@@ -174,16 +192,9 @@ def _gain(graph: Graph, readers: Sequence[_Reader], seen: _Seen, scheme: Scheme,
     Rounding the input: step^2 / 12 times the squared weights that read it. Rounding weights: step^2 / 12 times the
     variance of what they read.
     """
-    whole = max(float(seen.high.max()), 0.0) - min(float(seen.low.min()), 0.0)
-    low, high = seen.low, seen.high
-    if _keeps_zero(readers, scheme):
-        low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
-    spread = high - low
-    alive = spread > 0
-    if not alive.any():
-        return 0.0
     # What never changed is exact at the middle of its range, and mends what is off by a bias.
-    spread, variance = np.where(alive, spread, SMALLEST_STEP), np.where(alive, seen.variance, 0.0)
+    alive = seen.spread > 0
+    spread, variance = np.where(alive, seen.spread, SMALLEST_STEP), np.where(alive, seen.variance, 0.0)
     dtypes = activation_dtypes(graph, scheme)
     best = 0.0
     for reader in readers:
@@ -202,7 +213,7 @@ def _gain(graph: Graph, readers: Sequence[_Reader], seen: _Seen, scheme: Scheme,
             return float((scaled**2 * (rounding / scale)[reader.channels] ** 2).sum() + rounded.sum()) / 12
 
         one = np.ones_like(spread)
-        before = noise(one, alive * (0.0 if on_grid and not is_wide else whole / levels))
+        before = noise(one, alive * (0.0 if on_grid and not is_wide else seen.whole / levels))
         after = noise(spread, spread / levels)
         best = max(best, before / after if after > 0 else 0.0)
     return best

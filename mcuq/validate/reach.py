@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from mcuq.ir import Graph
 from mcuq.ops.convert import Convert
+from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize import beyond_range
-from mcuq.tensor import Array, Tensor
+from mcuq.tensor import Array, ChannelQuant, Tensor
 
 OUTSIDE_SHARE = 0.001
 
@@ -39,12 +41,13 @@ class InputMeter:
             share = self._outside[name] / max(self._values[name], 1)
             if tensor.quant is None or share <= OUTSIDE_SHARE:
                 continue
-            low, high = (tensor.decode(np.full(tensor.shape, bound)) for bound in tensor.quant.bounds)
-            least, most = self._extremes[name]
+            (low, high), (least, most) = tensor.quant.real_bounds, self._extremes[name]
+            where = f"the calibrated range of {low:.4g} to {high:.4g} (they run from {least:.4g} to {most:.4g})"
+            if isinstance(tensor.quant, ChannelQuant):
+                where = "the calibrated ranges of their channels"
             found.append(
-                f"input '{name}': {100 * share:.1f} % of its values lie outside the calibrated range of "
-                f"{low.min():.4g} to {high.max():.4g} (they run from {least:.4g} to {most:.4g}) and are "
-                "clipped; scale inputs as for calibration, or calibrate on data like this"
+                f"input '{name}': {100 * share:.1f} % of its values lie outside {where} and are clipped; scale inputs "
+                "as for calibration, or calibrate on data like this"
             )
         return tuple(found)
 
@@ -53,6 +56,9 @@ def _quantized(graph: Graph, name: str) -> Tensor:
     """The input as the first layer reads it: behind its conversion, where it comes as floats."""
     tensor = graph.tensors[name]
     readers = [node for node in graph.nodes if name in node.inputs]
-    if tensor.quant is None and len(readers) == 1 and isinstance(readers[0].op, Convert):
-        return graph.tensors[readers[0].output]
-    return tensor
+    if tensor.quant is not None or len(readers) != 1:
+        return tensor
+    (reader,), y = readers, graph.tensors[readers[0].output]
+    if isinstance(reader.op, QuantizeChannels):
+        return replace(tensor, dtype=y.dtype, quant=reader.op.edge_quant(graph.layer(reader), y.quantization))
+    return y if isinstance(reader.op, Convert) else tensor

@@ -7,6 +7,7 @@ from mcuq.builder import GraphBuilder
 from mcuq.compile import compile_model, dataset_for
 from mcuq.ir import Graph
 from mcuq.ops.identity import Identity
+from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.quantize import Scheme, beyond_range, quantize_graph
 from mcuq.resources import resource_dir
 from mcuq.tensor import Quant, Tensor
@@ -38,6 +39,22 @@ def test_inputs_beyond_the_calibrated_range_are_warned_of() -> None:
     assert meter.notes() == (
         "input 'x': 0.4 % of its values lie outside the calibrated range of -1.28 to 1.27 (they run from -0.5 to 254) "
         "and are clipped; scale inputs as for calibration, or calibrate on data like this",
+    )
+
+
+@pytest.mark.parametrize(("op", "input_type"), [(Regrid(1), "int8"), (QuantizeChannels(1), "float32")])
+def test_channels_have_ranges_of_their_own(op: Regrid, input_type: str) -> None:
+    builder = GraphBuilder("net")
+    scale = np.array([1e-3, 1.0, 1e3], np.float32)
+    names = [builder.input("x", (1, 3)), builder.constant(scale), builder.constant(np.zeros(3, np.float32))]
+    builder.outputs.append(builder.add(op, names, "y"))
+    meter = InputMeter(quantize_graph(builder.graph(), {"x": RANGE, "y": RANGE}, Scheme(input=input_type)))
+    meter.add({"x": np.array([[0.9e-3, -0.9, 0.9e3]] * 50, np.float32)})
+    assert meter.notes() == ()
+    meter.add({"x": np.array([[0.9, 0.9, 0.9]], np.float32)})
+    assert meter.notes() == (
+        "input 'x': 0.7 % of its values lie outside the calibrated ranges of their channels and are clipped; scale "
+        "inputs as for calibration, or calibrate on data like this",
     )
 
 
