@@ -63,7 +63,7 @@ def inspect_model(source: Model, shapes: Mapping[str, int] | None = None) -> Ins
     if isinstance(found, Unsupported):
         unsupported, problems = found.operators, found.problems
     else:
-        graph = optimize(found)
+        graph = optimize(found[0])
         quantization = given_quantization(graph)
         outputs = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(

@@ -13,6 +13,7 @@ from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.shapes import fix_shapes
+from mcuq.importer.windows import state_windows
 from mcuq.ir import Graph
 
 
@@ -20,11 +21,14 @@ def import_model(source: Model, shapes: Mapping[str, int] | None = None) -> tupl
     """Read an ONNX file of opset 7 or later, or such a model that is in memory.
 
     `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. Returns the
-    graph in the model's own layout, and the model with its weights inside and all input shapes fixed, ready
-    for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not supported.
+    graph in the model's own layout, and the model with its weights inside, all input shapes fixed and no window left
+    to the runtime, ready for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not
+    supported.
     """
     model = read_model(source, shapes)
-    return convert(model, model_path(source).name), model
+    graph, windows = convert(model, model_path(source).name)
+    state_windows(model, windows)
+    return graph, model
 
 
 def read_model(source: Model, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:

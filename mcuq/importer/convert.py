@@ -39,6 +39,7 @@ from mcuq.importer.quantized import (
 )
 from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
 from mcuq.importer.types import element_types, type_errors
+from mcuq.importer.windows import Attributes, stated_window
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
@@ -50,11 +51,12 @@ from mcuq.tensor import Array, Shape, Tensor
 MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 
 
-def convert(model: onnx.ModelProto, name: str) -> Graph:
+def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attributes]]:
     """The float graph of a model with fixed input shapes; `name` is the file's.
 
     A quantized model becomes a float graph too, with FakeQuantize where it quantizes and constants that carry their
-    quantization. Raises ModelError, which says all that is not supported.
+    quantization. Beside it, by first output, the windows that nodes leave to the runtime, for `state_windows`. Raises
+    ModelError, which says all that is not supported.
     """
     found = try_convert(model, name)
     if isinstance(found, Unsupported):
@@ -62,8 +64,8 @@ def convert(model: onnx.ModelProto, name: str) -> Graph:
     return found
 
 
-def try_convert(model: onnx.ModelProto, name: str) -> Graph | Unsupported:
-    """The float graph, or all that keeps the model from becoming one. Raises ModelError for what is damaged."""
+def try_convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attributes]] | Unsupported:
+    """What `convert` gives, or all that keeps the model from becoming one. Raises ModelError for what is damaged."""
     written = needed_nodes(model.graph, name)
     invalid = {output: f"is invalid: {reason}" for output, reason in invalid_nodes(written, model)}
     mistyped = dict(type_errors(written, element_types(model), opset(model)))
@@ -81,7 +83,7 @@ def try_convert(model: onnx.ModelProto, name: str) -> Graph | Unsupported:
     unsupported = unsupported_nodes(model.graph, nodes)
     if unsupported or conversion.problems:
         return Unsupported(unsupported, tuple(conversion.problems))
-    return conversion.graph.graph()
+    return conversion.graph.graph(), conversion.windows
 
 
 class _Conversion:
@@ -92,6 +94,7 @@ class _Conversion:
 
     def __init__(self, model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], name: str) -> None:
         self.problems: list[str] = []
+        self.windows: dict[str, Attributes] = {}
         self.graph = GraphBuilder(Path(name).stem)
         self.graph.reserve(output for node in nodes for output in node.output)
         self.graph.reserve_nodes(dict(zip(unique_names(nodes), map(node_name, nodes), strict=True)))
@@ -157,6 +160,8 @@ class _Conversion:
                 node, name, self._opset, self._constants, self._tensors, self.graph.tensors, self._read, self._quants
             )
             self._tensors[output] = _add_node(view, self.graph, self._quants)
+            if window := stated_window(view):
+                self.windows[output] = window
             if node.op_type == "DequantizeLinear":
                 self._rename(self._tensors[output], output)
             self._check_size(output, view)
