@@ -11,7 +11,6 @@ from mcuq.compile import (
     CompiledModel,
     Data,
     Part,
-    Progress,
     QuantizedModel,
     compile_quantized,
     dataset_for,
@@ -22,6 +21,7 @@ from mcuq.errors import BoardError
 from mcuq.footprint import measure_footprint
 from mcuq.lower import Goal
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, INT8_SCHEME, CalibrationMethod, Recovery, Scheme
+from mcuq.quantize.progress import Progress, silent
 from mcuq.validate import check_bits, compare_with_float, probe_inputs
 
 
@@ -79,7 +79,7 @@ class Workbench:
     shapes: Mapping[str, int]
     optimize: Goal = "balanced"
     counts: bool = True
-    progress: Progress = lambda task, total: lambda: None
+    progress: Progress = silent
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_model does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -68,6 +68,7 @@ from mcuq.quantize import (
     widened,
 )
 from mcuq.quantize.notes import listed, scheme_notes
+from mcuq.quantize.progress import Progress, silent
 from mcuq.tensor import Array
 
 
@@ -81,8 +82,6 @@ class Part:
 
 Data = str | Path | Array | Mapping[str, Array] | tuple[Array | Mapping[str, Array], Array]
 Calibration = Data | Source | Part
-# What is called with a task and its number of steps, or None where that is not known, and gives what each step calls.
-Progress = Callable[[str, int | None], Callable[[], None]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,7 +149,7 @@ def compile_model(
     name: str | None = None,
     method: CalibrationMethod | str = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
-    progress: Progress = lambda task, total: lambda: None,
+    progress: Progress = silent,
     prune: bool = True,
     optimize: Goal = "balanced",
     scheme: Scheme | str = "int8",
@@ -177,7 +176,7 @@ def quantize_model(
     calibration: Calibration | None = None,
     method: CalibrationMethod | str = DEFAULT_METHOD,
     shapes: Mapping[str, int] | None = None,
-    progress: Progress = lambda task, total: lambda: None,
+    progress: Progress = silent,
     scheme: Scheme | str = "int8",
     recovery: Recovery | str = DEFAULT_RECOVERY,
     judged: bool = False,
@@ -188,7 +187,7 @@ def quantize_model(
     dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
     BatchNormalizations and made-up inputs. A model that came quantized keeps its scales and integers, and needs data
     only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions.
-    `progress(task, total)` returns what is called after each of `total` samples. `scheme` says in which numbers the
+    `progress(phase, steps)` returns what is called after each of its steps. `scheme` says in which numbers the
     layers compute: what `parse_scheme` takes, or a Scheme; `recovery` what is done for accuracy; `judged` whether it is
     told how a model of fewer calibration samples does on others. Raises McuqError for whatever the user can mend.
     """
@@ -210,8 +209,7 @@ def quantize_model(
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
     else:
         data = calibration_samples(graph, calibration)
-        tick = progress("calibrating", len(data) if isinstance(data, Sized) else None)
-        quantized = quantize_on_samples(graph, data, method, scheme, recovery, tick, judged)
+        quantized = quantize_on_samples(graph, data, method, scheme, recovery, progress, judged)
         graph, integer = quantized.float_graph, quantized.graph
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)

@@ -18,6 +18,7 @@ from mcuq.dataset import Sample, scattered_indices
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.quality import OutputQuality, QualityMeter, watched_tensors
 from mcuq.simulate import quantize_inputs, simulate
 
@@ -43,7 +44,12 @@ class Judgement:
         return f"{self.samples} held-back samples, with a model of {self.calibrated_on} others"
 
 
-def judge(graph: Graph, samples: Sequence[Sample], quantize: Callable[[Sequence[Sample]], Graph]) -> Judgement | None:
+def judge(
+    graph: Graph,
+    samples: Sequence[Sample],
+    quantize: Callable[[Sequence[Sample]], Graph],
+    progress: Progress = silent,
+) -> Judgement | None:
     """Judge what `quantize` makes of some of the samples by others; None where all are one and the same.
 
     `graph` is the float graph, whose outputs are what is right.
@@ -51,7 +57,11 @@ def judge(graph: Graph, samples: Sequence[Sample], quantize: Callable[[Sequence[
     splits = held_back(len(samples))
     if not splits:
         return None
-    models = [quantize([samples[index] for index in others]) for _, others in splits]
+    tick = progress("judging on held-back samples", len(splits))
+    models = []
+    for _, others in splits:
+        models.append(quantize([samples[index] for index in others]))
+        tick()
     tensors = watched_tensors(models[0], graph.producers())
     names = tuple(dict.fromkeys(tensors.values()))
     float_model = FloatModel(write_onnx(graph, names))

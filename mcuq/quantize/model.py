@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 
 from mcuq.dataset import Sample, count_samples, spread_samples
@@ -21,6 +21,7 @@ from mcuq.quantize.judge import Judgement, distinct_samples, judge
 from mcuq.quantize.level import level
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.output_parts import join_outputs
+from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.quality import quality_notes
 from mcuq.quantize.recover import DEFAULT_RECOVERY, Recovery, recover
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
@@ -57,14 +58,14 @@ def quantize_on_samples(
     method: CalibrationMethod = DEFAULT_METHOD,
     scheme: Scheme = INT8_SCHEME,
     recovery: Recovery = DEFAULT_RECOVERY,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = silent,
     judged: bool = False,
 ) -> Quantized:
     """Quantize a float graph that has its conversions on calibration samples, which are read twice, and once more
     where their number is not known beforehand.
 
-    `method` finds ranges over all samples, `progress` being called after each; all else is measured on at most
-    MOST_SAMPLES of them. `judged` says whether models of fewer samples are made too, to tell how they do on others.
+    `method` finds ranges over all samples, all else is measured on at most MOST_SAMPLES of them; `progress` is told of
+    each phase. `judged` says whether models of fewer samples are made too, to tell how they do on others.
     Layers and tensors that came quantized stay as they are. Raises QuantizationError for tensors without a range, and
     where int32 overflows.
     """
@@ -76,7 +77,9 @@ def quantize_on_samples(
     distinct = distinct_samples(chosen)
     notes += copies_notes(len(chosen), len(distinct))
     try:
-        judgement = judge(graph, distinct, lambda part: _quantize(graph, part, part, method, scheme, recovery)[1])
+        judgement = judge(
+            graph, distinct, lambda part: _quantize(graph, part, part, method, scheme, recovery)[1], progress
+        )
     except QuantizationError as error:
         unjudged = f"how accurate the model is on other inputs was not judged: with fewer of the samples, {error}"
         return Quantized(quantized, integer, count, None, (*notes, unjudged))
@@ -102,7 +105,7 @@ def _quantize(
     method: CalibrationMethod,
     scheme: Scheme,
     recovery: Recovery,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = silent,
 ) -> tuple[Graph, Graph, tuple[str, ...]]:
     """The float graph after equalization, its integer graph, notes; ranges from `samples`, all else from `chosen`."""
     notes: tuple[str, ...] = ()
@@ -115,11 +118,12 @@ def _quantize(
         notes = uneven_notes(graph, seen, steps)
     regridded = regrid_inputs(graph, chosen, scheme, method, recovery.headroom)
     graph = regridded.graph
-    ranges = calibrate(graph, samples, method, progress, without=float_tensors(graph, scheme))
+    tick = progress("calibrating", len(samples) if isinstance(samples, Sized) else None)
+    ranges = calibrate(graph, samples, method, tick, without=float_tensors(graph, scheme))
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
     joined = join_outputs(graph, {**ranges, **regridded.ranges}, scheme)
     graph = joined.graph
     integer = quantize_graph(graph, joined.ranges, scheme)
-    return graph, recover(graph, integer, chosen, recovery, scheme), notes
+    return graph, recover(graph, integer, chosen, recovery, scheme, progress), notes

@@ -24,6 +24,7 @@ from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
 from mcuq.quantize.adaround import round_adaround
 from mcuq.quantize.gptq import round_gptq
+from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.second_moments import SecondMoments, group_rows, second_moments
 from mcuq.quantize.weights import layer_grid, weight_scales
@@ -77,6 +78,7 @@ def recover(
     samples: Sequence[Mapping[str, Array]],
     recovery: Recovery = DEFAULT_RECOVERY,
     scheme: Scheme = INT8_SCHEME,
+    progress: Progress = silent,
 ) -> Graph:
     """`graph` with other weights and biases; `float_graph` is its float form, `graph` rounded to nearest.
 
@@ -93,6 +95,7 @@ def recover(
     tensors = dict(graph.tensors)
     float_layers = {layer.output.name: layer for layer in float_graph.layers()}
     last_reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    tick = progress(_phase(recovery), len(weighted))
     for index, layer in enumerate(graph.layers()):
         arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
         if layer.output.name in weighted:
@@ -100,6 +103,7 @@ def recover(
                 layer = _rounded(layer, float_layers[layer.output.name], arguments[0], recovery.rounding, scheme)
             layer, output = _corrected(layer, arguments[0], wanted.get(layer.output.name))
             tensors |= {t.name: t for t in layer.inputs[1:]}
+            tick()
         else:
             output = run_layer(layer, arguments)
         values[layer.output.name] = output
@@ -107,6 +111,12 @@ def recover(
             if last_reader[t.name] == index:
                 values.pop(t.name, None)
     return replace(graph, tensors=tensors)
+
+
+def _phase(recovery: Recovery) -> str:
+    """What is done to each layer."""
+    done = [f"rounding weights ({recovery.rounding})"] if recovery.rounding != "nearest" else []
+    return " and ".join([*done, *(["correcting biases"] if recovery.bias_correction else [])])
 
 
 def is_weighted(layer: Layer) -> bool:

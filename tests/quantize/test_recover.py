@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.weighted import BIAS_MAX
 from mcuq.ops.window import Window
-from mcuq.quantize import NO_RECOVERY, LayerScheme, Scheme, calibrate, quantize_graph
+from mcuq.quantize import NO_RECOVERY, LayerScheme, Scheme, calibrate, quantize_graph, quantize_on_samples
 from mcuq.quantize.grid import GRIDS
 from mcuq.quantize.recover import Recovery, Rounding, recover
 from mcuq.simulate import quantize_inputs, run_layers
@@ -192,3 +192,24 @@ def test_the_same_samples_give_the_same_weights(net: tuple[Graph, Graph, Samples
     for name in LAYERS:
         assert np.array_equal(first.tensors[f"{name}.w"].values, second.tensors[f"{name}.w"].values)
         assert np.array_equal(first.tensors[f"{name}.b"].values, second.tensors[f"{name}.b"].values)
+
+
+def test_every_phase_is_told_with_as_many_steps_as_it_takes() -> None:
+    seen: dict[str, list[int | None]] = {}
+
+    def progress(phase: str, steps: int | None) -> Callable[[], None]:
+        told = seen.setdefault(phase, [steps, 0])
+
+        def tick() -> None:
+            assert told[1] is not None
+            told[1] += 1
+
+        return tick
+
+    graph = conv_net()
+    quantize_on_samples(graph, samples_of(graph, 20), progress=progress, judged=True)
+    assert seen == {
+        "calibrating": [20, 20],
+        "rounding weights (gptq) and correcting biases": [4, 4],
+        "judging on held-back samples": [2, 2],
+    }
