@@ -72,6 +72,8 @@ def other_cases() -> list[Case]:
         (AveragePool(Window((2, 2), (2, 2)), **BOUNDS), [(1, 6, 6, 5)]),
         (AveragePool(Window((3, 3), pads=SAME), **BOUNDS), [(1, 5, 5, 8)]),
         (AveragePool(Window((5, 5)), **BOUNDS), [(1, 5, 5, 6)]),
+        # Products of inputs of several ranges, so that some reach both ends.
+        *((Mul(**BOUNDS), [(1, size), (1, size)]) for size in (37, 38, 39, 40)),
     ]
 
 
