@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from mcuq.boards import parse_board
 from mcuq.compile import CompiledModel
@@ -28,7 +29,9 @@ from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.qdq_export import export_qdq
 from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
-from mcuq.tensor import ChannelQuant, Quant, Tensor
+from mcuq.regular_file import what_is_no_file
+from mcuq.tensor import Array, ChannelQuant, Quant, Tensor
+from mcuq.unpacking import check_unpacking
 from mcuq.version import __version__
 
 FORMAT = 5
@@ -99,26 +102,25 @@ def load(folder: str | Path) -> CompiledModel:
 def _load(path: Path) -> CompiledModel:
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read("manifest.json"))
+            manifest = json.loads(_part(archive, "manifest.json"))
             if manifest["format"] != FORMAT:
                 raise ArtifactError(
                     f"{path.name}: has format {manifest['format']}, this mcuq ({__version__}) reads {FORMAT}; "
                     "compile the model again"
                 )
-            with np.load(io.BytesIO(archive.read("constants.npz")), allow_pickle=False) as data:
-                constants = {key: data[key] for key in data.files}
-            graph = _graph_from(manifest["graph"], constants)
-            onnx_model = archive.read("model.onnx")
+            graph = _graph_from(manifest["graph"], _arrays(_part(archive, "constants.npz")))
+            onnx_model = _part(archive, "model.onnx")
+        onnx.load_model_from_string(onnx_model)
         names = _c_files(manifest["name"])
-        files = {name: (path.parent / name).read_bytes().decode() for name in names}
+        files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
         return CompiledModel(
             manifest["name"],
             parse_board(manifest["board"], f"{manifest['board_name']}.toml"),
             graph,
             onnx_model,
             files,
-            manifest["arena_bytes"],
-            manifest["constant_bytes"],
+            int(manifest["arena_bytes"]),
+            int(manifest["constant_bytes"]),
             _origin_from(manifest["origin"]),
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
@@ -134,6 +136,25 @@ def _load(path: Path) -> CompiledModel:
         raise ArtifactError(f"{path}: is damaged ({type(error).__name__}); compile the model again") from None
 
 
+def _part(archive: zipfile.ZipFile, name: str) -> bytes:
+    check_unpacking(archive.getinfo(name))
+    return archive.read(name)
+
+
+def _arrays(npz: bytes) -> dict[str, Array]:
+    with np.load(io.BytesIO(npz), allow_pickle=False) as data:
+        for part in data.zip.infolist():
+            check_unpacking(part)
+        return {key: data[key] for key in data.files}
+
+
+def _regular(path: Path) -> Path:
+    """The path; ArtifactError where reading it may never end."""
+    if kind := what_is_no_file(path):
+        raise ArtifactError(f"{path}: is {kind}; give the folder of a compiled model")
+    return path
+
+
 def _c_files(name: str) -> tuple[str, str]:
     """The names of the model's C files; ValueError where `name` is none, such as a path."""
     if identifier(name) != name:
@@ -142,7 +163,7 @@ def _c_files(name: str) -> tuple[str, str]:
 
 
 def _artifact_path(path: Path) -> Path:
-    if path.is_file():
+    if _regular(path).is_file():
         if path.suffix == ".mcuq":
             return path
         hint = (
@@ -159,7 +180,7 @@ def _artifact_path(path: Path) -> Path:
     if len(found) > 1:
         names = ", ".join(f.name for f in found)
         raise ArtifactError(f"{path}: holds several compiled models ({names}); give the path of one of them")
-    return found[0]
+    return _regular(found[0])
 
 
 def _pack(model: CompiledModel) -> bytes:
@@ -235,6 +256,8 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
     nodes = tuple(
         Node(n["name"], _decode(n["op"]), tuple(n["inputs"]), n["output"], n["source"]) for n in manifest["nodes"]
     )
+    if not manifest["inputs"] or not manifest["outputs"]:
+        raise ValueError("no model is without inputs or outputs")
     return verify(Graph(manifest["name"], nodes, tensors, tuple(manifest["inputs"]), tuple(manifest["outputs"])))
 
 

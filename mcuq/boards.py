@@ -7,6 +7,7 @@ from pathlib import Path
 from mcuq.board_facts import FEATURES, VERIFIED, Board, Cpu, Memory
 from mcuq.board_file import parse_board
 from mcuq.errors import BoardError, did_you_mean
+from mcuq.regular_file import what_is_no_file
 from mcuq.resources import resource_dir
 
 __all__ = [
@@ -53,6 +54,8 @@ def load_board(name_or_path: str) -> Board:
 
 
 def _read(path: Path) -> Board:
+    if kind := what_is_no_file(path):
+        raise BoardError(f"{path}: is {kind}; give the path of a board file")
     try:
         return parse_board(path.read_text(encoding="utf-8"), path.name)
     except OSError as error:

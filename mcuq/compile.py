@@ -32,6 +32,7 @@ from mcuq.fit import check_fit
 from mcuq.identifiers import KEYWORDS, identifier
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.ir import Graph
+from mcuq.least_fit import check_least_fit
 from mcuq.lower import Goal, lower, parse_goal
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
@@ -167,7 +168,7 @@ def compile_model(
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
     model_id = model_identifier(name, model_path(path))
-    quantized = quantize_model(path, calibration, method, shapes, progress, scheme, recovery, judged)
+    quantized = quantize_model(path, calibration, method, shapes, progress, scheme, recovery, judged, board, prune)
     return compile_quantized(quantized, board, model_id, prune, optimize)
 
 
@@ -180,6 +181,8 @@ def quantize_model(
     scheme: Scheme | str = "int8",
     recovery: Recovery | str = DEFAULT_RECOVERY,
     judged: bool = False,
+    board: Board | None = None,
+    prune: bool = True,
 ) -> QuantizedModel:
     """Read an ONNX model, from a file or in memory, and quantize it.
 
@@ -189,13 +192,15 @@ def quantize_model(
     only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions.
     `progress(phase, steps)` returns what is called after each of its steps. `scheme` says in which numbers the
     layers compute: what `parse_scheme` takes, or a Scheme; `recovery` what is done for accuracy; `judged` whether it is
-    told how a model of fewer calibration samples does on others. Raises McuqError for whatever the user can mend.
+    told how a model of fewer calibration samples does on others. What cannot fit `board`, pruned or not, is refused
+    before data is read. Raises McuqError for whatever the user can mend.
     """
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
     method = parse_method(method) if isinstance(method, str) else method
     recovery = parse_recovery(recovery) if isinstance(recovery, str) else recovery
     imported, onnx_model = import_model(path, shapes)
     graph = insert_conversions(simplify(imported), scheme)
+    check_least_fit(graph.name, graph, scheme, board, prune)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)

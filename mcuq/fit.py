@@ -30,6 +30,26 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
         raise flash_error(name, program.constant_bytes, 0, constants, board)
 
 
+def check_least(
+    name: str, ram_bytes: int, tensors: list[Tensor], weights: list[tuple[Tensor, int]], board: Board
+) -> None:
+    """The same for what a model needs at least: `ram_bytes` for `tensors`, and bytes of flash for each of `weights`."""
+    assert board.memory is not None
+    needed = ram_bytes + STACK_BYTES
+    if needed > board.memory.ram_bytes:
+        raise BoardError(
+            f"model '{name}' needs at least {needed:_} bytes of RAM (tensors {ram_bytes:_} + stack {STACK_BYTES:_}), "
+            f"{board.name} has {board.memory.ram_bytes:_}; largest tensors: {_largest(tensors)}"
+            f"{_alternatives(needed, 0)}"
+        )
+    needed = sum(size_bytes for _, size_bytes in weights)
+    if needed > board.memory.flash_bytes:
+        raise BoardError(
+            f"model '{name}' needs at least {needed:_} bytes of flash for its weights, {board.name} has "
+            f"{board.memory.flash_bytes:_}; largest tensors: {_listed(weights)}{_alternatives(0, needed)}"
+        )
+
+
 def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list[Tensor], board: Board) -> BoardError:
     """The error for a model whose constants and code exceed the board's flash."""
     assert board.memory is not None
@@ -42,8 +62,12 @@ def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list
 
 
 def _largest(tensors: list[Tensor]) -> str:
-    ranked = sorted(tensors, key=lambda t: (-stored_bytes(t), t.name))[:LARGEST_SHOWN]
-    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {stored_bytes(t):_}" for t in ranked)
+    return _listed([(t, stored_bytes(t)) for t in tensors])
+
+
+def _listed(sizes: list[tuple[Tensor, int]]) -> str:
+    ranked = sorted(sizes, key=lambda pair: (-pair[1], pair[0].name))[:LARGEST_SHOWN]
+    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {size_bytes:_}" for t, size_bytes in ranked)
 
 
 def _alternatives(ram_bytes: int, flash_bytes: int) -> str:

@@ -26,7 +26,18 @@ PLAIN_C = "/* plain C from here on */\n"
 # Modules and packages of mcuq, the most basic first. Each imports from earlier lines only, and those of one line
 # do not import each other.
 STAGES = (
-    ("described", "errors", "process", "durable", "resources", "version", "emitted", "provenance"),
+    (
+        "described",
+        "errors",
+        "process",
+        "durable",
+        "regular_file",
+        "unpacking",
+        "resources",
+        "version",
+        "emitted",
+        "provenance",
+    ),
     ("work_folder", "tensor", "identifiers", "cycles", "toml_table", "board_facts", "board_family"),
     ("operator", "arithmetic", "packing", "float_arithmetic", "quantization", "dataset", "board_file", "onnx_runtime"),
     ("ir", "float_model", "boards", "wide_arithmetic"),
@@ -35,7 +46,8 @@ STAGES = (
     ("onnx_io", "plan", "build"),
     ("ops", "emit", "fit"),
     ("importer", "passes", "qdq_export", "quantize"),
-    ("compile", "inspect"),
+    ("least_fit", "inspect"),
+    ("compile",),
     ("firmware_source",),
     ("firmware",),
     ("emulate", "device"),

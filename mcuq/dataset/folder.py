@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mcuq.dataset import images
 from mcuq.dataset.checks import check_dtype, sample_shapes, shape_text, transposed_hint
-from mcuq.dataset.npy import damage_reported, read_header
+from mcuq.dataset.npy import check_size, damage_reported, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.errors import DataError
 
@@ -107,6 +107,7 @@ def _reader(where: str, suffixes: set[str], spec: InputSpec) -> Callable[[Path, 
 def _read_npy(path: Path, where: str, spec: InputSpec) -> NDArray[Any]:
     with damage_reported(where), path.open("rb") as stream:
         header = read_header(stream)
+        check_size(header, path.stat().st_size)
     check_dtype(where, header.dtype)
     if header.shape not in sample_shapes(spec):
         raise DataError(

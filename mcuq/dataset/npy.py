@@ -34,6 +34,13 @@ def read_header(stream: IO[bytes]) -> Header:
     raise ValueError(f"version {version[0]}.{version[1]} of the .npy format is not supported")
 
 
+def check_size(header: Header, stored_bytes: int) -> None:
+    """Raise ValueError for an array that claims more data than the `stored_bytes` of its file."""
+    claimed_bytes = math.prod(header.shape) * header.dtype.itemsize
+    if claimed_bytes > stored_bytes:
+        raise ValueError(f"it claims {claimed_bytes:_} bytes of data, its file has {stored_bytes:_}")
+
+
 def read_blocks(stream: IO[bytes], header: Header, samples: int) -> Iterator[NDArray[Any]]:
     """Yield the data of a C-ordered array, up to `samples` of its first axis at a time.
 

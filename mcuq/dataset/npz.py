@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.dataset.checks import LABELS_KEY, dataset_of, input_keys
-from mcuq.dataset.npy import Header, damage_reported, read_blocks, read_header
+from mcuq.dataset.npy import Header, check_size, damage_reported, read_blocks, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
+from mcuq.unpacking import check_unpacking
 
 _SUFFIX = ".npy"
 
@@ -96,4 +97,7 @@ def _member(path: Path, key: str, what: str) -> NpzMember:
         archive.open(key + _SUFFIX) as stream,
     ):
         header = read_header(stream)
+        part = archive.getinfo(key + _SUFFIX)
+        check_size(header, part.file_size)
+        check_unpacking(part)
     return NpzMember(path, key, where, header)

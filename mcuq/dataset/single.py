@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.dataset.checks import dataset_of
-from mcuq.dataset.npy import Header, damage_reported, read_header
+from mcuq.dataset.npy import Header, check_size, damage_reported, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.errors import DataError
 
@@ -64,4 +64,5 @@ def open_npy(path: Path, inputs: Sequence[InputSpec]) -> Dataset:
         )
     with damage_reported(path.name), path.open("rb") as stream:
         header = read_header(stream)
+        check_size(header, path.stat().st_size)
     return dataset_of(path.name, inputs, [NpyFile(path, header)], None)

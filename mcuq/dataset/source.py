@@ -11,6 +11,7 @@ from mcuq.dataset.other_formats import refuse_other_formats
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.dataset.single import is_npy, open_npy
 from mcuq.errors import DataError
+from mcuq.regular_file import what_is_no_file
 
 
 def open_dataset(path: str | Path, inputs: Sequence[InputSpec]) -> Dataset:
@@ -31,6 +32,8 @@ def open_dataset(path: str | Path, inputs: Sequence[InputSpec]) -> Dataset:
     absolute = Path(path).absolute()  # "." has no name
     if absolute.is_dir():
         return open_folder(absolute, inputs)
+    if kind := what_is_no_file(absolute):
+        raise DataError(f"{path}: is {kind}; give an .npz file, or a folder of .npy files or images")
     if absolute.exists():
         refuse_other_formats(path)
         return (open_npy if is_npy(absolute) else open_npz)(absolute, inputs)

@@ -87,8 +87,10 @@ def is_foldable(node: onnx.NodeProto, constants: Collection[str]) -> bool:
     return known and all(name in constants for name in reads(node))
 
 
-def evaluate(node: onnx.NodeProto, constants: Mapping[str, Array], model: onnx.ModelProto) -> dict[str, Array]:
-    """The outputs of a node whose inputs are all constant."""
+def evaluate(
+    node: onnx.NodeProto, constants: Mapping[str, Array], model: onnx.ModelProto, most_bytes: int
+) -> dict[str, Array]:
+    """The outputs of a node whose inputs are all constant; ModelError where they take more than `most_bytes`."""
     # As initializers, not as feeds: those cannot be bfloat16.
     known = [numpy_helper.from_array(np.asarray(constants[name]), name) for name in dict.fromkeys(reads(node))]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
@@ -96,7 +98,7 @@ def evaluate(node: onnx.NodeProto, constants: Mapping[str, Array], model: onnx.M
     single = helper.make_model(graph, opset_imports=model.opset_import, ir_version=min(model.ir_version, 10))
     names = [name for name in node.output if name]
     try:
-        values = Session(single.SerializeToString()).run({}, names)
+        values = Session(single.SerializeToString(), memory_bytes=2 * most_bytes).run({}, names, most_bytes)
     except RuntimeFault as fault:
         raise ModelError(
             f"{node.op_type} '{node.name or node.output[0]}': is constant but cannot be computed: {fault}"

@@ -19,12 +19,12 @@ from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
     data_type_name,
-    evaluate,
     is_foldable,
     reads,
     shape_query_value,
     tensor_value,
 )
+from mcuq.importer.folding import Folding
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, unique_names, unsupported_nodes
 from mcuq.importer.problems import Unsupported
@@ -99,6 +99,7 @@ class _Conversion:
         self.graph.reserve(output for node in nodes for output in node.output)
         self.graph.reserve_nodes(dict(zip(unique_names(nodes), map(node_name, nodes), strict=True)))
         self._model, self._opset, self._name = model, opset(model), name
+        self._folding = Folding(model)
         self._read = {i for node in nodes for i in reads(node)} | {v.name for v in model.graph.output}
         self._constants = {
             t.name: tensor_value(t, f"weight '{t.name}'") for t in model.graph.initializer if t.name in self._read
@@ -154,7 +155,7 @@ class _Conversion:
         elif node.op_type in SHAPE_QUERIES and not node.domain:
             self._constants[output] = shape_query_value(node, self._shape(node.input[0]))
         elif is_foldable(node, self._constants):
-            _fold(node, self._constants, self._quants, self._model)
+            _fold(node, self._constants, self._quants, self._folding)
         else:
             view = _view(
                 node, name, self._opset, self._constants, self._tensors, self.graph.tensors, self._read, self._quants
@@ -252,16 +253,14 @@ def _view(
     )
 
 
-def _fold(
-    node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, GivenQuant], model: onnx.ModelProto
-) -> None:
+def _fold(node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, GivenQuant], folding: Folding) -> None:
     """Compute a node of constants; what is known of their quantization goes on."""
     source = node.input[0] if node.input else ""
     if node.op_type == "DequantizeLinear":
-        view = _view(node, node_name(node), opset(model), constants, {}, {}, set(), {})
+        view = _view(node, node_name(node), opset(folding.model), constants, {}, {}, set(), {})
         constants[node.output[0]], given = dequantized_constant(view)
     else:
-        constants.update(evaluate(node, constants, model))
+        constants.update(folding.evaluate(node, constants))
         given = quants.get(source)
         if given is not None:
             given = moved_quant(node, given, constants[source].shape, constants[node.output[0]].shape)

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError, Message
-from onnx import TensorProto, external_data_helper, helper, inliner
+from onnx import TensorProto, external_data_helper, helper
 
 from mcuq.errors import ModelError
+from mcuq.importer.functions import inlined
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.provenance import SOURCE, note
+from mcuq.regular_file import what_is_no_file
 
 OLDEST_OPSET = 7
+LARGEST_BYTES = 2**31 - 1  # of a file: protobuf's limit
 
 _UNSUPPORTED_TYPES = {
     name: kind
@@ -63,7 +66,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
             "keep them in the model's folder"
         ) from None
     if model.functions:
-        model = _inlined(model, name)
+        model = inlined(model, name)
     _use_short_domain(model)
     return model
 
@@ -74,7 +77,13 @@ def opset(model: onnx.ModelProto) -> int:
 
 
 def _parse(path: Path) -> onnx.ModelProto:
+    if kind := what_is_no_file(path):
+        raise ModelError(f"{path}: is {kind}; give an .onnx file")
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ModelError(
+                f"{path}: has {path.stat().st_size:_} bytes, ONNX files {LARGEST_BYTES:_} at most; give an .onnx file"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
@@ -102,15 +111,6 @@ def _parsed(data: bytes, path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path.name}: is not an ONNX model; give an .onnx file")
     note(model, SOURCE, hashlib.sha256(data).hexdigest())
     return model
-
-
-def _inlined(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """The model without local functions: their nodes stand where they were called."""
-    try:
-        return inliner.inline_local_functions(model)
-    except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].split("failed: ")[-1]
-        raise ModelError(f"{name}: its local functions are invalid: {reason}") from None
 
 
 def _has_broken_text(message: Message) -> bool:

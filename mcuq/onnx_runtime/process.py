@@ -47,7 +47,6 @@ class _Process:
                 sys.executable,
                 "-P",
                 str(Path(__file__).with_name("worker.py")),
-                str(MEMORY_BYTES),
                 json.dumps(sys.path),
             ],
             stdin=subprocess.PIPE,
@@ -137,12 +136,24 @@ def _running() -> _Process:
 class Session:
     """A model in ONNX Runtime's process, which forgets it with this object.
 
-    `optimize`: whether ONNX Runtime may rewrite it, but for the optimizers named in `without`. Raises RuntimeFault for
-    a model that it refuses.
+    `optimize`: whether ONNX Runtime may rewrite it, but for the optimizers named in `without`. `memory_bytes`: what it
+    may take beside several times its own size (Linux only). Raises RuntimeFault for a model that it refuses.
     """
 
-    def __init__(self, model: bytes, optimize: bool = True, without: Sequence[str] = ()) -> None:
-        header = {"what": "load", "session": id(self), "optimize": optimize, "without": list(without)}
+    def __init__(
+        self,
+        model: bytes,
+        optimize: bool = True,
+        without: Sequence[str] = (),
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        header = {
+            "what": "load",
+            "session": id(self),
+            "optimize": optimize,
+            "without": list(without),
+            "memory_bytes": min(memory_bytes, MEMORY_BYTES),
+        }
         with _lock:
             self._process = _running()
             answer, _ = self._process.request(header, {"model": np.frombuffer(model, np.uint8)})
@@ -150,12 +161,15 @@ class Session:
         self.inputs: tuple[str, ...] = tuple(answer["inputs"])
         self.outputs: tuple[str, ...] = tuple(answer["outputs"])
 
-    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """The arrays of the named outputs. Raises RuntimeFault where ONNX Runtime fails or ends."""
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str], most_bytes: int = MEMORY_BYTES) -> list[Array]:
+        """The arrays of the named outputs. Raises RuntimeFault where ONNX Runtime fails or ends, and for outputs that
+        take more than `most_bytes` together."""
         with _lock:
             if not self._process.is_ours:
                 raise RuntimeFault("its process has ended since; load the model again")
-            _, values = self._process.request({"what": "run", "session": id(self), "outputs": list(outputs)}, inputs)
+            _, values = self._process.request(
+                {"what": "run", "session": id(self), "outputs": list(outputs), "most_bytes": most_bytes}, inputs
+            )
         return values
 
 

@@ -7,7 +7,8 @@ import re
 _BEFORE_IT = (
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"^.*(Status Message: |\[\w+InferenceError\] |This is an invalid model\. .* , Error )",
-    r"^(Exception during initialization: )?\S+\.(cc|h):\d+ (.* was false\. |\w+ (?=[A-Z])|.*\) )?",
+    r"^(Exception during initialization: )?\S+\.(cc|h):\d+ (.* was false\. |\w+ (?=[A-Z])|.*?::\w+\(.*?\)( const)? )?",
+    r"^This is an invalid model\. ",
 )
 
 

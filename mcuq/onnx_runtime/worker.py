@@ -26,7 +26,7 @@ WATCH_S = 0.5
 class Worker:
     """The sessions, and how requests are answered; `header` and arrays of each as in process.py."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self) -> None:
         import numpy
         import onnxruntime
 
@@ -35,11 +35,10 @@ class Worker:
         self.numpy = numpy
         self.runtime = onnxruntime
         self.sessions: dict[int, Any] = {}
-        self._memory_bytes = memory_bytes
 
     def load(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         data = arrays["model"].tobytes()
-        _limit_memory(self._memory_bytes + ADDRESSES_A_BYTE * len(data))
+        _limit_memory(header["memory_bytes"] + ADDRESSES_A_BYTE * len(data))
         options = self.runtime.SessionOptions()
         options.log_severity_level = 4
         # One thread: results do not depend on the machine, and small models run faster.
@@ -60,6 +59,9 @@ class Worker:
         for name, value in zip(header["outputs"], values, strict=True):
             if not isinstance(value, self.numpy.ndarray) or value.dtype.hasobject:
                 raise TypeError(f"'{name}' is no tensor of numbers")
+        size_bytes = sum(value.nbytes for value in values)
+        if size_bytes > header["most_bytes"]:
+            raise MemoryError(f"it takes {size_bytes:_} bytes; supported are {header['most_bytes']:_}")
         return {}, [self.numpy.ascontiguousarray(v).reshape(v.shape) for v in values]
 
     def answer(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -115,17 +117,17 @@ def _write(stream: IO[bytes], header: dict[str, Any], arrays: list[Any], numpy: 
 
 
 def main() -> None:
-    """Arguments: bytes that models may take, and the JSON of the search path for modules."""
+    """The argument is the JSON of the search path for modules."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the one who asks
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    sys.path[:] = json.loads(sys.argv[2])
+    sys.path[:] = json.loads(sys.argv[1])
     if hasattr(os, "getppid") and sys.platform != "win32":
         threading.Thread(target=_watch_parent, daemon=True).start()
     try:
         import numpy
 
-        worker = Worker(int(sys.argv[1]))
+        worker = Worker()
     except ImportError as error:
         text = json.dumps({"error": f"cannot be imported: {error}", "arrays": []}).encode()
         answers.write(struct.pack("<I", len(text)) + text)

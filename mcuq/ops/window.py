@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
 from mcuq.errors import ModelError
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.operator import Constants
 from mcuq.tensor import Array, Shape, Tensor
+
+# C counts in int32, and the simulator pads: more than any microcontroller's image has.
+LARGEST = 2**15
+MOST_PADDED = 2**26
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,13 @@ def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> W
         raise node.error(
             f"kernel_shape={list(kernel)}, strides={list(strides)}, dilations={list(dilations)} must be positive "
             f"and pads={list(pads)} not negative"
+        )
+    largest = max(*kernel, *strides, *dilations, *pads)
+    padded = prod(size + pads[axis] + pads[axis + rank] for axis, size in enumerate(spatial)) * node.shape(0)[1]
+    if largest > LARGEST or padded > MOST_PADDED:
+        raise node.error(
+            f"kernel_shape={list(kernel)}, strides={list(strides)}, dilations={list(dilations)}, pads={list(pads)} are "
+            f"too large; supported are numbers up to {LARGEST:_} and {MOST_PADDED:_} values of a padded input"
         )
     if rank == 1:
         kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)

@@ -8,7 +8,7 @@ its layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import ldexp
 
@@ -81,7 +81,11 @@ def _parameter_bytes(graph: Graph) -> int:
 
 def _prune_once(graph: Graph) -> Graph:
     found = intervals(graph)
-    kept = _kept_channels(graph, found)
+    kept = kept_channels(
+        graph,
+        lambda layer: _absorbed(layer, *found[layer.inputs[0].name]),
+        lambda layer: not layer.is_integer,
+    )
     tensors: dict[str, Tensor] = {
         t.name: replace(t, shape=_shape(t, kept)) for t in graph.tensors.values() if not t.is_constant
     }
@@ -137,26 +141,32 @@ class _Classes:
         return i
 
 
-def _kept_channels(graph: Graph, found: Mapping[str, Interval]) -> dict[str, Array]:
-    """Channels that stay, by tensor."""
+def kept_channels(
+    graph: Graph, absorbed: Callable[[Layer], Array], is_whole: Callable[[Layer], bool]
+) -> dict[str, Array]:
+    """Channels that stay, by tensor.
+
+    `absorbed` says, one bool an input channel, what the bias of a dense layer can stand for; `is_whole` whether a
+    weighted layer needs all its channels.
+    """
     classes = _Classes(graph)
     for name in (*graph.inputs, *graph.outputs):
         classes.need(name)
     for layer in graph.layers():
-        if _is_weighted(layer) and not layer.is_integer:
+        if is_weighted(layer) and is_whole(layer):
             # Infinity times 0 is no 0, and the range that a layer finds on the device is that of all channels.
             classes.need(layer.inputs[0].name)
             classes.need(layer.output.name)
             continue
         if _is_dense(layer):
             x = layer.inputs[0]
-            classes.need(x.name, np.flatnonzero(~_absorbed(layer, *found[x.name])))
+            classes.need(x.name, np.flatnonzero(~absorbed(layer)))
             continue
-        ties = dict(_ties(layer))
+        ties = dict(channel_ties(layer))
         for index, t in enumerate(layer.inputs):
             if index in ties:
                 classes.join(t.name, ties[index][0], layer.output.name, ties[index][1])
-            elif not _is_weighted(layer) or index == 0:
+            elif not is_weighted(layer) or index == 0:
                 classes.need(t.name)
         if not ties:
             classes.need(layer.output.name)
@@ -166,7 +176,8 @@ def _kept_channels(graph: Graph, found: Mapping[str, Interval]) -> dict[str, Arr
     return {name: classes.kept(name) for name in graph.tensors}
 
 
-def _is_weighted(layer: Layer) -> bool:
+def is_weighted(layer: Layer) -> bool:
+    """Whether it multiplies by weights."""
     return isinstance(layer.op, Conv2d | FullyConnected)
 
 
@@ -190,7 +201,7 @@ def _absorbed(layer: Layer, low: Array, high: Array) -> Array:
     return np.asarray(constant | unread)
 
 
-def _ties(layer: Layer) -> Iterator[tuple[int, tuple[Array, Array]]]:
+def channel_ties(layer: Layer) -> Iterator[tuple[int, tuple[Array, Array]]]:
     """Input index -> (its channels, the output's channels) that stay or go together, pair by pair.
 
     Nothing for an operator that needs all channels; an input that is left out is needed whole.
@@ -248,9 +259,9 @@ def _resized(layer: Layer, y_shape: Shape, channels: int) -> Operator:
 
 def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str, Interval]) -> tuple[Tensor, ...]:
     """The layer's inputs, constants without the channels that go."""
-    if _is_weighted(layer) and not layer.is_integer:
+    if is_weighted(layer) and not layer.is_integer:
         return layer.inputs
-    if not _is_weighted(layer):
+    if not is_weighted(layer):
         return tuple(
             replace(t, shape=_shape(t, kept), data=t.values[..., kept[t.name]]) if t.is_constant and t.shape else t
             for t in layer.inputs

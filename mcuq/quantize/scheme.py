@@ -13,6 +13,7 @@ from typing import Any
 from mcuq.errors import QuantizationError, did_you_mean
 from mcuq.quantization import ActivationOptions, WeightOptions
 from mcuq.quantize.grid import WEIGHT_GRIDS, Codebook, Grid
+from mcuq.regular_file import what_is_no_file
 
 WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "float32")
 FLOAT_WEIGHTS = ("float16", "float32")
@@ -149,6 +150,8 @@ def read_scheme(path: Path) -> Scheme:
 
     Raises QuantizationError for what is unknown or of the wrong type.
     """
+    if kind := what_is_no_file(path):
+        raise QuantizationError(f"{path}: is {kind}; give a scheme's name or a .toml file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import onnx
 
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
+from mcuq.errors import ModelError
 from mcuq.float_model import FloatModel
 from mcuq.ir import Graph
 from mcuq.quantize import OutputQuality, QualityMeter, quality_notes, watched_tensors
@@ -62,6 +63,7 @@ def compare_with_float(
         integers = simulate(watched, quantize_inputs(graph, batch))
         references = [float_model.run({k: v[i] for k, v in batch.items()}, watched.outputs) for i in range(count)]
         expected = {name: np.stack([r[name] for r in references]) for name in watched.outputs}
+        _check_shapes(integers, expected)
         quality.add(graph, integers, expected)
         chosen = _largest(graph.tensors[output].decode(integers[output]))
         float_chosen = _largest(expected[output])
@@ -90,6 +92,15 @@ def _watched(graph: Graph, onnx_model: bytes) -> tuple[dict[str, str], FloatMode
     given = {value.name for value in proto.graph.output}
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {*tensors.values()} - given)
     return tensors, FloatModel(proto)
+
+
+def _check_shapes(integers: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    for name, values in expected.items():
+        if values.shape != integers[name].shape:
+            raise ModelError(
+                f"output '{name}': ONNX Runtime gives samples of shape {list(values.shape[1:])}, the compiled model "
+                f"{list(integers[name].shape[1:])}; compile the model again"
+            )
 
 
 def _largest(values: Array) -> Array:
