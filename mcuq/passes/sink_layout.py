@@ -29,10 +29,14 @@ from mcuq.tensor import Shape
 
 
 def sink_layout(graph: Graph) -> Graph:
-    """Apply the rules below until none applies."""
+    """Apply the rules below until none applies. Raises RuntimeError where they undo each other's work for ever."""
     builder = GraphBuilder(graph)
+    rounds, most = 0, 2 * len(graph.nodes) + 8
     changed = True
     while changed:
+        rounds += 1
+        if rounds > most:
+            raise RuntimeError(f"pass sink_layout: graph '{graph.name}' still changes after {most} rounds")
         changed = False
         for name in [node.output for node in builder.graph().nodes]:
             node = builder.nodes.get(name)
@@ -105,6 +109,12 @@ def _sink_transpose(builder: GraphBuilder, node: Node) -> bool:
     sources = [_untransposed(builder, name, perm, node) for name in node.inputs]
     if any(source is None for source in sources):
         return False
+    # What another Transpose gives already is as good as free, but so it is the other way round: each turn must gain
+    # inputs without one, or, where it gains none, go the one way.
+    reused = sum(_is_reused(builder, name, perm) for name in node.inputs)
+    turned = sum(_is_turned(builder, name, perm) for name in node.inputs)
+    if reused > turned or (reused == turned and perm <= inverse(perm)):
+        return False
 
     def reordered(field: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(field[axis] for axis in inverse(perm))
@@ -132,14 +142,30 @@ def _untransposed(builder: GraphBuilder, name: str, perm: tuple[int, ...], node:
         return lambda: name
     if tensor.is_constant:
         return lambda: builder.constant(tensor.values.transpose(back), name, tensor.quant)
-    if producer is not None and isinstance(producer.op, Transpose) and producer.op.perm == perm:
+    if producer is not None and _is_turned(builder, name, perm):
         return lambda: producer.inputs[0]
     if keeps_order(back, tensor.shape):
         return lambda: builder.add(Transpose(back), [name])
-    for reader in builder.consumers(name):
-        if reader.op == Transpose(back):
-            return lambda: reader.output
-    return None
+    reader = _reader(builder, name, Transpose(back))
+    return None if reader is None else lambda: reader.output
+
+
+def _is_turned(builder: GraphBuilder, name: str, perm: tuple[int, ...]) -> bool:
+    """Whether the tensor is that Transpose's."""
+    producer = builder.producer(name)
+    return producer is not None and producer.op == Transpose(perm)
+
+
+def _is_reused(builder: GraphBuilder, name: str, perm: tuple[int, ...]) -> bool:
+    """Whether the tensor in the order before `perm` is what another reader of it gives."""
+    tensor, back = builder.tensors[name], inverse(perm)
+    if tensor.is_constant or _is_turned(builder, name, perm) or keeps_order(back, tensor.shape):
+        return False
+    return _reader(builder, name, Transpose(back)) is not None
+
+
+def _reader(builder: GraphBuilder, name: str, op: Transpose) -> Node | None:
+    return next((reader for reader in builder.consumers(name) if reader.op == op), None)
 
 
 def _sink_reshape(builder: GraphBuilder, node: Node) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from networks import RELU, Network, assert_same_meaning
@@ -287,3 +289,24 @@ def test_long_chain_of_everything_keeps_one_transpose_at_its_end() -> None:
         "Transpose",
         "output y",
     ]
+
+
+@pytest.mark.parametrize("perm", [FIRST, LAST])
+def test_layouts_that_a_join_could_have_either_way_are_settled(perm: tuple[int, ...]) -> None:
+    """Both orders of both inputs are there: either would cost the join nothing, and it must not go back and forth."""
+    net = Network()
+    x = net.input("x", (2, 5, 4, 3))
+    there = net.add(Transpose(perm), [x], "there")
+    soft = net.add(Softmax(), [there], "soft")
+    back = net.add(Transpose(tuple(perm.index(i) for i in range(4))), [soft], "back")
+    net.add(Concat(1), [x, back], "joined")
+    net.add(Softmax(), [back], "z")
+    sunk(net, "joined", "z")
+
+
+def test_rules_that_undo_each_other_are_an_error_of_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, t = transposed()
+    graph = net.finish(t)
+    monkeypatch.setattr(sys.modules[sink_layout.__module__], "RULES", (lambda builder, node: True,))
+    with pytest.raises(RuntimeError, match=r"^pass sink_layout: graph '\w+' still changes after 10 rounds$"):
+        sink_layout(graph)
