@@ -108,6 +108,9 @@ class _Conversion:
         self._tensors: dict[str, str] = {}
         # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
         self._quants: dict[str, GivenQuant] = {}
+        self._types = element_types(model)
+        for _ in type_errors(nodes, self._types, self._opset):
+            pass  # the file's own nodes are judged; here only the types of all tensors are wanted
         self._unknown: set[str] = set()
         self._stand_ins: set[str] = set()
         for value in model.graph.input:
@@ -160,7 +163,7 @@ class _Conversion:
             view = _view(
                 node, name, self._opset, self._constants, self._tensors, self.graph.tensors, self._read, self._quants
             )
-            self._tensors[output] = _add_node(view, self.graph, self._quants)
+            self._tensors[output] = _add_node(view, self.graph, self._quants, self._types.get(node.input[0], ""))
             if window := stated_window(view):
                 self.windows[output] = window
             if node.op_type == "DequantizeLinear":
@@ -211,6 +214,8 @@ class _Conversion:
 
     def _add_output(self, value: onnx.ValueInfoProto) -> None:
         name, graph = self._name, self.graph
+        if value.name not in self._tensors and self._constants[value.name].size == 0:
+            raise ModelError(f"{name}: output '{value.name}' has no elements; leave it out")
         if value.name not in self._tensors:
             raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
         if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
@@ -268,13 +273,16 @@ def _fold(node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, G
         quants[node.output[0]] = given
 
 
-def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]) -> str:
-    """Let the operator add itself; an output of integers is noted with its quantization."""
+def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant], element_type: str) -> str:
+    """Let the operator add itself; an output of integers is noted with its quantization.
+
+    `element_type` is that of the first input in the file.
+    """
     given = None
     if view.op_type == "QuantizeLinear":
         given = read_given(view, view.shape(0))[0]
     elif view.op_type != "DequantizeLinear" and integer_inputs(view):
-        view, given = moves_integers(view)
+        view, given = moves_integers(view, element_type)
     if given is not None:
         quants[view.outputs[0]] = given
     if given is not None and view.op_type == "Clip" and limits_nothing(view, given):

@@ -56,8 +56,11 @@ def integer_inputs(node: OnnxNode) -> dict[str, GivenQuant]:
     return {name: given for name, given in node.quants.items() if name not in node.constants}
 
 
-def moves_integers(node: OnnxNode) -> tuple[OnnxNode, GivenQuant]:
-    """The node on real values, and the quantization of its output, where it moves integers as they are.
+def moves_integers(node: OnnxNode, element_type: str) -> tuple[OnnxNode, GivenQuant]:
+    """The node on real values, and the quantization of its output, where it moves integers as they are, which are of
+    `element_type` in the file.
+
+    A Pad that does not say its value pads with the integer 0.
 
     Raises ModelError for an operator that computes with integers, for inputs of several quantizations, and for a Relu
     whose zero is no integer 0.
@@ -84,7 +87,10 @@ def moves_integers(node: OnnxNode) -> tuple[OnnxNode, GivenQuant]:
         for name, value in node.constants.items()
     }
     quants = {**node.quants, **{name: given for name in node.constants if real[name] is not node.constants[name]}}
-    return replace(node, constants=real, quants=quants), given
+    attributes = dict(node.attributes)
+    if node.op_type == "Pad" and not node.has(2):
+        attributes["value"] = (INTEGER_TYPES[element_type] - given.zero_point) * given.scale[0]
+    return replace(node, constants=real, quants=quants, attributes=attributes), given
 
 
 def limits_nothing(node: OnnxNode, given: GivenQuant) -> bool:

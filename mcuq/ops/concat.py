@@ -20,13 +20,20 @@ from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Any number of inputs, some of them constant."""
+    """Any number of inputs, some of them constant; those without elements add nothing."""
     axis = normalized_axis(node.attribute("axis", 1), len(node.shape(0)), node)
+    try:
+        Concat(axis).infer([Tensor(name, node.shape(i)) for i, name in enumerate(node.inputs)])
+    except ModelError as error:
+        raise node.error(str(error)) from None
+    full = [i for i in range(len(node.inputs)) if prod(node.shape(i))]
+    if len(full) == 1:
+        return node.computed(full[0])
     inputs = [
         graph.constant(weights(node, i, "input"), node.inputs[i], operand_quant(node, i))
         if node.is_constant(i)
         else node.computed(i)
-        for i in range(len(node.inputs))
+        for i in full
     ]
     return graph.add(Concat(axis), inputs, node.outputs[0], node.name)
 
