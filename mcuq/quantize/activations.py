@@ -17,6 +17,10 @@ from mcuq.tensor import Quant
 # most of the noise (vww: 19.4 dB, with room 37.6; sww: 37.8, 48.6). One bit of 16 is far below that of int8 weights.
 INT16_ROOM = 2.0
 
+# Of what was 0 throughout calibration, where nothing else shares its scale: room for what states and gates hold, and a
+# step that leaves the biases of its readers fine. A step of 1 would round them to whole weight steps.
+ZERO_SPAN = (-1.0, 1.0)
+
 # Of a group by its root, in integers of a dtype: what its quantization is whatever its range.
 _Fixed = Callable[[str, str], Quant | None]
 
@@ -51,7 +55,10 @@ def activation_quants(
                 quant = fixed(source, dtype)
                 if quant is None and not is_finer(types[source], dtype):
                     quant = quant_of(source)
-            found[root] = quant_for_range(*spans[dtype][root], dtype, options) if quant is None else quant
+            if quant is None:
+                span = spans[dtype][root]
+                quant = quant_for_range(*(span if any(span) else ZERO_SPAN), dtype, options)
+            found[root] = quant
         return with_dtype(found[root], types[root], options)
 
     return {name: quant_of(groups.root(name)) for name, dtype in dtypes.items() if dtype != "float32"}

@@ -29,14 +29,20 @@ def calibrate(
     progress: Callable[[], None] = lambda: None,
     levels: Mapping[str, int] | None = None,
     without: Collection[str] = (),
+    constant: Callable[[str, float], None] = lambda name, value: None,
 ) -> dict[str, Range]:
     """Range of each tensor with a scale of its own, by name, over float32 samples of the graph's inputs.
 
     Memory does not grow with the number of samples: each tensor has one histogram. `progress` is called after
     each sample. `levels` is the number of integers of each tensor that has not 256. Tensors in `without` need no scale.
-    Raises QuantizationError for a tensor that has the same value throughout, as its range cannot be known.
+    `constant(name, value)` is called for each tensor that has one value throughout, which is then an end of its range.
+    Raises QuantizationError where that holds for all inputs, as no range can be known.
     """
     collectors = collect(graph, samples, progress, method.averaging, without)
+    for name, collector in collectors.items():
+        # Of a single value nobody expects that it varies.
+        if collector.is_constant and collector.values_seen > 1:
+            constant(name, collector.minimum)
     counts = levels or {}
     return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in collectors.items()}
 
@@ -61,13 +67,29 @@ def collect(
             collector.update(values[name])
         count += 1
         progress()
-    for name, collector in collectors.items():
-        if collector.is_constant and (graph.tensors[name].elements > 1 or count > 1):
-            raise QuantizationError(
-                f"tensor '{name}': is {collector.minimum:g} throughout the {count} calibration sample"
-                f"{'s' * (count != 1)}, so its range cannot be known; give calibration data that varies"
-            )
+    inputs = [collectors[name] for name in graph.inputs if name in collectors]
+    if inputs and all(collector.is_constant and collector.values_seen > 1 for collector in inputs):
+        raise QuantizationError(
+            f"tensor '{inputs[0].name}': is {inputs[0].minimum:g} throughout the {count} calibration sample"
+            f"{'s' * (count != 1)}, so its range cannot be known; give calibration data that varies"
+        )
     return collectors
+
+
+def constant_notes(graph: Graph, constants: Mapping[str, float]) -> tuple[str, ...]:
+    """What to know of tensors that had one value throughout calibration, `constants`, by name."""
+    if not constants:
+        return ()
+    shown = [f"{_in_file(graph, name)} is {value:g}" for name, value in list(constants.items())[:3]]
+    more = [f"{len(constants) - 3} more do not vary"] if len(constants) > 3 else []
+    return (f"throughout calibration {', '.join(shown + more)}: give data that varies if it will",)
+
+
+def _in_file(graph: Graph, name: str) -> str:
+    """How the model calls the tensor, or else the node that it came from."""
+    if name in graph.inputs:
+        return f"input '{name}'"
+    return f"the output of '{graph.producers()[name].names[-1]}'"
 
 
 def scaled_tensors(graph: Graph, without: Collection[str] = ()) -> list[str]:

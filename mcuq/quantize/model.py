@@ -10,7 +10,7 @@ from mcuq.errors import QuantizationError
 from mcuq.ir import Graph
 from mcuq.quantize.activations import INT16_ROOM
 from mcuq.quantize.apply import quantize_graph
-from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate
+from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, constant_notes
 from mcuq.quantize.dtypes import activation_dtypes, float_tensors
 from mcuq.quantize.equalize import equalize
 from mcuq.quantize.given import given_quantization
@@ -119,7 +119,10 @@ def _quantize(
     regridded = regrid_inputs(graph, chosen, scheme, method, recovery.headroom)
     graph = regridded.graph
     tick = progress("calibrating", len(samples) if isinstance(samples, Sized) else None)
-    ranges = calibrate(graph, samples, method, tick, without=float_tensors(graph, scheme))
+    constants: dict[str, float] = {}
+    without = float_tensors(graph, scheme)
+    ranges = calibrate(graph, samples, method, tick, without=without, constant=constants.__setitem__)
+    notes += constant_notes(graph, constants)
     if recovery.headroom:
         ranges = add_headroom(graph, ranges, chosen)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}

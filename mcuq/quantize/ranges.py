@@ -100,14 +100,15 @@ class RangeCollector:
         With more levels than bins, as int16 has, a histogram cannot tell what a narrower range gains, which is little:
         "mse" and "entropy" then are "minmax".
 
-        Both are 0.0 where all values were zero. Raises QuantizationError where there were no values, and ValueError
-        where `method` averages otherwise than this collector.
+        One value throughout is an end of its range, whatever the method. Both are 0.0 where all values were zero.
+        Raises QuantizationError where there were no values, and ValueError where `method` averages otherwise than this
+        collector.
         """
         if self.values_seen == 0:
             raise QuantizationError(f"{self._where()}: calibration saw no values; give at least one sample")
         low, high = min(self._min, 0.0), max(self._max, 0.0)
         found = low, high
-        if low < high:
+        if low < high and not self.is_constant:
             if method.name == "moving_average":
                 found = self._averaged_range(method)
             elif method.name == "percentile":
