@@ -13,6 +13,41 @@ from mcuq.operator import Layer, Operator
 from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
+class _Nodes(dict[str, Node]):
+    """Nodes by their outputs, in the order in which those were first set, and who reads each tensor, found at once."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        super().__init__()
+        self._readers: dict[str, set[str]] = {}
+        self._places: dict[str, int] = {}
+        self._set = 0
+        for output, node in nodes.items():
+            self[output] = node
+
+    def __setitem__(self, output: str, node: Node) -> None:
+        if output in self:
+            self._forget(output)
+        else:
+            self._places[output] = self._set
+            self._set += 1
+        super().__setitem__(output, node)
+        for name in node.inputs:
+            self._readers.setdefault(name, set()).add(output)
+
+    def __delitem__(self, output: str) -> None:
+        self._forget(output)
+        super().__delitem__(output)
+        del self._places[output]
+
+    def readers(self, tensor: str) -> list[Node]:
+        """The nodes that read the tensor, in order."""
+        return [self[output] for output in sorted(self._readers.get(tensor, ()), key=self._places.__getitem__)]
+
+    def _forget(self, output: str) -> None:
+        for name in self[output].inputs:
+            self._readers[name].discard(output)
+
+
 class GraphBuilder:
     """A graph under construction. `graph()` orders it, drops what no output needs, and verifies it."""
 
@@ -20,19 +55,28 @@ class GraphBuilder:
         if isinstance(source, Graph):
             self.name = source.name
             self.tensors = dict(source.tensors)
-            self.nodes = {node.output: node for node in source.nodes}
+            self._nodes = _Nodes({node.output: node for node in source.nodes})
             self.inputs = list(source.inputs)
             self.outputs = list(source.outputs)
         else:
             self.name = source
             self.tensors = {}
-            self.nodes = {}
+            self._nodes = _Nodes({})
             self.inputs = []
             self.outputs = []
         self._reserved: set[str] = set()
         self._names = {node.name for node in self.nodes.values()}
         # Name of a node, also of those that are gone or yet to come -> what the model calls it.
         self._sources = {node.name: node.source or node.name for node in self.nodes.values()}
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The nodes by their outputs."""
+        return self._nodes
+
+    @nodes.setter
+    def nodes(self, nodes: Mapping[str, Node]) -> None:
+        self._nodes = _Nodes(nodes)
 
     def reserve(self, names: Iterable[str]) -> None:
         """Keep names for tensors that are yet to come."""
@@ -111,7 +155,7 @@ class GraphBuilder:
 
     def consumers(self, tensor: str) -> list[Node]:
         """The nodes that read the tensor."""
-        return [node for node in self.nodes.values() if tensor in node.inputs]
+        return self._nodes.readers(tensor)
 
     def is_private(self, tensor: str) -> bool:
         """Whether exactly one node reads the tensor and the model does not give it out."""
@@ -124,10 +168,8 @@ class GraphBuilder:
 
     def redirect(self, old: str, new: str) -> None:
         """Let all nodes that read `old` read `new`."""
-        for output, node in self.nodes.items():
-            if old in node.inputs:
-                inputs = tuple(new if i == old else i for i in node.inputs)
-                self.nodes[output] = replace(node, inputs=inputs)
+        for node in self.consumers(old):
+            self.nodes[node.output] = replace(node, inputs=tuple(new if i == old else i for i in node.inputs))
 
     def give(self, tensor: str, quant: Quant) -> None:
         """State that the tensor's values are those of a quantization."""
@@ -135,7 +177,8 @@ class GraphBuilder:
 
     def rename(self, old: str, new: str) -> None:
         """Give a computed tensor another name."""
-        node = self.nodes.pop(old)
+        node = self.nodes[old]
+        del self.nodes[old]
         self.nodes[new] = replace(node, output=new)
         self.tensors[new] = replace(self.tensors.pop(old), name=new)
         self.redirect(old, new)

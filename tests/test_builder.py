@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,3 +200,17 @@ def test_building_leaves_the_source_graph_as_it_was() -> None:
     builder.redirect("a", "x")
     builder.graph()
     assert graph.text() == before
+
+
+def test_readers_are_known_however_nodes_change_and_stay_in_order() -> None:
+    builder = chain()
+    builder.add(Tanh(), ["a"], "d")
+    builder.nodes["b"] = replace(builder.nodes["b"], inputs=("x",))
+    assert [node.output for node in builder.consumers("x")] == ["a", "b"]
+    assert [node.output for node in builder.consumers("a")] == ["d"]
+    builder.redirect("x", "d")
+    builder.remove(builder.nodes["a"])
+    builder.rename("d", "e")
+    assert [node.output for node in builder.consumers("e")] == ["b"]
+    assert builder.consumers("x") == []
+    assert [node.output for node in builder.consumers("a")] == ["e"]
