@@ -532,7 +532,7 @@ def test_a_model_that_needs_more_flash_than_the_board_has(tmp_path, tiny_board, 
     constant_bytes = 100 * 40 + 40 * 10 + (40 + 10) * 8
     assert error_text(errors.BoardError, path, board=tiny_board) == (
         f"model 'net' needs {constant_bytes:_} bytes of flash (constants {constant_bytes:_} without code), tiny has "
-        "2_000; largest tensors: 'first.weight' 40x100 4_000, 'second.weight' 10x40 400, 'first.bias' 40 160; "
+        "2_000; largest tensors: 'first.weight' 40x100 4_000, 'second.weight' 10x40 400; "
         f"{suggestion}"
     )
 
