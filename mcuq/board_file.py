@@ -169,7 +169,7 @@ def _loader(table: Table) -> Loader:
     )
     if loader.slot_bytes % loader.page_bytes or loader.slot_bytes < 2 * loader.page_bytes:
         raise BoardError(
-            f"{table.where}: slot_bytes = {loader.slot_bytes:_} must be 2 or more pages of {loader.page_bytes:_} bytes"
+            f"{table.where}: slot_bytes = {loader.slot_bytes:,} must be 2 or more pages of {loader.page_bytes:,} bytes"
         )
     return loader
 
@@ -200,7 +200,7 @@ def _check_parts(board: Board, where: str) -> None:
     if slot.slot_address % slot.page_bytes:
         raise BoardError(
             f"{where} [loader]: slot_address = {slot.slot_address:#x} must be a multiple of page_bytes = "
-            f"{slot.page_bytes:_}: a page is erased as a whole"
+            f"{slot.page_bytes:,}: a page is erased as a whole"
         )
     end = slot.slot_address + slot.slot_bytes
     ram_end = memory.ram_address + memory.ram_bytes

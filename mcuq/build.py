@@ -425,14 +425,14 @@ def _check_fit(built: Built, entry: str, board: Board, stack_bytes: int) -> None
     needs_ram_bytes = built.ram_bytes + stack_bytes
     if built.flash_bytes > board.memory.flash_bytes:
         raise BoardError(
-            f"'{entry}' needs {built.flash_bytes:_} bytes of flash (code {built.text_bytes:_}, constants "
-            f"{built.rodata_bytes:_}, initial values {built.data_bytes:_}), {board.name} has "
-            f"{board.memory.flash_bytes:_}; use a smaller model or a board with more flash"
+            f"'{entry}' needs {built.flash_bytes:,} bytes of flash (code {built.text_bytes:,}, constants "
+            f"{built.rodata_bytes:,}, initial values {built.data_bytes:,}), {board.name} has "
+            f"{board.memory.flash_bytes:,}; use a smaller model or a board with more flash"
         )
     if needs_ram_bytes > board.memory.ram_bytes:
         raise BoardError(
-            f"'{entry}' needs {needs_ram_bytes:_} bytes of RAM (data {built.ram_bytes:_}, stack "
-            f"{stack_bytes:_}), {board.name} has {board.memory.ram_bytes:_}; "
+            f"'{entry}' needs {needs_ram_bytes:,} bytes of RAM (data {built.ram_bytes:,}, stack "
+            f"{stack_bytes:,}), {board.name} has {board.memory.ram_bytes:,}; "
             "use a smaller model or a board with more RAM"
         )
 

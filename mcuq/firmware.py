@@ -94,10 +94,10 @@ def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware
         shortest = firmware
     assert shortest is not None
     raise BoardError(
-        f"model '{model.name}' needs {shortest.ram_bytes + _mailbox_bytes(board):_} bytes of RAM on the device (arena "
-        f"{model.arena_bytes:_}, stack {stack_bytes:_}, protocol and the rest "
-        f"{shortest.ram_bytes + _mailbox_bytes(board) - model.arena_bytes - stack_bytes:_}), {board.name} has "
-        f"{memory.ram_bytes:_} for it; use a smaller model or a board with more RAM"
+        f"model '{model.name}' needs {shortest.ram_bytes + _mailbox_bytes(board):,} bytes of RAM on the device (arena "
+        f"{model.arena_bytes:,}, stack {stack_bytes:,}, protocol and the rest "
+        f"{shortest.ram_bytes + _mailbox_bytes(board) - model.arena_bytes - stack_bytes:,}), {board.name} has "
+        f"{memory.ram_bytes:,} for it; use a smaller model or a board with more RAM"
     )
 
 
@@ -131,7 +131,7 @@ def build_loader(board: Board) -> Firmware:
     firmware = _link(files, [], board, place, _stack_bytes(place), buffers, _LOADER_OPTIMIZE, macros)
     if _free_bytes(firmware, place) < 0:
         raise BoardError(
-            f"the loader needs {firmware.ram_bytes:_} bytes of RAM, {board.name} has {place.ram_bytes:_} for it"
+            f"the loader needs {firmware.ram_bytes:,} bytes of RAM, {board.name} has {place.ram_bytes:,} for it"
         )
     _check_flash("the loader", firmware, place)
     return firmware
@@ -318,8 +318,8 @@ def _free_bytes(firmware: Firmware, memory: Memory) -> int:
 def _check_flash(what: str, firmware: Firmware, memory: Memory) -> None:
     if len(firmware.image) > memory.flash_bytes:
         raise BoardError(
-            f"{what} needs {len(firmware.image):_} bytes of flash with its firmware, {firmware.board.name} has "
-            f"{memory.flash_bytes:_} for it; use a smaller model or a board with more flash"
+            f"{what} needs {len(firmware.image):,} bytes of flash with its firmware, {firmware.board.name} has "
+            f"{memory.flash_bytes:,} for it; use a smaller model or a board with more flash"
         )
 
 

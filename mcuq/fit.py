@@ -21,8 +21,8 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     if ram_bytes > board.memory.ram_bytes:
         tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
         raise BoardError(
-            f"model '{name}' needs {ram_bytes:_} bytes of RAM (arena {plan.arena_bytes:_} + stack {STACK_BYTES:_}), "
-            f"{board.name} has {board.memory.ram_bytes:_}; largest tensors: {_largest(tensors)}"
+            f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,} + stack {STACK_BYTES:,}), "
+            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}"
             f"{_alternatives(ram_bytes, 0)}"
         )
     constants = [t for t in program.graph.tensors.values() if t.is_constant]
@@ -38,15 +38,15 @@ def check_least(
     needed = ram_bytes + STACK_BYTES
     if needed > board.memory.ram_bytes:
         raise BoardError(
-            f"model '{name}' needs at least {needed:_} bytes of RAM (tensors {ram_bytes:_} + stack {STACK_BYTES:_}), "
-            f"{board.name} has {board.memory.ram_bytes:_}; largest tensors: {_largest(tensors)}"
+            f"model '{name}' needs at least {needed:,} bytes of RAM (tensors {ram_bytes:,} + stack {STACK_BYTES:,}), "
+            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}"
             f"{_alternatives(needed, 0)}"
         )
     needed = sum(size_bytes for _, size_bytes in weights)
     if needed > board.memory.flash_bytes:
         raise BoardError(
-            f"model '{name}' needs at least {needed:_} bytes of flash for its weights, {board.name} has "
-            f"{board.memory.flash_bytes:_}; largest tensors: {_listed(weights)}{_alternatives(0, needed)}"
+            f"model '{name}' needs at least {needed:,} bytes of flash for its weights, {board.name} has "
+            f"{board.memory.flash_bytes:,}; largest tensors: {_listed(weights)}{_alternatives(0, needed)}"
         )
 
 
@@ -54,9 +54,9 @@ def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list
     """The error for a model whose constants and code exceed the board's flash."""
     assert board.memory is not None
     needed = constant_bytes + code_bytes
-    parts = f"constants {constant_bytes:_}" + (f" + code {code_bytes:_}" if code_bytes else " without code")
+    parts = f"constants {constant_bytes:,}" + (f" + code {code_bytes:,}" if code_bytes else " without code")
     return BoardError(
-        f"model '{name}' needs {needed:_} bytes of flash ({parts}), {board.name} has {board.memory.flash_bytes:_}; "
+        f"model '{name}' needs {needed:,} bytes of flash ({parts}), {board.name} has {board.memory.flash_bytes:,}; "
         f"largest tensors: {_largest(constants)}{_alternatives(0, needed)}"
     )
 
@@ -67,7 +67,7 @@ def _largest(tensors: list[Tensor]) -> str:
 
 def _listed(sizes: list[tuple[Tensor, int]]) -> str:
     ranked = sorted(sizes, key=lambda pair: (-pair[1], pair[0].name))[:LARGEST_SHOWN]
-    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {size_bytes:_}" for t, size_bytes in ranked)
+    return ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {size_bytes:,}" for t, size_bytes in ranked)
 
 
 def _alternatives(ram_bytes: int, flash_bytes: int) -> str:

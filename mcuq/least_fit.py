@@ -39,17 +39,17 @@ def check_least_fit(name: str, graph: Graph, scheme: Scheme, board: Board | None
     for t in graph.tensors.values():
         if not t.is_constant and t.elements > MOST_VALUES:
             raise ModelError(
-                f"model '{name}': tensor '{t.name}' of shape {list(t.shape)} has {t.elements:_} values; supported are "
-                f"{MOST_VALUES:_}"
+                f"model '{name}': tensor '{t.name}' of shape {list(t.shape)} has {t.elements:,} values; supported are "
+                f"{MOST_VALUES:,}"
             )
     if _channels_of_all(graph) > MOST_CHANNELS:
         raise ModelError(
-            f"model '{name}': its tensors have {_channels_of_all(graph):_} channels together; supported are "
-            f"{MOST_CHANNELS:_}"
+            f"model '{name}': its tensors have {_channels_of_all(graph):,} channels together; supported are "
+            f"{MOST_CHANNELS:,}"
         )
     if graph.macs() > MOST_MACS:
         raise ModelError(
-            f"model '{name}': takes {graph.macs():_} multiply-accumulates an inference; supported are {MOST_MACS:_}"
+            f"model '{name}': takes {graph.macs():,} multiply-accumulates an inference; supported are {MOST_MACS:,}"
         )
 
 

@@ -12,4 +12,4 @@ UNSUSPECTED_BYTES = 2**28
 def check_unpacking(part: ZipInfo) -> None:
     """Raise ValueError for a part that becomes large and was suspiciously small."""
     if part.file_size > max(UNSUSPECTED_BYTES, MOST_TIMES * part.compress_size):
-        raise ValueError(f"it unpacks to {part.file_size:_} bytes from {part.compress_size:_}")
+        raise ValueError(f"it unpacks to {part.file_size:,} bytes from {part.compress_size:,}")

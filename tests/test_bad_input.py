@@ -518,8 +518,8 @@ def test_a_model_that_needs_more_ram_than_the_board_has(tmp_path, tiny_board, su
     (tmp_path / "roomy.toml").write_text(roomy)
     arena_bytes = compile_model(path, board=str(tmp_path / "roomy.toml")).arena_bytes
     assert error_text(errors.BoardError, path, board=tiny_board) == (
-        f"model 'net' needs {arena_bytes + 4096:_} bytes of RAM (arena {arena_bytes:_} + stack 4_096), tiny has "
-        "6_000; largest tensors: 'first' 1x16x16x8 2_048, 'second' 1x14x14x4 784, 'y' 1x4x14x14 784; "
+        f"model 'net' needs {arena_bytes + 4096:,} bytes of RAM (arena {arena_bytes:,} + stack 4,096), tiny has "
+        "6,000; largest tensors: 'first' 1x16x16x8 2,048, 'second' 1x14x14x4 784, 'y' 1x4x14x14 784; "
         f"{suggestion}"
     )
     assert arena_bytes >= 2048 + 784
@@ -531,8 +531,8 @@ def test_a_model_that_needs_more_flash_than_the_board_has(tmp_path, tiny_board, 
     path = saved(model(nodes, {"x": [1, 100]}, constants=constants), tmp_path)
     constant_bytes = 100 * 40 + 40 * 10 + (40 + 10) * 8
     assert error_text(errors.BoardError, path, board=tiny_board) == (
-        f"model 'net' needs {constant_bytes:_} bytes of flash (constants {constant_bytes:_} without code), tiny has "
-        "2_000; largest tensors: 'first.weight' 40x100 4_000, 'second.weight' 10x40 400; "
+        f"model 'net' needs {constant_bytes:,} bytes of flash (constants {constant_bytes:,} without code), tiny has "
+        "2,000; largest tensors: 'first.weight' 40x100 4,000, 'second.weight' 10x40 400; "
         f"{suggestion}"
     )
 

@@ -268,12 +268,12 @@ def test_a_program_lies_in_the_slot_and_a_slot_in_ram_takes_from_it(tmp_path: Pa
         (
             "slot_bytes = 32_768",
             "slot_bytes = 32_000",
-            "mine.toml [loader]: slot_bytes = 32_000 must be 2 or more pages of 1_024 bytes",
+            "mine.toml [loader]: slot_bytes = 32,000 must be 2 or more pages of 1,024 bytes",
         ),
         (
             "slot_address = 0x2000_8000",
             "slot_address = 0x2000_8200",
-            "mine.toml [loader]: slot_address = 0x20008200 must be a multiple of page_bytes = 1_024: a page is erased "
+            "mine.toml [loader]: slot_address = 0x20008200 must be a multiple of page_bytes = 1,024: a page is erased "
             "as a whole",
         ),
         (

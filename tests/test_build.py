@@ -170,8 +170,8 @@ def test_too_much_flash_is_an_error_with_figures(compiler: str, m4: Board, table
     with pytest.raises(BoardError) as caught:
         build_target(with_table(table_bytes), "f", [], small)
     assert str(caught.value) == (
-        f"'f' needs {code.flash_bytes - 16 + table_bytes:_} bytes of flash (code {code.text_bytes}, "
-        f"constants {code.rodata_bytes - 16 + table_bytes:_}, initial values 0), cortex-m4 has 1_024; "
+        f"'f' needs {code.flash_bytes - 16 + table_bytes:,} bytes of flash (code {code.text_bytes}, "
+        f"constants {code.rodata_bytes - 16 + table_bytes:,}, initial values 0), cortex-m4 has 1,024; "
         "use a smaller model or a board with more flash"
     )
 
@@ -181,7 +181,7 @@ def test_too_much_ram_is_an_error_with_figures(compiler: str, m4: Board) -> None
     with pytest.raises(BoardError) as caught:
         build_target({"f.c": source}, "f", [], m4, stack_bytes=2048)
     assert str(caught.value) == (
-        "'f' needs 282_048 bytes of RAM (data 280_000, stack 2_048), cortex-m4 has 262_144; "
+        "'f' needs 282,048 bytes of RAM (data 280,000, stack 2,048), cortex-m4 has 262,144; "
         "use a smaller model or a board with more RAM"
     )
 

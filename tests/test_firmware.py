@@ -169,12 +169,12 @@ def test_a_model_with_too_much_data_is_refused_with_figures() -> None:
     with pytest.raises(BoardError) as caught:
         build_firmware(model(), board)
     pattern = (
-        r"model 'digits' needs (\d_\d{3}) bytes of RAM on the device \(arena (\d_\d{3}), stack 2_048, protocol and the "
-        r"rest ([\d_]+)\), mps2-an386 has 4_096 for it; use a smaller model or a board with more RAM"
+        r"model 'digits' needs (\d,\d{3}) bytes of RAM on the device \(arena (\d,\d{3}), stack 2,048, protocol and the "
+        r"rest ([\d,]+)\), mps2-an386 has 4,096 for it; use a smaller model or a board with more RAM"
     )
     found = re.fullmatch(pattern, str(caught.value))
     assert found, str(caught.value)
-    needed, arena, rest = (int(text) for text in found.groups())
+    needed, arena, rest = (int(text.replace(",", "")) for text in found.groups())
     assert needed == arena + 2048 + rest
     assert arena == model().arena_bytes
 
@@ -183,7 +183,7 @@ def test_a_model_with_too_much_code_is_refused_with_figures() -> None:
     with pytest.raises(BoardError) as caught:
         build_firmware(model(), with_memory("mps2-an386", flash_bytes=8192))
     pattern = (
-        r"model 'digits' needs \d+_\d{3} bytes of flash with its firmware, mps2-an386 has 8_192 for it; use a smaller "
+        r"model 'digits' needs \d+,\d{3} bytes of flash with its firmware, mps2-an386 has 8,192 for it; use a smaller "
         r"model or a board with more flash"
     )
     assert re.fullmatch(pattern, str(caught.value)), str(caught.value)
@@ -197,7 +197,7 @@ def test_a_loader_that_would_reach_into_its_slot_is_refused() -> None:
     with pytest.raises(BoardError) as caught:
         build_loader(replace(board, loader=loader))
     pattern = (
-        r"the loader needs \d_\d{3} bytes of flash with its firmware, microbit-v1 has 1_024 for it; use a smaller "
+        r"the loader needs \d,\d{3} bytes of flash with its firmware, microbit-v1 has 1,024 for it; use a smaller "
         r"model or a board with more flash"
     )
     assert re.fullmatch(pattern, str(caught.value)), str(caught.value)

@@ -78,7 +78,7 @@ def pooled(kernel: int, **attributes: Any) -> onnx.ModelProto:
 
 
 ALLOCATION = "is constant but cannot be computed: Failed to allocate memory for requested buffer of size"
-WINDOW = "supported are numbers up to 32_768 and 67_108_864 values of a padded input"
+WINDOW = "supported are numbers up to 32,768 and 67,108,864 values of a padded input"
 
 MODELS: Mapping[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a constant of 2^30": (
@@ -125,31 +125,31 @@ MODELS: Mapping[str, tuple[Callable[[], onnx.ModelProto], str]] = {
             node("ReduceSum", ["w"], "v"),
             s=ints(2**24),
         ),
-        "ConstantOfShape 'w4': is constant, and with it the model's computed constants take 335_544_320 bytes; "
-        "supported are 268_435_728; store the weights that they are made into",
+        "ConstantOfShape 'w4': is constant, and with it the model's computed constants take 335,544,320 bytes; "
+        "supported are 268,435,728; store the weights that they are made into",
     ),
     "local functions that double 24 times": (
         laughs,
-        "net.onnx: its local functions make 16_777_216 nodes of 201_326_592 bytes; supported are 131_072 nodes of "
-        "1_073_741_824 bytes",
+        "net.onnx: its local functions make 16,777,216 nodes of 201,326,592 bytes; supported are 131,072 nodes of "
+        "1,073,741,824 bytes",
     ),
     "local functions 20,000 deep": (deep, "net.onnx: its local functions call each other more than 100 deep"),
     "an input of 2^31 - 1": (
         lambda: relu(1, 2**31 - 1),
-        "model 'net' needs at least 4_294_971_392 bytes of RAM (tensors 4_294_967_296 + stack 4_096), nucleo-f446re "
-        "has 131_072; largest tensors: 'x' 1x2147483647 2_147_483_647, 'y' 1x2147483647 2_147_483_647; use a "
+        "model 'net' needs at least 4,294,971,392 bytes of RAM (tensors 4,294,967,296 + stack 4,096), nucleo-f446re "
+        "has 131,072; largest tensors: 'x' 1x2147483647 2,147,483,647, 'y' 1x2147483647 2,147,483,647; use a "
         "smaller model",
     ),
     "an image of 46,000 x 15,000": (
         lambda: relu(1, 3, 46_000, 15_000),
-        "model 'net' needs at least 4_140_004_096 bytes of RAM (tensors 4_140_000_000 + stack 4_096), nucleo-f446re "
-        "has 131_072; largest tensors: 'x' 1x3x46000x15000 2_070_000_000, 'y' 1x3x46000x15000 2_070_000_000; use a "
+        "model 'net' needs at least 4,140,004,096 bytes of RAM (tensors 4,140,000,000 + stack 4,096), nucleo-f446re "
+        "has 131,072; largest tensors: 'x' 1x3x46000x15000 2,070,000,000, 'y' 1x3x46000x15000 2,070,000,000; use a "
         "smaller model",
     ),
     "a tensor padded by 4e8": (
         lambda: model([node("Pad", ["x", "p"], "y")], X, constants={"p": ints(0, 0, 0, 400_000_000)}),
-        "model 'net' needs at least 400_004_104 bytes of RAM (tensors 400_000_008 + stack 4_096), nucleo-f446re has "
-        "131_072; largest tensors: 'y' 1x400000004 400_000_004, 'x' 1x4 4; use a smaller model",
+        "model 'net' needs at least 400,004,104 bytes of RAM (tensors 400,000,008 + stack 4,096), nucleo-f446re has "
+        "131,072; largest tensors: 'y' 1x400000004 400,000,004, 'x' 1x4 4; use a smaller model",
     ),
     "dilations of 2^33 that do not fit": (
         lambda: conv(dilations=[2**33, 1]),
@@ -175,8 +175,8 @@ MODELS: Mapping[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: model(
             [node("MatMul", ["x", "w"], "y", "dense")], {"x": [1, 1024]}, constants={"w": random(1024, 1024)}
         ),
-        "model 'net' needs at least 1_048_576 bytes of flash for its weights, nucleo-f446re has 524_288; largest "
-        f"tensors: 'dense.weight' 1024x1024 1_048_576; {BOARDS}@",
+        "model 'net' needs at least 1,048,576 bytes of flash for its weights, nucleo-f446re has 524,288; largest "
+        f"tensors: 'dense.weight' 1024x1024 1,048,576; {BOARDS}@",
     ),
 }
 
@@ -208,14 +208,14 @@ def test_a_hostile_model(answers: Mapping[str, tuple[str, float]], name: str) ->
 
 def test_a_tensor_too_large_for_a_board_without_limits(tmp_path: Path) -> None:
     assert compiled(relu(1, 2**27), tmp_path, board="host") == (
-        "model 'net': tensor 'x' of shape [1, 134217728] has 134_217_728 values; supported are 67_108_864"
+        "model 'net': tensor 'x' of shape [1, 134217728] has 134,217,728 values; supported are 67,108,864"
     )
 
 
 def test_a_network_that_computes_for_hours(tmp_path: Path) -> None:
     proto = model([node("MatMul", ["x", "w"], "y")], {"x": [2**20, 64]}, constants={"w": random(64, 2**10)})
     assert compiled(proto, tmp_path, board="host") == (
-        "model 'net': tensor 'y' of shape [1048576, 1024] has 1_073_741_824 values; supported are 67_108_864"
+        "model 'net': tensor 'y' of shape [1048576, 1024] has 1,073,741,824 values; supported are 67,108,864"
     )
     proto = model(
         [node("Conv", ["x", "w"], "y", pads=[32] * 4)],
@@ -223,7 +223,7 @@ def test_a_network_that_computes_for_hours(tmp_path: Path) -> None:
         constants={"w": np.ones((64, 64, 65, 65), "f4")},
     )
     assert compiled(proto, tmp_path, board="host") == (
-        "model 'net': takes 1_134_139_801_600 multiply-accumulates an inference; supported are 68_719_476_736"
+        "model 'net': takes 1,134,139,801,600 multiply-accumulates an inference; supported are 68,719,476,736"
     )
 
 
@@ -295,7 +295,7 @@ def test_a_file_larger_than_any_model(tmp_path: Path) -> None:
     with pytest.raises(errors.ModelError) as caught:
         mcuq.compile(path)
     assert str(caught.value) == (
-        f"{path}: has 1_099_511_627_776 bytes, ONNX files 2_147_483_647 at most; give an .onnx file"
+        f"{path}: has 1,099,511,627,776 bytes, ONNX files 2,147,483,647 at most; give an .onnx file"
     )
 
 
@@ -318,7 +318,7 @@ def refused_data(folder: Path, name: str) -> str:
 def test_data_that_claims_more_samples_than_it_has(tmp_path: Path) -> None:
     claim = header((10**30, 4))
     wanted = (
-        "cannot be read (it claims 16_000_000_000_000_000_000_000_000_000_000 bytes of data, its file has {}); it may "
+        "cannot be read (it claims 16,000,000,000,000,000,000,000,000,000,000 bytes of data, its file has {}); it may "
         "be truncated or corrupt, write it again"
     )
     (tmp_path / "x.npy").write_bytes(claim)
@@ -339,7 +339,7 @@ def test_data_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
         file.write(bytes(16))
     size = zipfile.ZipFile(tmp_path / "x.npz").getinfo("x.npy")
     assert refused_data(tmp_path, "x.npz") == (
-        f"x.npz: array 'x': cannot be read (it unpacks to {size.file_size:_} bytes from {size.compress_size:_}); it "
+        f"x.npz: array 'x': cannot be read (it unpacks to {size.file_size:,} bytes from {size.compress_size:,}); it "
         "may be truncated or corrupt, write it again"
     )
 

@@ -77,8 +77,8 @@ def test_weights_beyond_the_flash_are_refused_before_data_is_read(tmp_path: Path
     with pytest.raises(BoardError) as caught:
         mcuq.compile(path, "nucleo-f446re", calibration=tmp_path / "missing.npz")
     assert str(caught.value).startswith(
-        "model 'net' needs at least 703_000 bytes of flash for its weights, nucleo-f446re has 524_288; largest "
-        "tensors: 'first.weight' 1000x700 700_000, "
+        "model 'net' needs at least 703,000 bytes of flash for its weights, nucleo-f446re has 524,288; largest "
+        "tensors: 'first.weight' 1000x700 700,000, "
     )
     # What int4 makes of them would fit.
     with pytest.raises(mcuq.McuqError, match=r"missing\.npz: no such file or folder"):
@@ -90,8 +90,8 @@ def test_tensors_beyond_the_ram_are_refused_before_data_is_read(tmp_path: Path) 
     with pytest.raises(BoardError) as caught:
         mcuq.compile(path, "nucleo-f446re", calibration=tmp_path / "missing.npz")
     assert str(caught.value).startswith(
-        "model 'net' needs at least 204_096 bytes of RAM (tensors 200_000 + stack 4_096), nucleo-f446re has 131_072; "
-        "largest tensors: 'x' 1x100000 100_000, 'y' 1x100000 100_000; try a board with more, such as "
+        "model 'net' needs at least 204,096 bytes of RAM (tensors 200,000 + stack 4,096), nucleo-f446re has 131,072; "
+        "largest tensors: 'x' 1x100000 100,000, 'y' 1x100000 100,000; try a board with more, such as "
     )
 
 
@@ -102,7 +102,7 @@ def test_a_network_that_fits_once_its_dead_channels_are_gone_is_not_refused(tmp_
     path = saved(model(nodes, {"x": (1, 700)}, constants={"w": w, "v": v}), tmp_path)
     data = random(4, 700)
     assert mcuq.compile(path, "nucleo-f446re", calibration=data, judged=False).constant_bytes < 400_000
-    with pytest.raises(BoardError, match="needs at least 703_000 bytes of flash"):
+    with pytest.raises(BoardError, match="needs at least 703,000 bytes of flash"):
         mcuq.compile(path, "nucleo-f446re", calibration=data, prune=False)
 
 

@@ -155,7 +155,7 @@ def _shortfall(budget: Budget, measured: Mapping[Candidate, Figures]) -> str:
     parts = []
     if budget.max_flash_bytes is not None:
         parts.append(
-            f"--max-flash {budget.max_flash_bytes:_}: the least is {least:_}" if least is not None else "flash"
+            f"--max-flash {budget.max_flash_bytes:,}: the least is {least:,}" if least is not None else "flash"
         )
     if budget.min_sqnr_db is not None:
         parts.append(f"--min-sqnr {budget.min_sqnr_db:g}: the best is {best.sqnr_db:.1f} dB")

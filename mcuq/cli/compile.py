@@ -125,8 +125,8 @@ def compile_(
     assert footprint is not None, "a model that does not fit is an error"
     if budget is not None and budget.max_flash_bytes is not None and footprint.flash_bytes > budget.max_flash_bytes:
         raise QuantizationError(
-            f"--max-flash {budget.max_flash_bytes:_}: calibrated on all samples the model takes "
-            f"{footprint.flash_bytes:_}, more than on the part that was tried; allow more, or give other inputs to "
+            f"--max-flash {budget.max_flash_bytes:,}: calibrated on all samples the model takes "
+            f"{footprint.flash_bytes:,}, more than on the part that was tried; allow more, or give other inputs to "
             "judge by: --data DATA"
         )
     folder = Path(output) if output else Path("build") / compiled.name

@@ -38,7 +38,7 @@ def check_size(header: Header, stored_bytes: int) -> None:
     """Raise ValueError for an array that claims more data than the `stored_bytes` of its file."""
     claimed_bytes = math.prod(header.shape) * header.dtype.itemsize
     if claimed_bytes > stored_bytes:
-        raise ValueError(f"it claims {claimed_bytes:_} bytes of data, its file has {stored_bytes:_}")
+        raise ValueError(f"it claims {claimed_bytes:,} bytes of data, its file has {stored_bytes:,}")
 
 
 def read_blocks(stream: IO[bytes], header: Header, samples: int) -> Iterator[NDArray[Any]]:

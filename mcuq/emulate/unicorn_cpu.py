@@ -248,7 +248,7 @@ class UnicornCpu:
         lowest = self._stack_bottom
         if stack_pointer < lowest or lowest - _PAGE_BYTES <= address < lowest:
             stack_bytes = self._stack_top - lowest
-            does = f"needs more stack than the {stack_bytes:_} bytes it was built with"
+            does = f"needs more stack than the {stack_bytes:,} bytes it was built with"
         elif access in (self._unicorn.UC_MEM_FETCH_UNMAPPED, self._unicorn.UC_MEM_FETCH_PROT):
             does = f"jumps to {address:#010x} ({self._region(address)})"
             where = f"with the return address {self._name_of(link & ~1)}"

@@ -37,8 +37,8 @@ class Folding:
         self._bytes += sum(value.nbytes for value in values.values())
         if self._bytes > self._most_bytes:
             raise ModelError(
-                f"{where}: is constant, and with it the model's computed constants take {self._bytes:_} bytes; "
-                f"supported are {self._most_bytes:_}; store the weights that they are made into"
+                f"{where}: is constant, and with it the model's computed constants take {self._bytes:,} bytes; "
+                f"supported are {self._most_bytes:,}; store the weights that they are made into"
             )
         if self._taken_s > LIMIT_S:
             raise ModelError(

@@ -57,8 +57,8 @@ def _check_size(model: onnx.ModelProto, name: str) -> None:
     count, size_bytes, _ = measure(model.graph.node, frozenset())
     if count > MOST_NODES or size_bytes > MOST_BYTES:
         raise ModelError(
-            f"{name}: its local functions make {count:_} nodes of {size_bytes:_} bytes; supported are {MOST_NODES:_} "
-            f"nodes of {MOST_BYTES:_} bytes"
+            f"{name}: its local functions make {count:,} nodes of {size_bytes:,} bytes; supported are {MOST_NODES:,} "
+            f"nodes of {MOST_BYTES:,} bytes"
         )
 
 

@@ -82,7 +82,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ModelError(
-                f"{path}: has {path.stat().st_size:_} bytes, ONNX files {LARGEST_BYTES:_} at most; give an .onnx file"
+                f"{path}: has {path.stat().st_size:,} bytes, ONNX files {LARGEST_BYTES:,} at most; give an .onnx file"
             )
         data = path.read_bytes()
     except FileNotFoundError:

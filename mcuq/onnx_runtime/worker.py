@@ -61,7 +61,7 @@ class Worker:
                 raise TypeError(f"'{name}' is no tensor of numbers")
         size_bytes = sum(value.nbytes for value in values)
         if size_bytes > header["most_bytes"]:
-            raise MemoryError(f"it takes {size_bytes:_} bytes; supported are {header['most_bytes']:_}")
+            raise MemoryError(f"it takes {size_bytes:,} bytes; supported are {header['most_bytes']:,}")
         return {}, [self.numpy.ascontiguousarray(v).reshape(v.shape) for v in values]
 
     def answer(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:

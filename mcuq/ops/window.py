@@ -164,7 +164,7 @@ def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> W
     if largest > LARGEST or padded > MOST_PADDED:
         raise node.error(
             f"kernel_shape={list(kernel)}, strides={list(strides)}, dilations={list(dilations)}, pads={list(pads)} are "
-            f"too large; supported are numbers up to {LARGEST:_} and {MOST_PADDED:_} values of a padded input"
+            f"too large; supported are numbers up to {LARGEST:,} and {MOST_PADDED:,} values of a padded input"
         )
     if rank == 1:
         kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)

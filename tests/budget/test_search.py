@@ -90,7 +90,7 @@ def test_a_budget_that_cannot_be_met_says_what_came_nearest() -> None:
     with pytest.raises(QuantizationError) as caught:
         plan(Budget(max_flash_bytes=1000))
     assert re.fullmatch(
-        r"budget: no choice of bits meets it \(--max-flash 1_000: the least is \d_\d{3}, \d+ models tried\); allow "
+        r"budget: no choice of bits meets it \(--max-flash 1,000: the least is \d,\d{3}, \d+ models tried\); allow "
         r"more, or see mcuq diagnose",
         str(caught.value),
     )

@@ -418,8 +418,8 @@ def test_boards_of_ones_own_are_files(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert re.fullmatch(
-        r"error: model 'digits' needs 7_\d{3} bytes of RAM \(arena 3_\d{3} \+ stack 4_096\), mine has 7_000; largest "
-        r"tensors: 'node_Conv_57' 1x8x8x16 1_024, 'node_relu' 1x8x8x16 1_024, 'node_relu_1' 1x8x8x16 1_024; "
+        r"error: model 'digits' needs 7,\d{3} bytes of RAM \(arena 3,\d{3} \+ stack 4,096\), mine has 7,000; largest "
+        r"tensors: 'node_Conv_57' 1x8x8x16 1,024, 'node_relu' 1x8x8x16 1,024, 'node_relu_1' 1x8x8x16 1,024; "
         r"try a board with more, such as [\w-]+(, [\w-]+)*\n",
         result.stderr,
     )

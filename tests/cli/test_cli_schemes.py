@@ -124,7 +124,7 @@ def test_a_model_of_all_samples_that_takes_more_than_was_tried_is_refused(
     result = call(*COMPILE, "--max-flash", "2k", "-o", str(tmp_path / "out"))
     assert result.exit_code == 1
     assert re.fullmatch(
-        r"error: --max-flash 2_048: calibrated on all samples the model takes \d\d_\d{3}, more than on the part that "
+        r"error: --max-flash 2,048: calibrated on all samples the model takes \d\d,\d{3}, more than on the part that "
         r"was tried; allow more, or give other inputs to judge by: --data DATA\n",
         result.stderr,
     )

@@ -264,7 +264,7 @@ def test_the_stack_is_measured_down_to_its_last_byte(cpu: UnicornCpu, n_words: i
     assert cpu.call("count_down", 1).stack_bytes == 0
 
 
-OVERFLOW = "needs more stack than the 4_096 bytes it was built with"
+OVERFLOW = "needs more stack than the 4,096 bytes it was built with"
 
 
 def test_one_word_too_much_on_the_stack_is_a_fault(cpu: UnicornCpu) -> None:

@@ -190,7 +190,7 @@ def test_the_stack_is_measured_down_to_its_last_byte(cpu: UnicornCpu, n_words: i
 
 
 def test_a_stack_overflow_is_named(cpu: UnicornCpu) -> None:
-    overflow = "needs more stack than the 4_096 bytes it was built with"
+    overflow = "needs more stack than the 4,096 bytes it was built with"
     assert error_of_call(cpu, "push_words", 1025).startswith(f"emulated rv32imc: push_words {overflow}, in push_words+")
     assert error_of_call(cpu, "recurse").startswith(f"emulated rv32imc: recurse {overflow}, in recurse+")
 

@@ -65,7 +65,7 @@ async def _upload(image: bytes, port: str, baud: int, tick: Callable[[int], None
     except (OSError, TimeoutError, _smp_error()) as error:
         said = str(error) or type(error).__name__
         raise DeviceError(
-            f"{port}: MCUboot's SMP server took {done:_} of {len(image):_} bytes, then: {said}; is the board in serial "
+            f"{port}: MCUboot's SMP server took {done:,} of {len(image):,} bytes, then: {said}; is the board in serial "
             "recovery, and this its port?"
         ) from error
 

@@ -70,7 +70,7 @@ def _check(session: Session, info: DeviceInfo, firmware: Firmware) -> None:
     room = info.slot_bytes - info.page_bytes
     if info.slot_address + info.page_bytes != firmware.address or len(firmware.image) > room:
         raise DeviceError(
-            f"{name}: the device's loader takes {room:_} bytes at {info.slot_address + info.page_bytes:#010x}, this "
-            f"firmware has {len(firmware.image):_} at {firmware.address:#010x}; renew the loader: "
+            f"{name}: the device's loader takes {room:,} bytes at {info.slot_address + info.page_bytes:#010x}, this "
+            f"firmware has {len(firmware.image):,} at {firmware.address:#010x}; renew the loader: "
             "mcuq flash DIR --loader --method METHOD --port PORT"
         )

@@ -22,5 +22,5 @@ def sectors_under(sectors: tuple[int, ...], n_bytes: int) -> tuple[int, ...]:
     """Numbers of the sectors that the first `n_bytes` of flash lie in. Raises BoardError where they do not suffice."""
     ends = list(accumulate(sectors))
     if n_bytes > ends[-1]:
-        raise BoardError(f"[flash] sectors end at {ends[-1]:_} bytes, the program has {n_bytes:_}; complete the list")
+        raise BoardError(f"[flash] sectors end at {ends[-1]:,} bytes, the program has {n_bytes:,}; complete the list")
     return tuple(range(next(i for i, end in enumerate(ends) if end >= n_bytes) + 1))

@@ -59,7 +59,7 @@ class Uf2Copy(FlashMethod):
                 os.fsync(file.fileno())
         except OSError as error:
             raise DeviceError(
-                f"{drive}: the drive went away or is full before all {len(data):_} bytes were copied "
+                f"{drive}: the drive went away or is full before all {len(data):,} bytes were copied "
                 f"({error.strerror}); hold BOOTSEL, plug the board in and run this again"
             ) from error
 

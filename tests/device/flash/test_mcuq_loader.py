@@ -172,7 +172,7 @@ def test_an_image_that_is_linked_elsewhere_is_refused() -> None:
     with pytest.raises(DeviceError) as error:
         flash(device, SLOT_BYTES - PAGE_BYTES + 1)
     assert str(error.value) == (
-        "model: the device's loader takes 64_512 bytes at 0x00100400, this firmware has 64_513 at 0x00100400; renew "
+        "model: the device's loader takes 64,512 bytes at 0x00100400, this firmware has 64,513 at 0x00100400; renew "
         "the loader: mcuq flash DIR --loader --method METHOD --port PORT"
     )
     assert device.erases == 0

@@ -30,4 +30,4 @@ def test_another_form_is_refused(text: str) -> None:
 def test_a_program_behind_the_last_sector_is_refused() -> None:
     with pytest.raises(BoardError) as error:
         sectors_under((1024,), 1025)
-    assert str(error.value) == "[flash] sectors end at 1_024 bytes, the program has 1_025; complete the list"
+    assert str(error.value) == "[flash] sectors end at 1,024 bytes, the program has 1,025; complete the list"
