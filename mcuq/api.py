@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from mcuq.described import Described
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.footprint import Choice, measure_choices
-from mcuq.importer import Model
+from mcuq.importer import Model, selection
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, CalibrationMethod, Recovery, Scheme
 from mcuq.simulate import dequantize_outputs
 from mcuq.simulate import simulate as run_simulator
@@ -113,6 +113,8 @@ def diagnose(
     shapes: Mapping[str, int] | None = None,
     scheme: Scheme | str = "int8",
     recovery: Recovery | str = DEFAULT_RECOVERY,
+    outputs: Sequence[str] | None = None,
+    fix_inputs: Mapping[str, float] | None = None,
 ) -> Diagnosis:
     """Quantize an ONNX model as `compile` does, and measure the error that each of its layers adds.
 
@@ -122,5 +124,6 @@ def diagnose(
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give calibration or data")
     board = load_board(board) if isinstance(board, str) else board
-    quantized = quantize_model(path, calibration, method, shapes, scheme=scheme, recovery=recovery)
+    selected = selection(outputs, fix_inputs)
+    quantized = quantize_model(path, calibration, method, shapes, scheme=scheme, recovery=recovery, selected=selected)
     return diagnose_model(quantized, board, calibration_samples(quantized.float_graph, measured))

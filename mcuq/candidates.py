@@ -19,6 +19,7 @@ from mcuq.compile import (
 )
 from mcuq.errors import BoardError
 from mcuq.footprint import measure_footprint
+from mcuq.importer import WHOLE, Selection
 from mcuq.lower import Goal
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, INT8_SCHEME, CalibrationMethod, Recovery, Scheme
 from mcuq.quantize.progress import Progress, silent
@@ -68,8 +69,8 @@ class Figures:
 class Workbench:
     """A model, the board that it is for, and the data that it is calibrated and measured on.
 
-    `data` is what `compare_with_float` runs over; `shapes` and `optimize` as for compile_model. `counts` says whether
-    instructions are counted on the emulated board.
+    `data` is what `compare_with_float` runs over; `shapes` and `optimize` as for compile_model, `selected` as for
+    quantize_model. `counts` says whether instructions are counted on the emulated board.
     """
 
     path: str | Path
@@ -80,6 +81,7 @@ class Workbench:
     optimize: Goal = "balanced"
     counts: bool = True
     progress: Progress = silent
+    selected: Selection = WHOLE
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_model does."""
@@ -91,6 +93,7 @@ class Workbench:
             self.progress,
             candidate.scheme,
             candidate.recovery,
+            selected=self.selected,
         )
 
     def measure(self, candidate: Candidate) -> Figures:

@@ -30,7 +30,7 @@ from mcuq.emitted import emitted_stack_bytes
 from mcuq.errors import DataError, ModelError
 from mcuq.fit import check_fit
 from mcuq.identifiers import KEYWORDS, identifier
-from mcuq.importer import Model, dynamic_layers, import_model, model_path
+from mcuq.importer import WHOLE, Model, Selection, dynamic_layers, import_model, model_path, selection
 from mcuq.ir import Graph
 from mcuq.least_fit import check_least_fit
 from mcuq.lower import Goal, lower, parse_goal
@@ -156,6 +156,8 @@ def compile_model(
     scheme: Scheme | str = "int8",
     recovery: Recovery | str = DEFAULT_RECOVERY,
     judged: bool = True,
+    outputs: Sequence[str] | None = None,
+    fix_inputs: Mapping[str, float] | None = None,
 ) -> CompiledModel:
     """Quantize an ONNX model, as `quantize_model` does, and emit C for a board.
 
@@ -163,12 +165,17 @@ def compile_model(
     are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
     instructions. `scheme` gives grids to weights, `recovery` is what is done for accuracy. With calibration data,
     `origin.judgement` tells how accurate it is on inputs that it has not seen, unless `judged` is False, which saves a
-    third of the time. Raises McuqError for whatever the user can mend.
+    third of the time. `outputs` are the tensors of the file to give out, by name (default: the model's own), and
+    `fix_inputs` makes inputs constants, all of whose elements are the value given; data then holds the other inputs.
+    Raises McuqError for whatever the user can mend.
     """
     board = load_board(board) if isinstance(board, str) else board
     optimize = parse_goal(optimize)
     model_id = model_identifier(name, model_path(path))
-    quantized = quantize_model(path, calibration, method, shapes, progress, scheme, recovery, judged, board, prune)
+    selected = selection(outputs, fix_inputs)
+    quantized = quantize_model(
+        path, calibration, method, shapes, progress, scheme, recovery, judged, board, prune, selected
+    )
     return compile_quantized(quantized, board, model_id, prune, optimize)
 
 
@@ -183,22 +190,24 @@ def quantize_model(
     judged: bool = False,
     board: Board | None = None,
     prune: bool = True,
+    selected: Selection = WHOLE,
 ) -> QuantizedModel:
     """Read an ONNX model, from a file or in memory, and quantize it.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
     BatchNormalizations and made-up inputs. A model that came quantized keeps its scales and integers, and needs data
-    only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions.
-    `progress(phase, steps)` returns what is called after each of its steps. `scheme` says in which numbers the
-    layers compute: what `parse_scheme` takes, or a Scheme; `recovery` what is done for accuracy; `judged` whether it is
-    told how a model of fewer calibration samples does on others. What cannot fit `board`, pruned or not, is refused
-    before data is read. Raises McuqError for whatever the user can mend.
+    only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions, `selected`
+    says which outputs are wanted and which inputs are constant. `progress(phase, steps)` returns what is called after
+    each of its steps. `scheme` says in which numbers the layers compute: what `parse_scheme` takes, or a Scheme;
+    `recovery` what is done for accuracy; `judged` whether it is told how a model of fewer calibration samples does on
+    others. What cannot fit `board`, pruned or not, is refused before data is read. Raises McuqError for whatever the
+    user can mend.
     """
     scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
     method = parse_method(method) if isinstance(method, str) else method
     recovery = parse_recovery(recovery) if isinstance(recovery, str) else recovery
-    imported, onnx_model = import_model(path, shapes)
+    imported, onnx_model = import_model(path, shapes, selected)
     graph = insert_conversions(simplify(imported), scheme)
     check_least_fit(graph.name, graph, scheme, board, prune)
     without = float_tensors(graph, scheme)
@@ -219,7 +228,7 @@ def quantize_model(
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
-    note(onnx_model, OPTIONS, _options_text(scheme, origin, method, recovery))
+    note(onnx_model, OPTIONS, _options_text(scheme, origin, method, recovery, selected))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
@@ -276,7 +285,9 @@ def assemble(
     )
 
 
-def _options_text(scheme: Scheme, origin: Origin, method: CalibrationMethod, recovery: Recovery) -> str:
+def _options_text(
+    scheme: Scheme, origin: Origin, method: CalibrationMethod, recovery: Recovery, selected: Selection
+) -> str:
     """What the integers depend on beside the file."""
     text = [f"scheme {scheme_name(scheme)}"]
     if origin.ranges == "calibrated":
@@ -286,7 +297,7 @@ def _options_text(scheme: Scheme, origin: Origin, method: CalibrationMethod, rec
         text += [f"{origin.samples} samples by {method}", f"rounding {recovery.rounding}", *done]
     else:
         text.append(f"ranges {origin.ranges}")
-    return ", ".join(text)
+    return ", ".join([*text, *selected.text()])
 
 
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcuq.importer import Model, Unsupported, dynamic_layers, model_path, needed_nodes, read_model, try_convert
+from mcuq.importer import (
+    Model,
+    Unsupported,
+    dynamic_layers,
+    model_path,
+    needed_nodes,
+    read_model,
+    selection,
+    try_convert,
+)
 from mcuq.importer.load import opset
 from mcuq.passes import optimize
 from mcuq.quantize import GivenQuantization, given_quantization
@@ -48,13 +57,21 @@ class Inspection:
     dynamic: tuple[str, ...]
 
 
-def inspect_model(source: Model, shapes: Mapping[str, int] | None = None) -> Inspection:
-    """Read a model and list its contents. Raises ModelError where the file cannot be read or is invalid."""
+def inspect_model(
+    source: Model,
+    shapes: Mapping[str, int] | None = None,
+    outputs: Sequence[str] | None = None,
+    fix_inputs: Mapping[str, float] | None = None,
+) -> Inspection:
+    """Read a model and list its contents; `shapes`, `outputs` and `fix_inputs` as for compile.
+
+    Raises ModelError where the file cannot be read or is invalid.
+    """
     path = model_path(source)
-    model = read_model(source, shapes)
+    model = read_model(source, shapes, selection(outputs, fix_inputs))
     nodes = needed_nodes(model.graph, path.name)
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
-    outputs: dict[str, tuple[int, ...]] = {}
+    results: dict[str, tuple[int, ...]] = {}
     layers: tuple[LayerSummary, ...] = ()
     quantization = None
     unsupported: Mapping[str, list[str]] = {}
@@ -65,7 +82,7 @@ def inspect_model(source: Model, shapes: Mapping[str, int] | None = None) -> Ins
     else:
         graph = optimize(found[0])
         quantization = given_quantization(graph)
-        outputs = {name: graph.tensors[name].shape for name in graph.outputs}
+        results = {name: graph.tensors[name].shape for name in graph.outputs}
         layers = tuple(
             LayerSummary(
                 layer.name,
@@ -84,7 +101,7 @@ def inspect_model(source: Model, shapes: Mapping[str, int] | None = None) -> Ins
         unsupported=unsupported,
         problems=problems,
         inputs=inputs,
-        outputs=outputs,
+        outputs=results,
         layers=layers,
         macs=None if quantization is None else sum(layer.macs for layer in layers),
         parameters=None if quantization is None else sum(layer.parameters for layer in layers),

@@ -36,12 +36,14 @@ from mcuq.cli.options import (
     recovery_options,
     refuse_unused,
     scheme_options,
+    selection_options,
     shape_option,
 )
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import Part, compile_model
 from mcuq.errors import DataError, QuantizationError
 from mcuq.footprint import Choice
+from mcuq.importer import Selection
 from mcuq.lower import Goal
 from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
 
@@ -66,6 +68,7 @@ from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, s
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @shape_option
+@selection_options
 @json_option
 def compile_(
     model: str,
@@ -84,6 +87,7 @@ def compile_(
     optimize: Goal,
     compare: bool,
     shapes: tuple[str, ...],
+    selected: Selection,
     as_json: bool,
 ) -> None:
     """Quantize the ONNX file MODEL and write it as C: ID.c and ID.h, which need nothing else.
@@ -103,7 +107,8 @@ def compile_(
         refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare")
     plan = None
     if budget is not None:
-        plan = _plan(model, board, calibration, data, Candidate("", scheme, method, recovery), budget, shapes, optimize)
+        now = Candidate("", scheme, method, recovery)
+        plan = _plan(model, board, calibration, data, now, budget, shapes, selected, optimize)
         scheme = plan.chosen.scheme
     with progress() as ticker:
         compiled = compile_model(
@@ -119,6 +124,8 @@ def compile_(
             scheme=scheme,
             recovery=recovery,
             judged=not no_judge,
+            outputs=selected.outputs,
+            fix_inputs=dict(selected.fixed),
         )
     choices = compare_choices(compiled, count=compare)
     footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)
@@ -191,6 +198,7 @@ def _plan(
     now: Candidate,
     budget: Budget,
     shapes: tuple[str, ...],
+    selected: Selection,
     optimize: Goal,
 ) -> Plan:
     """The bits that meet the budget."""
@@ -200,7 +208,8 @@ def _plan(
     unseen: str | Part = data or calibration
     if _holds_back(budget, calibration, data):
         seen, unseen = Part(calibration, held_back=False), Part(calibration, held_back=True)
-    bench = Workbench(model, load_board(board), seen, unseen, parse_shapes(shapes), optimize, counts=False)
+    sizes = parse_shapes(shapes)
+    bench = Workbench(model, load_board(board), seen, unseen, sizes, optimize, counts=False, selected=selected)
     with progress() as ticker:
         return search(bench, now, budget, ticker("choosing bits", None))
 

@@ -21,6 +21,7 @@ from mcuq.cli.options import (
     recovery_options,
     refuse_unused,
     scheme_options,
+    selection_options,
     shape_option,
 )
 from mcuq.cli.table import Column, Row, table_lines
@@ -29,6 +30,7 @@ from mcuq.diagnose.histogram import Histogram
 from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
 from mcuq.errors import DataError
+from mcuq.importer import Selection
 from mcuq.quantize import CalibrationMethod, Recovery, Scheme, scheme_toml
 
 SHOWN = 5
@@ -46,6 +48,7 @@ SHOWN = 5
 )
 @scheme_options
 @shape_option
+@selection_options
 @json_option
 def diagnose(
     model: str,
@@ -58,6 +61,7 @@ def diagnose(
     output: str | None,
     scheme: Scheme,
     shapes: tuple[str, ...],
+    selected: Selection,
     as_json: bool,
 ) -> None:
     """Quantize the ONNX file MODEL as compile does, and measure the error that each layer adds.
@@ -77,14 +81,23 @@ def diagnose(
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give --calibration DATA or --data DATA")
     with progress() as ticker:
-        quantized = quantize_model(model, calibration, method, parse_shapes(shapes), ticker, scheme, recovery)
+        quantized = quantize_model(
+            model, calibration, method, parse_shapes(shapes), ticker, scheme, recovery, selected=selected
+        )
         tick = ticker("measuring layers", None)
         samples = calibration_samples(quantized.float_graph, measured)
         found = diagnose_model(quantized, load_board(board), samples, tick=tick)
         now = Candidate("as it is", scheme, method, recovery)
         tried: dict[Candidate, Figures] = {}
         if fix:
-            bench = Workbench(model, load_board(board), calibration or measured, measured, parse_shapes(shapes))
+            bench = Workbench(
+                model,
+                load_board(board),
+                calibration or measured,
+                measured,
+                parse_shapes(shapes),
+                selected=selected,
+            )
             wanted = [now, *remedies(found, now)]
             tick = ticker("trying remedies", len(wanted))
             for candidate in wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from click.shell_completion import CompletionItem
 from mcuq.boards import board_names
 from mcuq.budget import Budget
 from mcuq.errors import ModelError
+from mcuq.importer import Selection
 from mcuq.lower import GOALS
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -57,6 +59,36 @@ def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
     return shapes
 
 
+def parse_outputs(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in texts of one or several; a comma that belongs to a name has a backslash before it."""
+    return tuple(name.replace("\\,", ",") for text in given for name in re.split(r"(?<!\\),", text))
+
+
+def parse_fixed(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """(name, value) from "name=value" texts, whose last = is the one between."""
+    fixed: dict[str, float] = {}
+    for text in given:
+        name, _, value = text.rpartition("=")
+        number = _number(value)
+        if not name or not math.isfinite(number):
+            raise ModelError(
+                f"--fix-input {text}: is not of the form name=VALUE with a number, as in --fix-input gain=0.5"
+            )
+        if name in fixed:
+            raise ModelError(f"--fix-input {text}: input '{name}' is fixed already; give it one value")
+        fixed[name] = number
+    return tuple(fixed.items())
+
+
+def _number(text: str) -> float:
+    """The number that is written, integers of any size as they are; NaN for what is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) and math.isfinite(number) else number
+
+
 board_option = click.option(
     "--board",
     required=True,
@@ -68,6 +100,30 @@ board_option = click.option(
 shape_option = click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
 )
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--outputs and --fix-input; the command gets `selected`, a Selection."""
+
+    @click.option(
+        "--outputs",
+        multiple=True,
+        metavar="NAME[,NAME]",
+        help="Tensors of MODEL to give out instead of its outputs; may be repeated.",
+    )
+    @click.option(
+        "--fix-input",
+        "fixed",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Make an input a constant, all of whose elements are VALUE; may be repeated.",
+    )
+    @wraps(command)
+    def with_selection(*args: Any, outputs: tuple[str, ...], fixed: tuple[str, ...], **kwargs: Any) -> Any:
+        return command(*args, selected=Selection(parse_outputs(outputs), parse_fixed(fixed)), **kwargs)
+
+    return with_selection
+
 
 optimize_option = click.option(
     "--optimize",

@@ -91,9 +91,14 @@ class Port:
 
     @property
     def comment(self) -> str:
-        """The name as a C comment can hold it: nothing in it ends the comment, opens another or joins lines."""
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in self.name)
-        return text.replace("*/", "* /").replace("/*", "/ *")
+        """The name as a C comment can hold it."""
+        return _in_comment(self.name)
+
+
+def _in_comment(text: str) -> str:
+    """The text such that nothing in it ends a C comment, opens another or joins lines."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
         "changes_options": has_floats or program.goal != "balanced",
-        "provenance": provenance,
+        "provenance": [_in_comment(line) for line in provenance],
         "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
     }
     source = environment.get_template("model.c.j2").render(context)

@@ -12,36 +12,44 @@ from mcuq.importer.load import Model, load_onnx, model_path
 from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
-from mcuq.importer.shapes import fix_shapes
+from mcuq.importer.select import WHOLE, Selection, select, selection
+from mcuq.importer.shapes import check_sizes, fix_shapes
 from mcuq.importer.windows import state_windows
 from mcuq.ir import Graph
 
 
-def import_model(source: Model, shapes: Mapping[str, int] | None = None) -> tuple[Graph, onnx.ModelProto]:
+def import_model(
+    source: Model, shapes: Mapping[str, int] | None = None, selected: Selection = WHOLE
+) -> tuple[Graph, onnx.ModelProto]:
     """Read an ONNX file of opset 7 or later, or such a model that is in memory.
 
-    `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. Returns the
-    graph in the model's own layout, and the model with its weights inside, all input shapes fixed and no window left
-    to the runtime, ready for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not
-    supported.
+    `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. `selected` says
+    which outputs are wanted and which inputs are constant. Returns the graph in the model's own layout, and the model
+    with its weights inside, all input shapes fixed and no window left to the runtime, ready for ONNX Runtime. Raises
+    ModelError for a file that cannot be read or that uses what is not supported.
     """
-    model = read_model(source, shapes)
+    model = read_model(source, shapes, selected)
     graph, windows = convert(model, model_path(source).name)
     state_windows(model, windows)
     return graph, model
 
 
-def read_model(source: Model, shapes: Mapping[str, int] | None = None) -> onnx.ModelProto:
+def read_model(source: Model, shapes: Mapping[str, int] | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
     """The model with its weights inside and all input shapes fixed, whatever its operators.
 
     Inputs and outputs that are int8 or uint8 in the file are float32 here, with their Q/DQ.
     """
     name = model_path(source).name
-    return fix_shapes(float_edges(load_onnx(source), name), dict(shapes or {}), name)
+    sizes = dict(shapes or {})
+    model = load_onnx(source)
+    check_sizes(model, sizes, name)
+    return fix_shapes(float_edges(select(model, selected, sizes, name), name), sizes, name)
 
 
 __all__ = [
+    "WHOLE",
     "Model",
+    "Selection",
     "Unsupported",
     "convert",
     "dynamic_layers",
@@ -50,6 +58,7 @@ __all__ = [
     "nearest",
     "needed_nodes",
     "read_model",
+    "selection",
     "to_qdq",
     "try_convert",
 ]

@@ -38,7 +38,7 @@ from mcuq.importer.quantized import (
     moves_integers,
 )
 from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
-from mcuq.importer.types import element_types, type_errors
+from mcuq.importer.types import all_types, element_types, type_errors
 from mcuq.importer.windows import Attributes, stated_window
 from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
@@ -108,9 +108,7 @@ class _Conversion:
         self._tensors: dict[str, str] = {}
         # ONNX name -> what the file says of a constant behind DequantizeLinear, and of computed integers.
         self._quants: dict[str, GivenQuant] = {}
-        self._types = element_types(model)
-        for _ in type_errors(nodes, self._types, self._opset):
-            pass  # the file's own nodes are judged; here only the types of all tensors are wanted
+        self._types = all_types(nodes, model, self._opset)
         self._unknown: set[str] = set()
         self._stand_ins: set[str] = set()
         for value in model.graph.input:

@@ -21,21 +21,11 @@ _LONGEST_SHAPE = 64
 def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
     """A copy of the model whose inputs are float32 with fixed shapes.
 
-    `sizes` maps symbolic dimension names to their sizes. Raises ModelError for a symbol that has none, and for
-    a name in `sizes` that no input has.
+    `sizes` maps symbolic dimension names to their sizes. Raises ModelError for a symbol that has none.
     """
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
-    weights = {t.name for t in fixed.graph.initializer}
-    # Before IR version 4 weights had to be listed as inputs too.
-    inputs = [value for value in fixed.graph.input if value.name not in weights]
-    symbols = {d.dim_param for value in inputs for d in value.type.tensor_type.shape.dim if d.dim_param}
-    for symbol, size in sizes.items():
-        if symbol not in symbols:
-            known = f"; its symbols are {', '.join(sorted(symbols))}" if symbols else "; all its dimensions are fixed"
-            raise ModelError(f"{name}: no input has a dimension '{symbol}'{did_you_mean(symbol, symbols) or known}")
-        if size < 1:
-            raise ModelError(f"{name}: dimension '{symbol}' cannot be {size}; give a size of 1 or more")
+    inputs = _inputs(fixed)
     for value in inputs:
         _fix_input(value, sizes, name)
     del fixed.graph.input[:]
@@ -45,6 +35,17 @@ def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> o
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
     return fixed
+
+
+def check_sizes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> None:
+    """Raise ModelError for a symbol in `sizes` that no input has, and for what is no size."""
+    symbols = {d.dim_param for value in _inputs(model) for d in value.type.tensor_type.shape.dim if d.dim_param}
+    for symbol, size in sizes.items():
+        if symbol not in symbols:
+            known = f"; its symbols are {', '.join(sorted(symbols))}" if symbols else "; all its dimensions are fixed"
+            raise ModelError(f"{name}: no input has a dimension '{symbol}'{did_you_mean(symbol, symbols) or known}")
+        if size < 1:
+            raise ModelError(f"{name}: dimension '{symbol}' cannot be {size}; give a size of 1 or more")
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
@@ -71,6 +72,12 @@ def inferred_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
     return shapes
 
 
+def _inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """What is given when the model runs: before IR version 4 weights had to be listed as inputs too."""
+    weights = {t.name for t in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
 def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) -> None:
     kind = value.type.WhichOneof("value")
     if kind not in ("tensor_type", None):
@@ -88,7 +95,12 @@ def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) 
         raise ModelError(
             f"{name}: input '{value.name}' has {len(tensor.shape.dim)} dimensions; supported are {MOST_DIMENSIONS}"
         )
-    for axis, dim in enumerate(tensor.shape.dim):
+    fix_dimensions(value, sizes, name)
+
+
+def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) -> None:
+    """Give the input's dimensions their sizes. Raises ModelError for one that has none."""
+    for axis, dim in enumerate(value.type.tensor_type.shape.dim):
         if dim.HasField("dim_value") and dim.dim_value > 0:
             continue
         symbol = dim.dim_param

@@ -48,6 +48,14 @@ def element_types(model: onnx.ModelProto) -> dict[str, str]:
     return types | {t.name: data_type_name(t.data_type) for t in model.graph.initializer}
 
 
+def all_types(nodes: Iterable[onnx.NodeProto], model: onnx.ModelProto, version: int) -> dict[str, str]:
+    """The element types of weights, inputs and what the nodes compute, as far as ONNX's rules tell them."""
+    types = element_types(model)
+    for _ in type_errors(nodes, types, version):
+        pass
+    return types
+
+
 def type_errors(nodes: Iterable[onnx.NodeProto], types: dict[str, str], version: int) -> Iterator[tuple[str, str]]:
     """First outputs of the nodes whose inputs are not of the types that the operator of opset `version` takes, and why.
 

@@ -1,0 +1,148 @@
+"""What of a model is wanted: outputs chosen from all its tensors, and inputs that are made constants."""
+
+from __future__ import annotations
+
+import numbers
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from mcuq.errors import ModelError, did_you_mean
+from mcuq.importer.constants import data_type_name, reads
+from mcuq.importer.folding import SPARE_BYTES
+from mcuq.importer.load import opset
+from mcuq.importer.nodes import needed_nodes
+from mcuq.importer.qdq import to_qdq
+from mcuq.importer.shapes import fix_dimensions
+from mcuq.importer.types import all_types
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The tensors that are to be the model's outputs (none: its own), and its inputs that are constant, with the value
+    of all their elements."""
+
+    outputs: tuple[str, ...] = ()
+    fixed: tuple[tuple[str, float], ...] = ()
+
+    def text(self) -> tuple[str, ...]:
+        """What is said of it where the model's origin is told."""
+        outputs = (f"outputs {', '.join(map(repr, self.outputs))}",) if self.outputs else ()
+        return outputs + tuple(f"input {name!r} fixed to {value}" for name, value in self.fixed)
+
+
+WHOLE = Selection()
+
+
+def selection(outputs: Sequence[str] | None, fix_inputs: Mapping[str, float] | None) -> Selection:
+    """The Selection of what callers from Python give: None for what stays as it is. A single name is one output.
+
+    Raises ModelError for a value that is no number.
+    """
+    for name, value in (fix_inputs or {}).items():
+        if not isinstance(value, numbers.Real):
+            raise ModelError(f"fix_inputs: input '{name}' cannot be fixed to {value!r}; give a number")
+    return Selection(
+        (outputs,) if isinstance(outputs, str) else tuple(outputs or ()), tuple((fix_inputs or {}).items())
+    )
+
+
+def select(model: onnx.ModelProto, selection: Selection, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
+    """A copy of the model with the outputs and the constants of `selection`.
+
+    With outputs chosen, nodes, weights and inputs that these do not need are left out. A fixed input becomes a weight
+    of the input's type and shape; `sizes` are those of symbolic dimensions. Raises ModelError for names that the model
+    does not have, and values that an input cannot have.
+    """
+    selected = onnx.ModelProto()
+    selected.CopyFrom(model)
+    _fix_inputs(selected.graph, dict(selection.fixed), sizes, name)
+    if selection.outputs:
+        _choose_outputs(selected, selection.outputs, name)
+    return selected
+
+
+def _fix_inputs(graph: onnx.GraphProto, fixed: Mapping[str, float], sizes: Mapping[str, int], name: str) -> None:
+    weights = {t.name for t in graph.initializer}
+    inputs = {v.name: v for v in graph.input if v.name not in weights}
+    for wanted in fixed:
+        if wanted not in inputs:
+            known = f"; its inputs are {', '.join(map(repr, inputs))}"
+            raise ModelError(f"{name}: has no input '{wanted}' to fix{did_you_mean(wanted, inputs) or known}")
+    if fixed and len(fixed) == len(inputs):
+        raise ModelError(f"{name}: all its inputs are fixed; leave one to give when it runs")
+    graph.initializer.extend(_constant(inputs[wanted], value, sizes, name) for wanted, value in fixed.items())
+    kept = [v for v in graph.input if v.name not in fixed]
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def _constant(value: onnx.ValueInfoProto, number: float, sizes: Mapping[str, int], name: str) -> TensorProto:
+    """The input as a tensor whose elements all are `number`."""
+    where = f"{name}: input '{value.name}'"
+    tensor = value.type.tensor_type
+    if value.type.WhichOneof("value") != "tensor_type" or not tensor.elem_type:
+        raise ModelError(f"{where} is no tensor of a known type; only tensors can be fixed")
+    if not tensor.HasField("shape"):
+        raise ModelError(f"{where} has no shape; export the model with input shapes")
+    fix_dimensions(value, sizes, name)
+    shape = tuple(d.dim_value for d in tensor.shape.dim)
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    if prod(shape) * dtype.itemsize > SPARE_BYTES:
+        raise ModelError(
+            f"{where} takes {prod(shape) * dtype.itemsize:_} bytes when fixed; supported are {SPARE_BYTES:_}"
+        )
+    if (possible := _unless_it_can_be(dtype, number)) is not None:
+        type_name = data_type_name(tensor.elem_type)
+        raise ModelError(f"{where} is {type_name} and cannot be fixed to {number}; give {possible}")
+    return numpy_helper.from_array(np.full(shape, number, dtype), value.name)
+
+
+def _unless_it_can_be(dtype: np.dtype[np.generic], number: float) -> str | None:
+    """What elements of this type can be, where the number is not of them; what is no integer may be rounded."""
+    is_finite = -sys.float_info.max <= number <= sys.float_info.max
+    if dtype.kind == "b":
+        return None if number in (0, 1) else "0 or 1"
+    if dtype.kind in "iu":
+        least, most = int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max)
+        is_held = is_finite and number == int(number) and least <= number <= most
+        return None if is_held else f"an integer from {least} to {most}"
+    with np.errstate(over="ignore"):
+        is_held = is_finite and bool(np.isfinite(np.array(float(number)).astype(dtype).astype(np.float64)))
+    return None if is_held else "a finite number that the type can hold"
+
+
+def _choose_outputs(model: onnx.ModelProto, outputs: Sequence[str], name: str) -> None:
+    graph = model.graph
+    computed = [output for node in graph.node for output in node.output if output]
+    known = {*computed, *(v.name for v in graph.input), *(t.name for t in graph.initializer)}
+    stated = {v.name: v for v in graph.output}
+    for wanted in outputs:
+        if wanted not in known:
+            near = did_you_mean(wanted, computed) or f"; its outputs are {', '.join(map(repr, stated))}"
+            raise ModelError(f"{name}: has no tensor '{wanted}' to be an output{near}")
+    del graph.output[:]
+    graph.output.extend(stated.get(wanted, onnx.ValueInfoProto(name=wanted)) for wanted in outputs)
+    nodes = needed_nodes(graph, name)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    read = {i for node in nodes for i in reads(node)} | set(outputs)
+    for field in (graph.input, graph.initializer):
+        kept = [entry for entry in field if entry.name in read]
+        del field[:]
+        field.extend(kept)
+    _state_types(model, name)
+
+
+def _state_types(model: onnx.ModelProto, name: str) -> None:
+    """Give types to the outputs that have none, as computed from those of inputs and weights."""
+    quantized = to_qdq(model)
+    types = all_types(needed_nodes(quantized.graph, name), quantized, opset(model))
+    for value in model.graph.output:
+        if value.type.WhichOneof("value") is None:
+            value.type.tensor_type.elem_type = TensorProto.DataType.Value(types.get(value.name, "float").upper())
