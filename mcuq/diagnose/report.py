@@ -86,7 +86,11 @@ def diagnose_model(
         layers.append(_layer(quantized.float_graph, noise, steps[noise.layer.output.name], advise(noise, behind)))
     layers.sort(key=lambda layer: (layer.impact_db, layer.alone_db))
     watched = logits_tensor(graph)
-    last = next(noise for noise in reversed(found) if noise.layer.output.name == watched or watched in graph.inputs)
+    # A view has no figures of its own: its values are those of the layer before it.
+    source = watched
+    while source in producers and producers[source].op.is_view:
+        source = producers[source].inputs[0]
+    last = next(noise for noise in reversed(found) if noise.layer.output.name == source or source in graph.inputs)
     return Diagnosis(watched, len(used), last.accumulated.sqnr_db, tuple(layers))
 
 
