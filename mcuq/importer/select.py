@@ -95,7 +95,7 @@ def _constant(value: onnx.ValueInfoProto, number: float, sizes: Mapping[str, int
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
     if prod(shape) * dtype.itemsize > SPARE_BYTES:
         raise ModelError(
-            f"{where} takes {prod(shape) * dtype.itemsize:_} bytes when fixed; supported are {SPARE_BYTES:_}"
+            f"{where} takes {prod(shape) * dtype.itemsize:,} bytes when fixed; supported are {SPARE_BYTES:,}"
         )
     if (possible := _unless_it_can_be(dtype, number)) is not None:
         type_name = data_type_name(tensor.elem_type)

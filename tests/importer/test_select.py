@@ -213,7 +213,7 @@ def test_inputs_that_cannot_be_fixed_are_refused(
 def test_a_fixed_input_without_a_shape_or_of_absurd_size_is_refused(tmp_path: Path) -> None:
     proto = two_inputs(shape=(2**20, 2**20))
     assert refusal(proto, tmp_path, fix_inputs={"k": 1}) == (
-        f"net.onnx: input 'k' takes {2**42:_} bytes when fixed; supported are {2**28:_}"
+        f"net.onnx: input 'k' takes {2**42:,} bytes when fixed; supported are {2**28:,}"
     )
     proto.graph.input[1].type.tensor_type.ClearField("shape")
     assert refusal(proto, tmp_path, fix_inputs={"k": 1}) == (
