@@ -53,12 +53,14 @@ def selection(outputs: Sequence[str] | None, fix_inputs: Mapping[str, float] | N
 
 
 def select(model: onnx.ModelProto, selection: Selection, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
-    """A copy of the model with the outputs and the constants of `selection`.
+    """The model with the outputs and the constants of `selection`; a copy where it changes.
 
     With outputs chosen, nodes, weights and inputs that these do not need are left out. A fixed input becomes a weight
     of the input's type and shape; `sizes` are those of symbolic dimensions. Raises ModelError for names that the model
     does not have, and values that an input cannot have.
     """
+    if selection == WHOLE:
+        return model
     selected = onnx.ModelProto()
     selected.CopyFrom(model)
     _fix_inputs(selected.graph, dict(selection.fixed), sizes, name)
