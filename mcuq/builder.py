@@ -65,6 +65,8 @@ class GraphBuilder:
             self.inputs = []
             self.outputs = []
         self._reserved: set[str] = set()
+        # Stem of a tensor or node name -> a number below which all were taken when one was last looked for.
+        self._numbers: dict[tuple[str, bool], int] = {}
         self._names = {node.name for node in self.nodes.values()}
         # Name of a node, also of those that are gone or yet to come -> what the model calls it.
         self._sources = {node.name: node.source or node.name for node in self.nodes.values()}
@@ -88,7 +90,7 @@ class GraphBuilder:
 
     def fresh(self, stem: str) -> str:
         """A tensor name that is not yet taken."""
-        return self._free(stem, lambda name: name in self.tensors or name in self._reserved)
+        return self._free(stem, lambda name: name in self.tensors or name in self._reserved, of_node=False)
 
     def input(self, name: str, shape: Shape) -> str:
         """Declare a float32 input of the model."""
@@ -127,21 +129,23 @@ class GraphBuilder:
     def _claim(self, name: str | None, output: str) -> tuple[str, str]:
         """A name that no other node has, and what the model calls it; without `name` also none that a node has had."""
         if name is None:
-            unique = self._free(output, lambda n: n in self._names or n in self._sources)
+            unique = self._free(output, lambda n: n in self._names or n in self._sources, of_node=True)
             source = unique
         else:
-            unique = self._free(name, lambda n: n in self._names or (n != name and n in self._sources))
+            unique = self._free(name, lambda n: n in self._names or (n != name and n in self._sources), of_node=True)
             source = self._sources.get(name, name)
         self._names.add(unique)
         self._sources[unique] = source
         return unique, source
 
-    def _free(self, stem: str, is_taken: Callable[[str], bool]) -> str:
-        """`stem`, or else stem_2, stem_3, ...: the first that is not taken."""
-        name, n = stem, 1
-        while is_taken(name):
+    def _free(self, stem: str, is_taken: Callable[[str], bool], of_node: bool) -> str:
+        """`stem`, or else stem_2, stem_3, ...: the first that is not taken, numbers that were before aside."""
+        if not is_taken(stem):
+            return stem
+        n = self._numbers.get((stem, of_node), 2)
+        while is_taken(name := f"{stem}_{n}"):
             n += 1
-            name = f"{stem}_{n}"
+        self._numbers[stem, of_node] = n
         return name
 
     def layer(self, node: Node) -> Layer:

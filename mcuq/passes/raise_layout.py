@@ -20,19 +20,35 @@ def raise_layout(graph: Graph) -> Graph:
     """transpose(affine(x)) -> affine(transpose(x)) where that brings the Affine's dimension to the end; Reshapes count
     as Transposes, and what works element by element between the two comes along."""
     builder = GraphBuilder(graph)
+    above = _above_layout(builder, graph)
     for node in graph.nodes:
-        if isinstance(node.op, Affine) and builder.nodes.get(node.output) is node:
+        if isinstance(node.op, Affine) and node.output in above and builder.nodes.get(node.output) is node:
             _raise(builder, node)
     return builder.graph()
+
+
+def _above_layout(builder: GraphBuilder, graph: Graph) -> set[str]:
+    """Outputs with a layout change somewhere in the chain behind: the others, in a long chain, need no walk down it."""
+    above: set[str] = set()
+    for node in reversed(graph.nodes):
+        reader = _next(builder, node)
+        if reader is not None and (not _stays(reader) or reader.output in above):
+            above.add(node.output)
+    return above
+
+
+def _next(builder: GraphBuilder, node: Node) -> Node | None:
+    """The only reader of the node's output, if it may be part of a chain."""
+    if not builder.is_private(node.output):
+        return None
+    reader = builder.consumers(node.output)[0]
+    return reader if isinstance(reader.op, Affine | Unary | Identity | Reshape | Transpose) else None
 
 
 def _raise(builder: GraphBuilder, first: Node) -> None:
     """The layout changes behind `first` and what is between go before it and behind them, if that is worth it."""
     chain, best = [first], 0
-    while builder.is_private(chain[-1].output):
-        reader = builder.consumers(chain[-1].output)[0]
-        if not isinstance(reader.op, Affine | Unary | Identity | Reshape | Transpose):
-            break
+    while (reader := _next(builder, chain[-1])) is not None:
         chain.append(reader)
         if isinstance(reader.op, Reshape | Transpose) and _is_last(builder, chain):
             best = len(chain)

@@ -7,8 +7,10 @@ tried, and the search ends as soon as the lower bound is met.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 SEARCH_ROUNDS = 300
 
@@ -30,6 +32,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
     """Offsets in bytes, one a block, with a small end of the last."""
     indices = list(range(len(blocks)))
     bound = lower_bound(blocks)
+    others = _meeting(blocks)
     orders = [
         sorted(indices, key=lambda i: (-blocks[i].size_bytes, blocks[i].first)),
         sorted(
@@ -40,7 +43,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
     ]
     best_order, best_offsets, best_end = indices, [0] * len(blocks), -1
     for order in orders:
-        offsets, end = _first_fit(blocks, order)
+        offsets, end = _first_fit(blocks, order, others)
         if best_end < 0 or end < best_end:
             best_order, best_offsets, best_end = order, offsets, end
     rng = random.Random(0)
@@ -50,7 +53,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
         order = list(best_order)
         i, k = rng.sample(indices, 2)
         order.insert(k, order.pop(i))
-        offsets, end = _first_fit(blocks, order)
+        offsets, end = _first_fit(blocks, order, others)
         if end <= best_end:
             best_order, best_offsets, best_end = order, offsets, end
     return best_offsets
@@ -58,21 +61,35 @@ def place(blocks: Sequence[Block]) -> list[int]:
 
 def lower_bound(blocks: Sequence[Block]) -> int:
     """Most bytes alive at one step."""
-    steps = {block.first for block in blocks}
-    return max((sum(b.size_bytes for b in blocks if b.first <= step <= b.last) for step in steps), default=0)
+    changes = Counter[int]()
+    for block in blocks:
+        changes[block.first] += block.size_bytes
+        changes[block.last + 1] -= block.size_bytes
+    return max(accumulate(changes[step] for step in sorted(changes)), default=0)
 
 
-def _first_fit(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:
+def _meeting(blocks: Sequence[Block]) -> list[list[int]]:
+    """For each block the others that live at some step with it; work is theirs, not the square of all."""
+    others: list[list[int]] = [[] for _ in blocks]
+    alive: list[int] = []
+    for i in sorted(range(len(blocks)), key=lambda i: blocks[i].first):
+        alive = [j for j in alive if blocks[j].meets(blocks[i])]
+        for j in alive:
+            others[i].append(j)
+            others[j].append(i)
+        alive.append(i)
+    return others
+
+
+def _first_fit(blocks: Sequence[Block], order: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[list[int], int]:
     """Each block at the lowest offset that is free throughout its life; returns (offsets, end)."""
-    offsets = [0] * len(blocks)
-    placed: list[int] = []
+    offsets = [-1] * len(blocks)  # of those that are not placed yet
     for i in order:
-        taken = sorted((offsets[j], offsets[j] + blocks[j].size_bytes) for j in placed if blocks[i].meets(blocks[j]))
+        taken = sorted((offsets[j], offsets[j] + blocks[j].size_bytes) for j in others[i] if offsets[j] >= 0)
         offset = 0
         for start, end in taken:
             if start - offset >= blocks[i].size_bytes:
                 break
             offset = max(offset, end)
         offsets[i] = offset
-        placed.append(i)
-    return offsets, max((offsets[i] + blocks[i].size_bytes for i in placed), default=0)
+    return offsets, max((offset + block.size_bytes for offset, block in zip(offsets, blocks, strict=True)), default=0)
