@@ -254,3 +254,9 @@ def test_each_pass_has_a_test_file() -> None:
     stems = {path.stem for path in (PACKAGE / "passes").glob("*.py")} - {"__init__"}
     tests = {path.stem.removeprefix("test_") for path in (Path(__file__).parent / "passes").glob("test_*.py")}
     assert stems <= tests
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest takes the second for the first and refuses both, but only where one process collects them together."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert len(set(names)) == len(names)
