@@ -53,7 +53,7 @@ def test_text_of_an_integer_graph_shows_scale_and_zero_point() -> None:
         "a: int8[1,4,4,2] 0.01*(q+128) = Conv2d(x, w:int8[2,1,1,2], b:int32[2]) "
         "window=Window(kernel=(1, 1), strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), ceil_mode=False)\n"
         "s: int8[1,4,4,2] 0.00392157*(q+128) = Sigmoid(a)\n"
-        "c: int8[1,4,4,2] 1*(q+0) = Add(a, s) minimum=0.0\n"
+        "c: int8[1,4,4,2] 0.00784314*(q+0) = Add(a, s) minimum=0.0\n"
         "output c\n"
         "output s\n"
     )

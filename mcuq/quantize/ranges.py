@@ -106,11 +106,13 @@ class RangeCollector:
         """
         if self.values_seen == 0:
             raise QuantizationError(f"{self._where()}: calibration saw no values; give at least one sample")
+        if method.name == "moving_average" and method.averaging != self._averaging:
+            raise ValueError(f"collected with an averaging constant of {self._averaging:g}, not {method.averaging:g}")
         low, high = min(self._min, 0.0), max(self._max, 0.0)
         found = low, high
         if low < high and not self.is_constant:
             if method.name == "moving_average":
-                found = self._averaged_range(method)
+                found = self._averaged_range()
             elif method.name == "percentile":
                 found = self._percentile_range(method)
             elif method.name == "mse" and levels <= self._bins:
@@ -119,9 +121,7 @@ class RangeCollector:
                 found = least_divergence_range(*self.histogram(), self._zeros, low, high, levels)
         return min(max(found[0], low), 0.0) + 0.0, max(min(found[1], high), 0.0) + 0.0  # never -0.0
 
-    def _averaged_range(self, method: CalibrationMethod) -> tuple[float, float]:
-        if method.averaging != self._averaging:
-            raise ValueError(f"collected with an averaging constant of {self._averaging:g}, not {method.averaging:g}")
+    def _averaged_range(self) -> tuple[float, float]:
         low, high, weight = self._averages.tolist()
         # Many zeros at the end can make all that came before vanish.
         return (low / weight, high / weight) if low < high else (self._min, self._max)

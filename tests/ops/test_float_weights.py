@@ -11,9 +11,9 @@ from mcuq.errors import QuantizationError
 from mcuq.ir import Graph
 from mcuq.ops.float_weights import dynamic_bound, weighted_operand_dtype
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.quantize import Scheme
+from mcuq.quantize import Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.scheme import LayerScheme
-from mcuq.tensor import Array
+from mcuq.tensor import Array, Quant
 
 
 def one_layer(weight: Array, scheme: Scheme) -> Graph:
@@ -52,9 +52,13 @@ def test_dynamic_weights_use_all_of_their_range_in_each_channel() -> None:
     assert dynamic_bound(layer) == 255 * 191
 
 
-def test_sums_beyond_int32_are_refused() -> None:
+def test_sums_of_given_integers_beyond_int32_are_refused() -> None:
+    builder = GraphBuilder("net")
+    weight = builder.constant(np.ones((1, 70_000), np.float32), "w", Quant((1 / 127,)))
+    names = [builder.input("x", (1, 70_000)), weight, builder.constant(np.zeros(1, np.float32), "b")]
+    builder.outputs.append(builder.add(FullyConnected(), names, "y", "layer0"))
+    (layer,) = quantize_graph(insert_conversions(builder.graph(), DYNAMIC), {}, DYNAMIC).layers()
     with pytest.raises(QuantizationError) as error:
-        (layer,) = one_layer(np.ones((1, 70_000), np.float32), DYNAMIC).layers()
         dynamic_bound(layer)
     assert str(error.value) == (
         "FullyConnected 'layer0': the accumulator of output channel 0 can reach 2266950000, more than int32 holds "
