@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +22,29 @@ class Header:
     shape: tuple[int, ...]
     fortran_order: bool
     dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column of samples that lies as one array in the file `path`; `where` is what errors call the array."""
+
+    path: Path
+    where: str
+    header: Header
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.header.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.header.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def place(self, index: int) -> str:
+        return f"{self.where}, sample {index}"
 
 
 def read_header(stream: IO[bytes]) -> Header:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.dataset.checks import LABELS_KEY, dataset_of, input_keys
-from mcuq.dataset.npy import Header, check_size, damage_reported, read_blocks, read_header
+from mcuq.dataset.npy import StoredColumn, check_size, damage_reported, read_blocks, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.unpacking import check_unpacking
 
@@ -22,27 +22,10 @@ _SUFFIX = ".npy"
 
 
 @dataclass(frozen=True)
-class NpzMember:
+class NpzMember(StoredColumn):
     """A column stored as one array of an .npz file."""
 
-    path: Path
     key: str
-    where: str
-    header: Header
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.header.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.header.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def place(self, index: int) -> str:
-        return f"{self.where}, sample {index}"
 
     def blocks(self, samples: int) -> Iterator[NDArray[Any]]:
         read = self._mapped_blocks if self.header.fortran_order else self._streamed_blocks
@@ -100,4 +83,4 @@ def _member(path: Path, key: str, what: str) -> NpzMember:
         part = archive.getinfo(key + _SUFFIX)
         check_size(header, part.file_size)
         check_unpacking(part)
-    return NpzMember(path, key, where, header)
+    return NpzMember(path, where, header, key)

@@ -11,35 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.dataset.checks import dataset_of
-from mcuq.dataset.npy import Header, check_size, damage_reported, read_header
+from mcuq.dataset.npy import StoredColumn, check_size, damage_reported, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.errors import DataError
 
 
 @dataclass(frozen=True)
-class NpyFile:
+class NpyFile(StoredColumn):
     """A column stored as the array of a .npy file."""
-
-    path: Path
-    header: Header
-
-    @property
-    def where(self) -> str:
-        return self.path.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.header.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.header.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def place(self, index: int) -> str:
-        return f"{self.where}, sample {index}"
 
     def blocks(self, samples: int) -> Iterator[NDArray[Any]]:
         with damage_reported(self.where):
@@ -65,4 +44,4 @@ def open_npy(path: Path, inputs: Sequence[InputSpec]) -> Dataset:
     with damage_reported(path.name), path.open("rb") as stream:
         header = read_header(stream)
         check_size(header, path.stat().st_size)
-    return dataset_of(path.name, inputs, [NpyFile(path, header)], None)
+    return dataset_of(path.name, inputs, [NpyFile(path, path.name, header)], None)

@@ -9,6 +9,9 @@ from mcuq.ops.concat import Join
 from mcuq.ops.regrid import Regrid, channel_axis
 from mcuq.tensor import ChannelQuant, Quant
 
+# Each index of the dimension has a scale in the header.
+MOST_CHANNELS = 4096
+
 
 def edge_quants(graph: Graph, quants: Mapping[str, Quant]) -> dict[str, Quant]:
     """By name, for those that have one, where `quants` has the quantization of what layers read and write."""

@@ -29,6 +29,7 @@ from mcuq.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.quantize.activations import with_room
 from mcuq.quantize.calibrate import FEWEST_SAMPLES, Range
 from mcuq.quantize.dtypes import activation_dtypes
+from mcuq.quantize.edges import MOST_CHANNELS
 from mcuq.quantize.headroom import Extremes
 from mcuq.quantize.input_grid import input_grid_ranges
 from mcuq.quantize.method import CalibrationMethod
@@ -42,7 +43,6 @@ from mcuq.tensor import Array
 # two decibels are won. Half of the channels 5 times smaller than the others, with weights to match, are 13; one of 30,
 # 16 times smaller, is 9.5.
 GAIN = 8.0
-MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True, eq=False)

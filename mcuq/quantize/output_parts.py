@@ -16,12 +16,11 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Rescale
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
+from mcuq.quantize.edges import MOST_CHANNELS
 from mcuq.quantize.scheme import Scheme
 
 # Largest magnitudes of parts from this on apart: four of eight bits of the smaller part would be lost.
 FACTOR = 16.0
-# Each index of the dimension has a scale in the header.
-MOST_CHANNELS = 4096
 
 
 @dataclass(frozen=True, eq=False)
