@@ -16,9 +16,11 @@ import numpy as np
 from reference_cases import Case, case, roc_auc, windows_of_recordings
 
 from mcuq.compile import dataset_for
-from mcuq.float_model import FloatModel
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model
-from mcuq.ir import Graph
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.passes import optimize
 from mcuq.quantize import (
     DEFAULT_RECOVERY,
@@ -30,8 +32,6 @@ from mcuq.quantize import (
     parse_method,
     quantize_on_samples,
 )
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 from mcuq.validate.accuracy import compare_with_float
 
 NETWORKS = ("kws", "kws_refw", "ic", "vww", "sww", "mnist_cnn", "mnist_mlp", "ad")

@@ -18,10 +18,10 @@ from icount import MACHINES, count_instructions
 from kernels import NETWORKS, line
 from reference_cases import case
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel, assemble, compile_model
-from mcuq.profile import SAMPLE, profile_model
-from mcuq.simulate import simulate
+from mcuq.graph.simulate import simulate
+from mcuq.report.profile import SAMPLE, profile_model
 from mcuq.validate import probe_inputs
 
 CONFIRMED = Path(__file__).with_name("confirmed.md")

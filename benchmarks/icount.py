@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
-from mcuq.boards import Memory
-from mcuq.build import build_target
+from mcuq.boards.facts import Memory
+from mcuq.build.compiler import build_target
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
-from mcuq.fit import STACK_BYTES
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
+from mcuq.plan.fit import STACK_BYTES
 
 _ENTRY, _FAULT = "icount_reset", "icount_fault"
 

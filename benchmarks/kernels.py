@@ -17,10 +17,11 @@ from pathlib import Path
 
 from reference_cases import case
 
-from mcuq.boards import Board, board_names, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
 from mcuq.compile import CompiledModel, assemble, compile_model
 from mcuq.errors import McuqError
-from mcuq.profile import profile_model
+from mcuq.report.profile import profile_model
 
 NETWORKS = ("kws", "ic", "vww", "ad", "sww", "mnist_cnn")
 RESULTS = Path(__file__).with_name("results.md")

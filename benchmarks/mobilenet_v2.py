@@ -20,7 +20,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.compile import compile_model
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 # Expansion, output channels, repeats, stride of the first: table 2 of the paper.
 BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

@@ -16,9 +16,9 @@ from kernels import line
 from reference_cases import case
 
 from mcuq.api import compare
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.footprint import Choice
 from mcuq.compile import CompiledModel, assemble, compile_model
-from mcuq.footprint import Choice
 from mcuq.lower import GOALS
 
 NETWORKS = ("kws", "ic", "vww", "ad", "sww")

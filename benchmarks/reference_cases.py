@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 @dataclass(frozen=True)

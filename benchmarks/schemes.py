@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from reference_cases import Case, case
 
-from mcuq.boards import load_board
-from mcuq.candidates import count_instructions
+from mcuq.boards.find import load_board
+from mcuq.build.footprint import measure_footprint
 from mcuq.compile import CompiledModel, QuantizedModel, compile_quantized, dataset_for, quantize_model
-from mcuq.footprint import measure_footprint
 from mcuq.quantize import NAMED, LayerScheme, Scheme
+from mcuq.report.candidates import count_instructions
 from mcuq.validate import check_bits, compare_with_float, integer_batches, probe_inputs
 
 # What each row is called, and the scheme.

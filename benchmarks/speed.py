@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 from reference_cases import case
 
-from mcuq.build import HostModel, build_host
+from mcuq.build.compiler import HostModel, build_host
 from mcuq.compile import CompiledModel, compile_model
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 
 NETWORKS = ("kws", "ic", "vww", "sww", "mnist_cnn", "mnist_mlp")
 SECONDS = 3.0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arithmetic of layers that stay in float. Every function has a namesake in mcuq/float_arithmetic.py that gives the same
+/* Arithmetic of layers that stay in float. Every function has a namesake in mcuq/arithmetic/float32.py that gives the same
    bits: the including file keeps the compiler from fusing a product with a sum. Each result is assigned before the next
    operation uses it, so that none is kept in more bits than a float has. */
 #ifndef MCUQ_FLOAT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The integer arithmetic of the kernels. Every function has a namesake in mcuq/arithmetic.py that gives the
+ * The integer arithmetic of the kernels. Every function has a namesake in mcuq/arithmetic/int8.py that gives the
  * same bits. The generator copies the functions a model uses into its C file.
  *
  * Right shifts of negative numbers are arithmetic here: C leaves that to the compiler, and all that target

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights of few values out of the words that hold them in flash, as mcuq/packing.py packs them; its functions of the
+ * Weights of few values out of the words that hold them in flash, as mcuq/arithmetic/packing.py packs them; its functions of the
  * same names give the same bytes. The generator copies the functions a model uses into its C file.
  *
  * `packed` has words, `count` is how many values are wanted, each times 2^shift, which int8 holds. `out` gets whole

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The integer arithmetic of layers that read or write 16 bits, beside that of mcuq_math.h. Every function has a
- * namesake in mcuq/wide_arithmetic.py that gives the same bits. The generator copies the functions a model uses into
+ * namesake in mcuq/arithmetic/int16.py that gives the same bits. The generator copies the functions a model uses into
  * its C file.
  */
 #ifndef MCUQ_WIDE_H

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.boards import Board, board_names, load_board
-from mcuq.candidates import count_instructions
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
+from mcuq.build.footprint import Choice, measure_choices
 from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, quantize_model
 from mcuq.described import Described
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
-from mcuq.footprint import Choice, measure_choices
+from mcuq.graph.simulate import dequantize_outputs
+from mcuq.graph.simulate import simulate as run_simulator
+from mcuq.graph.tensor import Array
 from mcuq.importer import Model, selection
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, CalibrationMethod, Recovery, Scheme
-from mcuq.simulate import dequantize_outputs
-from mcuq.simulate import simulate as run_simulator
-from mcuq.tensor import Array
+from mcuq.report.candidates import count_instructions
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 

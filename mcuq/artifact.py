@@ -18,20 +18,20 @@ from typing import Any
 import numpy as np
 import onnx
 
-from mcuq.boards import parse_board
+from mcuq.boards.find import parse_board
 from mcuq.compile import CompiledModel
-from mcuq.durable import replace_together, settled, write_whole
+from mcuq.emit.identifiers import identifier
+from mcuq.emit.qdq_export import export_qdq
 from mcuq.errors import ArtifactError
-from mcuq.identifiers import identifier
-from mcuq.ir import Graph, Node, verify
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.tensor import Array, ChannelQuant, Quant, Tensor
 from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
-from mcuq.qdq_export import export_qdq
 from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
-from mcuq.regular_file import what_is_no_file
-from mcuq.tensor import Array, ChannelQuant, Quant, Tensor
-from mcuq.unpacking import check_unpacking
+from mcuq.system.durable import replace_together, settled, write_whole
+from mcuq.system.regular_file import what_is_no_file
+from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
 FORMAT = 5

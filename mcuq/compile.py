@@ -9,7 +9,8 @@ from typing import cast
 
 import onnx
 
-from mcuq.boards import Board, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
 from mcuq.dataset import (
     Dataset,
     Sample,
@@ -26,17 +27,18 @@ from mcuq.dataset import (
 )
 from mcuq.described import Described
 from mcuq.emit import emit
-from mcuq.emitted import emitted_stack_bytes
+from mcuq.emit.emitted import emitted_stack_bytes
+from mcuq.emit.identifiers import KEYWORDS, identifier
 from mcuq.errors import DataError, ModelError
-from mcuq.fit import check_fit
-from mcuq.identifiers import KEYWORDS, identifier
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.importer import WHOLE, Model, Selection, dynamic_layers, import_model, model_path, selection
-from mcuq.ir import Graph
-from mcuq.least_fit import check_least_fit
 from mcuq.lower import Goal, lower, parse_goal
+from mcuq.onnx_io.provenance import OPTIONS, note, provenance
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
-from mcuq.provenance import OPTIONS, note, provenance
+from mcuq.plan.fit import check_fit
+from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -70,7 +72,6 @@ from mcuq.quantize import (
 )
 from mcuq.quantize.notes import listed, scheme_notes
 from mcuq.quantize.progress import Progress, silent
-from mcuq.tensor import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcuq.build.footprint import Footprint, measure_footprint
 from mcuq.compile import CompiledModel, compile_model, dataset_for
-from mcuq.footprint import Footprint, measure_footprint
+from mcuq.graph.tensor import Array
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
 SAMPLES = 100

@@ -2,18 +2,18 @@
 
 from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate
 from mcuq.artifact import load, save, save_qdq
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
+from mcuq.build.footprint import Choice, Footprint
+from mcuq.build.footprint import measure_footprint as footprint
 from mcuq.compile import CompiledModel
 from mcuq.compile import compile_model as compile
 from mcuq.demo import run_demo as demo
 from mcuq.errors import McuqError
-from mcuq.footprint import Choice, Footprint
-from mcuq.footprint import measure_footprint as footprint
-from mcuq.inspect import Inspection
-from mcuq.inspect import inspect_model as inspect
-from mcuq.profile import Profile
-from mcuq.profile import profile_model as profile
 from mcuq.quantize import CalibrationMethod, LayerScheme, Recovery, Scheme
+from mcuq.report.inspect import Inspection
+from mcuq.report.inspect import inspect_model as inspect
+from mcuq.report.profile import Profile
+from mcuq.report.profile import profile_model as profile
 from mcuq.validate import AccuracyReport, BitsReport
 from mcuq.version import __version__
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mcuq import durable
+from mcuq.system import durable
 
 OLD = {"a.c": b"old c" * 1000, "a.h": b"old h", "a.mcuq": b"old m" * 100}
 NEW = {"a.c": b"new c" * 900, "a.h": b"new h", "a.mcuq": b"new m" * 120}

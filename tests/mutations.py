@@ -142,10 +142,13 @@ FAULTS = (
     Fault(MATH, "((int64_t)a * b) >> 32", "((int64_t)a * b) >> 31", ARITHMETIC),
     Fault(MATH, "((int32_t)1 << (shift - 1))) >> shift", "((int32_t)1 << shift)) >> shift", ARITHMETIC),
     Fault(
-        "mcuq/arithmetic.py", "product += 1 << (31 + requant.shift)", "product += 1 << (30 + requant.shift)", ARITHMETIC
+        "mcuq/arithmetic/int8.py",
+        "product += 1 << (31 + requant.shift)",
+        "product += 1 << (30 + requant.shift)",
+        ARITHMETIC,
     ),
-    Fault("mcuq/arithmetic.py", " + (1 << (shift - 1))\n", "\n", "tests/ops/test_add.py"),
-    Fault("mcuq/tensor.py", "(self.zero_point + 0.5)", "self.zero_point", "tests/test_quantization.py"),
+    Fault(INT8, " + (1 << (shift - 1))\n", "\n", "tests/ops/test_add.py"),
+    Fault("mcuq/graph/tensor.py", "(self.zero_point + 0.5)", "self.zero_point", "tests/test_quantization.py"),
     # Quantization and what the simulator computes.
     Fault(
         "mcuq/ops/weighted.py",

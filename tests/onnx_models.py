@@ -14,12 +14,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.errors import McuqError
-from mcuq.float_model import FloatModel
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model
-from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.passes import optimize
-from mcuq.tensor import Array
 
 Dims = Sequence[int | str | None]
 

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 from onnx_models import imported, node, original_outputs
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.passes import optimize
 from mcuq.quantize import quantize_graph
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 
 
 def scale_of(value: float) -> Array:

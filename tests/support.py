@@ -8,18 +8,19 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from mcuq.boards import Board, load_board
-from mcuq.builder import GraphBuilder
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel, assemble
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array, Quant, Tensor
 from mcuq.lower import Goal
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Layer, Operator
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import Scheme, quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
-from mcuq.simulate import simulate
-from mcuq.tensor import Array, Quant, Tensor
 from mcuq.validate import BitsReport, check_bits
 
 # What an operator reads: a shape is a computed input, an array a constant.

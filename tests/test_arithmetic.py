@@ -12,8 +12,7 @@ from math import floor, inf, nextafter
 import numpy as np
 import pytest
 
-from mcuq import arithmetic
-from mcuq.arithmetic import (
+from mcuq.arithmetic.int8 import (
     INT32_MAX,
     MAX_SHIFT,
     MIN_SHIFT,
@@ -28,10 +27,11 @@ from mcuq.arithmetic import (
     weighted_sum,
     weighted_sum_parameters,
 )
-from mcuq.build import build_library
+from mcuq.arithmetic.int8 import int8 as arithmetic
+from mcuq.build.compiler import build_library
 from mcuq.errors import QuantizationError
+from mcuq.graph.tensor import Array
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 
 HEADER = (resource_dir("firmware") / "mcuq_math.h").read_text()
 

@@ -15,15 +15,15 @@ import pytest
 from golden.graphs import tiny
 from support import model_of, random_inputs
 
-from mcuq import durable
 from mcuq.artifact import FORMAT, load, save
-from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.errors import ArtifactError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.simulate import simulate
 from mcuq.ops.identity import Identity
 from mcuq.quantize import quantize_graph
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
+from mcuq.system import durable
 from mcuq.validate import check_bits
 from mcuq.version import __version__
 

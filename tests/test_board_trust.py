@@ -10,8 +10,8 @@ from support import model_of
 from test_boards import TEXT, error_of
 
 from mcuq.artifact import load, save
-from mcuq.board_facts import GCC_COMMANDS, GCC_FLAGS
-from mcuq.boards import board_names, load_board
+from mcuq.boards.facts import GCC_COMMANDS, GCC_FLAGS
+from mcuq.boards.find import board_names, load_board
 from mcuq.errors import ArtifactError
 
 COMMANDS = ", ".join(GCC_COMMANDS)

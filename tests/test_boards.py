@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.board_facts import FLASH_OPTIONS, Driver, Flashing, Loader, Qemu, Uart, Usb
-from mcuq.board_family import family_keys, family_names
-from mcuq.boards import FEATURES, Board, Cpu, Memory, board_names, load_board
+from mcuq.boards.facts import FEATURES, FLASH_OPTIONS, Board, Cpu, Driver, Flashing, Loader, Memory, Qemu, Uart, Usb
+from mcuq.boards.family import family_keys, family_names
+from mcuq.boards.find import board_names, load_board
+from mcuq.boards.toml_table import pin_numbers
 from mcuq.errors import BoardError
-from mcuq.toml_table import pin_numbers
 
 TEXT = """
 name = "mine"

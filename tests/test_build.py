@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mcuq import build
-from mcuq.boards import Board, Memory, load_board
-from mcuq.build import Built, HostModel, build_host, build_target, read_symbols
+from mcuq.boards.facts import Board, Memory
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import Built, HostModel, build_host, build_target, read_symbols
+from mcuq.build.compiler import compiler as build
 from mcuq.errors import BoardError, BuildError
 
 COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid

@@ -16,14 +16,17 @@ from golden.graphs import tiny
 from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
-from mcuq.boards import load_board
-from mcuq.build import HostModel, build_host, build_target
-from mcuq.builder import GraphBuilder
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import HostModel, build_host, build_target
 from mcuq.compile import CompiledModel, compile_model, with_goal
 from mcuq.emit import accessors
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import join_tensors
 from mcuq.lower import Goal
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
@@ -33,9 +36,6 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
 from mcuq.quantize import parse_method, parse_scheme
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
-from mcuq.tensor_bytes import join_tensors
 
 BOARDS = ("host", "cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
 SCHEMES = ("int8", "int16", "int4", "float32", "dynamic")

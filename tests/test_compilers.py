@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from support import model_of
 
-from mcuq.boards import Board, board_names, load_board
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.lower import GOALS
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
@@ -28,7 +30,6 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Scheme, float_tensors, insert_conversions, quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
-from mcuq.tensor import Array
 
 # The constants of kernels are enumerators, of which C++ says with -Wextra that they are mixed with other integers.
 WARNINGS = {"c": ("-Wall", "-Wextra", "-Wconversion", "-Werror"), "c++": ("-Wall", "-Wconversion", "-Werror")}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mcuq import cycles
-from mcuq.cycles import BlockCycles, cycle_model
+from mcuq.emulate import cycles
+from mcuq.emulate.cycles import BlockCycles, cycle_model
 from mcuq.errors import BuildError
 
 # Assembly, its machine code as GNU as gives it, cycles where it goes on, and more where its last jump is taken.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.durable import replace_together, settled, write_whole
+from mcuq.system.durable import replace_together, settled, write_whole
 
 
 @pytest.mark.parametrize("kind", ["unnamed", "named"])

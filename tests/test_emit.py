@@ -20,13 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import model_of, random_inputs
 
-from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.emit import accessors, c_float, runtime_functions, wrap
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.lower.source import compiler_source
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected
@@ -40,8 +42,6 @@ from mcuq.passes import optimize
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
-from mcuq.tensor import Array, Shape, Tensor
 from mcuq.validate import check_bits
 
 WARNINGS = ("-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef", "-Wmissing-prototypes", "-Werror")

@@ -11,16 +11,16 @@ from support import model_of
 from test_emit import CC, CXX, WARNINGS, cc
 
 from mcuq.artifact import load, save
-from mcuq.builder import GraphBuilder
+from mcuq.build.footprint import Footprint
 from mcuq.cli.common import model_json, model_lines
 from mcuq.compile import CompiledModel
-from mcuq.footprint import Footprint
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Array, ChannelQuant
 from mcuq.ops.convert import Convert
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.regrid import Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize import Scheme, quantize_graph
-from mcuq.tensor import Array, ChannelQuant
 
 SHAPE = (1, 3, 2)
 SCALE, ZERO_POINTS = np.array([1e-3, 20.0, 5e4], np.float32), np.array([510, -1912, 0])

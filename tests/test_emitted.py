@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from support import check_c, model_of, with_ranges
 
-from mcuq.builder import GraphBuilder
-from mcuq.emitted import emitted_arrays, emitted_calls, with_functions_apart
-from mcuq.ir import Graph
+from mcuq.emit.emitted import emitted_arrays, emitted_calls, with_functions_apart
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.lower import lower
 from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected

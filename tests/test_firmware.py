@@ -12,13 +12,13 @@ from elftools.elf.elffile import ELFFile
 from golden.graphs import digits, tiny
 from support import model_of
 
-from mcuq.board_facts import MAILBOX_BYTES, Uart
-from mcuq.boards import Board, board_names, load_board, parse_board
-from mcuq.build import read_symbols
+from mcuq.boards.facts import MAILBOX_BYTES, Board, Uart
+from mcuq.boards.find import board_names, load_board, parse_board
+from mcuq.build.compiler import read_symbols
+from mcuq.build.firmware import Firmware, build_firmware, build_loader, slot_header
+from mcuq.build.firmware_source import marked_source, model_sources
 from mcuq.compile import CompiledModel
 from mcuq.errors import ArtifactError, BoardError
-from mcuq.firmware import Firmware, build_firmware, build_loader, slot_header
-from mcuq.firmware_source import marked_source, model_sources
 from mcuq.resources import resource_dir
 
 WITH_FIRMWARE = [name for name in board_names() if load_board(name).driver is not None]

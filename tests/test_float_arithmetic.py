@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from mcuq import float_arithmetic
-from mcuq.build import build_library
-from mcuq.float_arithmetic import (
+from mcuq.arithmetic.float32 import (
     dequantize_float,
     dynamic_range,
     exponential,
@@ -28,9 +26,11 @@ from mcuq.float_arithmetic import (
     quantize_float,
     sigmoid,
 )
-from mcuq.float_model import FloatModel
+from mcuq.arithmetic.int8 import float32 as float_arithmetic
+from mcuq.build.compiler import build_library
+from mcuq.graph.tensor import Array
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 
 HEADER = (resource_dir("firmware") / "mcuq_float.h").read_text()
 

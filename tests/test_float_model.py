@@ -7,7 +7,7 @@ import pytest
 from onnx_models import model, node, original_outputs, random
 
 from mcuq.errors import ModelError
-from mcuq.float_model import FloatModel
+from mcuq.onnx_runtime.float_model import FloatModel
 
 
 def test_two_quantizations_in_a_row_stay_two() -> None:

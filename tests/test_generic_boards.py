@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble, compile_model
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs
 from mcuq.resources import resource_dir
-from mcuq.simulate import quantize_inputs
 from mcuq.validate import check_bits
 
 BOARDS = ("cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m7", "cortex-m33")

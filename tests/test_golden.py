@@ -10,7 +10,7 @@ from golden.graphs import digits, tiny
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.validate import check_bits
 
 FOLDER = Path(__file__).parent / "golden"

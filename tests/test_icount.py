@@ -11,10 +11,10 @@ from confirm_counts import CONFIRMED, Confirmation, confirm, confirm_model
 from icount import MACHINES, count_instructions
 from kernels import NETWORKS, RESULTS, emulated_boards, read_rows
 
-from mcuq.boards import load_board
-from mcuq.builder import GraphBuilder
+from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel, assemble, compile_model
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.identity import Identity
 from mcuq.quantize import quantize_graph
 from mcuq.resources import resource_dir

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuq.identifiers import KEYWORDS, LONGEST, claim, identifier, identifiers, is_reserved, stems
+from mcuq.emit.identifiers import KEYWORDS, LONGEST, claim, identifier, identifiers, is_reserved, stems
 
 VALID = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
-from mcuq.ir import Graph, Node, verify
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.tensor import Tensor
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
@@ -17,7 +18,6 @@ from mcuq.ops.unary import Chain
 from mcuq.ops.window import Window
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
-from mcuq.tensor import Tensor
 
 
 def two_branches() -> Graph:

@@ -14,7 +14,7 @@ import jinja2.meta
 import pytest
 
 import mcuq.public
-from mcuq.operator import Clamped, Constants, Operator
+from mcuq.graph.operator import Clamped, Constants, Operator
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
 from mcuq.resources import resource_dir

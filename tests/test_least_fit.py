@@ -12,8 +12,8 @@ import mcuq
 from mcuq.compile import quantize_model
 from mcuq.errors import BoardError
 from mcuq.importer import import_model
-from mcuq.least_fit import _ram, _weights
 from mcuq.passes import optimize
+from mcuq.plan.least_fit import _ram, _weights
 from mcuq.quantize import insert_conversions, parse_scheme
 from mcuq.quantize.least_kept import least_kept
 

@@ -10,7 +10,7 @@ from onnx_models import model, node, random, refusal, saved
 from support import random_inputs
 
 import mcuq
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
 from mcuq.importer.load import MOST_NODES
 from mcuq.ops.identity import Identity
 from mcuq.validate.bits import check_bits

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mcuq import build
-from mcuq.boards import load_board
-from mcuq.build import HostModel, build_host, build_target, target_compiler
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import HostModel, build_host, build_target, target_compiler
+from mcuq.build.compiler import compiler as build
 from mcuq.errors import BuildError
-from mcuq.work_folder import work_folder
+from mcuq.system.work_folder import work_folder
 
 F = {"f.c": "int f(void); int f(void) { return 1; }\n"}
 

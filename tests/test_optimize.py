@@ -18,25 +18,26 @@ from support import Case, integer_branches, integer_graph, random_inputs
 
 import mcuq
 from mcuq.api import compare
-from mcuq.boards import Board, load_board, parse_board
-from mcuq.build import build_target
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board, parse_board
+from mcuq.build.compiler import build_target
+from mcuq.build.footprint import measure_choices, measure_footprint
 from mcuq.compile import CompiledModel, assemble, with_goal
 from mcuq.emit import accessors, emit, render_kernel, runtime_functions
 from mcuq.emit.parameters import with_parameters
 from mcuq.errors import BoardError, ModelError
-from mcuq.fit import STACK_BYTES
-from mcuq.footprint import measure_choices, measure_footprint
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Constants
 from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.goal import gcc_options, parse_goal
 from mcuq.lower.share import PARAMETERS, share_functions
 from mcuq.lower.smallest import flash_bytes, smallest_calls
 from mcuq.lower.source import compiler_source, has_assembly, kernel_body, names_in
-from mcuq.operator import Call, Constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
 from mcuq.plan import plan_memory
+from mcuq.plan.fit import STACK_BYTES
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.process import run
+from mcuq.system.process import run
 
 
 def is_running(pid: int) -> bool:
@@ -63,7 +63,11 @@ def test_a_program_ends_with_the_one_that_runs_it(tmp_path: Path, number: signal
     where = tmp_path / "pid"
     inner = f"import os, time; open({str(where)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     outer = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; from mcuq.process import run; run([sys.executable, '-c', {inner!r}])"],
+        [
+            sys.executable,
+            "-c",
+            f"import sys; from mcuq.system.process import run; run([sys.executable, '-c', {inner!r}])",
+        ],
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60

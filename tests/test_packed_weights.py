@@ -13,21 +13,21 @@ from ops.packed_cases import KINDS, pack_weights
 from support import check_c, integer_branches, random_inputs
 
 import mcuq
-from mcuq.boards import load_board
+from mcuq.arithmetic.packing import stored_bytes
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Tensor
 from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.program import scratch_bytes
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.window import Window
-from mcuq.packing import stored_bytes
 from mcuq.plan import plan_memory
-from mcuq.profile import profile_model
 from mcuq.quantize import prune_graph
-from mcuq.simulate import simulate
-from mcuq.tensor import Tensor
+from mcuq.report.profile import profile_model
 from mcuq.validate import check_bits
 
 NETWORKS: dict[str, Callable[[], Graph]] = {"digits": digits, "tiny": tiny}

@@ -10,11 +10,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mcuq import packing as module
-from mcuq.build import build_library
-from mcuq.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
+from mcuq.arithmetic.int8 import packing as module
+from mcuq.arithmetic.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
+from mcuq.build.compiler import build_library
+from mcuq.graph.tensor import PACKINGS, Array
 from mcuq.resources import resource_dir
-from mcuq.tensor import PACKINGS, Array
 
 HEADER = resource_dir("firmware") / "mcuq_unpack.h"
 LOOPS = "\n".join(

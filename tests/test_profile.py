@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from support import model_of
 
-from mcuq.boards import load_board
-from mcuq.builder import GraphBuilder
+from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel
 from mcuq.errors import ArtifactError, BoardError
+from mcuq.graph.builder import GraphBuilder
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
-from mcuq.profile import SAMPLE, Profile, profile_model
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
+from mcuq.report.profile import SAMPLE, Profile, profile_model
 from mcuq.validate import check_bits, probe_inputs
 
 M55 = pytest.param("cortex-m55", marks=pytest.mark.toolchain)  # runs in QEMU

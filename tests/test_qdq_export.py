@@ -14,12 +14,15 @@ from passes.networks import random_network
 from support import random_inputs, with_ranges
 
 from mcuq.artifact import save_qdq
-from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, compile_model
+from mcuq.emit.qdq_export import export_qdq, quantized_name
 from mcuq.errors import ArtifactError
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
-from mcuq.operator import Layer, Operator
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
+from mcuq.graph.tensor import Array
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
@@ -40,11 +43,8 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain, Rescale
 from mcuq.ops.window import Window
 from mcuq.passes import optimize
-from mcuq.qdq_export import export_qdq, quantized_name
 from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_graph
 from mcuq.resources import resource_dir
-from mcuq.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
-from mcuq.tensor import Array
 
 SEEDS = range(24)
 SAMPLES = 6

@@ -8,8 +8,8 @@ from math import floor
 import numpy as np
 import pytest
 
-from mcuq.quantization import SMALLEST_STEP, ActivationOptions, quant_for_range, with_dtype
-from mcuq.tensor import Quant, Tensor
+from mcuq.graph.quantization import SMALLEST_STEP, ActivationOptions, quant_for_range, with_dtype
+from mcuq.graph.tensor import Quant, Tensor
 
 
 @pytest.mark.parametrize(

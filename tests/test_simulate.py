@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from support import random_inputs, with_ranges
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
@@ -18,11 +20,9 @@ from mcuq.ops.mean import Mean
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
-from mcuq.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
-from mcuq.tensor import Array
 
 # The package gives out the function under the module's name.
-module = importlib.import_module("mcuq.simulate")
+module = importlib.import_module("mcuq.graph.simulate")
 
 
 def small_network() -> Graph:

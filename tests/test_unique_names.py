@@ -14,18 +14,18 @@ import pytest
 from onnx_models import ints, model, node, random, saved
 from quantized_models import dequantize, quantize
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.budget.sensitivity import measure_sensitivities
-from mcuq.builder import GraphBuilder
 from mcuq.compile import QuantizedModel, calibration_samples, compile_quantized, quantize_model
 from mcuq.diagnose.report import diagnose_model
 from mcuq.errors import ModelError
-from mcuq.ir import Graph, verify
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, verify
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.tanh import Tanh
 from mcuq.quantize import LayerScheme, Recovery, Scheme
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 
 X = random(12, 4, 6, 6, seed=1, low=-2.0, high=2.0)
 HOST = load_board("host")

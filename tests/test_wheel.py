@@ -20,7 +20,7 @@ import mcuq
 from mcuq.artifact import load, save
 from mcuq.compile import compile_model, dataset_for
 from mcuq.resources import resource_dir
-from mcuq.simulate import quantize_inputs
+from mcuq.graph.simulate import quantize_inputs
 from mcuq.validate import check_bits
 
 digits = resource_dir("examples") / "digits"

@@ -11,15 +11,9 @@ import pytest
 from test_arithmetic import HEADER as MATH
 from test_arithmetic import accumulators_and_multipliers, call, exact_requantize
 
-from mcuq import wide_arithmetic
-from mcuq.arithmetic import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_wide
-from mcuq.build import build_library
-from mcuq.errors import QuantizationError
-from mcuq.ops.softmax_wide import exponential_tables
-from mcuq.ops.unary_wide import straight_pieces
-from mcuq.resources import resource_dir
-from mcuq.tensor import Array
-from mcuq.wide_arithmetic import (
+from mcuq.arithmetic.int8 import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_wide
+from mcuq.arithmetic.int8 import int16 as wide_arithmetic
+from mcuq.arithmetic.int16 import (
     LONG_MAX,
     WideSum,
     exponential_of_tables,
@@ -29,6 +23,12 @@ from mcuq.wide_arithmetic import (
     weighted_sum_wide,
     wide_sum_parameters,
 )
+from mcuq.build.compiler import build_library
+from mcuq.errors import QuantizationError
+from mcuq.graph.tensor import Array
+from mcuq.ops.softmax_wide import exponential_tables
+from mcuq.ops.unary_wide import straight_pieces
+from mcuq.resources import resource_dir
 
 HEADER = (resource_dir("firmware") / "mcuq_wide.h").read_text()
 

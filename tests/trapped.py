@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.boards import Board, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
-from mcuq.tensor_bytes import join_tensors
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import join_tensors
 
 # Armv7-M ARM B3.2.8: the Configuration and Control Register, UNALIGN_TRP is bit 3
 TRAP = "*(volatile uint32_t *)0xe000ed14u |= 8u;"

@@ -40,7 +40,7 @@ static int cobs_fails(void)
     return 0;
 }
 
-/* acc, multiplier, prescale, shift, zero_point, output_min, output_max, and what mcuq/arithmetic.py makes of them */
+/* acc, multiplier, prescale, shift, zero_point, output_min, output_max, and what mcuq/arithmetic/int8.py makes of them */
 static const int32_t vectors[][8] = {
     {120563, 1518500250, 0, 9, -3, -128, 127, 80},
     {-120563, 1518500250, 0, 9, -3, -128, 127, -86},

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
 from mcuq.budget.steps import Step, steps_down
-from mcuq.candidates import Candidate, Figures, Workbench
 from mcuq.compile import calibration_samples
 from mcuq.dataset import spread_samples
 from mcuq.diagnose.remedies import exactly
 from mcuq.diagnose.report import diagnose_model
 from mcuq.errors import QuantizationError
 from mcuq.quantize import LayerScheme, Scheme
+from mcuq.report.candidates import Candidate, Figures, Workbench
 
 # Samples that sensitivities are measured on: their order settles with few.
 SENSITIVITY_SAMPLES = 32

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mcuq.dataset import Sample
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph, Node
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import logits_tensor
 from mcuq.quantize.grid import GRIDS, Grid
-from mcuq.tensor import Array
 
 # From fine to coarse; each takes about half of the one before.
 LADDER = ("int8", "int4", "int2")

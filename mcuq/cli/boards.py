@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mcuq.boards import Board, board_names, is_path, load_board, search_boards
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, is_path, load_board, search_boards
 from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import complete_board
 from mcuq.cli.table import Column, Row, table_lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcuq.candidates import Candidate, Figures, best_of
 from mcuq.cli.common import decibels, percent
 from mcuq.cli.table import Column, Row, table_lines
+from mcuq.report.candidates import Candidate, Figures, best_of
 
 
 def candidates_lines(

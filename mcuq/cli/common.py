@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mcuq.build.footprint import Choice, Footprint
 from mcuq.compile import CompiledModel
-from mcuq.footprint import Choice, Footprint
-from mcuq.tensor import ChannelQuant
+from mcuq.graph.tensor import ChannelQuant
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
 

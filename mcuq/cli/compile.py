@@ -9,9 +9,9 @@ import click
 
 from mcuq.api import compare as compare_choices
 from mcuq.artifact import save, save_qdq, save_text
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.budget import Budget, Plan, search
-from mcuq.candidates import Candidate, Workbench
+from mcuq.build.footprint import Choice
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import (
     choices_json,
@@ -42,10 +42,10 @@ from mcuq.cli.options import (
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import Part, compile_model
 from mcuq.errors import DataError, QuantizationError
-from mcuq.footprint import Choice
 from mcuq.importer import Selection
 from mcuq.lower import Goal
 from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
+from mcuq.report.candidates import Candidate, Workbench
 
 
 @click.command("compile")

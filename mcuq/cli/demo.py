@@ -12,7 +12,7 @@ from mcuq.cli.common import json_option, model_json, model_lines, out, percent, 
 from mcuq.cli.exit_codes import DIFFERS
 from mcuq.cli.options import complete_board
 from mcuq.demo import Demo, run_demo
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 MOST_SHOWN = 6
 SHADES, ASCII_SHADES = " ░▒▓█", " .+#@"

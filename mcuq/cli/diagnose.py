@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from mcuq.artifact import save_text
-from mcuq.boards import load_board
-from mcuq.candidates import Candidate, Figures, Workbench
+from mcuq.boards.find import load_board
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import decibels, json_option, out, print_json, print_lines, progress
 from mcuq.cli.options import (
@@ -32,6 +31,7 @@ from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.importer import Selection
 from mcuq.quantize import CalibrationMethod, Recovery, Scheme, scheme_toml
+from mcuq.report.candidates import Candidate, Figures, Workbench
 
 SHOWN = 5
 

@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from mcuq.artifact import load
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.cli.common import command_line, json_option, out, print_json
 from mcuq.cli.options import complete_board
 from mcuq.emulate.machine import Machine, emulate

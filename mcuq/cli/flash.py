@@ -7,15 +7,15 @@ import time
 import click
 
 from mcuq.artifact import load
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.esp_idf import build_idf_firmware, is_esp_idf
+from mcuq.build.firmware import build_firmware, build_loader
 from mcuq.cli.common import command_line, json_option, out, print_json, progress
 from mcuq.cli.options import complete_board
 from mcuq.device.find import find_port
 from mcuq.device.flash import METHODS, flash_method
 from mcuq.device.flash.mcuq_loader import McuqLoader
 from mcuq.errors import BoardError
-from mcuq.esp_idf import build_idf_firmware, is_esp_idf
-from mcuq.firmware import build_firmware, build_loader
 
 
 @click.command()

@@ -11,7 +11,7 @@ from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import parse_shapes, selection_options, shape_option
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.importer import Selection, nearest
-from mcuq.inspect import Inspection, inspect_model
+from mcuq.report.inspect import Inspection, inspect_model
 
 
 @click.command()

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from mcuq.boards import board_names
+from mcuq.boards.find import board_names
 from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.importer import Selection

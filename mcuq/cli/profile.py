@@ -11,7 +11,7 @@ from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel
-from mcuq.profile import Profile, profile_model
+from mcuq.report.profile import Profile, profile_model
 
 
 @click.command()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mcuq.dataset.checks import LABELS_KEY, dataset_of, input_keys
 from mcuq.dataset.npy import StoredColumn, check_size, damage_reported, read_blocks, read_header
 from mcuq.dataset.samples import Dataset, InputSpec
-from mcuq.unpacking import check_unpacking
+from mcuq.system.unpacking import check_unpacking
 
 _SUFFIX = ".npy"
 

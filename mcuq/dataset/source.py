@@ -11,7 +11,7 @@ from mcuq.dataset.other_formats import refuse_other_formats
 from mcuq.dataset.samples import Dataset, InputSpec
 from mcuq.dataset.single import is_npy, open_npy
 from mcuq.errors import DataError
-from mcuq.regular_file import what_is_no_file
+from mcuq.system.regular_file import what_is_no_file
 
 
 def open_dataset(path: str | Path, inputs: Sequence[InputSpec]) -> Dataset:

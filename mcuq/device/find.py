@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcuq.boards import Board, board_names, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
 from mcuq.device.link import DEFAULT_BAUD, PortInfo, ports
 from mcuq.errors import DeviceError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 BINS = 32
 _BARS = " ▁▂▃▄▅▆▇█"

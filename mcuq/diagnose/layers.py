@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.diagnose.noise import Noise
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import quantize_inputs, run_layer, run_layers
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Layer
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import logits_tensor
 from mcuq.quantize.ranges import RangeCollector
-from mcuq.simulate import quantize_inputs, run_layer, run_layers
-from mcuq.tensor import Array, Tensor
 
 Sample = Mapping[str, Array]
 

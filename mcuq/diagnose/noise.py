@@ -7,7 +7,7 @@ from math import inf, log10, sqrt
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 def decibels(signal: float, noise: float) -> float:

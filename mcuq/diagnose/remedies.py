@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mcuq.candidates import Candidate
 from mcuq.diagnose.report import Diagnosis
 from mcuq.quantize import METHODS, ROUNDINGS, CalibrationMethod, LayerScheme
+from mcuq.report.candidates import Candidate
 
 # How many of the worst layers get finer numbers.
 WORST = (1, 2, 4, 8)

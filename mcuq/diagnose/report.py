@@ -8,17 +8,17 @@ from math import prod
 
 import numpy as np
 
-from mcuq.board_facts import Board
+from mcuq.boards.facts import Board
 from mcuq.compile import QuantizedModel
 from mcuq.dataset import Sample, spread_samples
 from mcuq.diagnose.advice import Advice, advise
 from mcuq.diagnose.histogram import Histogram, coarser, histogram_of
 from mcuq.diagnose.layers import LayerNoise, measure_layers
-from mcuq.ir import Graph, Node
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Tensor
 from mcuq.lower import Goal, Step, lower
 from mcuq.ops.regrid import Regrid
 from mcuq.quantize import logits_tensor
-from mcuq.tensor import Tensor
 
 BATCH = 16
 # Of more samples these, evenly spread: each is run once through the float model's rest behind every layer.

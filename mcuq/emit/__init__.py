@@ -12,18 +12,18 @@ import jinja2
 import numpy as np
 
 from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
+from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.parameters import with_parameters
 from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import COLUMNS, wrap
-from mcuq.identifiers import claim, stems
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array, ChannelQuant, Tensor
 from mcuq.lower import Program, Step, array_key
 from mcuq.lower.share import PARAMETERS, shifts_down
 from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names, runtime_source
-from mcuq.operator import Call, Constants, Layer
 from mcuq.plan import Plan
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array, ChannelQuant, Tensor
 from mcuq.version import __version__
 
 __all__ = ["accessors", "c_float", "emit", "render_kernel", "runtime_functions", "wrap"]

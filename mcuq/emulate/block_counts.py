@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mcuq.build import build_library
+from mcuq.build.compiler import build_library
 from mcuq.errors import BuildError
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mcuq.boards import Board, board_names, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
+from mcuq.build.firmware import Firmware, build_firmware, build_loader, slot_header
 from mcuq.compile import CompiledModel
 from mcuq.emulate.gdb import write_memory
 from mcuq.errors import BoardError, BuildError
-from mcuq.firmware import Firmware, build_firmware, build_loader, slot_header
-from mcuq.process import Watcher
-from mcuq.work_folder import work_folder
+from mcuq.system.process import Watcher
+from mcuq.system.work_folder import work_folder
 
 START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 2.0

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from mcuq.boards import Board
-from mcuq.build import build_shared_object, build_target, read_symbols, sample_stream
+from mcuq.boards.facts import Board
+from mcuq.build.compiler import build_shared_object, build_target, read_symbols, sample_stream
 from mcuq.emulate.block_counts import count_thumb_instructions
 from mcuq.emulate.unicorn_cpu import Block, Part
 from mcuq.errors import BoardError, BuildError
-from mcuq.process import run
 from mcuq.resources import resource_dir
-from mcuq.work_folder import work_folder
+from mcuq.system.process import run
+from mcuq.system.work_folder import work_folder
 
 _ENTRY = "mcuq_qemu_reset"
 _CALLER = "mcuq_qemu_run_model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
 from mcuq.emulate.block_counts import count_riscv_instructions, count_thumb_instructions
 
 

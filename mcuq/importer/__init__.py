@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
+from mcuq.graph.ir import Graph
 from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
 from mcuq.importer.load import Model, load_onnx, model_path
@@ -15,7 +16,6 @@ from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.select import WHOLE, Selection, select, selection
 from mcuq.importer.shapes import check_sizes, fix_shapes
 from mcuq.importer.windows import state_windows
-from mcuq.ir import Graph
 
 
 def import_model(

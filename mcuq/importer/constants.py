@@ -10,8 +10,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from mcuq.errors import ModelError
+from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime import RuntimeFault, Session
-from mcuq.tensor import Array
 
 NOT_CONSTANT = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 SHAPE_QUERIES = {"Shape", "Size"}

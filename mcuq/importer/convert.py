@@ -13,8 +13,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
@@ -40,13 +42,11 @@ from mcuq.importer.quantized import (
 from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
 from mcuq.importer.types import all_types, element_types, type_errors
 from mcuq.importer.windows import Attributes, stated_window
-from mcuq.ir import Graph
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
-from mcuq.tensor import Array, Shape, Tensor
 
 MOST_ELEMENTS = 2**31 - 1  # of one tensor: the C code counts in int32
 

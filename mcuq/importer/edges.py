@@ -7,10 +7,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.errors import ModelError
+from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import MOVERS
-from mcuq.tensor import Array
 
 _INTEGERS = (TensorProto.INT8, TensorProto.UINT8)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import onnx
 
 from mcuq.errors import ModelError
+from mcuq.graph.tensor import Array
 from mcuq.importer.constants import evaluate
-from mcuq.tensor import Array
 
 # Beside what is a multiple of the weights that the file has: 2^26 floats, more than a microcontroller has flash for.
 SPARE_BYTES = 2**28

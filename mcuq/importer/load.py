@@ -13,8 +13,8 @@ from onnx import TensorProto, external_data_helper, helper
 from mcuq.errors import ModelError
 from mcuq.importer.functions import inlined
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
-from mcuq.provenance import SOURCE, note
-from mcuq.regular_file import what_is_no_file
+from mcuq.onnx_io.provenance import SOURCE, note
+from mcuq.system.regular_file import what_is_no_file
 
 OLDEST_OPSET = 7
 LARGEST_BYTES = 2**31 - 1  # of a file: protobuf's limit

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.given import INTEGER_TYPES, GivenQuant, read_given, same_dimension
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.tensor import Array, Shape
 
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
 # They limit integers, which then are still those of the quantization.

@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from mcuq.errors import ModelError, did_you_mean
+from mcuq.graph.tensor import Shape
 from mcuq.importer.constants import data_type_name
-from mcuq.tensor import Shape
 
 MOST_DIMENSIONS = 31  # arrays of NumPy 1 have 32, the first of which counts samples
 

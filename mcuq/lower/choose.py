@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from mcuq.ir import Graph
-from mcuq.liveness import aligned, live_bytes, storages_of
+from mcuq.graph.ir import Graph
+from mcuq.graph.liveness import aligned, live_bytes, storages_of
+from mcuq.graph.operator import Kernel, Layer
 from mcuq.lower.goal import Goal, gcc_options
 from mcuq.lower.program import Program, Step, scratch_bytes
 from mcuq.lower.share import share_functions
 from mcuq.lower.smallest import smallest_calls
 from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
-from mcuq.operator import Kernel, Layer
 
 
 def lower(graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced") -> Program:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Array
 from mcuq.lower.goal import Goal
-from mcuq.operator import Call, Layer
-from mcuq.tensor import Array
 
 
 @dataclass(frozen=True, eq=False)

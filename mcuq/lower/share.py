@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from mcuq.graph.operator import Call, Constants
+from mcuq.graph.tensor import Array
 from mcuq.lower.source import body_code_bytes, has_assembly, names_in
-from mcuq.operator import Call, Constants
-from mcuq.tensor import Array
 
 PARAMETERS = "parameters"
 # About how many bytes a parameter array takes where it is passed, and reading one value of it.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mcuq.graph.operator import Call
 from mcuq.lower.program import array_key
 from mcuq.lower.share import share_functions
 from mcuq.lower.source import body_code_bytes, runtime_code_bytes
-from mcuq.operator import Call
 
 Calls = tuple[Call, ...]
 CALL_BYTES = 8  # loading and passing one more argument

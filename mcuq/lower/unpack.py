@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mcuq.liveness import aligned
-from mcuq.operator import Call, Constants, Kernel, Layer
-from mcuq.packing import PACKED, VALUES_A_WORD, fits, pack
-from mcuq.tensor import Array
+from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
+from mcuq.graph.liveness import aligned
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.tensor import Array
 
 WEIGHT = "weight"  # what kernels call the array, the first of their arrays
 Calls = tuple[Call, ...]

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 from onnx import helper
 
+from mcuq.graph.tensor import Array, Quant, Shape
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
-from mcuq.tensor import Array, Quant, Shape
 
 # Element type -> what takes it to int8: uint8 q with zero point z is int8 q - 128 with zero point z - 128.
 INTEGER_TYPES = {"int8": 0, "uint8": -128}

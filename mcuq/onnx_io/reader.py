@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
-from mcuq.tensor import Array, Tensor
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Array, Tensor
 
 if TYPE_CHECKING:
     from typing import TypeAlias

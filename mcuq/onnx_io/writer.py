@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
-from mcuq.tensor import Array, Quant, Tensor
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Quant, Tensor
 
 OPSET = 17
 IR_VERSION = 8  # the first that goes with opset 17: runtimes from 2022 on read it

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime.reason import reason
-from mcuq.tensor import Array
 
 MEMORY_BYTES = 3 * 2**29  # that a small model may take: 1.5 GiB (Linux only)
 ANSWER_S = 60  # the longest wait for one answer: a sample of 2^36 multiply-accumulates takes about 3 s (not on Windows)

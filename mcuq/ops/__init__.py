@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mcuq.graph.operator import Operator
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.operator import Operator
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.average_pool import AveragePool

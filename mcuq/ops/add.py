@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import WeightedSum, weighted_sum, weighted_sum_parameters
+from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
+from mcuq.arithmetic.int16 import WideSum, weighted_sum_wide, wide_sum_parameters
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer
 from mcuq.ops.add_dsp import lower_add_dsp
 from mcuq.ops.add_mve import ADD_KERNELS
 from mcuq.ops.add_wide import lower_add_wide
@@ -27,8 +29,6 @@ from mcuq.ops.binary import (
 from mcuq.ops.binary_float import lower_add_float, simulate_add_float
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
-from mcuq.tensor import Array
-from mcuq.wide_arithmetic import WideSum, weighted_sum_wide, wide_sum_parameters
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
 from mcuq.ops.binary import is_flat, operand_inputs, operands
 from mcuq.ops.requantized_mve import MVE
 

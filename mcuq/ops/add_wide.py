@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.binary import BroadcastConstants, broadcast_loops, operand_inputs, operands
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Layer, Operator
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_batch_normalization(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization
-from mcuq.builder import GraphBuilder
+from mcuq.arithmetic.int8 import Requantization, requantization
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
 from mcuq.ops.average_pool_float import lower_average_pool_float, simulate_average_pool_float
 from mcuq.ops.average_pool_wide import lower_average_pool_wide
@@ -29,7 +30,6 @@ from mcuq.ops.requantized import (
     requantized,
 )
 from mcuq.ops.window import Window, WindowConstants, window_constants
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import clamp_float, float32
-from mcuq.operator import Call, Layer
+from mcuq.arithmetic.float32 import clamp_float, float32
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.pool import counted_constants
 from mcuq.ops.window import WindowConstants, window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.average_pool import AveragePool

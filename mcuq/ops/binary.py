@@ -8,15 +8,15 @@ from math import prod
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Clamped, Constants, Layer
+from mcuq.graph.quantization import quant_for_range, with_dtype
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.operator import Clamped, Constants, Layer
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.strided import MAX_LOOPS
-from mcuq.quantization import quant_for_range, with_dtype
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_binary(make: Callable[[], Binary]) -> FromOnnx:

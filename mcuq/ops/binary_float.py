@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import clamp_float, float32
-from mcuq.operator import Call, Layer
+from mcuq.arithmetic.float32 import clamp_float, float32
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.binary import Binary, BroadcastConstants, broadcast_loops, operand_inputs, operands
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.add import Add

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.conv2d_blocked import accepts_blocked, lower_blocked
 from mcuq.ops.conv2d_dsp import (
     is_conv2d_dsp,
@@ -50,7 +51,6 @@ from mcuq.ops.shifted import with_shifts
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.weighted_dsp_wide import CONV2D_KERNELS as INT16_KERNELS
 from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import float32
-from mcuq.operator import Call, Kernel, Layer
+from mcuq.arithmetic.float32 import float32
+from mcuq.graph.operator import Call, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.float_weights import (
     DYNAMIC_CONSTANTS,
     FLOAT32,
@@ -20,7 +21,6 @@ from mcuq.ops.float_weights import (
     weight_scales,
 )
 from mcuq.ops.window import WindowConstants, window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Kernel, Layer
+from mcuq.graph.operator import Call, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.float_weights import (
     FLOAT_ACTIVATIONS,
     FLOAT_WEIGHTS,
@@ -19,7 +20,6 @@ from mcuq.ops.float_weights import (
     stored_weights,
 )
 from mcuq.ops.window import WindowConstants, window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

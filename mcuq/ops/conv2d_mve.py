@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuq.operator import Call, Clamped, Constants, Kernel, Layer
+from mcuq.graph.operator import Call, Clamped, Constants, Kernel, Layer
 from mcuq.ops.pixels_mve import (
     accepts_conv2d_pixels,
     accepts_conv2d_windows,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.packed_blocks import (
     PackedBlocks,
     PackedPartsConstants,
@@ -19,7 +20,6 @@ from mcuq.ops.packed_blocks import (
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import WindowConstants, window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcuq.operator import Call, Kernel, Layer
+from mcuq.graph.operator import Call, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d_blocked import (
     LARGEST_SCRATCH_BYTES,
     LONGEST_GROUP,
@@ -26,7 +27,6 @@ from mcuq.ops.packed_blocks import (
 from mcuq.ops.shifted import with_shifts
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d_dsp import (
     Conv2dDspConstants,
     DepthwiseConv2dDspConstants,
@@ -27,7 +28,6 @@ from mcuq.ops.packed_blocks_dsp import (
     pair_blocks,
     rows_of,
 )
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

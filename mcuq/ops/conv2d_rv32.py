@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array, Shape
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import Window
-from mcuq.tensor import Array, Shape
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

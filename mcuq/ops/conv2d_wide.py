@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.requantized import WideConstants, wide
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import WindowConstants, window_constants
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.requantized_mve import has_one_high_word
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
-from mcuq.tensor import Array, Tensor
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

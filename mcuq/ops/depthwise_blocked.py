@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.conv2d_blocked import ShortRequantizedConstants, short_requantized, takes_short_requantization
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import window_constants

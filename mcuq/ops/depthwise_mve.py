@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
 from mcuq.ops.depthwise_3x3_mve import accepts_3x3, lower_depthwise_3x3
 from mcuq.ops.requantized_mve import LANES, MVE, has_one_high_word, requantized_mve
 from mcuq.ops.weighted import accumulator_bound, layer_requantization

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import INT8, Constants, Layer
+from mcuq.graph.tensor import Array, Quant
 from mcuq.onnx_io.given import GivenQuant, read_given
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import INT8, Constants, Layer
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Array, Quant
 
 
 def from_quantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX
+from mcuq.arithmetic.float32 import clamp_float, dequantize_float, dynamic_range, float32, quantize_float
+from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.errors import QuantizationError
-from mcuq.float_arithmetic import clamp_float, dequantize_float, dynamic_range, float32, quantize_float
-from mcuq.operator import Clamped, Constants, Layer
-from mcuq.tensor import Array, Quant, Tensor
+from mcuq.graph.operator import Clamped, Constants, Layer
+from mcuq.graph.tensor import Array, Quant, Tensor
 
 FLOAT_WEIGHTS = frozenset({"float16", "float32"})
 # What layers with float weights read and write, and the storages of their constants.

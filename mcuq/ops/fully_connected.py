@@ -9,12 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_armv6m import (
     accepts_packed,
@@ -42,7 +43,6 @@ from mcuq.ops.shifted import with_shifts
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
 from mcuq.ops.weighted_dsp_wide import FULLY_CONNECTED_KERNELS as INT16_KERNELS
-from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
 def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
 from mcuq.ops.conv2d_blocked import short_requantized, takes_short_requantization
 from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks, packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d_blocked import short_requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.fully_connected import FullyConnected

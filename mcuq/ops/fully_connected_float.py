@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import float32
-from mcuq.operator import Call, Constants, Kernel, Layer
+from mcuq.arithmetic.float32 import float32
+from mcuq.graph.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.float_weights import (
     DYNAMIC_CONSTANTS,
     FLOAT32,
@@ -26,7 +27,6 @@ from mcuq.ops.float_weights import (
     stored_weights,
     weight_scales,
 )
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.fully_connected import FullyConnected

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.conv2d_mve import pointwise_call
 from mcuq.ops.requantized_mve import MVE, RequantizedMveConstants, has_one_high_word, in_groups, requantized_mve
 from mcuq.ops.weighted import accumulator_bound, layer_requantization

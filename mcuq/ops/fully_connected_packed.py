@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.packed_blocks import PackedPartsConstants, block_channels, pack_blocks, packing_of, whole_weights
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.weighted import accumulator_bound, layer_requantization

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.fully_connected_dsp import FullyConnectedDspConstants, is_fully_connected_dsp
 from mcuq.ops.packed_blocks import PackedConstants, packing_of, whole_weights
 from mcuq.ops.packed_blocks_dsp import block_of, channel_blocks, has_codes_for, pair_blocks

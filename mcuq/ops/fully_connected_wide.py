@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.requantized import WideConstants, wide
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 

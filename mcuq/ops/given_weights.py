@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.operator import Layer
-from mcuq.tensor import Array, Tensor
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Tensor
 
 
 def given_weight_scale(weight: Tensor) -> Array | None:

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.float_arithmetic import float32, hard_sigmoid
+from mcuq.arithmetic.float32 import float32, hard_sigmoid
+from mcuq.graph.operator import Constants
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Constants
 from mcuq.ops.unary import Unary, from_unary
 from mcuq.ops.unary_float import HardSigmoidFloatConstants
-from mcuq.tensor import Array
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Shape
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
-from mcuq.tensor import Shape
 
 
 def spatial_shape(node: OnnxNode) -> Shape:

@@ -9,17 +9,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX, clamp
+from mcuq.arithmetic.int8 import INT32_MAX, clamp
 from mcuq.errors import QuantizationError
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.log_softmax_float import lower_log_softmax_float, simulate_log_softmax_float
 from mcuq.ops.log_softmax_wide import lower_log_softmax_wide, wide_log_softmax
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.softmax import exponential_bits, exponential_table, exponentials, from_softmax
-from mcuq.tensor import Array, Shape, Tensor
 
 INTERVALS = 32  # of the logarithm between 1 and 2; linear in between is within 1.3e-4 of it
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import logarithm, one_nan
-from mcuq.operator import Call, Constants, Layer
+from mcuq.arithmetic.float32 import logarithm, one_nan
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.softmax_float import exponentials_float
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.log_softmax import LogSoftmax

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX
+from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.errors import QuantizationError
-from mcuq.operator import Call, Constants, Layer
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.softmax_wide import exponential_tables, normalized, wide_exponentials
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.log_softmax import LogSoftmax

@@ -8,18 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Kernel, Layer, Operator
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
 from mcuq.ops.pool_dsp import is_max_pool_dsp, lower_max_pool_dsp
 from mcuq.ops.strided import C_TYPES, MOVED
 from mcuq.ops.window import Window, WindowConstants, window_constants
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:

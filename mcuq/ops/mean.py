@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization
-from mcuq.builder import GraphBuilder
+from mcuq.arithmetic.int8 import Requantization, requantization
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Clamped, Kernel, Layer
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
 from mcuq.ops.mean_float import lower_mean_float, simulate_mean_float
@@ -27,7 +28,6 @@ from mcuq.ops.requantized import (
     requantized,
 )
 from mcuq.ops.reshape import Reshape
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_global_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:

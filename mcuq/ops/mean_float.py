@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import clamp_float, float32
-from mcuq.operator import Call, Constants, Layer
-from mcuq.tensor import Array
+from mcuq.arithmetic.float32 import clamp_float, float32
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.mean import Mean

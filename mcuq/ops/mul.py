@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization, requantization
+from mcuq.arithmetic.int8 import Requantization, requantization
+from mcuq.graph.operator import Call, Kernel, Layer
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Kernel, Layer
 from mcuq.ops.binary import (
     Binary,
     BroadcastConstants,
@@ -32,7 +33,6 @@ from mcuq.ops.requantized import (
     requantize_output,
     requantized,
 )
-from mcuq.tensor import Array
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mcuq.operator import Constants, Layer
+from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
+from mcuq.graph.operator import Constants, Layer
+from mcuq.graph.tensor import Array, Quant, Tensor
 from mcuq.ops.weighted import layer_requantization
-from mcuq.packing import PACKED, VALUES_A_WORD, fits, pack
-from mcuq.tensor import Array, Quant, Tensor
 
 INT8_MAX = 127
 # Storages of constants that kernels of packed weights take; biases are int32.

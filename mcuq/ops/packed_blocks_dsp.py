@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.operator import Layer
+from mcuq.arithmetic.packing import fits
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.packed_blocks import PackedBlocks, block_channels, pack_blocks, packing_of
 from mcuq.ops.packed_dsp import pack_channels, pack_fours, pack_pairs
 from mcuq.ops.weighted import layer_requantization
-from mcuq.packing import fits
-from mcuq.tensor import Array
 
 CHANNELS = 16  # of a block at most: that pixels are expanded again for each block then is a tenth of the work
 BLOCK_BYTES = 1024

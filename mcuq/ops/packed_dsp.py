@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization
-from mcuq.operator import Layer
+from mcuq.arithmetic.int8 import Requantization
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.weighted import layer_requantization
-from mcuq.tensor import Array
 
 
 def has_short_requantization(layer: Layer) -> bool:

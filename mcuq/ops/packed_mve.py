@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from mcuq.operator import Call, Clamped, Constants, Kernel, Layer
+from mcuq.graph.operator import Call, Clamped, Constants, Kernel, Layer
 from mcuq.ops.conv2d_mve import (
     Conv2dMveConstants,
     PointwiseMveConstants,

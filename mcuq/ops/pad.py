@@ -9,16 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
+from mcuq.arithmetic.float32 import float32
 from mcuq.errors import ModelError
-from mcuq.float_arithmetic import float32
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import C_TYPES
 from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
-from mcuq.tensor import Array, Shape, Tensor
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcuq.graph.tensor import Tensor
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.layout import spatial_shape
 from mcuq.ops.window import Window, window_from_onnx
-from mcuq.tensor import Tensor
 
 if TYPE_CHECKING:
     from mcuq.ops.average_pool import AveragePool

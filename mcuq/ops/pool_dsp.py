@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.operator import Call, Layer
+from mcuq.graph.operator import Call, Layer
 from mcuq.ops.pool import counted_constants
 from mcuq.ops.requantized import RequantizedConstants, requantized
 from mcuq.ops.window import WindowConstants, window_constants

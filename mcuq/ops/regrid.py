@@ -13,16 +13,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import quantize_float
 from mcuq.errors import ModelError
-from mcuq.float_arithmetic import quantize_float
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 from mcuq.onnx_io.given import same_dimension
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.convert import C_TYPES, INTEGERS
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.strided import MOVED
 from mcuq.ops.transpose import Transpose
-from mcuq.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 
 
 @dataclass(frozen=True)

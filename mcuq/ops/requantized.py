@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mcuq.arithmetic import INT32_MAX, Requantization
-from mcuq.operator import Clamped, Constants, Layer, Operator
-from mcuq.tensor import Array, Tensor
-from mcuq.wide_arithmetic import requantize_sum
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization
+from mcuq.arithmetic.int16 import requantize_sum
+from mcuq.graph.operator import Clamped, Constants, Layer, Operator
+from mcuq.graph.tensor import Array, Tensor
 
 C_TYPES = {"int8": "int8_t", "int16": "int16_t"}
 # What kernels of one element type for all activations take.

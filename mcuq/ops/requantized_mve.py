@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.arithmetic import Requantization
-from mcuq.operator import Clamped, Constants, Layer
+from mcuq.arithmetic.int8 import Requantization
+from mcuq.graph.operator import Clamped, Constants, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.weighted import layer_requantization
-from mcuq.tensor import Array
 
 MVE = frozenset({"mve"})
 LANES = 16

@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Layer, Operator
 from mcuq.ops.strided import MOVED
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_reshape(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX
-from mcuq.operator import Call, Layer
+from mcuq.arithmetic.int8 import INT32_MAX
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.requantized import RequantizedConstants
-from mcuq.tensor import Array
 
 MOST = 31
 Lower = Callable[[Any, Layer], tuple[Call, ...]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 def single_tap_scale(weight: Array, bias: Array, x_scale: float) -> Array:

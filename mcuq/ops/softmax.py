@@ -9,18 +9,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import clamp
-from mcuq.builder import GraphBuilder
+from mcuq.arithmetic.int8 import clamp
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax_float import lower_softmax_float, simulate_softmax_float
 from mcuq.ops.softmax_wide import lower_softmax_wide, wide_softmax
 from mcuq.ops.transpose import Transpose
-from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
 def from_softmax(make: Callable[[], Operator]) -> FromOnnx:

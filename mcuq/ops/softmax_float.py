@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.float_arithmetic import ONE, exponential, one_nan
-from mcuq.operator import Call, Constants, Layer
-from mcuq.tensor import Array
+from mcuq.arithmetic.float32 import ONE, exponential, one_nan
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.softmax import Softmax

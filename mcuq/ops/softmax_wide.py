@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcuq.arithmetic import multiply_high
+from mcuq.arithmetic.int8 import multiply_high
+from mcuq.arithmetic.int16 import exponential_of_tables
 from mcuq.errors import QuantizationError
-from mcuq.operator import Call, Constants, Layer
-from mcuq.tensor import Array
-from mcuq.wide_arithmetic import exponential_of_tables
+from mcuq.graph.operator import Call, Constants, Layer
+from mcuq.graph.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.softmax import Softmax

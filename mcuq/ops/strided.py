@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuq.errors import ModelError
-from mcuq.operator import Constants, Layer
+from mcuq.graph.operator import Constants, Layer
 
 MAX_LOOPS = 6
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "float32": "float"}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Kernel, Layer, Operator
 from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
-from mcuq.tensor import Array, Shape, Tensor
 
 
 def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:

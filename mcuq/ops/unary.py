@@ -11,18 +11,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic import lookup
-from mcuq.builder import GraphBuilder
+from mcuq.arithmetic.int8 import lookup
+from mcuq.arithmetic.int16 import interpolate
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.ops.convert import lower_convert, simulate_convert
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import C_TYPES, MIXED
 from mcuq.ops.unary_float import CopyFloatConstants
 from mcuq.ops.unary_wide import InterpolateConstants, straight_pieces
-from mcuq.tensor import Array, Shape, Tensor
-from mcuq.wide_arithmetic import interpolate
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuq.operator import Constants
+from mcuq.graph.operator import Constants
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.operator import Constants
-from mcuq.tensor import Array
-from mcuq.wide_arithmetic import FRACTION_BITS, interpolate
+from mcuq.arithmetic.int16 import FRACTION_BITS, interpolate
+from mcuq.graph.operator import Constants
+from mcuq.graph.tensor import Array
 
 LARGEST_ERROR = 0.75  # steps; rounding alone is half a step
 MAX_SHIFT = 8  # a piece is at most one upper byte's

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX, Requantization, requantization
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, requantization
+from mcuq.arithmetic.int16 import LONG_MAX
 from mcuq.errors import QuantizationError
-from mcuq.operator import Layer
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Quant, Tensor
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
-from mcuq.tensor import Array, Quant, Tensor
-from mcuq.wide_arithmetic import LONG_MAX
 
 WEIGHT_MAX = 127
 BIAS_MAX = 2**30

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX
-from mcuq.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.arithmetic.int8 import INT32_MAX
+from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d_dsp import (
     PIXELS,
     Conv2dDspConstants,
@@ -29,7 +30,6 @@ from mcuq.ops.fully_connected_dsp import (
 from mcuq.ops.packed_dsp import pack_pairs
 from mcuq.ops.requantized import C_TYPES, INT16, MIXED, is_wide
 from mcuq.ops.weighted import accumulator_bound
-from mcuq.tensor import Array
 
 if TYPE_CHECKING:
     from mcuq.ops.conv2d import Conv2d

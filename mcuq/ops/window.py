@@ -8,9 +8,9 @@ from itertools import product
 from math import prod
 
 from mcuq.errors import ModelError
+from mcuq.graph.operator import Constants
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.operator import Constants
-from mcuq.tensor import Array, Shape, Tensor
 
 # C counts in int32, and the simulator pads: more than any microcontroller's image has.
 LARGEST = 2**15

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.passes.absorb_quantization import absorb_quantization
 from mcuq.passes.constant_operands import constant_operands_to_affine
 from mcuq.passes.fold_affine import fold_affine, lower_affine

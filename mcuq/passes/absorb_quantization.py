@@ -10,15 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
-from mcuq.operator import Operator
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.operator import Operator
+from mcuq.graph.quantization import quant_for_range
+from mcuq.graph.tensor import Quant, Tensor
 from mcuq.ops.concat import Concat
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.pad import Pad
 from mcuq.passes.order_quantization import is_value
-from mcuq.quantization import quant_for_range
-from mcuq.tensor import Quant, Tensor
 
 
 def absorb_quantization(graph: Graph) -> Graph:

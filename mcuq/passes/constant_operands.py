@@ -6,15 +6,15 @@ from math import inf
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Array, Shape
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
-from mcuq.tensor import Array, Shape
 
 
 def constant_operands_to_affine(graph: Graph) -> Graph:

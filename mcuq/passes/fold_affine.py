@@ -7,8 +7,9 @@ from math import inf
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Array, Quant
 from mcuq.ops.add import Add
 from mcuq.ops.affine import Affine
 from mcuq.ops.clip import Clip
@@ -17,7 +18,6 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.window import Window
-from mcuq.tensor import Array, Quant
 
 
 def fold_affine(graph: Graph) -> Graph:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.pad import Pad

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
-from mcuq.operator import Clamped
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.operator import Clamped
 from mcuq.ops.clip import Clip
 from mcuq.ops.max_pool import MaxPool
 

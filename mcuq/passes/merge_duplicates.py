@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
-from mcuq.operator import Operator
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
 
 
 def merge_duplicates(graph: Graph) -> Graph:

@@ -6,8 +6,8 @@ from math import isinf
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
 from mcuq.ops.clip import Clip
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.pad import Pad

@@ -6,8 +6,8 @@ adds: nothing above it has a Transpose to sink.
 
 from __future__ import annotations
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
 from mcuq.onnx_io.given import same_dimension
 from mcuq.ops.affine import Affine
 from mcuq.ops.identity import Identity

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Shape
 from mcuq.onnx_io.given import same_dimension
 from mcuq.ops.affine import Affine
 from mcuq.ops.binary import Binary
@@ -25,7 +26,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Shape
 
 
 def sink_layout(graph: Graph) -> Graph:

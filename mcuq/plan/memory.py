@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcuq.liveness import Storage, aligned, live_bytes, storages_of
+from mcuq.graph.liveness import Storage, aligned, live_bytes, storages_of
 from mcuq.lower import Program
 from mcuq.plan.layout import Block, place
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.quantization import ActivationOptions, quant_for_range, with_dtype
+from mcuq.graph.tensor import Quant
 from mcuq.ops.convert import Convert
 from mcuq.ops.pad import Pad
-from mcuq.quantization import ActivationOptions, quant_for_range, with_dtype
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import is_finer
 from mcuq.quantize.groups import Groups, given_quants, scale_groups
-from mcuq.tensor import Quant
 
 # Times the calibrated range that int16 covers: inputs beyond what calibration saw are then not clipped, which would be
 # most of the noise (vww: 19.4 dB, with room 37.6; sww: 37.8, 48.6). One bit of 16 is far below that of int8 weights.

@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mcuq.graph.tensor import Array
 from mcuq.quantize.exact_product import exact_factor
 from mcuq.quantize.gptq import damped
 from mcuq.quantize.grid import Grid
 from mcuq.quantize.round_parts import round_in_parts
 from mcuq.quantize.second_moments import SecondMoments
-from mcuq.tensor import Array
 
 STEPS = 800
 # Adam (Kingma & Ba, ICLR 2015) with its usual averages.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mcuq.ir import Graph, Node, verify
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Tensor
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.float_weights import FLOAT_WEIGHTS, float_constants
 from mcuq.ops.fully_connected import FullyConnected
@@ -18,7 +19,6 @@ from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import edge_quants
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
-from mcuq.tensor import Tensor
 
 
 def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = INT8_SCHEME) -> Graph:

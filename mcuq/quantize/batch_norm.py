@@ -17,13 +17,13 @@ import onnx
 from onnx import numpy_helper
 
 from mcuq.dataset import Dataset
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph, Node
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.affine import Affine
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.synthetic import synthetic_dataset
-from mcuq.tensor import Array
 
 # Real inputs resemble each other in what the network looks for, made-up ones do not: between normalizations, and in the
 # logits, real values reach up to 3.5 times as far. A factor of two costs one bit of eight; clipping costs more:

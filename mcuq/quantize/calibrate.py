@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mcuq.errors import QuantizationError
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.convert import Convert
 from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.ranges import INT8_LEVELS, RangeCollector
-from mcuq.tensor import Array
 
 # Chosen by measurement on the reference networks: see docs/accuracy.md.
 DEFAULT_METHOD = CalibrationMethod("percentile", 99.999)

@@ -11,8 +11,9 @@ from math import prod
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer, Operator
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Shape
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
@@ -27,7 +28,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Array, Shape
 
 # (channels of an input, channels of the output that are made of them), pair by pair.
 Tie = tuple[Array, Array]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
 from mcuq.ops.concat import Join
 from mcuq.ops.convert import Convert
 from mcuq.ops.regrid import QuantizeChannels

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcuq.ir import Graph, Node
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.tensor import ChannelQuant, Quant
 from mcuq.ops.concat import Join
 from mcuq.ops.regrid import Regrid, channel_axis
-from mcuq.tensor import ChannelQuant, Quant
 
 # Each index of the dimension has a scale in the header.
 MOST_CHANNELS = 4096

@@ -18,7 +18,8 @@ from math import inf, prod
 
 import numpy as np
 
-from mcuq.ir import Graph, Node, verify
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
@@ -26,7 +27,6 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.seen import Seen
-from mcuq.tensor import Array, Tensor
 
 EXPONENTS = tuple(i / 16 for i in range(17))
 # A factor beyond this would give a channel that is all but unused a part in every scale.

@@ -6,7 +6,7 @@ from math import ceil, log2
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 # A factor of more bits would leave too few to the other and to the number of terms.
 _MOST_BITS = 20

@@ -13,15 +13,15 @@ from math import inf
 
 import numpy as np
 
-from mcuq.ir import Graph, Node, verify
-from mcuq.operator import Clamped, Layer, Operator
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.operator import Clamped, Layer, Operator
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.unary import Unary
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.channels import Tie, channel_axes, is_weighted, ties
-from mcuq.tensor import Array, Tensor
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.unary import Chain
 from mcuq.quantize.scheme import Scheme
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights, loses_given_weights

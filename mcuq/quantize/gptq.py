@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mcuq.graph.tensor import Array
 from mcuq.quantize.grid import Grid
 from mcuq.quantize.round_parts import round_in_parts
 from mcuq.quantize.second_moments import SecondMoments
-from mcuq.tensor import Array
 
 # Added to the diagonal of H, as a share of its mean. The paper has 1 %; SQNR on the reference networks' test inputs
 # moved by less than 0.7 dB between 1 % and 10 %, up on some and down on others: see docs/accuracy.md.

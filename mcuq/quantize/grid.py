@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 Fit = Literal["max", "mse"]
 

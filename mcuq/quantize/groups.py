@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcuq.ir import Graph
-from mcuq.tensor import Quant
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant
 
 
 class Groups:

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.exact_product import exact_factor
-from mcuq.tensor import Array
 
 # Beyond a factor of two a range would lose more than a bit of precision to samples that may never come.
 FACTORS = 2.0 ** (np.arange(33) / 32)

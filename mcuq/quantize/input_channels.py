@@ -13,9 +13,11 @@ from math import prod
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.dataset import Sample
-from mcuq.ir import Graph, Node
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import INTEGERS, Convert
 from mcuq.ops.fully_connected import FullyConnected
@@ -25,7 +27,6 @@ from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
-from mcuq.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.quantize.activations import with_room
 from mcuq.quantize.calibrate import FEWEST_SAMPLES, Range
 from mcuq.quantize.dtypes import activation_dtypes
@@ -35,7 +36,6 @@ from mcuq.quantize.input_grid import input_grid_ranges
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.ranges import RangeCollector
 from mcuq.quantize.scheme import Scheme
-from mcuq.tensor import Array
 
 # How many times less noise the first layers must have with scales per channel, for all that makes them harder to use.
 # Measured on halves of calibration data: the networks that need no scales per channel have gains of 0.9 to 3.7, and at

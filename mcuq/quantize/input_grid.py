@@ -11,9 +11,9 @@ from math import floor
 
 import numpy as np
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.quantize.calibrate import Range
-from mcuq.tensor import Array
 
 LEVELS = 256
 # Values are float32 and may have been scaled and shifted in float32: some units in the last place of the largest.

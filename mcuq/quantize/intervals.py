@@ -12,8 +12,9 @@ from itertools import product
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
@@ -28,7 +29,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
-from mcuq.tensor import Array, Tensor
 
 Interval = tuple[Array, Array]
 

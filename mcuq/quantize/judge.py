@@ -15,12 +15,12 @@ from hashlib import blake2b
 import numpy as np
 
 from mcuq.dataset import Sample, scattered_indices
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.quality import OutputQuality, QualityMeter, watched_tensors
-from mcuq.simulate import quantize_inputs, simulate
 
 HELD_BACK = 16
 CALIBRATED_ON = 32

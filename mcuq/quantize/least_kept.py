@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.quantize.prune import channel_ties, is_weighted, kept_channels
 from mcuq.quantize.scheme import Scheme
-from mcuq.tensor import Array
 
 # Beside the largest of its layer a channel, and beside the largest of its row a weight, is counted on from here. int8
 # rounds to zero what is below 1/254; errors that GPTQ carries on and headroom in the ranges take a part of the rest.

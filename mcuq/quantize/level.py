@@ -17,15 +17,15 @@ from math import inf
 
 import numpy as np
 
-from mcuq.ir import Graph, Node
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d import Conv2d
 from mcuq.quantize.channels import is_depthwise, is_weighted
 from mcuq.quantize.factors import Classes, find_classes, with_factors
 from mcuq.quantize.groups import Groups, scale_groups
 from mcuq.quantize.seen import Seen
 from mcuq.quantize.sensitivity import sensitivities
-from mcuq.tensor import Array
 
 # Errors of channels relative to an even share of what is lost when each has the whole range; inf: no factors.
 LEVELS = (inf, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125)

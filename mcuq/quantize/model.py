@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mcuq.dataset import Sample, count_samples, spread_samples
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.quantize.activations import INT16_ROOM
 from mcuq.quantize.apply import quantize_graph
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, constant_notes

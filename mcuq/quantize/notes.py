@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.ops.convert import Convert
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme

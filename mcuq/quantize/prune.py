@@ -14,9 +14,11 @@ from math import ldexp
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX
-from mcuq.ir import Graph, verify
-from mcuq.operator import Layer, Operator
+from mcuq.arithmetic.int8 import INT32_MAX
+from mcuq.arithmetic.packing import stored_bytes
+from mcuq.graph.ir import Graph, verify
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
@@ -31,10 +33,8 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import layer_requantization
-from mcuq.packing import stored_bytes
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.intervals import Interval, intervals
-from mcuq.tensor import Array, Quant, Shape, Tensor
 
 
 @dataclass(frozen=True)

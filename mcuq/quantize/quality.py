@@ -8,11 +8,11 @@ from math import inf, log10
 
 import numpy as np
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.convert import Convert
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.softmax import Softmax
-from mcuq.tensor import Array, Tensor
 
 # With noise added to the logits of float models, at 15 dB 4 (mnist_mlp) to 11 (ic) in a hundred answers on calibration
 # data were others, at 10 dB 10 to 21, at 20 dB 2 to 6.

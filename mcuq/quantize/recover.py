@@ -14,10 +14,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from mcuq.errors import QuantizationError, did_you_mean
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import quantize_inputs, run_layer
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Layer
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights
@@ -28,8 +30,6 @@ from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.second_moments import SecondMoments, group_rows, second_moments
 from mcuq.quantize.weights import layer_grid, weight_scales
-from mcuq.simulate import quantize_inputs, run_layer
-from mcuq.tensor import Array, Tensor
 
 Rounding = Literal["nearest", "gptq", "adaround"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)

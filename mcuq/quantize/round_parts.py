@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mcuq.graph.tensor import Array
 from mcuq.quantize.second_moments import MOST_COVARIANCES, SecondMoments
-from mcuq.tensor import Array
 
 # Weights that are worked on at once: 16 MB in float64, of which a rounder has a dozen arrays.
 _MOST_WEIGHTS = 2**21

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mcuq.errors import QuantizationError, did_you_mean
-from mcuq.quantization import ActivationOptions, WeightOptions
+from mcuq.graph.quantization import ActivationOptions, WeightOptions
 from mcuq.quantize.grid import WEIGHT_GRIDS, Codebook, Grid
-from mcuq.regular_file import what_is_no_file
+from mcuq.system.regular_file import what_is_no_file
 
 WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "float32")
 FLOAT_WEIGHTS = ("float16", "float32")

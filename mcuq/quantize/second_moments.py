@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.operator import Layer
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d import Conv2d
-from mcuq.tensor import Array
 
 # Values of one block of columns, and of the covariances that are held at once: 2,048 taps of a layer without groups.
 _BLOCK_VALUES = 2 * 2**20

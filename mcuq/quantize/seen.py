@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize.channels import channel_axes
-from mcuq.tensor import Array
 
 # Tensors of more channels, flattened images mostly, have one row of magnitudes for every fourth sample.
 _MANY_CHANNELS = 1 << 14

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.quantize.channels import channel_axes, is_depthwise, is_weighted, ties
 from mcuq.quantize.seen import Seen
-from mcuq.tensor import Array
 
 
 def sensitivities(graph: Graph, seen: Mapping[str, Seen]) -> dict[str, Array]:

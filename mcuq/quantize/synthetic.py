@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.dataset import Dataset, InputSpec, from_arrays
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 
 SAMPLES = 16
 

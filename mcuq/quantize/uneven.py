@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mcuq.ir import Graph, Node
+from mcuq.graph.ir import Graph, Node
 from mcuq.quantize.channels import is_depthwise, is_weighted
 from mcuq.quantize.groups import scale_groups
 from mcuq.quantize.seen import Seen

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.operator import Layer
+from mcuq.graph.operator import Layer
+from mcuq.graph.quantization import WeightOptions, power_of_two_above
+from mcuq.graph.tensor import PACKINGS, Array, Tensor
 from mcuq.ops.float_weights import LARGEST_DIFFERENCE, dynamic_constants
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
@@ -17,10 +19,8 @@ from mcuq.ops.weighted import (
     scales_for_sums,
     weight_rows,
 )
-from mcuq.quantization import WeightOptions, power_of_two_above
 from mcuq.quantize.grid import Codebook, Grid
 from mcuq.quantize.scheme import Scheme
-from mcuq.tensor import PACKINGS, Array, Tensor
 
 
 def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:

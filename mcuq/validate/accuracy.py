@@ -11,11 +11,11 @@ import onnx
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.errors import ModelError
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import OutputQuality, QualityMeter, quality_notes, watched_tensors
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 from mcuq.validate.labels import Labels
 from mcuq.validate.reach import InputMeter
 

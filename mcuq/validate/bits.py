@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.build import HostModel, build_host, build_target
+from mcuq.build.compiler import HostModel, build_host, build_target
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.emit import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BoardError
-from mcuq.fit import STACK_BYTES
-from mcuq.ir import Graph
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
-from mcuq.tensor_bytes import bytes_of, differing_bytes, join_tensors, split_tensors
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import bytes_of, differing_bytes, join_tensors, split_tensors
+from mcuq.plan.fit import STACK_BYTES
 
 BATCH = 64
 TARGETS = ("host", "emulator")

@@ -15,7 +15,7 @@ from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Ability, DeviceInfo, Paint, Role, SelfTest, Status
 from mcuq.device.session import LEAST_INFERENCE_S, Session
 from mcuq.errors import DeviceError
-from mcuq.tensor_bytes import split_tensors
+from mcuq.graph.tensor_bytes import split_tensors
 from mcuq.validate.bits import Mismatch
 from mcuq.validate.emitted_model import EmittedModel, read_emitted
 from mcuq.validate.expected import Expected, Sample

@@ -12,9 +12,9 @@ import numpy as np
 
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
-from mcuq.emitted import ELEMENT_BYTES, arena_offset, emitted_calls
+from mcuq.emit.emitted import ELEMENT_BYTES, arena_offset, emitted_calls
 from mcuq.errors import ArtifactError
-from mcuq.operator import Layer
+from mcuq.graph.operator import Layer
 
 _ARRAY = re.compile(r"^static const (\w+) \w+\[\d+\](?: MCUQ_WEIGHTS)? = \{\n(.*?)\n\};", re.MULTILINE | re.DOTALL)
 

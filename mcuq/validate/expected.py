@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 
-from mcuq.ir import Graph
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
-from mcuq.tensor_bytes import join_tensors
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import join_tensors
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mcuq.compile import CompiledModel
 from mcuq.device.link import Link, open_link
 from mcuq.device.session import Session
 from mcuq.errors import McuqError
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 from mcuq.validate.device import DeviceReport, validate_device
 from mcuq.validate.expected import Expected
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from mcuq.compile import CompiledModel, dataset_for
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 from mcuq.validate.bits import BATCH, integer_batches, probe_inputs
 
 

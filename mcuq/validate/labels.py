@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 # Of this many standard deviations answers that have nothing to do with the labels stay below in 98 of 100 data sets.
 _DEVIATIONS = 2.0

@@ -11,10 +11,10 @@ from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Status
 from mcuq.device.session import Session
 from mcuq.errors import DeviceError
-from mcuq.ir import Graph
-from mcuq.simulate import run_layers
-from mcuq.tensor import Array
-from mcuq.tensor_bytes import differing_bytes, split_tensors
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import run_layers
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import differing_bytes, split_tensors
 from mcuq.validate.emitted_model import EmittedModel
 
 RESTARTS = 4

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, ChannelQuant, Tensor
 from mcuq.ops.convert import Convert
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize import beyond_range
-from mcuq.tensor import Array, ChannelQuant, Tensor
 
 OUTSIDE_SHARE = 0.001
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.budget import Budget, Plan, search
 from mcuq.budget.search import _shortfall
-from mcuq.candidates import Candidate, Figures, Workbench, best_of
 from mcuq.errors import QuantizationError
 from mcuq.quantize import Scheme
+from mcuq.report.candidates import Candidate, Figures, Workbench, best_of
 from mcuq.resources import resource_dir
 
 DIGITS = resource_dir("examples") / "digits"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.softmax import Softmax
-from mcuq.tensor import Array
 
 
 def network(first: Array, second: Array) -> Graph:

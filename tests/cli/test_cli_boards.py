@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from mcuq.boards import board_names, load_board
+from mcuq.boards.find import board_names, load_board
 from mcuq.cli.boards import boards
 
 

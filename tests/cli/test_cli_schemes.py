@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 import mcuq
 from mcuq.artifact import load
 from mcuq.budget import Plan
-from mcuq.candidates import Candidate, Figures
 from mcuq.cli import main
 from mcuq.quantize import NO_RECOVERY
+from mcuq.report.candidates import Candidate, Figures
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits, probe_inputs
 

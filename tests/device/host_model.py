@@ -10,8 +10,8 @@ from pathlib import Path
 
 from host_board import FIRMWARE, FIRMWARE_SOURCES, build
 
+from mcuq.build.firmware_source import model_sources
 from mcuq.compile import CompiledModel
-from mcuq.firmware_source import model_sources
 
 
 def build_host_firmware(

@@ -8,8 +8,8 @@ import numpy as np
 from device_model import Arena, Network
 
 from mcuq.compile import CompiledModel
+from mcuq.graph.operator import Layer
 from mcuq.lower import lower
-from mcuq.operator import Layer
 from mcuq.plan import plan_memory
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from register_harness import PERIPHERALS, SerialChip
 from stm32_chips import MHZ, bits
 
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
 
 FRAMING, BREAK, OVERRUN = 1, 2, 4
 """Error bits of a byte in `to_device`."""

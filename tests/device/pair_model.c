@@ -1,4 +1,4 @@
-/* A model by hand for tests of the firmware, in the form that mcuq/firmware.py generates: two inputs of 600 and 5
+/* A model by hand for tests of the firmware, in the form that mcuq/build/firmware.py generates: two inputs of 600 and 5
    bytes, three layers, two outputs of 600 and 2 bytes.
      layer 0: sum[i] = long[i] + short[i % 5]
      layer 1: turned[i] = sum[599 - i]           over the inputs, which are gone then

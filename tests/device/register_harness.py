@@ -17,9 +17,9 @@ from typing import Any
 import unicorn
 from elftools.elf.elffile import ELFFile
 
-from mcuq.build import read_symbols
+from mcuq.build.compiler import read_symbols
+from mcuq.build.firmware import Firmware
 from mcuq.emulate.unicorn_isa import isa_of
-from mcuq.firmware import Firmware
 
 PERIPHERALS = ((0x4000_0000, 0x2000_0000), (0xE000_0000, 0x10_0000))
 """Address and bytes of the registers of Cortex-M: the peripheral region's first half, the core's own."""

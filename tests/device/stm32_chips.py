@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from register_harness import SerialChip
 
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
 
 MHZ = 1_000_000
 Words = Mapping[int, int]

@@ -12,23 +12,24 @@ from golden.graphs import digits
 from reference_cases import case
 from support import model_of, random_inputs, with_ranges
 
-from mcuq.boards import Board, board_names, load_board
-from mcuq.builder import GraphBuilder
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
+from mcuq.build.firmware import build_firmware, build_loader
 from mcuq.compile import CompiledModel, compile_model, dataset_for
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
 from mcuq.device.messages import Role
 from mcuq.device.session import Session
 from mcuq.emulate.machine import Machine
-from mcuq.firmware import build_firmware, build_loader
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
 from mcuq.ops.window import Window
 from mcuq.quantize import LayerScheme, Scheme
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 from mcuq.validate import integer_batches
 from mcuq.validate.device import DeviceReport
 from mcuq.validate.fleet import validate_port

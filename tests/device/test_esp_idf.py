@@ -23,17 +23,17 @@ from click.testing import CliRunner
 from support import random_inputs
 
 from mcuq.artifact import save
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.esp_idf import STACK_BYTES, build_idf_firmware, idf_project, is_esp_idf
+from mcuq.build.firmware import build_firmware
 from mcuq.cli import main
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.device.flash import flash_method
 from mcuq.device.messages import Role
 from mcuq.device.session import Session
 from mcuq.errors import BoardError, BuildError
-from mcuq.esp_idf import STACK_BYTES, build_idf_firmware, idf_project, is_esp_idf
-from mcuq.firmware import build_firmware
+from mcuq.graph.simulate import simulate
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
 
 BOARD = "esp32-c3-devkit"
 IDF = Path(__file__).parent / "idf"
@@ -309,7 +309,7 @@ def test_a_build_that_fails_ends_with_its_last_lines(tmp_path: Path, monkeypatch
 def test_a_build_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     IdfPy(tmp_path, monkeypatch, OFFSETS)
     (tmp_path / "idf.py").write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
-    monkeypatch.setattr("mcuq.esp_idf.MOST_S", 0.5)
+    monkeypatch.setattr("mcuq.build.esp_idf.MOST_S", 0.5)
     with pytest.raises(BuildError) as error:
         build_idf_firmware(digits())
     assert str(error.value) == "ESP-IDF: idf.py build: did not end within 0.5 s"

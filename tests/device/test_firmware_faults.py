@@ -21,7 +21,7 @@ from mcuq.device import exchange
 from mcuq.device.link import open_link
 from mcuq.device.session import Session
 from mcuq.errors import DeviceError
-from mcuq.simulate import simulate
+from mcuq.graph.simulate import simulate
 from mcuq.validate.device import validate_device
 from mcuq.validate.expected import Expected
 

@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from host_board import FIRMWARE, FIRMWARE_SOURCES, PROTOCOL_SOURCES
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 
 CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55", "rv32imc")
 FLAGS = ("-std=c99", "-O2", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g0")

@@ -10,10 +10,10 @@ from golden.graphs import digits
 from register_harness import SYST_CSR, SYST_CVR, Chip, Harness
 from support import model_of
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.firmware import _Buffers, _files_of_all, _link, build_firmware
 from mcuq.device.link import open_link
 from mcuq.emulate.machine import Machine
-from mcuq.firmware import _Buffers, _files_of_all, _link, build_firmware
 
 PERIOD = 1 << 24
 

@@ -13,7 +13,8 @@ from pair_model import ECHO, HELLO, LOADER, MODEL, OK, RESET, UNKNOWN_TYPE
 from support import model_of, random_inputs
 from test_firmware_loader import BOOT, Programs, Slot, load
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.firmware import Firmware, _Buffers, _files_of_all, _link, build_firmware, build_loader
 from mcuq.compile import CompiledModel
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
@@ -21,7 +22,6 @@ from mcuq.device.messages import Role
 from mcuq.device.session import Session
 from mcuq.emulate.machine import Machine
 from mcuq.errors import DeviceError
-from mcuq.firmware import Firmware, _Buffers, _files_of_all, _link, build_firmware, build_loader
 from mcuq.validate.fleet import validate_port
 
 STARTS = 3

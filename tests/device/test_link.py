@@ -26,7 +26,8 @@ import serial.tools.list_ports
 from device_model import DeviceModel, ModelLink, on_pty, output_of, toy
 
 import mcuq
-from mcuq.boards import Board, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
 from mcuq.device import link as link_module
 from mcuq.device.find import board_baud, find_port
 from mcuq.device.link import PortInfo, open_link, ports
@@ -317,7 +318,7 @@ def board_with_usb(tmp_path: Path, ids: tuple[int, int] | None) -> Board:
     board = load_board("cortex-m4")
     from dataclasses import replace
 
-    from mcuq.board_facts import Usb
+    from mcuq.boards.facts import Usb
 
     return replace(board, usb=Usb(*ids) if ids else None)
 

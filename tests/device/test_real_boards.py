@@ -15,16 +15,17 @@ from register_harness import AIRCR, Access, Chip, Harness, HarnessLink, Stuck, f
 from stm32_chips import MHZ, Stm32H7, bits, chip_of
 from support import integer_graph, model_of, random_inputs
 
-from mcuq.boards import Board, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
+from mcuq.boards.toml_table import pin_numbers
+from mcuq.build.firmware import Firmware, build_firmware
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.device.flash.sectors import parse_sectors
 from mcuq.device.session import Session
 from mcuq.errors import BoardError
-from mcuq.firmware import Firmware, build_firmware
+from mcuq.graph.simulate import simulate
 from mcuq.ops.add import Add
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
-from mcuq.toml_table import pin_numbers
 
 BOARDS = (
     "nucleo-f446re",

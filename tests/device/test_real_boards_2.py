@@ -15,15 +15,15 @@ from register_harness import AIRCR, Chip, Harness, HarnessLink, Stuck, first_wri
 from stm32_chips import MHZ
 from support import integer_graph, model_of, random_inputs
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.boards.toml_table import pin_numbers
+from mcuq.build.firmware import Firmware, build_firmware
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.device.flash.uf2 import uf2_file
 from mcuq.device.session import Session
-from mcuq.firmware import Firmware, build_firmware
+from mcuq.graph.simulate import simulate
 from mcuq.ops.add import Add
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
-from mcuq.toml_table import pin_numbers
 
 # board -> where its vectors are
 BOARDS = {

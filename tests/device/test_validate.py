@@ -25,18 +25,18 @@ from model_network import network_of, payload_for
 from support import model_of, random_inputs
 
 from mcuq.artifact import save
-from mcuq.builder import GraphBuilder
 from mcuq.cli import main
 from mcuq.compile import CompiledModel
 from mcuq.device.recorder import Replay
 from mcuq.device.session import Session
 from mcuq.errors import ArtifactError, DeviceError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.tanh import Tanh
 from mcuq.quantize import quantize_graph
 from mcuq.resources import resource_dir
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
 from mcuq.validate import Mismatch
 from mcuq.validate.device import DeviceReport, LayerCycles, validate_device
 from mcuq.validate.emitted_model import read_emitted

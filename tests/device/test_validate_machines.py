@@ -13,13 +13,13 @@ from golden.graphs import digits
 from support import model_of, random_inputs
 
 from mcuq.artifact import save
-from mcuq.boards import board_names, load_board
+from mcuq.boards.find import board_names, load_board
+from mcuq.build.firmware import build_firmware, build_loader
 from mcuq.cli import main
 from mcuq.compile import CompiledModel
 from mcuq.device.link import open_link
 from mcuq.device.session import Session
 from mcuq.emulate.machine import Machine
-from mcuq.firmware import build_firmware, build_loader
 from mcuq.resources import resource_dir
 from mcuq.validate.device import validate_device
 from mcuq.validate.expected import Expected

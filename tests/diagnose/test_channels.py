@@ -6,14 +6,14 @@ import pytest
 from quantize.test_input_channels import dense, sensors
 from quantize.test_output_parts import detector, images
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import QuantizedModel
 from mcuq.diagnose.report import Diagnosis, diagnose_model
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.passes import optimize
 from mcuq.quantize import UNKNOWN_ORIGIN, Scheme, insert_conversions, quantize_on_samples
-from mcuq.tensor import Array
 
 
 def diagnosis(graph: Graph, x: Array, scheme: Scheme = Scheme()) -> Diagnosis:  # noqa: B008

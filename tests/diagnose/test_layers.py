@@ -7,16 +7,16 @@ from math import inf
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.diagnose.advice import advise
 from mcuq.diagnose.layers import LayerNoise, measure_layers
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize import LayerScheme, Scheme, calibrate, insert_conversions, quantize_graph
-from mcuq.tensor import Array
 
 SAMPLES = 40
 

@@ -20,7 +20,8 @@ from golden.graphs import digits
 from support import model_of
 
 from mcuq.artifact import save
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
+from mcuq.build.firmware import _Buffers, _files_of_all, _link, build_loader
 from mcuq.compile import CompiledModel
 from mcuq.device.link import open_link
 from mcuq.device.messages import Role
@@ -29,7 +30,6 @@ from mcuq.emulate import machine as machines
 from mcuq.emulate.gdb import write_memory
 from mcuq.emulate.machine import Machine, emulate
 from mcuq.errors import BoardError, BuildError
-from mcuq.firmware import _Buffers, _files_of_all, _link, build_loader
 
 BOARD = load_board("mps2-an386")
 

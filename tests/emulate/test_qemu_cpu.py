@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from mcuq.boards import Board, load_board
+from mcuq.boards.facts import Board
+from mcuq.boards.find import load_board
 from mcuq.emulate import qemu_cpu
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.errors import BoardError, BuildError

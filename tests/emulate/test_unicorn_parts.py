@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from mcuq.boards import load_board
-from mcuq.build import build_target
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import build_target
 from mcuq.emulate import block_counts
 from mcuq.emulate.unicorn_cpu import CallResult, UnicornCpu
 from mcuq.errors import BuildError

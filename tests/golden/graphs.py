@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model
-from mcuq.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
@@ -23,7 +24,6 @@ from mcuq.passes import optimize
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 
 # In the order of the layers; about what calibration finds.
 DIGITS_RANGES = (

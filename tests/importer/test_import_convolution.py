@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx_models import check_import, imported, model, node, random, refusal
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 def conv(shape: tuple[int, ...], weight: Array, bias: Array | None = None, **attributes: object) -> onnx.ModelProto:

@@ -12,9 +12,9 @@ from onnx_models import imported, model, node, original_outputs, random, refusal
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from mcuq.compile import compile_model
-from mcuq.float_model import FloatModel
 from mcuq.importer import dynamic_layers
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.passes import optimize
 from mcuq.quantize import given_quantization
 

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx_models import check_import, model, node, random, refusal
 
+from mcuq.graph.tensor import Array
 from mcuq.ops.identity import Identity
-from mcuq.tensor import Array
 
 X = {"x": (2, 3, 4, 5)}
 

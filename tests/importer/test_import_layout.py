@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx_models import check_import, ints, model, node, random, refusal
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 def layer(

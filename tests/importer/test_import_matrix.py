@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx_models import check_import, model, node, random, refusal
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 
 def gemm(shape: tuple[int, ...], b: Array, c: Array | None = None, **attributes: object) -> onnx.ModelProto:

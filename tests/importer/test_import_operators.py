@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx_models import check_import, ints, model, node, random
 
+from mcuq.graph.tensor import Array
 from mcuq.ops import FROM_ONNX
-from mcuq.tensor import Array
 
 OLDEST, NEWEST = 7, 26  # NEWEST: what ONNX Runtime runs
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import node, refusal
 from quantized_models import check_steps, scale_of
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 TYPES = ["int8", "uint8"]
 MICROSOFT = "com.microsoft"

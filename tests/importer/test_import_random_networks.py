@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx_models import check_import, ints, model, node
 
-from mcuq.tensor import Array, Shape
+from mcuq.graph.tensor import Array, Shape
 
 OPSETS = (9, 11, 12, 13, 17, 18, 21)
 ACTIVATIONS = ("Relu", "Relu6", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish")

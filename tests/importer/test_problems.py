@@ -11,8 +11,8 @@ from onnx import TensorProto, numpy_helper
 from onnx_models import imported, ints, model, node, random, refusal, saved
 
 from mcuq.importer.problems import NEAREST
-from mcuq.inspect import inspect_model
 from mcuq.ops import FROM_ONNX
+from mcuq.report.inspect import inspect_model
 
 X = {"x": (1, 4, 6, 6)}
 

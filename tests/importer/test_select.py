@@ -13,9 +13,9 @@ from onnx_models import ints, model, node, original_outputs, random, saved
 
 import mcuq
 from mcuq.errors import ModelError
-from mcuq.float_model import FloatModel
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model, selection
-from mcuq.tensor import Array
+from mcuq.onnx_runtime.float_model import FloatModel
 
 X = {"x": [1, 3, 6, 6]}
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3)}

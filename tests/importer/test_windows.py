@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx_models import TOLERANCE, model, node, random, saved
 
-from mcuq.float_model import FloatModel
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.tensor import Array
+from mcuq.onnx_runtime.float_model import FloatModel
 
 
 def same_windows(x: Array, kernel: Array, strides: Array, dilations: Array, upper: bool) -> Array:

@@ -15,8 +15,8 @@ import pytest
 from onnx_models import ints, model, node, random
 
 from mcuq.errors import ModelError
-from mcuq.float_model import FloatModel
 from mcuq.onnx_runtime import MEMORY_BYTES, RuntimeFault, Session, process
+from mcuq.onnx_runtime.float_model import FloatModel
 
 RELU = model([node("Relu", ["x"], "y")], {"x": (1, 4)})
 SAMPLE = {"x": np.array([[-1, 2, -3, 4]], np.float32)}

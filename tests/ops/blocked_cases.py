@@ -8,12 +8,12 @@ import numpy as np
 from support import Case, integer_branches
 
 from mcuq.errors import ModelError
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
-from mcuq.tensor import Array
 
 # Of the slow tests: 640 layers, of which more than 500 take the kernels of the instruction sets.
 SEEDS = range(2, 18)

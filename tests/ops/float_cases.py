@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from support import RANGES, Case, Inputs, float_branches, run_float
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
 from mcuq.lower import Goal
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Operator
 from mcuq.quantize import Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
 from mcuq.quantize.scheme import LayerScheme
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
 from mcuq.validate import BitsReport, check_bits
 
 FLOAT = Scheme(LayerScheme("float32", "float32"))

@@ -9,12 +9,12 @@ from math import inf
 import numpy as np
 from support import Case, integer_branches
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import WEIGHT_MAX
 from mcuq.ops.window import Window
-from mcuq.tensor import Array, Tensor
 
 BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
 KINDS = ("int4", "int2", "ternary", "binary", "codebook", "channel codebooks")

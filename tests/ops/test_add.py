@@ -8,12 +8,12 @@ from binary_cases import SHAPES, binary_cases
 from support import check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError, QuantizationError
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import simulate
 from mcuq.lower import choose_kernel, lower
-from mcuq.operator import Layer
 from mcuq.ops.add import Add, Sub, lower_add, lower_add_broadcast
 from mcuq.ops.binary import Binary
 from mcuq.ops.mul import Mul
-from mcuq.simulate import simulate
 
 
 def steps(layer: Layer) -> float:

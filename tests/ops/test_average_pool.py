@@ -10,14 +10,14 @@ import pytest
 from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
 from windows import random_window, window_cases
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.simulate import simulate
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.mean import Mean
 from mcuq.ops.pad import Pad
 from mcuq.ops.window import Window
 from mcuq.quantize import quantize_graph
-from mcuq.simulate import simulate
 
 STEPS = 0.5
 

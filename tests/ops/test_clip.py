@@ -9,11 +9,11 @@ import pytest
 from support import check_float, check_portable_c, integer_branches, integer_graph, random_inputs
 from unary_cases import check_unary
 
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Quant, Tensor
 from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
 from mcuq.ops.mean import Mean
-from mcuq.simulate import simulate
-from mcuq.tensor import Quant, Tensor
 
 RELU = Clip(minimum=0.0)
 RELU6 = Clip(0.0, 6.0)

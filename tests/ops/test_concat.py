@@ -7,9 +7,9 @@ import pytest
 from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError
+from mcuq.graph.quantization import quant_for_range
+from mcuq.graph.simulate import simulate
 from mcuq.ops.concat import Concat
-from mcuq.quantization import quant_for_range
-from mcuq.simulate import simulate
 
 # Half a step for constants, whose rounding this is; what is computed is exact.
 STEPS = 0.0

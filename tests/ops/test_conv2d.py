@@ -21,16 +21,16 @@ from support import (
     random_inputs,
 )
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError, QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d, lower_conv2d, lower_depthwise
 from mcuq.ops.pad import Pad
 from mcuq.ops.window import Window
 from mcuq.quantize import quantize_graph
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
 
 # Half a step, and the multiplier's rounding where no channel's weights are below 2^-9 of the largest's.
 STEPS = 0.5 + 1e-4

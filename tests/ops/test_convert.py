@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from support import RANGES
 
-from mcuq.boards import load_board
-from mcuq.builder import GraphBuilder
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.convert import Convert
 from mcuq.quantize import Scheme, quantize_graph
-from mcuq.simulate import dequantize_outputs, simulate
-from mcuq.tensor import Array
 from mcuq.validate import check_bits
 from mcuq.validate.bits import probe_inputs
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from support import Case, check_c, integer_branches, integer_graph
 
-from mcuq.arithmetic import Requantization
+from mcuq.arithmetic.int8 import Requantization
 from mcuq.errors import ModelError
+from mcuq.graph.tensor import Array
 from mcuq.lower import choose_kernel
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
@@ -20,7 +21,6 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.packed_dsp import pack_channel_fours, pack_channels, pack_fours, pack_pairs
 from mcuq.ops.window import Window
-from mcuq.tensor import Array
 
 DSP = frozenset({"dsp"})
 WAYS = [("host", "gcc"), pytest.param("emulator", "gcc", marks=pytest.mark.toolchain), ("emulator", "zig")]

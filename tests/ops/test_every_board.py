@@ -20,7 +20,7 @@ from binary_cases import binary_cases
 from blocked_cases import PER_SEED, random_graph
 from support import Case, check_c, integer_branches, model_of
 
-from mcuq.boards import board_names, load_board
+from mcuq.boards.find import board_names, load_board
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul

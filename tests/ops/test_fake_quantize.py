@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from support import check_c, float_graph, integer_graph, run_float
 
+from mcuq.graph.simulate import simulate
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.quantize import quantize_graph
-from mcuq.simulate import simulate
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.5, 0), (0.1, -128), (0.037, 127), (3e-6, 5), (200.0, -3)])

@@ -7,10 +7,10 @@ from float_cases import DYNAMIC, FLOAT, check_floats, float_layers
 from test_conv2d import corner_cases
 from test_float_layers import move_cases, pool_cases
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
 from mcuq.emit import c_float
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme

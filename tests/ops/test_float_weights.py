@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from float_cases import DYNAMIC, FLOAT, HALF, float_layer, with_scheme
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Quant
 from mcuq.ops.float_weights import dynamic_bound, weighted_operand_dtype
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.scheme import LayerScheme
-from mcuq.tensor import Array, Quant
 
 
 def one_layer(weight: Array, scheme: Scheme) -> Graph:

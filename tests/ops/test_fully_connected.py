@@ -18,10 +18,10 @@ from support import (
 )
 
 from mcuq.errors import ModelError, QuantizationError
+from mcuq.graph.simulate import simulate
 from mcuq.lower import choose_kernel
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import exact_product_dtype
-from mcuq.simulate import simulate
 
 # Half a step, and the multiplier's rounding where no channel's weights are below 2^-9 of the largest's.
 STEPS = 0.5 + 1e-4

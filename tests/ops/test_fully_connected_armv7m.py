@@ -10,14 +10,14 @@ import pytest
 from blocked_cases import fully_connected
 from support import Case, check_c, integer_branches, integer_graph, model_of
 
-from mcuq.boards import load_board
-from mcuq.build import build_library, build_target
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import build_library, build_target
 from mcuq.emulate.unicorn_cpu import UnicornCpu
+from mcuq.graph.tensor import Array
 from mcuq.lower import choose_kernel
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.fully_connected_armv7m import SUM_MAX, SUM_MIN, longest_part, lower_armv7m_fully_connected, pack_quads
 from mcuq.resources import resource_dir
-from mcuq.tensor import Array
 from mcuq.validate import check_bits
 
 BOARD = "cortex-m3"

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from support import check_c
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Quant, Tensor
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale, has_given_weights, loses_given_weights
 from mcuq.ops.window import Window
 from mcuq.quantize import quantize_graph
-from mcuq.tensor import Array, Quant, Tensor
 
 
 def weight(q: Array, scale: tuple[float, ...]) -> Tensor:

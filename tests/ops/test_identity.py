@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import check_float, check_portable_c, integer_branches, integer_graph, random_inputs
 
+from mcuq.graph.simulate import simulate
 from mcuq.ops.identity import Identity
-from mcuq.simulate import simulate
 
 CASES = [(Identity(), [shape]) for shape in ((), (1,), (7,), (2, 5, 7, 3))]
 

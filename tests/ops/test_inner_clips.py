@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from support import Case, model_of, random_inputs, with_ranges
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
-from mcuq.operator import Clamped
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Clamped
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat

@@ -29,10 +29,12 @@ from support import (
     random_inputs,
 )
 
-from mcuq.arithmetic import INT32_MAX
+from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
@@ -52,8 +54,6 @@ from mcuq.ops.unary import Chain, Rescale, Unary
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Scheme
-from mcuq.simulate import simulate
-from mcuq.tensor import Quant
 from mcuq.validate import check_bits
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ import pytest
 from support import RANGES, check_float, check_portable_c, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
 from mcuq.lower import lower
 from mcuq.ops.log_softmax import LogSoftmax
-from mcuq.simulate import simulate
 
 STEPS = 1.0
 

@@ -8,11 +8,11 @@ from support import Case, check_float, check_portable_c, float_graph, integer_br
 from windows import random_window, window_cases
 
 from mcuq.errors import ModelError
+from mcuq.graph.simulate import simulate
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.window import Window
-from mcuq.simulate import simulate
 
 STEPS = 0.0
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
 
+from mcuq.graph.simulate import simulate
 from mcuq.ops.mean import Mean
-from mcuq.simulate import simulate
 
 STEPS = 0.5
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support import Case, integer_branches, model_of, random_inputs
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.lower import choose_kernel
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.conv2d import Conv2d

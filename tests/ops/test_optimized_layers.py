@@ -16,9 +16,9 @@ import test_mean
 from binary_cases import binary_cases
 from support import Case, integer_branches, random_inputs
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.mul import Mul

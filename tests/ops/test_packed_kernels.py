@@ -7,16 +7,16 @@ import pytest
 from packed_cases import KINDS, MAKERS, pack_weights, packed_layers
 from support import Case, check_c, integer_branches, integer_graph, portable
 
-from mcuq.boards import load_board
-from mcuq.ir import Graph
+from mcuq.arithmetic.packing import pack, unpack
+from mcuq.boards.find import load_board
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
 from mcuq.lower import lower
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.packed_blocks import block_channels, pack_blocks, whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import Window
-from mcuq.packing import pack, unpack
-from mcuq.simulate import simulate
 
 pytestmark = pytest.mark.slow
 

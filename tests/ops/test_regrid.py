@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from support import model_of
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array, ChannelQuant
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.quantize import Scheme, quantize_graph
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array, ChannelQuant
 from mcuq.validate import check_bits
 
 SHAPE = (1, 3, 5, 2)

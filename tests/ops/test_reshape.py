@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from support import check_float, check_portable_c, float_graph, integer_graph, random_inputs, with_ranges
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import ModelError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
 from mcuq.lower import lower
 from mcuq.ops.add import Add
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.passes.own_outputs import own_outputs
-from mcuq.simulate import simulate
 
 
 def between_layers() -> Graph:

@@ -10,14 +10,14 @@ import pytest
 from support import Case, integer_branches, model_of, random_inputs
 
 from mcuq.errors import ModelError
+from mcuq.graph.operator import Operator
+from mcuq.graph.tensor import Array
 from mcuq.lower import choose_kernel, lower
-from mcuq.operator import Operator
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.conv2d_rv32 import Conv2dRv32Constants, blocked
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.fully_connected_rv32 import in_blocks
 from mcuq.ops.window import Window
-from mcuq.tensor import Array
 from mcuq.validate import check_bits
 
 COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]

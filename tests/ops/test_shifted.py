@@ -11,11 +11,11 @@ from blocked_cases import conv, fully_connected
 from packed_cases import KINDS, MAKERS, pack_weights
 from support import Case, check_c, integer_branches, portable
 
-from mcuq.boards import load_board
-from mcuq.ir import Graph
+from mcuq.boards.find import load_board
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.lower import lower
 from mcuq.ops.shifted import right_shifts
-from mcuq.tensor import Array
 
 M0 = load_board("cortex-m0").cpu.features
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support import Case, check_float, check_portable_c, integer_branches, integer_graph, random_inputs
 
+from mcuq.graph.simulate import simulate
 from mcuq.ops.slice import Slice
-from mcuq.simulate import simulate
 
 STEPS = 0.0
 

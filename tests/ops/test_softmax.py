@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support import RANGES, check_float, check_portable_c, integer_branches, integer_graph, random_inputs
 
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Quant
 from mcuq.ops.softmax import Softmax, exponential_bits, exponential_table
-from mcuq.simulate import simulate
-from mcuq.tensor import Quant
 
 STEPS = 1.0
 

@@ -9,9 +9,9 @@ import pytest
 from support import check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError
+from mcuq.graph.simulate import simulate
 from mcuq.lower import lower
 from mcuq.ops.transpose import Transpose
-from mcuq.simulate import simulate
 
 STEPS = 0.0
 

@@ -19,15 +19,15 @@ from support import Case, integer_branches, model_of, random_inputs
 from test_int16_layers import INT16
 from trapped import STRICT, run_trapped, simulated, trapped_board
 
-from mcuq.boards import load_board
-from mcuq.build import build_target
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import build_target
 from mcuq.compile import with_goal
 from mcuq.emit import accessors
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BuildError
-from mcuq.fit import STACK_BYTES
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
+from mcuq.plan.fit import STACK_BYTES
 
 pytestmark = pytest.mark.toolchain
 

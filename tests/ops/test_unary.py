@@ -7,7 +7,8 @@ import pytest
 from support import RANGES, check_portable_c, integer_branches, integer_graph, random_inputs
 from unary_cases import check_unary
 
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.simulate import simulate
 from mcuq.ops import OPS
 from mcuq.ops.clip import Clip
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -17,7 +18,6 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.unary import Chain, Rescale, Unary
-from mcuq.simulate import simulate
 
 FUNCTIONS: tuple[Unary, ...] = (
     Clip(minimum=0.0),

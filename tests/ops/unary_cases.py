@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from support import RANGES, check_float, integer_branches, integer_graph
 
+from mcuq.graph.quantization import quant_for_range
+from mcuq.graph.tensor import Array
 from mcuq.ops.unary import Unary
-from mcuq.quantization import quant_for_range
-from mcuq.tensor import Array
 
 # Half a step, as the table is computed in double precision.
 STEPS = 0.5

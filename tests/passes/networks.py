@@ -8,10 +8,11 @@ from math import prod
 import numpy as np
 from support import run_float
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Operator
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.average_pool import AveragePool
@@ -31,7 +32,6 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.window import Window
-from mcuq.tensor import Array, Shape
 
 RELU = Clip(minimum=0.0)
 

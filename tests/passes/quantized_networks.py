@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 from networks import random_network, run
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.quantization import quant_for_range
+from mcuq.graph.tensor import Array, Quant
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.quantization import quant_for_range
-from mcuq.tensor import Array, Quant
 
 
 def quantized_network(seed: int, share: float = 1.0) -> Graph:

@@ -8,8 +8,10 @@ from networks import Network, run
 from quantized_networks import quantized_network
 from support import check_portable_c
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import run_layer
+from mcuq.graph.tensor import Array
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -24,8 +26,6 @@ from mcuq.passes import optimize
 from mcuq.passes.absorb_quantization import absorb_quantization
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
-from mcuq.simulate import run_layer
-from mcuq.tensor import Array
 
 A, B = FakeQuantize(0.5, 0), FakeQuantize(0.25, -128)
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from networks import Network, assert_same_meaning
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.binary import Binary
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.mul import Mul
 from mcuq.ops.transpose import Transpose
 from mcuq.passes.constant_operands import constant_operands_to_affine
-from mcuq.tensor import Quant
 
 
 def rewritten(op: Binary, constant: tuple[int, ...], first: bool = False) -> tuple[Graph, Graph]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from networks import RELU, Network, assert_same_meaning
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Quant
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.conv2d import Conv2d
@@ -16,7 +17,6 @@ from mcuq.ops.window import Window
 from mcuq.passes import Pass
 from mcuq.passes.constant_operands import constant_operands_to_affine
 from mcuq.passes.fold_affine import fold_affine, lower_affine
-from mcuq.tensor import Array, Quant
 
 POINT, PLAIN, PADDED = Window((1, 1)), Window((3, 3)), Window((3, 3), pads=(1, 1, 1, 1))
 

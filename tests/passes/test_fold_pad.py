@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from networks import Network, assert_same_meaning
 
-from mcuq.operator import Operator
+from mcuq.graph.operator import Operator
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.max_pool import MaxPool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from networks import RELU, Network, assert_same_meaning
 
-from mcuq.operator import Operator
+from mcuq.graph.operator import Operator
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from networks import RELU, Network, assert_same_meaning
 
+from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.reshape import Reshape
@@ -11,7 +12,6 @@ from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.unary import Chain
 from mcuq.passes.merge_unary import merge_unary
-from mcuq.tensor import Quant
 
 
 def merged(net: Network, *outputs: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from networks import Network, assert_same_meaning
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.ops.clip import Clip
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.pad import Pad

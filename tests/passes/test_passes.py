@@ -9,7 +9,7 @@ import pytest
 from networks import RELU, Network, assert_same_meaning, random_network
 from support import check_c, check_portable_c, with_ranges
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.ops.affine import Affine
 from mcuq.ops.average_pool import AveragePool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from networks import RELU, Network, assert_same_meaning
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mul import Mul

@@ -6,12 +6,12 @@ import pytest
 from networks import Network, assert_same_meaning
 from support import check_float, check_portable_c, with_ranges
 
+from mcuq.graph.tensor import Quant
 from mcuq.ops.concat import Concat
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
-from mcuq.tensor import Quant
 
 
 def joined() -> Network:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from networks import RELU, Network, assert_same_meaning
 
-from mcuq.operator import Operator
+from mcuq.graph.operator import Operator
 from mcuq.ops.add import Add
 from mcuq.ops.affine import Affine
 from mcuq.ops.concat import Concat

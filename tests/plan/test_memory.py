@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcuq.ir import Graph, Node
-from mcuq.liveness import aligned
+from mcuq.graph.ir import Graph, Node
+from mcuq.graph.liveness import aligned
+from mcuq.graph.operator import Call, Constants, Layer, Operator
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.lower import Program, Step, lower
 from mcuq.onnx_io.writer import OnnxWriter
-from mcuq.operator import Call, Constants, Layer, Operator
 from mcuq.ops.add import Add
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.transpose import Transpose
 from mcuq.plan import ALIGNMENT, Plan, plan_memory
-from mcuq.tensor import Array, Quant, Shape, Tensor
 
 QUANT = Quant((1.0,), 0)
 # Seed -> bytes beyond the peak: what the search leaves over today. A better planner may lower a figure.

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.dataset import Sample, Spooled, count_samples, from_generator, open_dataset, spread_samples
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.quantize import calibrate, input_specs
 

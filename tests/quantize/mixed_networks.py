@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx_models import ints, model, node
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 CHANNELS, EDGE, CLASSES = 6, 8, 5
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
@@ -27,7 +28,6 @@ from mcuq.ops.unary import Chain, Rescale, Unary
 from mcuq.ops.window import Window
 from mcuq.quantize import LayerScheme, Scheme, calibrate, float_tensors, insert_conversions, quantize_graph
 from mcuq.quantize.activations import INT16_ROOM
-from mcuq.tensor import Quant
 
 FLOAT = LayerScheme("float32", "float32")
 WIDE = LayerScheme("int8", "int16")

@@ -3,8 +3,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array, Quant
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
@@ -24,8 +26,6 @@ from mcuq.passes import optimize
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
 from mcuq.quantize import quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array, Quant
 
 
 def quant(low: float, high: float) -> Quant:

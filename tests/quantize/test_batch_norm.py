@@ -12,9 +12,9 @@ from onnx_models import imported, model, node, saved
 
 import mcuq
 from mcuq.compile import compile_model
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import synthetic_dataset, trained_outputs, trained_twin, widened
 
 CHANNELS = 6

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
@@ -15,7 +16,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, collect, scaled_tensors
 from mcuq.quantize.method import CalibrationMethod
-from mcuq.tensor import Array
 
 MINMAX = CalibrationMethod("minmax")
 

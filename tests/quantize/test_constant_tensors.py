@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx_models import model, node, original_outputs, random, saved
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import compile_quantized, quantize_model
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.quantize import METHODS, CalibrationMethod
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 
 X = random(40, 1, 4, 5, 5, seed=1)
 SAMPLES = {"x": X[:20, 0]}

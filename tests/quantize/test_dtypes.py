@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected
@@ -15,7 +16,6 @@ from mcuq.ops.reshape import Reshape
 from mcuq.quantize import LayerScheme, Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.quantize.dtypes import activation_dtypes
-from mcuq.simulate import simulate
 
 
 def network() -> Graph:

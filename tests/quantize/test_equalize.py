@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
@@ -15,8 +17,6 @@ from mcuq.ops.window import Window
 from mcuq.quantize import NO_RECOVERY, Recovery, quantize_on_samples
 from mcuq.quantize.equalize import LARGEST_FACTOR, equalize
 from mcuq.quantize.seen import see
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 
 Samples = list[dict[str, Array]]
 UNEVEN = 2.0 ** -np.arange(8)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.clip import Clip
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.tanh import Tanh

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.clip import Clip
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import (
@@ -21,8 +23,6 @@ from mcuq.quantize import (
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.quantize.recover import recover
 from mcuq.quantize.scheme import LayerScheme
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
 
 
 def network() -> Graph:

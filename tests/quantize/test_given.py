@@ -13,11 +13,11 @@ from quantized_models import dequantize, quantize, scale_of
 
 from mcuq.artifact import load, save
 from mcuq.compile import compile_model, with_goal
+from mcuq.graph.tensor import Quant
 from mcuq.importer import import_model
 from mcuq.passes import optimize
 from mcuq.quantize import NO_RECOVERY, calibrate, given_quantization, quantize_graph
 from mcuq.quantize.recover import recover
-from mcuq.tensor import Quant
 from mcuq.validate import check_bits
 
 BIASES = replace(NO_RECOVERY, bias_correction=True)

@@ -3,11 +3,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mcuq.graph.tensor import Array
 from mcuq.quantize.adaround import round_adaround
 from mcuq.quantize.gptq import round_gptq, upper_factor
 from mcuq.quantize.grid import GRIDS, INT8, Grid
 from mcuq.quantize.second_moments import SecondMoments
-from mcuq.tensor import Array
 
 RNG = np.random.default_rng(5)
 START = RNG.bit_generator.state

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mean import Mean
@@ -13,8 +15,6 @@ from mcuq.ops.window import Window
 from mcuq.quantize import calibrate, quantize_graph, quantize_on_samples
 from mcuq.quantize.headroom import FACTORS, add_headroom
 from mcuq.quantize.ranges import CalibrationMethod
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 
 MINMAX = CalibrationMethod("minmax")
 

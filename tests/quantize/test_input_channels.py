@@ -9,7 +9,9 @@ import pytest
 from passes.networks import RELU, Network, run
 from support import model_of
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array, ChannelQuant, Shape
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.regrid import QuantizeChannels, Regrid
@@ -18,8 +20,6 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.passes import optimize
 from mcuq.quantize import NAMED, Recovery, Scheme, insert_conversions, quantize_on_samples
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array, ChannelQuant, Shape
 from mcuq.validate import check_bits
 
 # Acceleration in g, temperature in degrees, pressure in pascal, a voltage: middle and deviation.

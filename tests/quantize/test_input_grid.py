@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.quantization import quant_for_range
+from mcuq.graph.tensor import Array
 from mcuq.ops.sigmoid import Sigmoid
-from mcuq.quantization import quant_for_range
 from mcuq.quantize.input_grid import input_grid_ranges
-from mcuq.tensor import Array
 
 RNG = np.random.default_rng(2)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support import float_graph, integer_graph, random_inputs, with_ranges
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import run_layers
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
@@ -26,7 +27,6 @@ from mcuq.ops.unary import Unary
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Scheme
 from mcuq.quantize.intervals import intervals
-from mcuq.simulate import run_layers
 
 
 def _network(seed: int, scheme: Scheme) -> Graph:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.dataset import Sample
 from mcuq.errors import QuantizationError
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize import quantize_on_samples
 from mcuq.quantize.judge import CALIBRATED_ON, HELD_BACK, distinct_samples, held_back, judge
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 
 
 def network(softmax: bool = False) -> Graph:

@@ -3,11 +3,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Operator
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
@@ -29,8 +31,6 @@ from mcuq.quantize.factors import find_classes, with_factors
 from mcuq.quantize.level import level
 from mcuq.quantize.scheme import parse_scheme
 from mcuq.quantize.seen import see
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 
 CHANNELS = 16
 SAME = Window((3, 3), pads=(1, 1, 1, 1))

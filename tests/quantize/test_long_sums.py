@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from support import check_c, given_integers
 
-from mcuq.builder import GraphBuilder
 from mcuq.errors import QuantizationError
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Operator
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Recovery, Scheme, check_accumulators, insert_conversions, quantize_on_samples
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 
 TAPS = 200_000
 RNG = np.random.default_rng(4)

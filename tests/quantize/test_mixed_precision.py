@@ -14,10 +14,10 @@ from onnx_models import original_outputs, saved
 from support import model_of
 
 from mcuq.compile import quantize_model
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.quantize import NAMED, Scheme
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 from mcuq.validate import check_bits
 
 SCHEMES = tuple(NAMED)

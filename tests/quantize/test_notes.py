@@ -9,8 +9,8 @@ import pytest
 from onnx_models import model, node, random, saved
 from quantized_models import dequantize, quantize, scale_of
 
-from mcuq.builder import GraphBuilder
 from mcuq.compile import compile_model
+from mcuq.graph.builder import GraphBuilder
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid

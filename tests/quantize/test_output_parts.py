@@ -7,7 +7,9 @@ import pytest
 from passes.networks import RELU, Network, run
 from support import check_c, model_of
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array, ChannelQuant
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
@@ -18,8 +20,6 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Rescale
 from mcuq.passes import optimize
 from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_on_samples
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array, ChannelQuant
 from mcuq.validate import check_bits
 
 PIXELS = 416.0

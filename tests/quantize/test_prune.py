@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from support import INT8, check_c, random_inputs, with_ranges
 
-from mcuq.builder import GraphBuilder
-from mcuq.ir import Graph
-from mcuq.operator import Operator
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.simulate import simulate
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
@@ -26,7 +27,6 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, UNPRUNED, Pruned, Scheme, prune_graph
-from mcuq.simulate import simulate
 
 INT16 = Scheme(NAMED["int16"])
 ONE = Window((1, 1))

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from golden.graphs import pattern
 
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, run_layers
+from mcuq.graph.tensor import Array, Quant
 from mcuq.lower import lower
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
@@ -19,8 +21,6 @@ from mcuq.ops.window import Window
 from mcuq.quantize import NO_RECOVERY, LayerScheme, Scheme, calibrate, quantize_graph, quantize_on_samples
 from mcuq.quantize.grid import GRIDS
 from mcuq.quantize.recover import Recovery, Rounding, recover
-from mcuq.simulate import quantize_inputs, run_layers
-from mcuq.tensor import Array, Quant
 
 Samples = list[dict[str, Array]]
 

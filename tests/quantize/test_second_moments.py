@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from support import integer_graph
 
-from mcuq.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
 from mcuq.quantize import LayerScheme, Scheme
 from mcuq.quantize.second_moments import SecondMoments, second_moments
-from mcuq.tensor import Array
 
 RNG = np.random.default_rng(3)
 PADDED = Window((3, 3), (2, 1), (1, 1, 1, 1))
@@ -88,7 +88,7 @@ def test_moments_of_a_part_at_a_time_are_those_of_the_whole(
 WIDE = """
 import resource, sys
 import numpy as np
-from mcuq.builder import GraphBuilder
+from mcuq.graph.builder import GraphBuilder
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import Recovery, adaround, quantize_on_samples
 adaround.STEPS = 10  # memory does not grow with steps

@@ -1,8 +1,8 @@
 import numpy as np
 
-from mcuq.builder import GraphBuilder
 from mcuq.dataset import InputSpec
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.ops.add import Add
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.quantize import calibrate, input_specs, quantize_graph, synthetic_dataset

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from support import float_graph
 
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.quantize import LayerScheme, Scheme, quantize_graph
 from mcuq.quantize.grid import GRIDS
-from mcuq.tensor import Array, Tensor
 
 
 def quantized_weight(weight: Array, scheme: Scheme) -> Tensor:

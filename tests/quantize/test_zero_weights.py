@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from support import check_c
 
-from mcuq.builder import GraphBuilder
-from mcuq.float_model import FloatModel
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Recovery, Rounding, Scheme, quantize_on_samples
-from mcuq.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.tensor import Array
 
 RNG = np.random.default_rng(2)
 INTEGER = [name for name, own in NAMED.items() if own.activations != "float32"]

@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from reference_cases import case
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 CALIBRATION_SAMPLES = 20
 

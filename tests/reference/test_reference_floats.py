@@ -9,7 +9,7 @@ from reference_cases import case, windows_of_recordings
 
 from mcuq.compile import CompiledModel, compile_model, dataset_for
 from mcuq.dataset import Dataset
-from mcuq.simulate import quantize_inputs
+from mcuq.graph.simulate import quantize_inputs
 from mcuq.validate import check_bits, measure_accuracy
 
 pytestmark = pytest.mark.reference

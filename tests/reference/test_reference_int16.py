@@ -9,9 +9,9 @@ from reference_cases import case, windows_of_recordings
 
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.dataset import from_arrays
+from mcuq.graph.simulate import quantize_inputs
+from mcuq.graph.tensor import Array
 from mcuq.quantize import input_specs
-from mcuq.simulate import quantize_inputs
-from mcuq.tensor import Array
 from mcuq.validate import check_bits, measure_accuracy
 
 pytestmark = pytest.mark.reference

@@ -9,9 +9,9 @@ from reference_cases import case, reference_folder, roc_auc, windows_of_recordin
 
 from mcuq.compile import CompiledModel, compile_model, dataset_for
 from mcuq.dataset import from_arrays
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Array
 from mcuq.quantize import input_specs
-from mcuq.simulate import quantize_inputs, simulate
-from mcuq.tensor import Array
 from mcuq.validate import check_bits, measure_accuracy, probe_inputs
 from mcuq.validate.bits import BATCH
 

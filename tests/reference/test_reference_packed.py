@@ -7,9 +7,9 @@ from ops.packed_cases import KINDS, pack_weights
 from reference import compiled
 from support import random_inputs
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 from mcuq.lower import lower
 from mcuq.plan import plan_memory
 from mcuq.validate import check_bits

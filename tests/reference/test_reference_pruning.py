@@ -7,11 +7,11 @@ import pytest
 from reference_cases import case
 
 from mcuq.compile import compile_model
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import quantize_inputs, run_layers, simulate
+from mcuq.graph.tensor import Array
 from mcuq.quantize import UNPRUNED, prune_graph
 from mcuq.quantize.intervals import intervals
-from mcuq.simulate import quantize_inputs, run_layers, simulate
-from mcuq.tensor import Array
 
 pytestmark = pytest.mark.reference
 

@@ -18,18 +18,18 @@ from quantizers import Static, run_as_written, write_dynamic, write_static
 from reference_cases import case, reference_folder
 
 from mcuq.compile import compile_model
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.simulate import quantize_inputs, run_layer, run_layers, simulate
+from mcuq.graph.tensor import Array
 from mcuq.importer import import_model
-from mcuq.ir import Graph
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Layer
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.binary import Binary
 from mcuq.ops.mean import Mean
 from mcuq.ops.softmax import Softmax
 from mcuq.passes import optimize
 from mcuq.quantize import given_quantization, quantize_graph
-from mcuq.simulate import quantize_inputs, run_layer, run_layers, simulate
-from mcuq.tensor import Array
 from mcuq.validate import check_bits
 
 pytestmark = pytest.mark.reference

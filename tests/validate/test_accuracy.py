@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from support import model_of
 
-from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel, assemble
 from mcuq.dataset import Dataset, from_arrays
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
-from mcuq.operator import Operator
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mean import Mean
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize import decibels, input_specs, quantize_graph
-from mcuq.tensor import Array
 from mcuq.validate import AccuracyReport, measure_accuracy
 
 # Steps of 0.01 with 0 as the code of 0.

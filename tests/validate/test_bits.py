@@ -7,15 +7,15 @@ import pytest
 from golden.graphs import tiny
 from support import model_of, random_inputs
 
-from mcuq.builder import GraphBuilder
 from mcuq.compile import CompiledModel
 from mcuq.errors import BoardError, BuildError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.tanh import Tanh
 from mcuq.quantize import quantize_graph
-from mcuq.simulate import simulate
-from mcuq.tensor import Array
 from mcuq.validate import Mismatch, check_bits
 
 TARGETS = ["host", "emulator"]

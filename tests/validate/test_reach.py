@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcuq.builder import GraphBuilder
 from mcuq.compile import compile_model, dataset_for
-from mcuq.ir import Graph
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant, Tensor
 from mcuq.ops.identity import Identity
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.quantize import Scheme, beyond_range, quantize_graph
 from mcuq.resources import resource_dir
-from mcuq.tensor import Quant, Tensor
 from mcuq.validate import measure_accuracy
 from mcuq.validate.reach import InputMeter
 

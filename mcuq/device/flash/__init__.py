@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcuq.board_facts import FLASH_OPTIONS, Board
+from mcuq.boards.facts import FLASH_OPTIONS, Board
 from mcuq.device.flash.esptool import EspTool
 from mcuq.device.flash.mcuboot import McuBoot
 from mcuq.device.flash.mcuq_loader import McuqLoader

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.extra import import_extra
 from mcuq.device.flash.method import FlashMethod, Progress, silent
-from mcuq.device.flash.program import program, run_program
 from mcuq.errors import DeviceError
-from mcuq.firmware import Firmware
-from mcuq.work_folder import work_folder
+from mcuq.system.tool import program, run_program
+from mcuq.system.work_folder import work_folder
 
 MOST_S = 60.0
 ANSWER_S = 5.0

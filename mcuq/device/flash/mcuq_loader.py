@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.exchange import StatusError
 from mcuq.device.flash.method import FlashMethod, Options, Progress, silent
 from mcuq.device.link import Link, open_link
 from mcuq.device.messages import DeviceInfo, Role, Status
 from mcuq.device.session import Session
 from mcuq.errors import DeviceError
-from mcuq.firmware import Firmware
 
 WRITES = 3  # of the whole image: the memory may fail once, the device be reset in between
 MENDABLE = (Status.WRONG_IMAGE, Status.WRONG_STATE)  # a word differs; a reset has made the loader forget the ERASE

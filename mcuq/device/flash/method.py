@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from mcuq.firmware import Firmware
+from mcuq.build.firmware import Firmware
 
 Progress = Callable[[str, int], Callable[[int], None]]
 """progress(task, total bytes) returns what is called with the bytes that each step has done."""

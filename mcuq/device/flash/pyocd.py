@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.flash.method import FlashMethod, Progress, silent
-from mcuq.device.flash.program import program, run_program
 from mcuq.errors import BoardError
-from mcuq.firmware import Firmware
-from mcuq.work_folder import work_folder
+from mcuq.system.tool import program, run_program
+from mcuq.system.work_folder import work_folder
 
 MOST_S = 300.0
 

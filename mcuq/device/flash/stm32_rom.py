@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.flash.method import FlashMethod, Options, Progress, silent
 from mcuq.device.flash.sectors import parse_sectors, sectors_under
 from mcuq.device.flash.stm32_protocol import BLOCK_BYTES, Stm32Rom
 from mcuq.device.link import SerialLink, open_link
 from mcuq.errors import BoardError, DeviceError
-from mcuq.firmware import Firmware
 
 # Where a byte is lost, one filler in 256 passes for the checksum of what is then written wrong.
 WRITES = 2

@@ -6,12 +6,12 @@ import io
 import shutil
 from typing import ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.extra import import_extra
 from mcuq.device.flash.method import FlashMethod, Progress, silent
-from mcuq.device.flash.program import run_program
 from mcuq.errors import BoardError, BuildError
-from mcuq.firmware import Firmware
-from mcuq.work_folder import work_folder
+from mcuq.system.tool import run_program
+from mcuq.system.work_folder import work_folder
 
 MOST_S = 120.0  # for somebody to press the board's button, and the writing
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from mcuq.build.firmware import Firmware
 from mcuq.device.flash.method import FlashMethod, Progress, silent
 from mcuq.errors import BoardError, DeviceError
-from mcuq.firmware import Firmware
 
 # The format: github.com/microsoft/uf2, README.md, "File format".
 MAGIC = (0x0A324655, 0x9E5D5157, 0x0AB16F30)

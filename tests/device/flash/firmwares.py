@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from mcuq.boards import load_board
-from mcuq.firmware import Firmware
+from mcuq.boards.find import load_board
+from mcuq.build.firmware import Firmware
 
 
 def firmware(n_bytes: int, address: int = 0x0800_0000, board: str = "mps2-an386", seed: int = 3) -> Firmware:

@@ -10,7 +10,7 @@ import pytest
 from device.device_model import frame, uncobs
 from device.flash.firmwares import firmware
 
-from mcuq.boards import load_board
+from mcuq.boards.find import load_board
 from mcuq.device.exchange import StatusError
 from mcuq.device.flash import METHODS, flash_method
 from mcuq.device.flash.mcuq_loader import McuqLoader

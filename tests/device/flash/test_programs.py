@@ -12,9 +12,9 @@ from device.flash.firmwares import firmware
 
 from mcuq.device.flash import program as programs
 from mcuq.device.flash.esptool import EspTool
-from mcuq.device.flash.program import program, run_program
 from mcuq.device.flash.pyocd import PyOcd
 from mcuq.errors import BoardError, BuildError, DeviceError
+from mcuq.system.tool import program, run_program
 
 STAND_IN = """
 import json, pathlib, sys

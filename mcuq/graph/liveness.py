@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
 
 ALIGNMENT = 4  # bytes: kernels may load whole words
 

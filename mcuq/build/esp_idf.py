@@ -13,15 +13,15 @@ from pathlib import Path
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from mcuq.board_facts import Board
+from mcuq.boards.facts import Board
+from mcuq.boards.toml_table import pin_numbers
+from mcuq.build.firmware import LEAST_PAYLOAD_BYTES, MOST_PAYLOAD_BYTES, Firmware
+from mcuq.build.firmware_source import model_sources, tensor_bytes
 from mcuq.compile import CompiledModel
-from mcuq.device.flash.program import run_program
 from mcuq.errors import BoardError, BuildError, DeviceError
-from mcuq.firmware import LEAST_PAYLOAD_BYTES, MOST_PAYLOAD_BYTES, Firmware
-from mcuq.firmware_source import model_sources, tensor_bytes
 from mcuq.resources import resource_dir
-from mcuq.toml_table import pin_numbers
-from mcuq.work_folder import work_folder
+from mcuq.system.tool import run_program
+from mcuq.system.work_folder import work_folder
 
 STACK_BYTES = 8192  # TASK_STACK_BYTES of firmware/esp_idf/board.c
 MOST_S = 1200.0  # the first build compiles all of ESP-IDF

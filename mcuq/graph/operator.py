@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mcuq.tensor import Array, Quant, Shape, Tensor
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 
 if TYPE_CHECKING:
     from mcuq.onnx_io.reader import FromOnnx

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.operator import Layer
-from mcuq.tensor import Array
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 
 # Samples run together as far as the largest layer's float32 workspace stays below this.
 WORKSPACE_BYTES = 64 * 2**20

@@ -24,11 +24,11 @@ from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
 from mcuq.errors import BoardError, BuildError, did_you_mean
-from mcuq.process import LIMIT_S, Ended, run
 from mcuq.resources import resource_dir
-from mcuq.work_folder import make_work_folder, work_folder
+from mcuq.system.process import LIMIT_S, Ended, run
+from mcuq.system.work_folder import make_work_folder, work_folder
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 ONE = np.float32(1)
 HALF = np.float32(0.5)

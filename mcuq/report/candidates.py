@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcuq.boards import Board
+from mcuq.boards.facts import Board
+from mcuq.build.footprint import measure_footprint
 from mcuq.compile import (
     CompiledModel,
     Data,
@@ -18,7 +19,6 @@ from mcuq.compile import (
     quantize_model,
 )
 from mcuq.errors import BoardError
-from mcuq.footprint import measure_footprint
 from mcuq.importer import WHOLE, Selection
 from mcuq.lower import Goal
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, INT8_SCHEME, CalibrationMethod, Recovery, Scheme

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from mcuq.build import Built, Symbol, build_target, read_symbols
+from mcuq.build.compiler import Built, Symbol, build_target, read_symbols
 from mcuq.compile import CompiledModel
-from mcuq.cycles import BlockCycles, CycleModel, cycle_model
 from mcuq.emit import accessors
-from mcuq.emitted import EmittedCall, emitted_arrays, emitted_calls, with_functions_apart
+from mcuq.emit.emitted import EmittedCall, emitted_arrays, emitted_calls, with_functions_apart
+from mcuq.emulate.cycles import BlockCycles, CycleModel, cycle_model
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram, QemuResult
 from mcuq.emulate.unicorn_cpu import Block, CallResult, Part, UnicornCpu
 from mcuq.errors import ArtifactError, BoardError
-from mcuq.fit import STACK_BYTES
-from mcuq.operator import Layer
+from mcuq.graph.operator import Layer
+from mcuq.plan.fit import STACK_BYTES
 from mcuq.validate.bits import probe_inputs
 
 SAMPLE = 2  # of the probe inputs: the first random one

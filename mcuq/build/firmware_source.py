@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from mcuq.compile import CompiledModel
 from mcuq.emit import accessors
-from mcuq.emitted import emitted_arrays
+from mcuq.emit.emitted import emitted_arrays
 from mcuq.errors import ArtifactError
-from mcuq.tensor_bytes import bytes_of
+from mcuq.graph.tensor_bytes import bytes_of
 
 _CALL = re.compile(r"/\* (\w+) \*/\s+\w+\([^;]*\);\n")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mcuq.board_facts import FEATURES, VERIFIED, Board, Cpu, Memory
-from mcuq.board_file import parse_board
+from mcuq.boards.facts import FEATURES, VERIFIED, Board, Cpu, Memory
+from mcuq.boards.read import parse_board
 from mcuq.errors import BoardError, did_you_mean
-from mcuq.regular_file import what_is_no_file
 from mcuq.resources import resource_dir
+from mcuq.system.regular_file import what_is_no_file
 
 __all__ = [
     "FEATURES",

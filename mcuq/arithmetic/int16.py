@@ -12,9 +12,9 @@ from math import ldexp
 
 import numpy as np
 
-from mcuq.arithmetic import INT32_MAX, Requantization, multiply_high, requantize_wide
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, multiply_high, requantize_wide
 from mcuq.errors import QuantizationError
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 FRACTION_BITS = 6  # of the values that `interpolate` reads
 # What mcuq_requantize_long takes: 2^24 products of int16 and int8, which no network here comes near.

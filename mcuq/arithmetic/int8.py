@@ -13,7 +13,7 @@ from math import frexp, ldexp
 import numpy as np
 
 from mcuq.errors import QuantizationError
-from mcuq.tensor import Array
+from mcuq.graph.tensor import Array
 
 INT32_MAX = 2**31 - 1
 MAX_SHIFT = 22  # keeps |zero_point << shift| <= 2^29

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-from mcuq.board_facts import (
+from mcuq.boards.facts import (
     COUNTERS,
     FEATURES,
     FLASH_OPTIONS,
@@ -25,9 +25,9 @@ from mcuq.board_facts import (
     Uart,
     Usb,
 )
-from mcuq.board_family import COMMON_UART_KEYS, family_keys, family_names
+from mcuq.boards.family import COMMON_UART_KEYS, family_keys, family_names
+from mcuq.boards.toml_table import Table
 from mcuq.errors import BoardError
-from mcuq.toml_table import Table
 
 _ADDRESS_SPACE = 1 << 32
 _UART_KEYS_OF_ALL = ("address", "clock_hz", "baud", "interrupt")  # what Uart always has, or knows how to do without

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mcuq.errors import BuildError, DeviceError
-from mcuq.process import run
+from mcuq.system.process import run
 
 LINES = 6
 

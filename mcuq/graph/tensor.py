@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32")
 # What a computed tensor of a quantized graph may hold.
 ACTIVATION_DTYPES = ("int8", "int16", "float32")
-# How constants of few different values lie in flash: names of mcuq/packing.py.
+# How constants of few different values lie in flash: names of mcuq/arithmetic/packing.py.
 PACKINGS = ("int4", "int2", "ternary", "binary", "codebook")
 
 

@@ -7,7 +7,7 @@ from math import ceil, log2
 
 import numpy as np
 
-from mcuq.tensor import Quant
+from mcuq.graph.tensor import Quant
 
 # Below this a step's inverse leaves float32; a tensor that small is zero for every purpose.
 SMALLEST_STEP = 1e-30

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.tensor import PACKINGS, Array, Tensor
+from mcuq.graph.tensor import PACKINGS, Array, Tensor
 
 VALUES_A_WORD = {"int4": 8, "int2": 16, "ternary": 20, "binary": 32, "codebook": 8}
 _GRIDS = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": range(-1, 2), "binary": (-1, 1)}

@@ -14,13 +14,13 @@ from pathlib import Path
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from mcuq.board_facts import MAILBOX_BYTES, Board, Memory
-from mcuq.build import build_device, target_compiler
+from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
+from mcuq.boards.toml_table import pin_numbers
+from mcuq.build.compiler import build_device, target_compiler
+from mcuq.build.firmware_source import model_sources, tensor_bytes
 from mcuq.compile import CompiledModel
 from mcuq.errors import BoardError
-from mcuq.firmware_source import model_sources, tensor_bytes
 from mcuq.resources import resource_dir
-from mcuq.toml_table import pin_numbers
 
 MOST_PAYLOAD_BYTES = 1024
 LEAST_PAYLOAD_BYTES = 192  # HELLO's answer with its texts

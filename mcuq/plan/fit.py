@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from mcuq.boards import Board, board_names, load_board
+from mcuq.arithmetic.packing import stored_bytes
+from mcuq.boards.facts import Board
+from mcuq.boards.find import board_names, load_board
 from mcuq.errors import BoardError
+from mcuq.graph.tensor import Tensor
 from mcuq.lower import Program
-from mcuq.packing import stored_bytes
 from mcuq.plan import Plan
-from mcuq.tensor import Tensor
 
 STACK_BYTES = 4096  # what is kept free for the application and the deepest kernel
 LARGEST_SHOWN = 3

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 from mcuq.errors import ModelError
-from mcuq.operator import Layer, Operator
-from mcuq.tensor import DTYPES, ChannelQuant, Tensor
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import DTYPES, ChannelQuant, Tensor
 
 
 @dataclass(frozen=True)

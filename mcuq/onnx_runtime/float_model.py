@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from mcuq.errors import ModelError
+from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime import RuntimeFault, Session
-from mcuq.tensor import Array
 
 _QUANTIZING = ("QuantizeLinear", "DynamicQuantizeLinear")
 # It takes the zeros of a Pad before MaxPool for -inf (seen up to ONNX Runtime 1.31).

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from mcuq.build import build_target, target_compiler
+from mcuq.build.compiler import build_target, target_compiler
 from mcuq.compile import CompiledModel, with_goal
 from mcuq.emit import accessors
 from mcuq.errors import BoardError
-from mcuq.fit import STACK_BYTES, flash_error
 from mcuq.lower import GOALS, Goal
+from mcuq.plan.fit import STACK_BYTES, flash_error
 
 ROOMY_FLASH_BYTES = 64 * 2**20
 

@@ -15,12 +15,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mcuq.ir import Graph
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, ChannelQuant, Quant, Tensor
 from mcuq.onnx_io.channels_first import keep_channels_first
 from mcuq.onnx_io.writer import IR_VERSION, OPSET, OnnxWriter
-from mcuq.operator import Layer
 from mcuq.ops.weighted import unfolded_bias
-from mcuq.tensor import Array, ChannelQuant, Quant, Tensor
 
 # ONNX's own QuantizeLinear takes 16 bits from opset 21 on; this domain's, which ONNX Runtime has, at any.
 WIDE_DOMAIN = "com.microsoft"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mcuq.ir import Graph
-from mcuq.tensor import Array
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 
 
 def join_tensors(values: Mapping[str, Array], names: Sequence[str]) -> bytes:

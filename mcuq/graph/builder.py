@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from mcuq.errors import ModelError
-from mcuq.ir import Graph, Node, verify
-from mcuq.operator import Layer, Operator
-from mcuq.tensor import Array, Quant, Shape, Tensor
+from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 
 
 class _Nodes(dict[str, Node]):

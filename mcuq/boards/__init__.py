@@ -1,0 +1,1 @@
+"""Boards: what is known of them, and where their files are."""

@@ -1,0 +1,1 @@
+"""Files + Board -> programs: for a board, for this computer, or firmware."""

@@ -1,0 +1,1 @@
+"""Graphs of layers: tensors, operators, and what follows from their order."""
