@@ -47,6 +47,7 @@ NO_MINIMUM = "y_zero_point, -128, output_max"
 NO_MAXIMUM = "y_zero_point, output_min, 127"
 RV32 = "firmware/mcuq_rv32.h"
 MATH = "firmware/mcuq_math.h"
+INT8 = "mcuq/arithmetic/int8.py"
 ARITHMETIC = "tests/test_arithmetic.py"
 
 FAULTS = (

@@ -12,6 +12,7 @@ from math import floor, inf, nextafter
 import numpy as np
 import pytest
 
+from mcuq.arithmetic import int8 as arithmetic
 from mcuq.arithmetic.int8 import (
     INT32_MAX,
     MAX_SHIFT,
@@ -27,7 +28,6 @@ from mcuq.arithmetic.int8 import (
     weighted_sum,
     weighted_sum_parameters,
 )
-from mcuq.arithmetic.int8 import int8 as arithmetic
 from mcuq.build.compiler import build_library
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array

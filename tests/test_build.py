@@ -8,8 +8,8 @@ import pytest
 
 from mcuq.boards.facts import Board, Memory
 from mcuq.boards.find import load_board
+from mcuq.build import compiler as build
 from mcuq.build.compiler import Built, HostModel, build_host, build_target, read_symbols
-from mcuq.build.compiler import compiler as build
 from mcuq.errors import BoardError, BuildError
 
 COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from mcuq.arithmetic import float32 as float_arithmetic
 from mcuq.arithmetic.float32 import (
     dequantize_float,
     dynamic_range,
@@ -26,7 +27,6 @@ from mcuq.arithmetic.float32 import (
     quantize_float,
     sigmoid,
 )
-from mcuq.arithmetic.int8 import float32 as float_arithmetic
 from mcuq.build.compiler import build_library
 from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime.float_model import FloatModel

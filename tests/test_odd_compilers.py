@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mcuq.boards.find import load_board
+from mcuq.build import compiler as build
 from mcuq.build.compiler import HostModel, build_host, build_target, target_compiler
-from mcuq.build.compiler import compiler as build
 from mcuq.errors import BuildError
 from mcuq.system.work_folder import work_folder
 

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mcuq.arithmetic.int8 import packing as module
+from mcuq.arithmetic import packing as module
 from mcuq.arithmetic.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
 from mcuq.build.compiler import build_library
 from mcuq.graph.tensor import PACKINGS, Array
