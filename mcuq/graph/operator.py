@@ -6,16 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
-
-if TYPE_CHECKING:
-    from mcuq.onnx_io.reader import FromOnnx
-    from mcuq.onnx_io.writer import OnnxWriter
-
 
 INT8 = frozenset({"int8"})
 # Constants of one element after the other, as most kernels read them.
@@ -117,10 +113,12 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Operator(ABC):
-    """An operator with its attributes as fields. Every operator has exactly one output."""
+    """An operator with its attributes as fields. Every operator has exactly one output.
 
-    # ONNX operator type -> the function that adds it to a graph.
-    from_onnx: ClassVar[Mapping[str, FromOnnx]] = {}
+    One that ONNX files name has `from_onnx` too: ONNX operator type -> the function that adds it to a graph
+    (mcuq.onnx_io.reader.FromOnnx).
+    """
+
     # The output's bytes are the input's: no code, no memory of its own.
     is_view: ClassVar[bool] = False
     # Values are only moved, so that all activations share one scale and zero point.

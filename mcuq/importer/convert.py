@@ -42,7 +42,8 @@ from mcuq.importer.quantized import (
 from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
 from mcuq.importer.types import all_types, element_types, type_errors
 from mcuq.importer.windows import Attributes, stated_window
-from mcuq.onnx_io.given import GivenQuant, read_given
+from mcuq.onnx_io.given import read_given
+from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize

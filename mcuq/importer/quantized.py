@@ -10,7 +10,8 @@ import onnx
 from onnx import helper
 
 from mcuq.graph.tensor import Array, Shape
-from mcuq.onnx_io.given import INTEGER_TYPES, GivenQuant, read_given, same_dimension
+from mcuq.onnx_io.given import read_given, same_dimension
+from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
 
 _RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")

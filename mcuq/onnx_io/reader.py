@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Tensor
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from mcuq.onnx_io.given import GivenQuant
+from mcuq.onnx_io.given_quant import GivenQuant
 
 
 @dataclass(frozen=True)

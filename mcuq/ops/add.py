@@ -10,10 +10,10 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
 from mcuq.arithmetic.int16 import WideSum, weighted_sum_wide, wide_sum_parameters
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.add_dsp import lower_add_dsp
 from mcuq.ops.add_mve import ADD_KERNELS
 from mcuq.ops.add_wide import lower_add_wide

@@ -13,10 +13,10 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.onnx_io.writer import OnnxWriter
 
 
 def from_batch_normalization(node: OnnxNode, graph: GraphBuilder) -> str:

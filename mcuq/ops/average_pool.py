@@ -10,10 +10,10 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Clamped, Kernel, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
 from mcuq.ops.average_pool_float import lower_average_pool_float, simulate_average_pool_float
 from mcuq.ops.average_pool_wide import lower_average_pool_wide

@@ -11,11 +11,11 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
 
 

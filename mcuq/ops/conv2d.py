@@ -10,11 +10,11 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Clamped, Kernel, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.conv2d_blocked import accepts_blocked, lower_blocked
 from mcuq.ops.conv2d_dsp import (
     is_conv2d_dsp,

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from mcuq.arithmetic.float32 import dequantize_float, float32, quantize_float
 from mcuq.arithmetic.int8 import Requantization, requantization, requantize_wide
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, ChannelQuant, Shape, Tensor
-from mcuq.onnx_io.writer import OnnxWriter
 
 C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
 INTEGERS = frozenset({"int8", "uint8", "int16"})

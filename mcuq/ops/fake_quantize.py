@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import INT8, Constants, Layer
 from mcuq.graph.tensor import Array, Quant
-from mcuq.onnx_io.given import GivenQuant, read_given
+from mcuq.onnx_io.given import read_given
+from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.unary import Unary
 
 

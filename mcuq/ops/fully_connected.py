@@ -11,11 +11,11 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Clamped, Kernel, Layer
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
 from mcuq.ops.fully_connected_armv6m import (
     accepts_packed,

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.arithmetic.float32 import float32, hard_sigmoid
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.unary import Unary, from_unary
 from mcuq.ops.unary_float import HardSigmoidFloatConstants
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import INT32_MAX, clamp
 from mcuq.errors import QuantizationError
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.log_softmax_float import lower_log_softmax_float, simulate_log_softmax_float
 from mcuq.ops.log_softmax_wide import lower_log_softmax_wide, wide_log_softmax

@@ -10,10 +10,10 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window

@@ -11,10 +11,10 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Clamped, Kernel, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
 from mcuq.ops.mean_float import lower_mean_float, simulate_mean_float

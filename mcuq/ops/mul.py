@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.arithmetic.int8 import Requantization, requantization
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Kernel, Layer
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.binary import (
     Binary,
     BroadcastConstants,

@@ -12,10 +12,10 @@ import numpy as np
 from mcuq.arithmetic.float32 import float32
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import C_TYPES
 from mcuq.ops.strided import MOVED, StridedScatter, strided_loops

@@ -15,10 +15,10 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import quantize_float
 from mcuq.errors import ModelError
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 from mcuq.onnx_io.given import same_dimension
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.convert import C_TYPES, INTEGERS
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.strided import MOVED

@@ -11,10 +11,10 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import clamp
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import INT16, MIXED
 from mcuq.ops.reshape import Reshape

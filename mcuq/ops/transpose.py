@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from mcuq.arithmetic.int8 import lookup
 from mcuq.arithmetic.int16 import interpolate
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.convert import lower_convert, simulate_convert
 from mcuq.ops.float_weights import FLOAT32
 from mcuq.ops.requantized import C_TYPES, MIXED
