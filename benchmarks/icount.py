@@ -22,9 +22,9 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import Memory
-from mcuq.build.compiler import build_target
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.graph.tensor import Array
 from mcuq.plan.fit import STACK_BYTES
 

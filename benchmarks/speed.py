@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from reference_cases import case
 
-from mcuq.build.compiler import HostModel, build_host
+from mcuq.build.host_program import HostModel, build_host
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.graph.tensor import Array

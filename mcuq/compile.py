@@ -26,9 +26,9 @@ from mcuq.dataset import (
     other_part,
 )
 from mcuq.described import Described
-from mcuq.emit import emit
 from mcuq.emit.emitted import emitted_stack_bytes
 from mcuq.emit.identifiers import KEYWORDS, identifier
+from mcuq.emit.model import emit
 from mcuq.errors import DataError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array

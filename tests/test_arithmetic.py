@@ -28,7 +28,7 @@ from mcuq.arithmetic.int8 import (
     weighted_sum,
     weighted_sum_parameters,
 )
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 from mcuq.resources import resource_dir

@@ -9,7 +9,9 @@ import pytest
 from mcuq.boards.facts import Board, Memory
 from mcuq.boards.find import load_board
 from mcuq.build import compiler as build
-from mcuq.build.compiler import Built, HostModel, build_host, build_target, read_symbols
+from mcuq.build.elf import read_symbols
+from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.target import Built, build_target
 from mcuq.errors import BoardError, BuildError
 
 COMPILERS = ["zig", pytest.param("gcc", marks=pytest.mark.toolchain)]

@@ -17,9 +17,10 @@ from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import HostModel, build_host, build_target
+from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, compile_model, with_goal
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
 from mcuq.graph.builder import GraphBuilder

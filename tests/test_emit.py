@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel, compile_model
-from mcuq.emit import accessors, c_float, runtime_functions, wrap
+from mcuq.emit.model import accessors, runtime_functions
+from mcuq.emit.text import c_float, wrap
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
@@ -744,7 +745,9 @@ def test_a_kernels_scratch_is_passed_before_its_output(monkeypatch: pytest.Monke
     templates = tmp_path / "templates"
     shutil.copytree(resource_dir("templates"), templates)
     (templates / "kernels" / "reverse.c.j2").write_text(REVERSE)
-    monkeypatch.setattr("mcuq.emit.resource_dir", lambda name: templates if name == "templates" else resource_dir(name))
+    monkeypatch.setattr(
+        "mcuq.emit.render.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
+    )
     builder = GraphBuilder("net")
     x = builder.add(Sigmoid(), [builder.input("x", (9,))], "s")
     builder.outputs.append(builder.add(Reverse(), [builder.add(Reverse(), [x], "r")], "y"))

@@ -14,7 +14,7 @@ from support import model_of
 
 from mcuq.boards.facts import MAILBOX_BYTES, Board, Uart
 from mcuq.boards.find import board_names, load_board, parse_board
-from mcuq.build.compiler import read_symbols
+from mcuq.build.elf import read_symbols
 from mcuq.build.firmware import Firmware, build_firmware, build_loader, slot_header
 from mcuq.build.firmware_source import marked_source, model_sources
 from mcuq.compile import CompiledModel

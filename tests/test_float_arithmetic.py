@@ -27,7 +27,7 @@ from mcuq.arithmetic.float32 import (
     quantize_float,
     sigmoid,
 )
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.resources import resource_dir

@@ -10,7 +10,9 @@ import pytest
 
 from mcuq.boards.find import load_board
 from mcuq.build import compiler as build
-from mcuq.build.compiler import HostModel, build_host, build_target, target_compiler
+from mcuq.build.compiler import target_compiler
+from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.target import build_target
 from mcuq.errors import BuildError
 from mcuq.system.work_folder import work_folder
 

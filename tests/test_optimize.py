@@ -20,11 +20,12 @@ import mcuq
 from mcuq.api import compare
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board, parse_board
-from mcuq.build.compiler import build_target
 from mcuq.build.footprint import measure_choices, measure_footprint
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, assemble, with_goal
-from mcuq.emit import accessors, emit, render_kernel, runtime_functions
+from mcuq.emit.model import accessors, emit, runtime_functions
 from mcuq.emit.parameters import with_parameters
+from mcuq.emit.render import render_kernel
 from mcuq.errors import BoardError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Call, Constants

@@ -12,7 +12,7 @@ import pytest
 
 from mcuq.arithmetic import packing as module
 from mcuq.arithmetic.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.graph.tensor import PACKINGS, Array
 from mcuq.resources import resource_dir
 

@@ -7,9 +7,9 @@ import test_c_interface
 from support import model_of, random_inputs
 from test_c_interface import SCHEMES, graph_of
 
-from mcuq.build.compiler import build_target
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.lower import Goal
 from mcuq.validate import check_bits

@@ -23,7 +23,7 @@ from mcuq.arithmetic.int16 import (
     weighted_sum_wide,
     wide_sum_parameters,
 )
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 from mcuq.ops.softmax_wide import exponential_tables

@@ -10,7 +10,7 @@ import numpy as np
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array

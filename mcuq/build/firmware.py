@@ -16,8 +16,9 @@ from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
 from mcuq.boards.toml_table import pin_numbers
-from mcuq.build.compiler import build_device, target_compiler
+from mcuq.build.compiler import target_compiler
 from mcuq.build.firmware_source import model_sources, tensor_bytes
+from mcuq.build.target import build_device
 from mcuq.compile import CompiledModel
 from mcuq.errors import BoardError
 from mcuq.resources import resource_dir

@@ -7,8 +7,8 @@ import string
 from collections.abc import Mapping
 
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
 from mcuq.emit.emitted import emitted_arrays
+from mcuq.emit.model import accessors
 from mcuq.errors import ArtifactError
 from mcuq.graph.tensor_bytes import bytes_of
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from mcuq.build.compiler import build_target, target_compiler
+from mcuq.build.compiler import target_compiler
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, with_goal
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.errors import BoardError
 from mcuq.lower import GOALS, Goal
 from mcuq.plan.fit import STACK_BYTES, flash_error

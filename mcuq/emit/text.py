@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 COLUMNS = 110
 
 
@@ -19,3 +21,27 @@ def wrap(items: Sequence[str], separator: str, columns: int, indent: str) -> str
         line += piece
     lines.append(line.rstrip().rstrip(separator.strip()))
     return "\n".join(indent + text for text in lines)
+
+
+C_TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "float32": "float",
+}
+
+
+def c_float(value: float) -> str:
+    """A C expression that names the same float32: a literal, but for infinities, which freestanding C has none for."""
+    if np.isinf(value):
+        return "mcuq_infinity()" if value > 0 else "-mcuq_infinity()"
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
+
+
+def in_comment(text: str) -> str:
+    """The text such that nothing in it ends a C comment, opens another or joins lines."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text.replace("*/", "* /").replace("/*", "/ *")

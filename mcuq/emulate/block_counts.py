@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.errors import BuildError
 
 

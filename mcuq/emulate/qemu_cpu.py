@@ -18,7 +18,10 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import Board
-from mcuq.build.compiler import build_shared_object, build_target, read_symbols, sample_stream
+from mcuq.build.elf import read_symbols
+from mcuq.build.host_program import sample_stream
+from mcuq.build.shared_library import build_shared_object
+from mcuq.build.target import build_target
 from mcuq.emulate.block_counts import count_thumb_instructions
 from mcuq.emulate.unicorn_cpu import Block, Part
 from mcuq.errors import BoardError, BuildError

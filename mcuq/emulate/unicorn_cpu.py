@@ -14,7 +14,7 @@ from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import Board
-from mcuq.build.compiler import read_symbols
+from mcuq.build.elf import read_symbols
 from mcuq.emulate.block_counts import new_block_counter
 from mcuq.emulate.unicorn_isa import UnicornIsa, isa_of
 from mcuq.errors import BoardError, BuildError, did_you_mean
@@ -65,7 +65,7 @@ class UnicornCpu:
     """A CPU with a program in its flash; RAM keeps its contents from one call to the next."""
 
     def __init__(self, elf: bytes, board: Board) -> None:
-        """Load a program that mcuq.build.compiler.build_target linked for the same board.
+        """Load a program that mcuq.build.target.build_target linked for the same board.
 
         Raises BoardError where the board cannot be emulated, BuildError where Unicorn is not installed.
         """

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from mcuq.build.compiler import Built, Symbol, build_target, read_symbols
+from mcuq.build.elf import Symbol, read_symbols
+from mcuq.build.target import Built, build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
 from mcuq.emit.emitted import EmittedCall, emitted_arrays, emitted_calls, with_functions_apart
+from mcuq.emit.model import accessors
 from mcuq.emulate.cycles import BlockCycles, CycleModel, cycle_model
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram, QemuResult
 from mcuq.emulate.unicorn_cpu import Block, CallResult, Part, UnicornCpu

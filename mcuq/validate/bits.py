@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.build.compiler import HostModel, build_host, build_target
+from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BoardError

@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from mcuq.compile import CompiledModel
-from mcuq.emit import accessors
 from mcuq.emit.emitted import ELEMENT_BYTES, arena_offset, emitted_calls
+from mcuq.emit.model import accessors
 from mcuq.errors import ArtifactError
 from mcuq.graph.operator import Layer
 

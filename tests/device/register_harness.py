@@ -17,7 +17,7 @@ from typing import Any
 import unicorn
 from elftools.elf.elffile import ELFFile
 
-from mcuq.build.compiler import read_symbols
+from mcuq.build.elf import read_symbols
 from mcuq.build.firmware import Firmware
 from mcuq.emulate.unicorn_isa import isa_of
 

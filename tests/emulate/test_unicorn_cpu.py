@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import build_target
+from mcuq.build.target import build_target
 from mcuq.emulate import block_counts
 from mcuq.emulate.unicorn_cpu import Block, UnicornCpu
 from mcuq.errors import BoardError, BuildError
@@ -363,7 +363,7 @@ def test_a_missing_unicorn_says_what_to_install(elf: bytes, monkeypatch: pytest.
 
 def test_the_core_imports_neither_unicorn_nor_zig() -> None:
     program = (
-        "import sys; import mcuq.build.compiler, mcuq.emulate.unicorn_cpu; "
+        "import sys; import mcuq.build.target, mcuq.emulate.unicorn_cpu; "
         "sys.exit(any(name in sys.modules for name in ('unicorn', 'ziglang')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

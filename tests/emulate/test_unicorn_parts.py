@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import build_target
+from mcuq.build.target import build_target
 from mcuq.emulate import block_counts
 from mcuq.emulate.unicorn_cpu import CallResult, UnicornCpu
 from mcuq.errors import BuildError

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import build_target, read_symbols
+from mcuq.build.elf import read_symbols
+from mcuq.build.target import build_target
 from mcuq.emulate.block_counts import count_riscv_instructions
 from mcuq.emulate.unicorn_cpu import Block, UnicornCpu
 from mcuq.errors import BuildError

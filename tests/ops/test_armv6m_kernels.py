@@ -10,7 +10,7 @@ from blocked_cases import PER_SEED, SEEDS, corner_cases, random_graph
 from support import check_c, integer_branches, integer_graph
 
 from mcuq.arithmetic.int8 import multiply_high
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.conv2d_blocked import LONGEST_GROUP, lower_blocked, weight_groups

@@ -9,7 +9,7 @@ from test_float_layers import move_cases, pool_cases
 
 from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.emit import c_float
+from mcuq.emit.text import c_float
 from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
 from mcuq.quantize import Scheme

@@ -11,7 +11,8 @@ from blocked_cases import fully_connected
 from support import Case, check_c, integer_branches, integer_graph, model_of
 
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import build_library, build_target
+from mcuq.build.shared_library import build_library
+from mcuq.build.target import build_target
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.graph.tensor import Array
 from mcuq.lower import choose_kernel

@@ -20,9 +20,9 @@ from test_int16_layers import INT16
 from trapped import STRICT, run_trapped, simulated, trapped_board
 
 from mcuq.boards.find import load_board
-from mcuq.build.compiler import build_target
+from mcuq.build.target import build_target
 from mcuq.compile import with_goal
-from mcuq.emit import accessors
+from mcuq.emit.model import accessors
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BuildError
 from mcuq.graph.ir import Graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from mcuq.build.compiler import build_library
+from mcuq.build.shared_library import build_library
 from mcuq.resources import resource_dir
 
 

@@ -1,0 +1,118 @@
+"""The functions that a program calls, their constant data, and the calls in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mcuq.emit.data import DataArray
+from mcuq.emit.names import Callee, call_names, callee_of, function_names
+from mcuq.emit.parameters import with_parameters
+from mcuq.emit.port import Port
+from mcuq.emit.render import render_kernel
+from mcuq.emit.text import C_TYPES, COLUMNS, wrap
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Layer
+from mcuq.graph.tensor import Tensor
+from mcuq.lower import Program, Step, array_key
+from mcuq.lower.share import PARAMETERS, shifts_down
+from mcuq.plan import Plan
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A place in C: an expression `name` of type `c_type` *, used as a pointer to elements of `element_type`."""
+
+    name: str
+    c_type: str
+    element_type: str
+    is_read_only: bool = False
+
+    @property
+    def text(self) -> str:
+        """The argument; by way of void, as places are aligned for all elements and compilers need not be told."""
+        if self.element_type == self.c_type:
+            return self.name
+        const = "const " if self.is_read_only else ""
+        return f"({const}{self.element_type} *)({const}void *)({self.name})"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A rendered kernel, the layers that call it, and the largest accumulator bound among them."""
+
+    name: str
+    text: str
+    users: tuple[str, ...] = ()
+    bound: int = 0
+
+
+def render_calls(
+    program: Program,
+    plan: Plan,
+    model_id: str,
+    layer_ids: Sequence[str],
+    pointers: Mapping[str, Pointer],
+    used: set[str],
+) -> tuple[list[Function], list[DataArray], list[str]]:
+    """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
+    names = function_names(program, model_id, layer_ids, used)
+    functions: dict[Callee, Function] = {}
+    arrays: dict[tuple[str, bytes], DataArray] = {}
+    calls: list[str] = []
+    for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
+        for stem, call in zip(call_names(step, f"{model_id}_{layer_id}"), step.calls, strict=True):
+            name = names[callee_of(call)]
+            function = functions.get(callee_of(call)) or Function(name, _render(call, name))
+            users = (*function.users, _describe(step, call, layer_id))
+            functions[callee_of(call)] = replace(function, users=users, bound=max(function.bound, call.bound))
+            data = [
+                arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
+                for key, a in call.arrays.items()
+            ]
+            arguments = [pointers[step.layer.inputs[i].name].text for i in call.inputs]
+            if call.unpacked:
+                arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
+            arguments += [array.name for array in data]
+            if call.scratch_bytes:
+                arguments.append(f"arena + {plan.scratch[index] + call.scratch_offset}")
+            if call.has_output:
+                arguments.append(pointers[step.layer.output.name].text)
+            lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
+            calls.append(f"/* {layer_id} */\n    {lines.strip()});")
+    return list(functions.values()), list(arrays.values()), calls
+
+
+def _render(call: Call, name: str) -> str:
+    """The function that the call calls."""
+    text = render_kernel(call.constants, name)
+    if not call.parameters:
+        return text
+    c_type = C_TYPES[call.arrays[PARAMETERS].dtype.name]
+    return with_parameters(text, call.parameters, c_type, shifts_down(call.constants))
+
+
+def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Pointer]:
+    """Where each tensor is in C: a parameter where it shares the memory of an input or output, else in the arena."""
+    parameter = {port.name: port for port in (*inputs, *outputs)}
+    pointers = {}
+    for storage in plan.storages:
+        given = [parameter[name] for name in storage.tensors if name in parameter]
+        place = f"arena + {storage.offset}" if storage.offset else "arena"
+        name, c_type = (given[0].accessor, given[0].c_type) if given else (place, "int8_t")
+        is_input = bool(given) and given[0] in inputs
+        for tensor in storage.tensors:
+            pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input)
+    return pointers
+
+
+def _describe(step: Step, call: Call, layer_id: str) -> str:
+    """The comment line of a layer above its function."""
+    layer: Layer = step.layer
+    shapes = ", ".join(_shape(t) for t in layer.activations)
+    bound = f", |accumulator| <= {call.bound}" if call.bound else ""
+    return f"{layer_id}: {type(layer.op).__name__} {shapes} -> {_shape(layer.output)}{bound}"
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"

@@ -1,0 +1,23 @@
+"""Constant data as C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.emit.text import COLUMNS, c_float, wrap
+from mcuq.graph.tensor import Array
+
+
+@dataclass(frozen=True)
+class DataArray:
+    """Constant data with its C name and type."""
+
+    name: str
+    c_type: str
+    values: Array
+
+    @property
+    def text(self) -> str:
+        """The initializer's lines."""
+        as_text = c_float if self.c_type == "float" else str
+        return wrap([as_text(v) for v in self.values.reshape(-1).tolist()], ", ", COLUMNS - 4, "    ")

@@ -1,0 +1,114 @@
+"""Program + Plan -> C files."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from mcuq.emit.calls import Function, pointers_of, render_calls
+from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
+from mcuq.emit.data import DataArray
+from mcuq.emit.names import layer_identifiers, names_of_the_frame
+from mcuq.emit.port import Port, has_channels, ports_of
+from mcuq.emit.render import environment
+from mcuq.emit.stack import stack_bytes
+from mcuq.emit.text import in_comment
+from mcuq.graph.ir import Graph
+from mcuq.lower import Program
+from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names
+from mcuq.plan import Plan
+from mcuq.version import __version__
+
+
+def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> dict[str, str]:
+    """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes.
+
+    `provenance` are lines of a comment that say what the model was made from.
+    """
+    graph = program.graph
+    used = names_of_the_frame(graph, model_id)
+    inputs, outputs = ports_of(graph, model_id, used)
+    layer_ids = layer_identifiers(program, model_id, used)
+    offset = {port.name: plan.storage_of(port.name).offset for port in (*inputs, *outputs)}
+    pointers = pointers_of(plan, graph, inputs, outputs)
+    functions, arrays, calls = render_calls(program, plan, model_id, layer_ids, pointers, used)
+    read = {pointers[t.name].name for step in program.steps if step.calls for t in step.layer.activations}
+    templates = environment()
+    parameters = [f"const {port.c_type} *{port.accessor}" for port in inputs]
+    parameters += [f"{port.c_type} *{port.accessor}" for port in outputs]
+    dtypes = {tensor.dtype for tensor in graph.tensors.values() if not tensor.is_constant}
+    has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
+    kernels = "\n".join(function.text for function in functions)
+    assumes, needs_barriers = "MCUQ_ASSUME(" in kernels, dtypes != {"int8"}
+    code = "\n".join([*runtime_functions(kernels), kernels])
+    context = {
+        "version": __version__,
+        "goal": program.goal,
+        "gcc_options": ", ".join(f'"{option}"' for option in program.gcc_options),
+        "id": model_id,
+        "ID": model_id.upper(),
+        "inputs": inputs,
+        "outputs": outputs,
+        "arena_bytes": plan.arena_bytes,
+        "stack_bytes": stack_bytes(function.text for function in functions),
+        "offset": offset,
+        "macs": graph.macs(),
+        "parameter_bytes": sum(array.values.nbytes for array in arrays),
+        "arrays": arrays,
+        "functions": functions,
+        "runtime": runtime_functions(kernels),
+        "renamed": runtime_names(kernels),
+        "compiler": compiler_source() if assumes or needs_barriers or uses_compiler_source(code) else "",
+        "cpus": target_cpus(code),
+        "calls": calls,
+        "assumes": assumes,
+        "unused": [port.accessor for port in inputs if port.accessor not in read],
+        "parameters": ", ".join(parameters),
+        "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
+        "has_floats": has_floats,
+        "needs_barriers": needs_barriers,
+        "has_channels": has_channels(graph),
+        "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
+        "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
+        "changes_options": has_floats or program.goal != "balanced",
+        "provenance": [in_comment(line) for line in provenance],
+        "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
+    }
+    source = templates.get_template("model.c.j2").render(context)
+    return {
+        f"{model_id}.h": templates.get_template("model.h.j2").render(context),
+        f"{model_id}.c": source + "".join(f"#undef {name}\n" for name in macros_of(source)),
+    }
+
+
+def accessors(graph: Graph, model_id: str) -> dict[str, str]:
+    """Input or output tensor -> the C function that gives its place in the model's own arena."""
+    sides = ports_of(graph, model_id, names_of_the_frame(graph, model_id))
+    return {port.name: f"{model_id}_{port.accessor}" for side in sides for port in side}
+
+
+def runtime_functions(text: str) -> list[str]:
+    """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order."""
+    return [runtime_blocks()[name] for name in runtime_names(text)]
+
+
+def _digest(
+    functions: Sequence[Function],
+    arrays: Sequence[DataArray],
+    calls: Sequence[str],
+    ports: Sequence[Port],
+    plan: Plan,
+) -> str:
+    """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
+    crc = zlib.crc32(f"{plan.arena_bytes}".encode())
+    interface = [
+        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.storage_of(p.name).offset}" for p in ports
+    ]
+    for text in (*interface, *(f.text for f in functions), *calls):
+        crc = zlib.crc32(text.encode(), crc)
+    for array in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array.values).tobytes(), crc)
+    return f"0x{crc:08x}"

@@ -1,0 +1,71 @@
+"""C names: those that are there whatever a model is like, and those of its layers and functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mcuq.emit.identifiers import claim, stems
+from mcuq.emit.port import has_channels, macro_parts
+from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Call, Constants
+from mcuq.lower import Program, Step
+from mcuq.lower.source import runtime_source
+
+
+def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
+    """Lower case C names that are there whatever the tensors and layers are called."""
+    parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
+    parts += ["arena_section", "weights_section", "no_arena", "assert"]
+    if has_channels(graph):
+        parts += ["quantize", "dequantize"]
+    for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
+        if len(names) == 1:
+            parts += [kind, *macro_parts(kind, has_channels(graph))]
+    runtime = re.findall(r"\bmcuq_\w+", runtime_source().lower())
+    frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
+    own = (*parts, *runtime)
+    return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in own))}
+
+
+def layer_identifiers(program: Program, model_id: str, used: set[str]) -> list[str]:
+    """A name for each layer from which the names of its functions and arrays derive; all become `used`."""
+    found = []
+    for step, stem in zip(program.steps, stems([step.layer.name for step in program.steps], "layer"), strict=True):
+
+        def derived(text: str, step: Step = step) -> set[str]:
+            called = [(name, call) for name, call in zip(call_names(step, text), step.calls, strict=True)]
+            arrays = [f"{name}_{key}" for name, call in called for key in call.arrays]
+            return {f"{model_id}_{part}" for part in (text, *(name for name, _ in called), *arrays)}
+
+        found.append(claim(stem, derived, used))
+    return found
+
+
+Callee = tuple[Constants, tuple[str, ...]]
+
+
+def callee_of(call: Call) -> Callee:
+    """What calls of one function have in common."""
+    return call.constants, call.parameters
+
+
+def call_names(step: Step, layer_id: str) -> list[str]:
+    """The layer's identifier, numbered where it takes several calls."""
+    if len(step.calls) == 1:
+        return [layer_id]
+    return [f"{layer_id}_{number + 1}" for number in range(len(step.calls))]
+
+
+def function_names(program: Program, model_id: str, layer_ids: Sequence[str], used: set[str]) -> dict[Callee, str]:
+    """A function of one call is named after its layer, a shared one after its kernel."""
+    users: dict[Callee, list[str]] = {}
+    for step, layer_id in zip(program.steps, layer_ids, strict=True):
+        for name, call in zip(call_names(step, layer_id), step.calls, strict=True):
+            users.setdefault(callee_of(call), []).append(name)
+    names: dict[Callee, str] = {}
+    for callee, callers in users.items():
+        shared = f"{callee[0].template}_shared"
+        name = claim(shared, lambda text: [f"{model_id}_{text}"], used) if len(callers) > 1 else callers[0]
+        names[callee] = f"{model_id}_{name}"
+    return names
