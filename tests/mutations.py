@@ -48,7 +48,7 @@ NO_MAXIMUM = "y_zero_point, output_min, 127"
 RV32 = "firmware/mcuq_rv32.h"
 MATH = "firmware/mcuq_math.h"
 INT8 = "mcuq/arithmetic/int8.py"
-ARITHMETIC = "tests/test_arithmetic.py"
+ARITHMETIC = "tests/arithmetic/test_int8.py"
 
 FAULTS = (
     # Kernels without one of their bounds.
@@ -149,7 +149,7 @@ FAULTS = (
         ARITHMETIC,
     ),
     Fault(INT8, " + (1 << (shift - 1))\n", "\n", "tests/ops/test_add.py"),
-    Fault("mcuq/graph/tensor.py", "(self.zero_point + 0.5)", "self.zero_point", "tests/test_quantization.py"),
+    Fault("mcuq/graph/tensor.py", "(self.zero_point + 0.5)", "self.zero_point", "tests/graph/test_quantization.py"),
     # Quantization and what the simulator computes.
     Fault(
         "mcuq/ops/weighted.py",

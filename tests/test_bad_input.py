@@ -11,12 +11,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import ints, model, node, random, saved
 
-from mcuq import errors, fit
+from mcuq import errors
 from mcuq.compile import compile_model
 from mcuq.errors import McuqError
 from mcuq.importer import import_model
 from mcuq.ops import FROM_ONNX
 from mcuq.passes import optimize
+from mcuq.plan import fit
 
 X = {"x": [1, 2, 4, 4]}
 WEIGHTS = {"w": random(3, 2, 2, 2)}

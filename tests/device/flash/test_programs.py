@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from device.flash.firmwares import firmware
 
-from mcuq.device.flash import program as programs
 from mcuq.device.flash.esptool import EspTool
 from mcuq.device.flash.pyocd import PyOcd
 from mcuq.errors import BoardError, BuildError, DeviceError
+from mcuq.system import tool as programs
 from mcuq.system.tool import program, run_program
 
 STAND_IN = """

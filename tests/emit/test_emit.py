@@ -269,7 +269,7 @@ def test_the_same_program_gives_the_same_bytes() -> None:
 
 def test_another_process_elsewhere_with_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     script = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
         "from test_emit import MODELS\n"
         "for make in MODELS.values():\n"
         "    for name, text in sorted(make().files.items()): sys.stdout.buffer.write(f'{name}\\n{text}'.encode())\n"
@@ -278,7 +278,7 @@ def test_another_process_elsewhere_with_another_hash_seed_gives_the_same_bytes(t
     for seed in ("1", "77"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C", "TZ": "Asia/Tokyo", "USER": "somebody"}
         ended = subprocess.run(
-            [sys.executable, "-c", script, str(Path(__file__).parent)],
+            [sys.executable, "-c", script, *(str(folder) for folder in Path(__file__).parents[:2])],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

@@ -261,7 +261,7 @@ def test_the_portable_c_computes_what_the_assembly_does() -> None:
 
 # --- what is linked ------------------------------------------------------------------------------------------------
 
-DOCUMENT = (Path(__file__).parents[1] / "docs" / "c_interface.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "c_interface.md").read_text(encoding="utf-8")
 ANY_COMPILER = {"memcpy", "memmove", "memset"}
 FLOATS = ("float32", "float16", "dynamic")
 INTEGERS = ("int8", "int16", "int4", "int2", "ternary", "binary", "codebook")

@@ -8,8 +8,8 @@ import re
 
 import numpy as np
 import pytest
-from test_arithmetic import HEADER as MATH
-from test_arithmetic import accumulators_and_multipliers, call, exact_requantize
+from test_int8 import HEADER as MATH
+from test_int8 import accumulators_and_multipliers, call, exact_requantize
 
 from mcuq.arithmetic import int16 as wide_arithmetic
 from mcuq.arithmetic.int8 import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_wide
