@@ -24,7 +24,6 @@ from elftools.elf.elffile import ELFFile
 from mcuq.boards.facts import Memory
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit.model import accessors
 from mcuq.graph.tensor import Array
 from mcuq.plan.fit import STACK_BYTES
 
@@ -127,7 +126,7 @@ def count_instructions(model: CompiledModel, inputs: Mapping[str, Array]) -> Cou
 
 def _header(model: CompiledModel, machine: Machine, inputs: Mapping[str, Array]) -> str:
     """What icount.c must know of the model and the machine."""
-    places = accessors(model.graph, model.name)
+    places = model.listing.accessors
     arrays, tensors = [], []
     for i, name in enumerate(model.graph.inputs):
         values = ", ".join(str(value) for value in inputs[name].reshape(-1).tolist())

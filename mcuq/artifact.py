@@ -21,6 +21,7 @@ import onnx
 from mcuq.boards.find import parse_board
 from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import identifier
+from mcuq.emit.listing import ListedCall, ListedLayer, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, verify
@@ -34,7 +35,7 @@ from mcuq.system.regular_file import what_is_no_file
 from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
-FORMAT = 5
+FORMAT = 6
 _TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -119,6 +120,7 @@ def _load(path: Path) -> CompiledModel:
             graph,
             onnx_model,
             files,
+            _listing_from(manifest["listing"]),
             int(manifest["arena_bytes"]),
             int(manifest["constant_bytes"]),
             _origin_from(manifest["origin"]),
@@ -196,6 +198,7 @@ def _pack(model: CompiledModel) -> bytes:
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
         "origin": _encode(model.origin),
+        "listing": asdict(model.listing),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()
@@ -275,6 +278,18 @@ def _origin_from(manifest: dict[str, Any]) -> Origin:
     if not isinstance(origin, Origin):
         raise ValueError(f"'{manifest['type']}' is no origin")
     return origin
+
+
+def _listing_from(manifest: dict[str, Any]) -> Listing:
+    layers = tuple(
+        ListedLayer(
+            layer["name"],
+            layer["output_offset"],
+            tuple(ListedCall(call["function"], tuple(call["arrays"]), call["line"]) for call in layer["calls"]),
+        )
+        for layer in manifest["layers"]
+    )
+    return Listing(**{**manifest, "layers": layers})
 
 
 def _encode(value: Any) -> Any:

@@ -26,11 +26,12 @@ from mcuq.dataset import (
     other_part,
 )
 from mcuq.described import Described
-from mcuq.emit.emitted import emitted_stack_bytes
 from mcuq.emit.identifiers import KEYWORDS, identifier
+from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
-from mcuq.errors import DataError, ModelError
+from mcuq.errors import ArtifactError, DataError, ModelError
 from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import WHOLE, Model, Selection, dynamic_layers, import_model, model_path, selection
 from mcuq.lower import Goal, lower, parse_goal
@@ -91,8 +92,8 @@ class CompiledModel(Described):
     """A quantized model with its C.
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
-    header by name. `origin` says where scales are from. `pruned` says what was taken out of the graph as no output
-    depends on it. `optimize` is what kernels were chosen and compilers told for.
+    header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
+    the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for.
     """
 
     name: str
@@ -100,6 +101,7 @@ class CompiledModel(Described):
     graph: Graph
     onnx_model: bytes
     files: Mapping[str, str]
+    listing: Listing
     arena_bytes: int
     constant_bytes: int
     origin: Origin = UNKNOWN_ORIGIN
@@ -112,9 +114,23 @@ class CompiledModel(Described):
         return self.graph.macs()
 
     @property
-    def stack_bytes(self) -> int | None:
+    def stack_bytes(self) -> int:
         """Stack that an inference takes at most, as the header says it."""
-        return emitted_stack_bytes(self.files[f"{self.name}.h"])
+        return self.listing.stack_bytes
+
+    @property
+    def coded_layers(self) -> tuple[tuple[Layer, ListedLayer], ...]:
+        """The layers that have code, all but views, each with what the C has of it."""
+        layers = [layer for layer in self.graph.layers() if not layer.op.is_view]
+        return tuple(zip(layers, self.listing.layers, strict=True))
+
+    def checked_listing(self) -> Listing:
+        """What the files hold. Raises ArtifactError where they are not as mcuq wrote them."""
+        if files_crc(self.files[f"{self.name}.h"], self.files[f"{self.name}.c"]) != self.listing.files_crc:
+            raise ArtifactError(
+                f"{self.name}.c, {self.name}.h: were changed after mcuq wrote them; compile the model again"
+            )
+        return self.listing
 
     def described(self) -> tuple[str, dict[str, str]]:
         """For `repr` and notebooks."""
@@ -272,12 +288,14 @@ def assemble(
     program = lower(graph, board.cpu.features, optimize)
     plan = plan_memory(program)
     check_fit(name, program, plan, board)
+    emitted = emit(program, plan, name, provenance(onnx_model, (f"optimize {optimize}", f"for {board.name}")))
     return CompiledModel(
         name,
         board,
         graph,
         onnx_model,
-        emit(program, plan, name, provenance(onnx_model, (f"optimize {optimize}", f"for {board.name}"))),
+        emitted.files,
+        emitted.listing,
         plan.arena_bytes,
         program.constant_bytes,
         origin,

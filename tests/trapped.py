@@ -10,7 +10,6 @@ import numpy as np
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel
-from mcuq.emit.model import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
@@ -44,7 +43,7 @@ def run_trapped(model: CompiledModel, inputs: Mapping[str, Array], stack_bytes: 
     source = model.files[f"{model.name}.c"]
     assert source.count(call) == 1
     files = {**model.files, f"{model.name}.c": source.replace(call, f"    {TRAP}\n{call}")}
-    graph, places = model.graph, accessors(model.graph, model.name)
+    graph, places = model.graph, model.listing.accessors
     ports = [{places[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
     program = QemuProgram(files, QemuModel(model.name, *ports), model.board, stack_bytes)
     samples = len(next(iter(inputs.values())))

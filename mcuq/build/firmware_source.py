@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Mapping
 
 from mcuq.compile import CompiledModel
-from mcuq.emit.emitted import emitted_arrays
-from mcuq.emit.model import accessors
-from mcuq.errors import ArtifactError
+from mcuq.emit.listing import Listing
 from mcuq.graph.tensor_bytes import bytes_of
-
-_CALL = re.compile(r"/\* (\w+) \*/\s+\w+\([^;]*\);\n")
 
 _FILE = string.Template("""\
 #include "model.h"
@@ -66,12 +61,12 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     """File name -> C of the joined model; only `mcuq_joined.c` is to be compiled, it includes the others.
 
     With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
-    Raises ArtifactError where the model's C is not what mcuq has written.
+    Raises ArtifactError where the model's C is not as mcuq wrote it.
     """
-    marked, layers = marked_source(model.files[f"{model.name}.c"], model.name)
-    ports = accessors(model.graph, model.name)
+    listing = model.checked_listing()
+    marked, layers, arrays = marked_source(model.files[f"{model.name}.c"], listing), listing.layers, listing.arrays
+    ports = listing.accessors
     sides = [[ports[name] for name in names] for names in (model.graph.inputs, model.graph.outputs)]
-    arrays = emitted_arrays(model.files[f"{model.name}.c"])
     input_bytes, output_bytes = tensor_bytes(model)
     joined = _FILE.substitute(
         name=model.name,
@@ -96,26 +91,12 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     return {"mcuq_joined.c": joined, f"{model.name}.c": marked, header: model.files[header]}
 
 
-def marked_source(text: str, name: str) -> tuple[str, tuple[str, ...]]:
-    """The model's C with mcuq_layer_done(k) after the last call of each layer in NAME_run_in, and the layers.
-
-    Raises ArtifactError where the C has no such function.
-    """
-    body = re.search(rf"^void {name}_run_in\([^)]*\)\n\{{\n(.*?)^\}}", text, re.DOTALL | re.MULTILINE)
-    if body is None:
-        raise ArtifactError(f"{name}.c: has no function {name}_run_in as mcuq writes it; compile the model again")
-    pieces: list[str] = []
-    layers: list[str] = []
-    at = 0
-    calls = list(_CALL.finditer(body[1]))
-    for call, following in zip(calls, [*calls[1:], None], strict=True):
-        if following is not None and following[1] == call[1]:
-            continue
-        pieces.append(f"{body[1][at : call.end()]}    mcuq_layer_done({len(layers)});\n")
-        layers.append(call[1])
-        at = call.end()
-    marked = "".join(pieces) + body[1][at:]
-    return text[: body.start(1)] + marked + text[body.end(1) :], tuple(layers)
+def marked_source(text: str, listing: Listing) -> str:
+    """The model's C with mcuq_layer_done(k) after the last call of each layer."""
+    lines = text.split("\n")
+    for number, layer in reversed(list(enumerate(listing.layers))):
+        lines.insert(layer.calls[-1].line, f"    mcuq_layer_done({number});")
+    return "\n".join(lines)
 
 
 def _tensor(model: CompiledModel, name: str, port: str) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from mcuq.build.compiler import target_compiler
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, with_goal
-from mcuq.emit.model import accessors
 from mcuq.errors import BoardError
 from mcuq.lower import GOALS, Goal
 from mcuq.plan.fit import STACK_BYTES, flash_error
@@ -72,7 +71,7 @@ def measure_footprint(model: CompiledModel) -> Footprint:
     compiler = target_compiler(model.board) if memory else None
     if memory is None or compiler is None:
         return Footprint(model.constant_bytes, None, None)
-    keep = tuple(accessors(model.graph, model.name).values())
+    keep = tuple(model.listing.accessors.values())
     # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
     built = build_target(model.files, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)

@@ -163,8 +163,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         parts = f"constants {footprint.constant_bytes:,} + code {footprint.code_bytes:,}"
         yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
-    if model.stack_bytes is not None:
-        yield f"  stack   {model.stack_bytes:>9,} bytes at most"
+    yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"
         yield f"  pruned  {saved}: channels that no output depends on"

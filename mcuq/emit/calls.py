@@ -47,6 +47,18 @@ class Function:
     bound: int = 0
 
 
+@dataclass(frozen=True)
+class ModelCall:
+    """A call in ID_run_in: its text, and what it is of. A layer's first call `is_first`."""
+
+    text: str
+    layer: str
+    is_first: bool
+    function: str
+    arrays: tuple[str, ...]
+    output_offset: int
+
+
 def render_calls(
     program: Program,
     plan: Plan,
@@ -54,14 +66,16 @@ def render_calls(
     layer_ids: Sequence[str],
     pointers: Mapping[str, Pointer],
     used: set[str],
-) -> tuple[list[Function], list[DataArray], list[str]]:
+) -> tuple[list[Function], list[DataArray], list[ModelCall]]:
     """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
     names = function_names(program, model_id, layer_ids, used)
     functions: dict[Callee, Function] = {}
     arrays: dict[tuple[str, bytes], DataArray] = {}
-    calls: list[str] = []
+    calls: list[ModelCall] = []
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
-        for stem, call in zip(call_names(step, f"{model_id}_{layer_id}"), step.calls, strict=True):
+        offset = plan.storage_of(step.layer.output.name).offset
+        stems = call_names(step, f"{model_id}_{layer_id}")
+        for number, (stem, call) in enumerate(zip(stems, step.calls, strict=True)):
             name = names[callee_of(call)]
             function = functions.get(callee_of(call)) or Function(name, _render(call, name))
             users = (*function.users, _describe(step, call, layer_id))
@@ -79,7 +93,9 @@ def render_calls(
             if call.has_output:
                 arguments.append(pointers[step.layer.output.name].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
-            calls.append(f"/* {layer_id} */\n    {lines.strip()});")
+            text = f"/* {layer_id} */\n    {lines.strip()});"
+            given = tuple(array.name for array in data)
+            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset))
     return list(functions.values()), list(arrays.values()), calls
 
 

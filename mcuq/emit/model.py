@@ -5,26 +5,44 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mcuq.emit.calls import Function, pointers_of, render_calls
+from mcuq.emit.calls import Function, ModelCall, pointers_of, render_calls
 from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
 from mcuq.emit.data import DataArray
+from mcuq.emit.listing import (
+    Listing,
+    constants_crc,
+    files_crc,
+    list_layers,
+    marked_call,
+    marked_functions,
+    without_marks,
+)
 from mcuq.emit.names import layer_identifiers, names_of_the_frame
 from mcuq.emit.port import Port, has_channels, ports_of
 from mcuq.emit.render import environment
 from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import in_comment
-from mcuq.graph.ir import Graph
 from mcuq.lower import Program
 from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names
 from mcuq.plan import Plan
 from mcuq.version import __version__
 
 
-def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> dict[str, str]:
-    """File name -> text of MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes.
+@dataclass(frozen=True)
+class Emitted:
+    """`files` by name: the header and the C file; `listing` says what they hold."""
+
+    files: dict[str, str]
+    listing: Listing
+
+
+def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> Emitted:
+    """MODEL_ID.c and MODEL_ID.h; the same program gives the same bytes.
 
     `provenance` are lines of a comment that say what the model was made from.
     """
@@ -44,7 +62,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     kernels = "\n".join(function.text for function in functions)
     assumes, needs_barriers = "MCUQ_ASSUME(" in kernels, dtypes != {"int8"}
     code = "\n".join([*runtime_functions(kernels), kernels])
-    context = {
+    digest = _digest(functions, arrays, calls, (*inputs, *outputs), plan)
+    context: dict[str, Any] = {
         "version": __version__,
         "goal": program.goal,
         "gcc_options": ", ".join(f'"{option}"' for option in program.gcc_options),
@@ -58,12 +77,12 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
         "arrays": arrays,
-        "functions": functions,
+        "functions": marked_functions(functions),
         "runtime": runtime_functions(kernels),
         "renamed": runtime_names(kernels),
         "compiler": compiler_source() if assumes or needs_barriers or uses_compiler_source(code) else "",
         "cpus": target_cpus(code),
-        "calls": calls,
+        "calls": [marked_call(call) for call in calls],
         "assumes": assumes,
         "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
@@ -72,22 +91,26 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "needs_barriers": needs_barriers,
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
-        "uses_arena": any(re.search(r"\barena\b", call) for call in calls),
+        "uses_arena": any(re.search(r"\barena\b", call.text) for call in calls),
         "changes_options": has_floats or program.goal != "balanced",
         "provenance": [in_comment(line) for line in provenance],
-        "digest": _digest(functions, arrays, calls, (*inputs, *outputs), plan),
+        "digest": f"0x{digest:08x}",
     }
-    source = templates.get_template("model.c.j2").render(context)
-    return {
-        f"{model_id}.h": templates.get_template("model.h.j2").render(context),
-        f"{model_id}.c": source + "".join(f"#undef {name}\n" for name in macros_of(source)),
-    }
-
-
-def accessors(graph: Graph, model_id: str) -> dict[str, str]:
-    """Input or output tensor -> the C function that gives its place in the model's own arena."""
-    sides = ports_of(graph, model_id, names_of_the_frame(graph, model_id))
-    return {port.name: f"{model_id}_{port.accessor}" for side in sides for port in side}
+    header = templates.get_template("model.h.j2").render(context)
+    source, marks = without_marks(templates.get_template("model.c.j2").render(context))
+    source += "".join(f"#undef {name}\n" for name in macros_of(source))
+    heads = {function.name: line + 1 for function, line in zip(functions, marks, strict=False)}
+    listing = Listing(
+        digest=digest,
+        files_crc=files_crc(header, source),
+        constants_crc=constants_crc(arrays),
+        stack_bytes=context["stack_bytes"],
+        accessors={port.name: f"{model_id}_{port.accessor}" for port in (*inputs, *outputs)},
+        arrays={array.name: array.values.nbytes for array in arrays},
+        functions=heads,
+        layers=list_layers(calls, marks[len(functions) :]),
+    )
+    return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing)
 
 
 def runtime_functions(text: str) -> list[str]:
@@ -98,17 +121,17 @@ def runtime_functions(text: str) -> list[str]:
 def _digest(
     functions: Sequence[Function],
     arrays: Sequence[DataArray],
-    calls: Sequence[str],
+    calls: Sequence[ModelCall],
     ports: Sequence[Port],
     plan: Plan,
-) -> str:
+) -> int:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
     interface = [
         f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.storage_of(p.name).offset}" for p in ports
     ]
-    for text in (*interface, *(f.text for f in functions), *calls):
+    for text in (*interface, *(f.text for f in functions), *(call.text for call in calls)):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array.values).tobytes(), crc)
-    return f"0x{crc:08x}"
+    return crc

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from mcuq.build.elf import Symbol, read_symbols
 from mcuq.build.target import Built, build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit.emitted import EmittedCall, emitted_arrays, emitted_calls, with_functions_apart
-from mcuq.emit.model import accessors
+from mcuq.emit.listing import Listing
 from mcuq.emulate.cycles import BlockCycles, CycleModel, cycle_model
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram, QemuResult
 from mcuq.emulate.unicorn_cpu import Block, CallResult, Part, UnicornCpu
-from mcuq.errors import ArtifactError, BoardError
-from mcuq.graph.operator import Layer
+from mcuq.errors import BoardError
 from mcuq.plan.fit import STACK_BYTES
 from mcuq.validate.bits import probe_inputs
 
@@ -85,19 +82,16 @@ def profile_model(model: CompiledModel) -> Profile:
     """Build the model's C files and count one inference of a made-up input, the same each time.
 
     Raises BoardError where the board is not emulated, BuildError where a compiler or the emulator is missing,
-    ArtifactError where the C file is not what mcuq has written.
+    ArtifactError where the C is not as mcuq wrote it.
     """
     if not model.board.cpu.is_emulated:
         raise BoardError(f"board '{model.board.name}' has no emulator to profile on; compile for an emulated board")
-    text = model.files[f"{model.name}.c"]
-    calls = emitted_calls(text, model.name)
-    layers = _layers_of_calls(model, calls)
-    functions = {call.function for call in calls}
+    listing = model.checked_listing()
     timing = cycle_model(model.board.cpu.core)
-    apart_files = {**model.files, f"{model.name}.c": with_functions_apart(text, functions)}
+    apart_files = {**model.files, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
     run = _run_on_unicorn if model.board.cpu.unicorn_model is not None else _run_on_qemu
-    built, plain, apart = run(model, apart_files, sorted(functions))
-    counted = _layer_profiles(model, text, layers, apart, timing)
+    built, plain, apart = run(model, apart_files, sorted(listing.functions))
+    counted = _layer_profiles(model, apart, timing)
     cycles = _cycles(plain, [plain.blocks], timing)
     return Profile(
         layers=counted,
@@ -118,17 +112,21 @@ def profile_model(model: CompiledModel) -> Profile:
     )
 
 
-def _layers_of_calls(
-    model: CompiledModel, calls: Sequence[EmittedCall]
-) -> tuple[tuple[Layer, tuple[EmittedCall, ...]], ...]:
-    """Each layer that has code, with its calls in order."""
-    grouped = [tuple(group) for _, group in groupby(calls, lambda call: call.layer)]
-    layers = [layer for layer in model.graph.layers() if not layer.op.is_view]
-    if len(grouped) != len(layers):
-        raise ArtifactError(
-            f"{model.name}.c: calls {len(grouped)} layers, the model has {len(layers)}; compile the model again"
-        )
-    return tuple(zip(layers, grouped, strict=True))
+def with_functions_apart(text: str, listing: Listing) -> str:
+    """The C with its kernels kept out of others, so that arriving at one of them is the start of a layer."""
+    lines = text.split("\n")
+    for line in listing.functions.values():
+        lines[line - 1] = lines[line - 1].replace("static void", "static MCUQ_APART void", 1)
+    return _APART + "\n".join(lines)
+
+
+_APART = """\
+#if defined(__clang__)
+#define MCUQ_APART __attribute__((noinline))
+#else
+#define MCUQ_APART __attribute__((noinline, noclone))
+#endif
+"""
 
 
 def _run_on_unicorn(
@@ -152,19 +150,19 @@ def _run_on_qemu(
 
 
 def _build(model: CompiledModel, files: Mapping[str, str]) -> Built:
-    names = accessors(model.graph, model.name)
+    names = model.listing.accessors
     return build_target(files, f"{model.name}_run", tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
 
 
 def _qemu_program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
-    graph, names = model.graph, accessors(model.graph, model.name)
+    graph, names = model.graph, model.listing.accessors
     ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
     return QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
 
 
 def _trace_on_unicorn(model: CompiledModel, elf: bytes, marks: Sequence[str]) -> _Trace:
     graph, cpu = model.graph, UnicornCpu(elf, model.board)
-    address = {tensor: cpu.call(accessor).value for tensor, accessor in accessors(graph, model.name).items()}
+    address = {tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}
     for name, data in _sample(model).items():
         cpu.write(address[name], data)
     pointers = [address[name] for name in (*graph.inputs, *graph.outputs)]
@@ -191,16 +189,15 @@ def _trace(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int
 
 def _layer_profiles(
     model: CompiledModel,
-    text: str,
-    layers: Sequence[tuple[Layer, tuple[EmittedCall, ...]]],
     trace: _Trace,
     timing: CycleModel | None,
 ) -> tuple[LayerProfile, ...]:
     parts = list(trace.parts[1:])
-    arrays = dict(emitted_arrays(text))
+    arrays = dict(model.listing.arrays)
     code = {name: symbol.symbol_bytes for name, symbol in trace.symbols.items()}
     profiles = []
-    for layer, calls in layers:
+    for layer, listed in model.coded_layers:
+        calls = listed.calls
         own, parts = parts[: len(calls)], parts[len(calls) :]
         if [part.address for part in own] != [trace.symbols[call.function].address for call in calls]:
             raise AssertionError(f"{layer.where}: ran other functions than its own")
@@ -215,7 +212,7 @@ def _layer_profiles(
                 ms=_milliseconds(model, cycles),
                 function=", ".join(dict.fromkeys(call.function for call in calls)),
                 code_bytes=sum(code.pop(call.function, 0) for call in calls),
-                weight_bytes=sum(arrays.pop(argument, 0) for call in calls for argument in call.arguments),
+                weight_bytes=sum(arrays.pop(name, 0) for call in calls for name in call.arrays),
             )
         )
     if parts:

@@ -11,7 +11,6 @@ from mcuq.build.host_program import HostModel, build_host
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
-from mcuq.emit.model import accessors
 from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BoardError
@@ -186,7 +185,7 @@ class _Emulated:
     def __init__(self, model: CompiledModel) -> None:
         self._graph = model.graph
         self._entry = f"{model.name}_run"
-        names = accessors(model.graph, model.name)
+        names = model.listing.accessors
         built = build_target(model.files, self._entry, tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
         self.compiler = built.compiler
         self._cpu = UnicornCpu(built.elf, model.board)
@@ -223,7 +222,7 @@ class _Qemu:
 
     def __init__(self, model: CompiledModel) -> None:
         self._graph = model.graph
-        names = accessors(model.graph, model.name)
+        names = model.listing.accessors
         ports = [{names[n]: self._graph.tensors[n].size_bytes for n in side} for side in _ports(model.graph)]
         self._program = QemuProgram(model.files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
         self.compiler = self._program.compiler

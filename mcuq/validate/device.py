@@ -14,10 +14,10 @@ from mcuq.compile import CompiledModel
 from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Ability, DeviceInfo, Paint, Role, SelfTest, Status
 from mcuq.device.session import LEAST_INFERENCE_S, Session
+from mcuq.emit.listing import Listing
 from mcuq.errors import DeviceError
 from mcuq.graph.tensor_bytes import split_tensors
 from mcuq.validate.bits import Mismatch
-from mcuq.validate.emitted_model import EmittedModel, read_emitted
 from mcuq.validate.expected import Expected, Sample
 from mcuq.validate.layer_by_layer import LayerMismatch, first_wrong_layer
 
@@ -88,15 +88,15 @@ def validate_device(
     `mend` is the command that flashes this model. Raises DeviceError for a device with another model or other
     constants, for one that runs its loader or fails its self-test, and where the device does not answer.
     """
-    emitted = read_emitted(model)
+    listing = model.checked_listing()
     info = session.hello()
     if model.board.flashing is None:
         mend = f"{mend} --board {info.board}"
     # An emulated port opens a second late, and what was on the line before is nobody's fault.
     repeats = session.traffic.repeats
-    _check_model(model, emitted, info, session.link.name, mend)
+    _check_model(model, info, session.link.name, mend)
     _check_self_test(session, mend)
-    if not _weights_intact(session, emitted):
+    if not _weights_intact(session, listing):
         raise DeviceError(
             f"{session.link.name}: the model's constants in the device's memory are not those of {model.name}.c; "
             f"flash it again: {mend}"
@@ -107,12 +107,12 @@ def validate_device(
     found = _compare_all(session, samples, tick)
     cycles = found.cycles if info.abilities & Ability.COUNTS_CYCLES else []
     layer_cycles, stack_bytes = _layer_cycles_and_stack(session, samples, bool(cycles))
-    first = layer = None
-    intact = _weights_intact(session, emitted)
+    first = wrong = None
+    intact = _weights_intact(session, listing)
     if found.first is not None:
         number, index, sample, got = found.first
         first = _mismatch(model, number, index, sample.outputs, got)
-        layer = first_wrong_layer(model.graph, session, emitted, sample.inputs)
+        wrong = first_wrong_layer(model, session, sample.inputs)
     return DeviceReport(
         port=session.link.name,
         board=info.board,
@@ -122,14 +122,14 @@ def validate_device(
         compared_bytes=found.compared_bytes,
         mismatches=found.mismatches,
         first_mismatch=first,
-        first_layer=layer,
+        first_layer=wrong,
         weights_intact=intact,
         cycles=median_low(cycles) if cycles else None,
         cycles_min=min(cycles, default=None),
         cycles_max=max(cycles, default=None),
         layers=tuple(
-            LayerCycles(placed.layer.name, type(placed.layer.op).__name__, n)
-            for placed, n in zip(emitted.layers, layer_cycles, strict=False)
+            LayerCycles(layer.name, type(layer.op).__name__, n)
+            for (layer, _), n in zip(model.coded_layers, layer_cycles, strict=False)
         ),
         clock_hz=info.clock_hz,
         emulated=bool(info.abilities & Ability.EMULATED),
@@ -142,17 +142,17 @@ def validate_device(
     )
 
 
-def _check_model(model: CompiledModel, emitted: EmittedModel, info: DeviceInfo, port: str, mend: str) -> None:
+def _check_model(model: CompiledModel, info: DeviceInfo, port: str, mend: str) -> None:
     if info.role == Role.LOADER:
         raise DeviceError(f"{port}: the device is in its loader and runs no model; flash it: {mend}")
-    if info.digest != emitted.digest:
+    if info.digest != model.listing.digest:
         raise DeviceError(
             f"{port}: device runs model '{info.model}' {info.digest:08x}, this build is '{model.name}' "
-            f"{emitted.digest:08x}; flash it: {mend}"
+            f"{model.listing.digest:08x}; flash it: {mend}"
         )
-    if info.layers != len(emitted.layers):
+    if info.layers != len(model.listing.layers):
         raise DeviceError(
-            f"{port}: device counts {info.layers} layers, this build has {len(emitted.layers)}; flash it: {mend}"
+            f"{port}: device counts {info.layers} layers, this build has {len(model.listing.layers)}; flash it: {mend}"
         )
 
 
@@ -168,9 +168,9 @@ def _check_self_test(session: Session, mend: str) -> None:
         )
 
 
-def _weights_intact(session: Session, emitted: EmittedModel) -> bool:
+def _weights_intact(session: Session, listing: Listing) -> bool:
     held = session.checksum()
-    return (held.crc, held.n_bytes) == (emitted.constants_crc, emitted.constant_bytes)
+    return (held.crc, held.n_bytes) == (listing.constants_crc, sum(listing.arrays.values()))
 
 
 def _arena_high_water(session: Session, samples: Expected) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcuq.compile import CompiledModel
 from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Status
 from mcuq.device.session import Session
@@ -15,7 +16,6 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import run_layers
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import differing_bytes, split_tensors
-from mcuq.validate.emitted_model import EmittedModel
 
 RESTARTS = 4
 # What a device answers after a reset: it holds no input, or is not paused.
@@ -36,15 +36,15 @@ class LayerMismatch:
         return f"{self.op} '{self.layer}', element {self.index}: want {self.want}, got {self.got}"
 
 
-def first_wrong_layer(graph: Graph, session: Session, emitted: EmittedModel, inputs: bytes) -> LayerMismatch | None:
+def first_wrong_layer(model: CompiledModel, session: Session, inputs: bytes) -> LayerMismatch | None:
     """None where every layer's output is right, this time. `inputs` are all input bytes, inputs in order.
 
     Raises DeviceError where the device is reset again and again, or does not answer.
     """
-    values = run_layers(graph, _batch_of_one(graph, inputs), keep_all=True)
+    values = run_layers(model.graph, _batch_of_one(model.graph, inputs), keep_all=True)
     for _ in range(RESTARTS):
         try:
-            found = _walk(session, emitted, values, inputs)
+            found = _walk(session, model, values, inputs)
             if found is not None:
                 session.resume()  # refused where the device was reset, and what was read lay in a fresh arena
             return found
@@ -54,17 +54,16 @@ def first_wrong_layer(graph: Graph, session: Session, emitted: EmittedModel, inp
     raise DeviceError(f"{session.link.name}: the device was reset {RESTARTS} times in a row; check its supply")
 
 
-def _walk(session: Session, emitted: EmittedModel, values: dict[str, Array], inputs: bytes) -> LayerMismatch | None:
+def _walk(session: Session, model: CompiledModel, values: dict[str, Array], inputs: bytes) -> LayerMismatch | None:
     session.end_pause()
     session.write_input(inputs)
-    for number, placed in enumerate(emitted.layers):
+    for number, (layer, listed) in enumerate(model.coded_layers):
         if number == 0:
             session.run(zlib.crc32(inputs), pause_after=0)
         else:
             session.resume(pause_after=number)
-        layer = placed.layer
         want = values[layer.output.name].reshape(-1)
-        got = np.frombuffer(session.read_arena(placed.offset, layer.output.size_bytes), want.dtype)
+        got = np.frombuffer(session.read_arena(listed.output_offset, layer.output.size_bytes), want.dtype)
         different = np.flatnonzero(differing_bytes(want, got).any(axis=1))
         if different.size:
             index = int(different[0])

@@ -46,7 +46,8 @@ def with_memory(board: str, **memory: int) -> Board:
 def test_each_layer_is_marked_once_after_its_last_call_and_nothing_else_is_changed() -> None:
     compiled = model_of(tiny(), "cortex-m4", "tiny")
     text = compiled.files["tiny.c"]
-    marked, layers = marked_source(text, "tiny")
+    marked = marked_source(text, compiled.listing)
+    layers = [layer.name for layer in compiled.listing.layers]
     calls = re.findall(r"/\* (\w+) \*/\n|mcuq_layer_done\((\d+)\);", marked[marked.index("void tiny_run_in(") :])
     seen = [name or int(number) for name, number in calls]
     expected: list[str | int] = []
@@ -57,9 +58,10 @@ def test_each_layer_is_marked_once_after_its_last_call_and_nothing_else_is_chang
 
 
 def test_c_that_mcuq_has_not_written_is_refused() -> None:
+    files = {**model().files, "digits.c": "int main(void) { return 0; }"}
     with pytest.raises(ArtifactError) as caught:
-        marked_source("int main(void) { return 0; }", "digits")
-    assert str(caught.value) == "digits.c: has no function digits_run_in as mcuq writes it; compile the model again"
+        model_sources(replace(model(), files=files), True)
+    assert str(caught.value) == "digits.c, digits.h: were changed after mcuq wrote them; compile the model again"
 
 
 def test_an_input_is_kept_beside_the_arena_only_if_asked() -> None:

@@ -20,7 +20,6 @@ from mcuq.boards.find import load_board
 from mcuq.build.host_program import HostModel, build_host
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, compile_model, with_goal
-from mcuq.emit.model import accessors
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
 from mcuq.graph.builder import GraphBuilder
@@ -138,7 +137,7 @@ def test_without_an_arena_of_its_own_the_c_has_only_run_in(tmp_path: Path) -> No
     one = model()
     assert symbols(tmp_path, defined(one, "NET_NO_ARENA")) == {("T", "net_run_in")}
     assert {name for kind, name in symbols(tmp_path, one.files) if kind == "T"} == {
-        "net_run", "net_run_in", *accessors(one.graph, "net").values()
+        "net_run", "net_run_in", *one.listing.accessors.values()
     }  # fmt: skip
     inputs = random_inputs(one.graph, 3)
     assert run_host(one, defined(one, "NET_NO_ARENA"), inputs) == expected(one, inputs)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel, compile_model
-from mcuq.emit.model import accessors, runtime_functions
+from mcuq.emit.model import runtime_functions
 from mcuq.emit.text import c_float, wrap
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
@@ -209,7 +209,7 @@ def test_compilers_take_the_c_without_a_warning(model: CompiledModel, standard: 
 @pytest.mark.parametrize("standard", ["c++11", "c++17"])
 def test_cpp_programs_include_the_header(model: CompiledModel, standard: str, tmp_path: Path) -> None:
     _, header = c_and_h(model)
-    calls = "".join(f"    {name}();\n" for name in accessors(model.graph, model.name).values())
+    calls = "".join(f"    {name}();\n" for name in model.listing.accessors.values())
     main = f'#include "{model.name}.h"\nint main()\n{{\n{calls}    return {model.name.upper()}_ARENA_BYTES < 0;\n}}\n'
     files = {f"{model.name}.h": header, "main.cpp": main}
     warnings = [w for w in WARNINGS if w != "-Wmissing-prototypes"]
@@ -452,8 +452,7 @@ def test_the_header_states_every_input_and_output(model: CompiledModel) -> None:
     values = macros(c_and_h(model)[1])
     assert int(values[f"{ID}_ARENA_BYTES"]) == model.arena_bytes
     stems = {
-        tensor: function.removeprefix(f"{model.name}_").upper()
-        for tensor, function in accessors(graph, model.name).items()
+        tensor: function.removeprefix(f"{model.name}_").upper() for tensor, function in model.listing.accessors.items()
     }
     for name, stem in stems.items():
         tensor = graph.tensors[name]
@@ -486,7 +485,7 @@ def test_several_inputs_and_outputs_are_parameters_in_graph_order() -> None:
     assert f"void net_run({parameters});" in header
     assert f"void net_run_in(void *arena, {parameters});" in header
     assert "NET_INPUT_" not in header and "NET_OUTPUT_" not in header
-    assert accessors(model.graph, "net") == {
+    assert model.listing.accessors == {
         "left/image": "net_left_image",
         "right/image": "net_right_image",
         "unread": "net_unread",
@@ -582,7 +581,7 @@ def test_every_global_symbol_begins_with_the_models_name(model: CompiledModel, t
     functions = {
         "run",
         "run_in",
-        *(f.removeprefix(f"{model.name}_") for f in accessors(model.graph, model.name).values()),
+        *(f.removeprefix(f"{model.name}_") for f in model.listing.accessors.values()),
     }
     assert defined == {f"{model.name}_{function}" for function in functions}
     # A compiler may make a loop a call of these, even of a freestanding program.
@@ -665,7 +664,7 @@ def test_run_in_changes_nothing_but_its_outputs_and_its_arena(model: CompiledMod
 
 def test_inputs_and_outputs_may_lie_at_their_places_in_the_own_arena(model: CompiledModel, tmp_path: Path) -> None:
     graph, sample = model.graph, one_sample(model)
-    places = accessors(graph, model.name)
+    places = model.listing.accessors
     lines = ["#include <stdio.h>", "#include <string.h>", f'#include "{model.name}.h"', "int main(void)", "{"]
     for i, name in enumerate(graph.inputs):
         values = ", ".join(map(str, sample[name].reshape(-1).tolist()))

@@ -9,7 +9,6 @@ from test_c_interface import SCHEMES, graph_of
 
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
-from mcuq.emit.model import accessors
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.lower import Goal
 from mcuq.validate import check_bits
@@ -27,7 +26,7 @@ def bound(model: CompiledModel) -> int:
 
 def painted(model: CompiledModel, level: str) -> int:
     """Stack of one inference of the C at this level of optimization, on the emulated CPU."""
-    places = accessors(model.graph, model.name)
+    places = model.listing.accessors
     entry = f"{model.name}_run"
     cpu = UnicornCpu(build_target(model.files, entry, tuple(places.values()), model.board, level).elf, model.board)
     pointers = [cpu.call(places[name]).value for name in (*model.graph.inputs, *model.graph.outputs)]

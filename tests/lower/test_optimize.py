@@ -23,7 +23,7 @@ from mcuq.boards.find import load_board, parse_board
 from mcuq.build.footprint import measure_choices, measure_footprint
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, assemble, with_goal
-from mcuq.emit.model import accessors, emit, runtime_functions
+from mcuq.emit.model import emit, runtime_functions
 from mcuq.emit.parameters import with_parameters
 from mcuq.emit.render import render_kernel
 from mcuq.errors import BoardError, ModelError
@@ -408,7 +408,7 @@ def test_goals_by_name_tell_gcc_what() -> None:
 
 def test_the_users_own_level_does_not_undo_size() -> None:
     model = model_for(digits(), "size", "cortex-m0")
-    keep = tuple(accessors(model.graph, model.name).values())
+    keep = tuple(model.listing.accessors.values())
 
     def code_bytes(level: str) -> int:
         return build_target(model.files, "net_run", keep, model.board, level, STACK_BYTES).text_bytes

@@ -22,7 +22,6 @@ from trapped import STRICT, run_trapped, simulated, trapped_board
 from mcuq.boards.find import load_board
 from mcuq.build.target import build_target
 from mcuq.compile import with_goal
-from mcuq.emit.model import accessors
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.errors import BuildError
 from mcuq.graph.ir import Graph
@@ -91,7 +90,7 @@ def unaligned_accesses(graph: Graph, board: str, goal: Goal) -> int:
     """How many loads and stores of one inference are of addresses that are no multiples of their sizes."""
     unicorn = importlib.import_module("unicorn")
     model = with_goal(model_of(graph, load_board(board)), goal)
-    entry, places = f"{model.name}_run", accessors(graph, model.name)
+    entry, places = f"{model.name}_run", model.listing.accessors
     cpu = UnicornCpu(
         build_target(model.files, entry, tuple(places.values()), model.board, stack_bytes=STACK_BYTES).elf, model.board
     )

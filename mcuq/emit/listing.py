@@ -1,0 +1,109 @@
+"""What a generated C file holds, and where: for those that check, mark or count it, so that nobody reads the text."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mcuq.emit.calls import Function, ModelCall
+from mcuq.emit.data import DataArray
+
+# A line that begins so is not emitted: it tells where the line before it, or behind it, has come to stand.
+_MARK = "\x01"
+
+
+@dataclass(frozen=True)
+class ListedCall:
+    """A call of a kernel in ID_run_in: the function, the constant arrays that it is given, and the line it ends in."""
+
+    function: str
+    arrays: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class ListedLayer:
+    """A layer that has code: its name in C, the offset of its output in the model's own arena, and its calls."""
+
+    name: str
+    output_offset: int
+    calls: tuple[ListedCall, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Of the C file and header of one model; lines are those of the C file, from 1.
+
+    `digest` is ID_DIGEST, `files_crc` CRC-32 over the header and the C file, `constants_crc` that over the constant
+    arrays in their order, little-endian. `accessors` are tensor -> the C function that gives its place in the model's
+    own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
+    are no views, in order.
+    """
+
+    digest: int
+    files_crc: int
+    constants_crc: int
+    stack_bytes: int
+    accessors: Mapping[str, str]
+    arrays: Mapping[str, int]
+    functions: Mapping[str, int]
+    layers: tuple[ListedLayer, ...]
+
+    @property
+    def calls(self) -> tuple[ListedCall, ...]:
+        """All calls in order."""
+        return tuple(call for layer in self.layers for call in layer.calls)
+
+
+def files_crc(header: str, source: str) -> int:
+    """What tells that files are as they were written."""
+    return zlib.crc32(source.encode(), zlib.crc32(header.encode()))
+
+
+def constants_crc(arrays: Sequence[DataArray]) -> int:
+    """CRC-32 over the arrays' bytes, little-endian."""
+    crc = 0
+    for array in arrays:
+        crc = zlib.crc32(array.values.astype(array.values.dtype.newbyteorder("<")).tobytes(), crc)
+    return crc
+
+
+def marked_functions(functions: Sequence[Function]) -> list[Function]:
+    """The functions with a mark above the line of each head, which begins `static void`."""
+    marked = []
+    for function in functions:
+        lines = function.text.split("\n")
+        head = next(i for i, line in enumerate(lines) if line.startswith("static void "))
+        text = "\n".join([*lines[:head], _MARK, *lines[head:]])
+        marked.append(replace(function, text=text))
+    return marked
+
+
+def marked_call(call: ModelCall) -> str:
+    """The call with a mark below."""
+    return f"{call.text}\n{_MARK}"
+
+
+def without_marks(text: str) -> tuple[str, list[int]]:
+    """The text, and of each mark the line above it (0: none), in order."""
+    kept: list[str] = []
+    marks: list[int] = []
+    for line in text.split("\n"):
+        if line == _MARK:
+            marks.append(len(kept))
+        else:
+            kept.append(line)
+    return "\n".join(kept), marks
+
+
+def list_layers(calls: Sequence[ModelCall], lines: Sequence[int]) -> tuple[ListedLayer, ...]:
+    """The layers of calls that end in `lines`."""
+    layers: list[ListedLayer] = []
+    for call, line in zip(calls, lines, strict=True):
+        listed = ListedCall(call.function, call.arrays, line)
+        if call.is_first:
+            layers.append(ListedLayer(call.layer, call.output_offset, (listed,)))
+        else:
+            layers[-1] = replace(layers[-1], calls=(*layers[-1].calls, listed))
+    return tuple(layers)
