@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from mcuq.public import *  # noqa: F403
 
 # Functions that are called like the module they are in, which the import system would put in their place.
-_CALLED_LIKE_MODULES = frozenset(
-    {"boards", "compile", "demo", "diagnose", "footprint", "inspect", "profile", "simulate"}
-)
+_CALLED_LIKE_MODULES = frozenset({"boards", "compile", "demo", "diagnose"})
 
 
 class _Package(ModuleType):

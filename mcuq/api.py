@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from mcuq.errors import DataError
 from mcuq.graph.simulate import dequantize_outputs
 from mcuq.graph.simulate import simulate as run_simulator
 from mcuq.graph.tensor import Array
-from mcuq.importer import Model, selection
-from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, CalibrationMethod, Recovery, Scheme
+from mcuq.importer import Model
+from mcuq.options import Asked
 from mcuq.report.candidates import count_instructions
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
@@ -110,12 +111,7 @@ def diagnose(
     board: str | Board = "cortex-m4",
     calibration: Calibration | None = None,
     data: Calibration | None = None,
-    method: CalibrationMethod | str = DEFAULT_METHOD,
-    shapes: Mapping[str, int] | None = None,
-    scheme: Scheme | str = "int8",
-    recovery: Recovery | str = DEFAULT_RECOVERY,
-    outputs: Sequence[str] | None = None,
-    fix_inputs: Mapping[str, float] | None = None,
+    **asked: Unpack[Asked],
 ) -> Diagnosis:
     """Quantize an ONNX model as `compile` does, and measure the error that each of its layers adds.
 
@@ -125,6 +121,5 @@ def diagnose(
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give calibration or data")
     board = load_board(board) if isinstance(board, str) else board
-    selected = selection(outputs, fix_inputs)
-    quantized = quantize_model(path, calibration, method, shapes, scheme=scheme, recovery=recovery, selected=selected)
+    quantized = quantize_model(path, calibration, **asked)
     return diagnose_model(quantized, board, calibration_samples(quantized.float_graph, measured))

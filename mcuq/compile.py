@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Unpack, cast
 
 import onnx
 
@@ -33,16 +33,15 @@ from mcuq.errors import ArtifactError, DataError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.importer import WHOLE, Model, Selection, dynamic_layers, import_model, model_path, selection
-from mcuq.lower import Goal, lower, parse_goal
+from mcuq.importer import Model, dynamic_layers, import_model, model_path
+from mcuq.lower import Goal, lower
 from mcuq.onnx_io.provenance import OPTIONS, note, provenance
+from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
 from mcuq.plan.fit import check_fit
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import (
-    DEFAULT_METHOD,
-    DEFAULT_RECOVERY,
     UNKNOWN_ORIGIN,
     UNPRUNED,
     CalibrationMethod,
@@ -50,7 +49,6 @@ from mcuq.quantize import (
     Origin,
     Pruned,
     Range,
-    Recovery,
     Scheme,
     calibrate,
     check_accumulators,
@@ -58,9 +56,6 @@ from mcuq.quantize import (
     given_quantization,
     input_specs,
     insert_conversions,
-    parse_method,
-    parse_recovery,
-    parse_scheme,
     prune_graph,
     quantize_graph,
     quantize_on_samples,
@@ -165,68 +160,58 @@ def compile_model(
     board: str | Board = "cortex-m4",
     calibration: Calibration | None = None,
     name: str | None = None,
-    method: CalibrationMethod | str = DEFAULT_METHOD,
-    shapes: Mapping[str, int] | None = None,
     progress: Progress = silent,
-    prune: bool = True,
-    optimize: Goal = "balanced",
-    scheme: Scheme | str = "int8",
-    recovery: Recovery | str = DEFAULT_RECOVERY,
-    judged: bool = True,
-    outputs: Sequence[str] | None = None,
-    fix_inputs: Mapping[str, float] | None = None,
+    **asked: Unpack[Asked],
 ) -> CompiledModel:
-    """Quantize an ONNX model, as `quantize_model` does, and emit C for a board.
-
-    `name` begins every C symbol (default: the file's). `prune` takes out channels that no output depends on; outputs
-    are the same bytes either way, and whatever `optimize` is: "size" takes the least flash, "speed" the fewest
-    instructions. `scheme` gives grids to weights, `recovery` is what is done for accuracy. With calibration data,
-    `origin.judgement` tells how accurate it is on inputs that it has not seen, unless `judged` is False, which saves a
-    third of the time. `outputs` are the tensors of the file to give out, by name (default: the model's own), and
-    `fix_inputs` makes inputs constants, all of whose elements are the value given; data then holds the other inputs.
-    Raises McuqError for whatever the user can mend.
-    """
-    board = load_board(board) if isinstance(board, str) else board
-    optimize = parse_goal(optimize)
-    model_id = model_identifier(name, model_path(path))
-    selected = selection(outputs, fix_inputs)
-    quantized = quantize_model(
-        path, calibration, method, shapes, progress, scheme, recovery, judged, board, prune, selected
-    )
-    return compile_quantized(quantized, board, model_id, prune, optimize)
-
-
-def quantize_model(
-    path: Model,
-    calibration: Calibration | None = None,
-    method: CalibrationMethod | str = DEFAULT_METHOD,
-    shapes: Mapping[str, int] | None = None,
-    progress: Progress = silent,
-    scheme: Scheme | str = "int8",
-    recovery: Recovery | str = DEFAULT_RECOVERY,
-    judged: bool = False,
-    board: Board | None = None,
-    prune: bool = True,
-    selected: Selection = WHOLE,
-) -> QuantizedModel:
-    """Read an ONNX model, from a file or in memory, and quantize it.
+    """Quantize an ONNX model, from a file or in memory, and emit C for a board.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of
     BatchNormalizations and made-up inputs. A model that came quantized keeps its scales and integers, and needs data
-    only for what it has no scales of. `method` finds ranges, `shapes` gives sizes to symbolic dimensions, `selected`
-    says which outputs are wanted and which inputs are constant. `progress(phase, steps)` returns what is called after
-    each of its steps. `scheme` says in which numbers the layers compute: what `parse_scheme` takes, or a Scheme;
-    `recovery` what is done for accuracy; `judged` whether it is told how a model of fewer calibration samples does on
-    others. What cannot fit `board`, pruned or not, is refused before data is read. Raises McuqError for whatever the
-    user can mend.
+    only for what it has no scales of. `name` begins every C symbol (default: the file's). `asked` are the fields of
+    mcuq.options.Options, scheme, method and recovery also by their names, `outputs` and `fix_inputs`.
+    Raises McuqError for whatever the user can mend.
     """
-    scheme = parse_scheme(scheme) if isinstance(scheme, str) else scheme
-    method = parse_method(method) if isinstance(method, str) else method
-    recovery = parse_recovery(recovery) if isinstance(recovery, str) else recovery
-    imported, onnx_model = import_model(path, shapes, selected)
+    return compile_as(path, board, calibration, options_of(**asked), name, progress)
+
+
+def compile_as(
+    path: Model,
+    board: str | Board,
+    calibration: Calibration | None,
+    options: Options,
+    name: str | None = None,
+    progress: Progress = silent,
+) -> CompiledModel:
+    """As `compile_model`, with all that is asked in one value."""
+    board = load_board(board) if isinstance(board, str) else board
+    model_id = model_identifier(name, model_path(path))
+    quantized = quantize_as(path, calibration, options, progress, board)
+    return compile_quantized(quantized, board, model_id, options.prune, options.optimize)
+
+
+def quantize_model(path: Model, calibration: Calibration | None = None, **asked: Unpack[Asked]) -> QuantizedModel:
+    """The first half of `compile_model`, for no board; how it does on held-back samples is told only if asked."""
+    asked.setdefault("judged", False)
+    return quantize_as(path, calibration, options_of(**asked))
+
+
+def quantize_as(
+    path: Model,
+    calibration: Calibration | None,
+    options: Options,
+    progress: Progress = silent,
+    board: Board | None = None,
+) -> QuantizedModel:
+    """Read an ONNX model and quantize it. `progress(phase, steps)` returns what is called after each of its steps.
+
+    What cannot fit `board`, pruned or not, is refused before data is read. Raises McuqError for whatever the user can
+    mend.
+    """
+    scheme, method = options.scheme, options.method
+    imported, onnx_model = import_model(path, options.shapes, options.selected)
     graph = insert_conversions(simplify(imported), scheme)
-    check_least_fit(graph.name, graph, scheme, board, prune)
+    check_least_fit(graph.name, graph, scheme, board, options.prune)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
@@ -240,12 +225,12 @@ def quantize_model(
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
     else:
         data = calibration_samples(graph, calibration)
-        quantized = quantize_on_samples(graph, data, method, scheme, recovery, progress, judged)
+        quantized = quantize_on_samples(graph, data, method, scheme, options.recovery, progress, options.judged)
         graph, integer = quantized.float_graph, quantized.graph
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
-    note(onnx_model, OPTIONS, _options_text(scheme, origin, method, recovery, selected))
+    note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
@@ -304,19 +289,19 @@ def assemble(
     )
 
 
-def _options_text(
-    scheme: Scheme, origin: Origin, method: CalibrationMethod, recovery: Recovery, selected: Selection
-) -> str:
+def _options_text(options: Options, origin: Origin) -> str:
     """What the integers depend on beside the file."""
-    text = [f"scheme {scheme_name(scheme)}"]
+    text = [f"scheme {scheme_name(options.scheme)}"]
     if origin.ranges == "calibrated":
         done = [
-            key.replace("_", " ") for key in ("bias_correction", "equalization", "headroom") if getattr(recovery, key)
+            key.replace("_", " ")
+            for key in ("bias_correction", "equalization", "headroom")
+            if getattr(options.recovery, key)
         ]
-        text += [f"{origin.samples} samples by {method}", f"rounding {recovery.rounding}", *done]
+        text += [f"{origin.samples} samples by {options.method}", f"rounding {options.recovery.rounding}", *done]
     else:
         text.append(f"ranges {origin.ranges}")
-    return ", ".join([*text, *selected.text()])
+    return ", ".join([*text, *options.selected.text()])
 
 
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:

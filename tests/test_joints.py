@@ -32,7 +32,7 @@ STAGES = (
     ("onnx_io",),
     ("ops",),
     ("importer", "passes", "lower", "quantize"),
-    ("plan",),
+    ("plan", "options"),
     ("emit",),
     ("compile",),
     ("build",),
@@ -236,3 +236,12 @@ def test_no_two_files_of_tests_have_one_name() -> None:
     """pytest takes the second for the first and refuses both, but only where one process collects them together."""
     names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
     assert len(set(names)) == len(names)
+
+
+def test_no_function_has_more_than_seven_parameters() -> None:
+    """What goes together is one value."""
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                own = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                assert len([a for a in own if a.arg not in ("self", "cls")]) <= 7, f"{module}.{node.name}"

@@ -13,7 +13,7 @@ from mcuq.version import __version__
 
 
 def test_everything_public_is_there_and_no_module_in_its_place() -> None:
-    for module in ("mcuq.compile", "mcuq.graph.simulate", "mcuq.boards.find", "mcuq.report.profile", "mcuq.diagnose"):
+    for module in ("mcuq.compile", "mcuq.demo", "mcuq.boards.find", "mcuq.report.profile", "mcuq.diagnose"):
         __import__(module)
     for name in public.__all__:
         assert getattr(mcuq, name) is getattr(public, name)

@@ -88,7 +88,7 @@ def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware
         includes = [f"{model.name}.c"]
         program = {**_files("main.c", "stack.c"), **_folder("model"), **_files_of_all(board)}
         files: dict[str, str | bytes] = {**sources, **program}
-        firmware = _link(files, includes, board, memory, stack_bytes, buffers, _OPTIMIZE, {}, goal)
+        firmware = _link(files, includes, _Place(board, memory, buffers), _OPTIMIZE, {}, goal)
         if _free_bytes(firmware, memory) >= 0:
             _check_flash(f"model '{model.name}'", firmware, memory)
             return firmware
@@ -129,7 +129,7 @@ def build_loader(board: Board) -> Firmware:
         f"MCUQ_SLOT_{slot.kind.upper()}": "1",
     }
     files = {**_folder("loader"), **_files_of_all(board)}
-    firmware = _link(files, [], board, place, _stack_bytes(place), buffers, _LOADER_OPTIMIZE, macros)
+    firmware = _link(files, [], _Place(board, place, buffers), _LOADER_OPTIMIZE, macros)
     if _free_bytes(firmware, place) < 0:
         raise BoardError(
             f"the loader needs {firmware.ram_bytes:,} bytes of RAM, {board.name} has {place.ram_bytes:,} for it"
@@ -192,22 +192,33 @@ def _choices(model: CompiledModel, board: Board) -> Iterator[_Buffers]:
         yield _Buffers(LEAST_PAYLOAD_BYTES, 0, keeps_input=False)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a program goes, and what its buffers take of that."""
+
+    board: Board
+    memory: Memory
+    buffers: _Buffers
+
+    @property
+    def stack_bytes(self) -> int:
+        return _stack_bytes(self.memory)
+
+
 def _link(
     files: Mapping[str, str | bytes],
     includes: list[str],
-    board: Board,
-    memory: Memory,
-    stack_bytes: int,
-    buffers: _Buffers,
+    place: _Place,
     optimize: str,
     macros: Mapping[str, str],
     goal: str = "",
 ) -> Firmware:
+    board, memory, buffers = place.board, place.memory, place.buffers
     assert board.uart is not None
     script = string.Template((resource_dir("firmware") / "device.ld.in").read_text(encoding="utf-8")).substitute(
         flash_address=f"{memory.flash_address:#010x}",
         ram_address=f"{memory.ram_address:#010x}",
-        stack_bytes=stack_bytes,
+        stack_bytes=place.stack_bytes,
         vectors_alignment=_vectors_alignment(board),
         mailbox_bytes=MAILBOX_BYTES,
     )
@@ -223,8 +234,8 @@ def _link(
         address=memory.flash_address,
         entry=elf.header["e_entry"],
         build=build,
-        ram_bytes=max(stack_bytes, _ram_end(elf) - memory.ram_address),
-        stack_bytes=stack_bytes,
+        ram_bytes=max(place.stack_bytes, _ram_end(elf) - memory.ram_address),
+        stack_bytes=place.stack_bytes,
         payload_bytes=buffers.payload_bytes,
         window_bytes=buffers.window_bytes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from mcuq.api import compare as compare_choices
 from mcuq.artifact import save, save_qdq, save_text
 from mcuq.boards.find import load_board
 from mcuq.budget import Budget, Plan, search
-from mcuq.build.footprint import Choice
+from mcuq.build.footprint import Choice, Footprint
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import (
     choices_json,
@@ -30,36 +31,79 @@ from mcuq.cli.options import (
     RECOVERY_PARAMETERS,
     board_option,
     budget_options,
-    calibration_options,
+    calibration_option,
+    gathered,
+    method_option,
     optimize_option,
-    parse_shapes,
+    option_group,
     recovery_options,
     refuse_unused,
     scheme_options,
     selection_options,
-    shape_option,
+    shape_options,
+    with_options,
 )
 from mcuq.cli.table import Column, Row, table_lines
-from mcuq.compile import Part, compile_model
+from mcuq.compile import CompiledModel, Part, compile_as
 from mcuq.errors import DataError, QuantizationError
-from mcuq.importer import Selection
 from mcuq.lower import Goal
-from mcuq.quantize import FEWEST_SAMPLES, CalibrationMethod, Recovery, Scheme, scheme_toml
+from mcuq.options import Options
+from mcuq.quantize import FEWEST_SAMPLES, scheme_toml
 from mcuq.report.candidates import Candidate, Workbench
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The folder for the files, what begins C symbols, and whether the quantized ONNX is written too."""
+
+    output: str | None
+    name: str | None
+    export_qdq: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the model is to keep to, if anything, and the inputs to judge that by."""
+
+    budget: Budget | None
+    data: str | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Whether instructions are counted for each goal, and whether all is one JSON object."""
+
+    compare: bool
+    as_json: bool
 
 
 @click.command("compile")
 @click.argument("model", type=click.Path())
 @board_option
-@calibration_options
+@calibration_option
+@method_option
 @recovery_options
-@click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]")
-@click.option("--name", metavar="ID", help="Begins every C symbol.  [default: the model file's name]")
-@click.option(
-    "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
+@option_group(
+    "files",
+    Destination,
+    click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]"),
+    click.option("--name", metavar="ID", help="Begins every C symbol.  [default: the model file's name]"),
+    click.option(
+        "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
+    ),
 )
-@click.option("--no-judge", is_flag=True, help="Do not tell the SQNR on held-back samples: a third of the time less.")
-@click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same.")
+@option_group(
+    "judged",
+    lambda no_judge: not no_judge,
+    click.option(
+        "--no-judge", is_flag=True, help="Do not tell the SQNR on held-back samples: a third of the time less."
+    ),
+)
+@option_group(
+    "prune",
+    lambda no_prune: not no_prune,
+    click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same."),
+)
 @scheme_options
 @budget_options
 @click.option(
@@ -67,28 +111,20 @@ from mcuq.report.candidates import Candidate, Workbench
 )
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
-@shape_option
+@shape_options
 @selection_options
 @json_option
+@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize")
+@gathered("limits", ("budget", "data"), Limits)
+@gathered("shown", ("compare", "as_json"), Shown)
 def compile_(
     model: str,
     board: str,
     calibration: str | None,
-    output: str | None,
-    name: str | None,
-    method: CalibrationMethod,
-    recovery: Recovery,
-    export_qdq: bool,
-    no_judge: bool,
-    no_prune: bool,
-    scheme: Scheme,
-    budget: Budget | None,
-    data: str | None,
-    optimize: Goal,
-    compare: bool,
-    shapes: tuple[str, ...],
-    selected: Selection,
-    as_json: bool,
+    options: Options,
+    files: Destination,
+    limits: Limits,
+    shown: Shown,
 ) -> None:
     """Quantize the ONNX file MODEL and write it as C: ID.c and ID.h, which need nothing else.
 
@@ -101,106 +137,52 @@ def compile_(
     """
     if calibration is None:
         refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
-    if budget is None:
+    if limits.budget is None:
         refuse_unused("is for a budget: --max-flash, --min-sqnr or --min-accuracy", "data")
     if not load_board(board).cpu.is_emulated:
         refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare")
     plan = None
-    if budget is not None:
-        now = Candidate("", scheme, method, recovery)
-        plan = _plan(model, board, calibration, data, now, budget, shapes, selected, optimize)
-        scheme = plan.chosen.scheme
+    if limits.budget is not None:
+        plan = _plan(model, board, calibration, limits.budget, limits.data, options)
+        options = replace(options, scheme=plan.chosen.scheme)
     with progress() as ticker:
-        compiled = compile_model(
-            model,
-            board,
-            calibration,
-            name,
-            method,
-            parse_shapes(shapes),
-            ticker,
-            prune=not no_prune,
-            optimize=optimize,
-            scheme=scheme,
-            recovery=recovery,
-            judged=not no_judge,
-            outputs=selected.outputs,
-            fix_inputs=dict(selected.fixed),
-        )
-    choices = compare_choices(compiled, count=compare)
-    footprint = next(choice.footprint for choice in choices if choice.optimize == optimize)
+        compiled = compile_as(model, board, calibration, options, files.name, ticker)
+    choices = compare_choices(compiled, count=shown.compare)
+    footprint = next(choice.footprint for choice in choices if choice.optimize == options.optimize)
     assert footprint is not None, "a model that does not fit is an error"
-    if budget is not None and budget.max_flash_bytes is not None and footprint.flash_bytes > budget.max_flash_bytes:
-        raise QuantizationError(
-            f"--max-flash {budget.max_flash_bytes:,}: calibrated on all samples the model takes "
-            f"{footprint.flash_bytes:,}, more than on the part that was tried; allow more, or give other inputs to "
-            "judge by: --data DATA"
-        )
-    folder = Path(output) if output else Path("build") / compiled.name
-    files = save(compiled, folder)
-    if export_qdq:
-        files.append(save_qdq(compiled, folder))
+    _check_flash(limits.budget, footprint)
+    folder = Path(files.output) if files.output else Path("build") / compiled.name
+    written = save(compiled, folder)
+    if files.export_qdq:
+        written.append(save_qdq(compiled, folder))
     if plan is not None:
-        files.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(scheme)))
-    for note in compiled.origin.notes:
-        warn(note)
-    if compiled.origin.ranges == "guessed":
-        count = compiled.origin.batch_normalizations
-        statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
-        warn(
-            f"no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is UNKNOWN. "
-            "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
-        )
-    elif compiled.origin.ranges == "calibrated" and compiled.origin.samples < FEWEST_SAMPLES:
-        samples = f"{compiled.origin.samples} sample{'s' * (compiled.origin.samples != 1)}"
-        warn(
-            f"--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is clipped. "
-            "Give about a hundred."
-        )
-    if as_json:
-        paths = [str(path) for path in files]
-        tried = [] if plan is None else candidates_json(plan.measured)
+        written.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(options.scheme)))
+    _warn_of(compiled, calibration)
+    tried_on = None if plan is None else _tried_on(plan, limits.budget, calibration, limits.data)
+    if shown.as_json:
         print_json(
             {
                 **model_json(compiled, footprint),
                 "choices": choices_json(choices),
-                "tried": tried,
-                "tried_on": None if plan is None else _tried_on(plan, budget, calibration, data),
-                "files": paths,
+                "tried": [] if plan is None else candidates_json(plan.measured),
+                "tried_on": tried_on,
+                "files": [str(path) for path in written],
             }
         )
         return
     console = out()
-    for line in model_lines(compiled, footprint):
-        console.print(line, markup=False)
-    if compiled.origin.ranges == "given":
-        console.print("  ranges  those of the quantized model", markup=False)
-    elif compiled.origin.ranges == "calibrated":
-        console.print(f"  ranges  from {compiled.origin.samples} samples, {method}", markup=False)
-    if compiled.origin.ranges == "calibrated" and not no_judge:
-        for line in judgement_lines(compiled):
-            console.print(line, markup=False)
+    print_lines(model_lines(compiled, footprint))
+    print_lines(_range_lines(compiled, options))
     if plan is not None:
-        how = {plan.chosen: "chosen"}
-        print_lines(candidates_lines("  weights", plan.measured, how, console.width))
-        console.print(f"  tried   on {_tried_on(plan, budget, calibration, data)}", markup=False)
+        print_lines(candidates_lines("  weights", plan.measured, {plan.chosen: "chosen"}, console.width))
+        console.print(f"  tried   on {tried_on}", markup=False)
     if footprint.compiler is not None:
         print_lines(_choices(choices, compiled.optimize, console.width))
-    console.print(f"  wrote   {', '.join(map(str, files))}", markup=False)
+    console.print(f"  wrote   {', '.join(map(str, written))}", markup=False)
     console.print(f"next: {command_line('run', folder)}", markup=False)
 
 
-def _plan(
-    model: str,
-    board: str,
-    calibration: str | None,
-    data: str | None,
-    now: Candidate,
-    budget: Budget,
-    shapes: tuple[str, ...],
-    selected: Selection,
-    optimize: Goal,
-) -> Plan:
+def _plan(model: str, board: str, calibration: str | None, budget: Budget, data: str | None, options: Options) -> Plan:
     """The bits that meet the budget."""
     if calibration is None:
         raise DataError("a budget needs inputs to measure on; give --calibration DATA")
@@ -208,10 +190,50 @@ def _plan(
     unseen: str | Part = data or calibration
     if _holds_back(budget, calibration, data):
         seen, unseen = Part(calibration, held_back=False), Part(calibration, held_back=True)
-    sizes = parse_shapes(shapes)
-    bench = Workbench(model, load_board(board), seen, unseen, sizes, optimize, counts=False, selected=selected)
+    bench = Workbench(model, load_board(board), seen, unseen, replace(options, judged=False), counts=False)
+    now = Candidate("", options.scheme, options.method, options.recovery)
     with progress() as ticker:
         return search(bench, now, budget, ticker("choosing bits", None))
+
+
+def _check_flash(budget: Budget | None, footprint: Footprint) -> None:
+    """Calibrated on all samples a model may take more than on part of them."""
+    if budget is not None and budget.max_flash_bytes is not None and footprint.flash_bytes > budget.max_flash_bytes:
+        raise QuantizationError(
+            f"--max-flash {budget.max_flash_bytes:,}: calibrated on all samples the model takes "
+            f"{footprint.flash_bytes:,}, more than on the part that was tried; allow more, or give other inputs to "
+            "judge by: --data DATA"
+        )
+
+
+def _warn_of(compiled: CompiledModel, calibration: str | None) -> None:
+    """What the user should know of how the model came to be."""
+    origin = compiled.origin
+    for note in origin.notes:
+        warn(note)
+    if origin.ranges == "guessed":
+        count = origin.batch_normalizations
+        statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
+        warn(
+            f"no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is UNKNOWN. "
+            "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
+        )
+    elif origin.ranges == "calibrated" and origin.samples < FEWEST_SAMPLES:
+        samples = f"{origin.samples} sample{'s' * (origin.samples != 1)}"
+        warn(
+            f"--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is clipped. "
+            "Give about a hundred."
+        )
+
+
+def _range_lines(compiled: CompiledModel, options: Options) -> Iterator[str]:
+    """Where ranges are from, and how well they do."""
+    if compiled.origin.ranges == "given":
+        yield "  ranges  those of the quantized model"
+    elif compiled.origin.ranges == "calibrated":
+        yield f"  ranges  from {compiled.origin.samples} samples, {options.method}"
+        if options.judged:
+            yield from judgement_lines(compiled)
 
 
 def _holds_back(budget: Budget | None, calibration: str | None, data: str | None) -> bool:

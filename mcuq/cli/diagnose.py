@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,53 +15,67 @@ from mcuq.cli.common import decibels, json_option, out, print_json, print_lines,
 from mcuq.cli.options import (
     RECOVERY_PARAMETERS,
     board_option,
-    calibration_options,
-    parse_shapes,
+    calibration_option,
+    method_option,
+    option_group,
     recovery_options,
     refuse_unused,
     scheme_options,
     selection_options,
-    shape_option,
+    shape_options,
+    with_options,
 )
 from mcuq.cli.table import Column, Row, table_lines
-from mcuq.compile import calibration_samples, model_identifier, quantize_model
+from mcuq.compile import calibration_samples, model_identifier, quantize_as
 from mcuq.diagnose.histogram import Histogram
 from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
 from mcuq.errors import DataError
-from mcuq.importer import Selection
-from mcuq.quantize import CalibrationMethod, Recovery, Scheme, scheme_toml
+from mcuq.options import Options
+from mcuq.quantize import scheme_toml
 from mcuq.report.candidates import Candidate, Figures, Workbench
 
 SHOWN = 5
 
 
+@dataclass(frozen=True)
+class Remedy:
+    """Whether remedies are wanted, and the folder for their schemes."""
+
+    wanted: bool
+    output: str | None
+
+
+remedy_options = option_group(
+    "remedy",
+    lambda **given: Remedy(given["fix"], given["output"]),
+    click.option("--fix", is_flag=True, help="Try remedies, and show what each gives and takes on the board."),
+    click.option(
+        "-o", "--output", type=click.Path(), metavar="DIR", help="Where --fix writes schemes.  [default: build/ID]"
+    ),
+)
+
+
 @click.command()
 @click.argument("model", type=click.Path())
 @board_option
-@calibration_options
+@calibration_option
+@method_option
 @recovery_options
 @click.option("--data", type=click.Path(), metavar="DATA", help="Inputs to measure on.  [default: --calibration]")
-@click.option("--fix", is_flag=True, help="Try remedies, and show what each gives and takes on the board.")
-@click.option(
-    "-o", "--output", type=click.Path(), metavar="DIR", help="Where --fix writes schemes.  [default: build/ID]"
-)
+@remedy_options
 @scheme_options
-@shape_option
+@shape_options
 @selection_options
 @json_option
+@with_options("scheme", "method", "recovery", "shapes", "selected")
 def diagnose(
     model: str,
     board: str,
     calibration: str | None,
-    method: CalibrationMethod,
-    recovery: Recovery,
+    options: Options,
     data: str | None,
-    fix: bool,
-    output: str | None,
-    scheme: Scheme,
-    shapes: tuple[str, ...],
-    selected: Selection,
+    remedy: Remedy,
     as_json: bool,
 ) -> None:
     """Quantize the ONNX file MODEL as compile does, and measure the error that each layer adds.
@@ -73,37 +87,29 @@ def diagnose(
     \b
     Example:  mcuq diagnose model.onnx --board cortex-m4 --calibration inputs.npz --fix
     """
-    if not fix:
+    if not remedy.wanted:
         refuse_unused("is where --fix writes schemes; give --fix", "output")
     if calibration is None:
         refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
     measured = data or calibration
     if measured is None:
         raise DataError("diagnose: needs inputs to measure errors on; give --calibration DATA or --data DATA")
+    unjudged = replace(options, judged=False)
     with progress() as ticker:
-        quantized = quantize_model(
-            model, calibration, method, parse_shapes(shapes), ticker, scheme, recovery, selected=selected
-        )
+        quantized = quantize_as(model, calibration, unjudged, ticker)
         tick = ticker("measuring layers", None)
         samples = calibration_samples(quantized.float_graph, measured)
         found = diagnose_model(quantized, load_board(board), samples, tick=tick)
-        now = Candidate("as it is", scheme, method, recovery)
+        now = Candidate("as it is", options.scheme, options.method, options.recovery)
         tried: dict[Candidate, Figures] = {}
-        if fix:
-            bench = Workbench(
-                model,
-                load_board(board),
-                calibration or measured,
-                measured,
-                parse_shapes(shapes),
-                selected=selected,
-            )
+        if remedy.wanted:
+            bench = Workbench(model, load_board(board), calibration or measured, measured, unjudged)
             wanted = [now, *remedies(found, now)]
             tick = ticker("trying remedies", len(wanted))
             for candidate in wanted:
                 tried[candidate] = bench.measure(candidate)
                 tick()
-    folder = Path(output) if output else Path("build") / model_identifier(None, Path(model))
+    folder = Path(remedy.output) if remedy.output else Path("build") / model_identifier(None, Path(model))
     how = {candidate: _adopt(candidate, now, folder) for candidate in tried}
     if as_json:
         remedied = [{**row, "options": o} for row, o in zip(candidates_json(tried), how.values(), strict=True)]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from mcuq.cli.common import json_option, out, print_json, print_lines
-from mcuq.cli.options import parse_shapes, selection_options, shape_option
+from mcuq.cli.options import selection_options, shape_options
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.importer import Selection, nearest
 from mcuq.report.inspect import Inspection, inspect_model
@@ -16,16 +16,16 @@ from mcuq.report.inspect import Inspection, inspect_model
 
 @click.command()
 @click.argument("model", type=click.Path())
-@shape_option
+@shape_options
 @selection_options
 @json_option
-def inspect(model: str, shapes: tuple[str, ...], selected: Selection, as_json: bool) -> None:
+def inspect(model: str, shapes: dict[str, int], selected: Selection, as_json: bool) -> None:
     """List operators, shapes, MACs and parameters of the ONNX file MODEL, and what is not supported.
 
     \b
     Example:  mcuq inspect model.onnx
     """
-    found = inspect_model(model, parse_shapes(shapes), selected.outputs, dict(selected.fixed))
+    found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed))
     if as_json:
         print_json(asdict(found))
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.importer import Selection
 from mcuq.lower import GOALS
+from mcuq.options import Options
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -27,7 +28,7 @@ from mcuq.quantize import (
     PORTS,
     ROUNDINGS,
     Recovery,
-    Rounding,
+    Scheme,
     parse_method,
     parse_scheme,
 )
@@ -97,33 +98,63 @@ board_option = click.option(
     help="A board of `mcuq boards`, or a board's .toml file.",
 )
 
-shape_option = click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def gathered(name: str, fields: Collection[str], make: Callable[..., Any]) -> Decorator:
+    """The command gets `name`, which `make` makes of those of its parameters that are in `fields`, instead of these."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_one(**given: Any) -> Any:
+            made = make(**{field: given.pop(field) for field in fields})
+            return command(**given, **{name: made})
+
+        return with_one
+
+    return decorate
+
+
+def option_group(name: str, make: Callable[..., Any], *options: Decorator) -> Decorator:
+    """The options as one value: the command gets `name`, which `make` makes of them."""
+    fields: list[str] = []
+    for option in options:
+        (parameter,) = getattr(option(lambda: None), "__click_params__")  # noqa: B009
+        fields.append(parameter.name)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        return reduce(
+            lambda decorated, option: option(decorated), reversed(options), gathered(name, fields, make)(command)
+        )
+
+    return decorate
+
+
+shape_options = option_group(
+    "shapes",
+    lambda shape: parse_shapes(shape),
+    click.option(
+        "--shape", "shape", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
+    ),
 )
 
-
-def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--outputs and --fix-input; the command gets `selected`, a Selection."""
-
-    @click.option(
+selection_options = option_group(
+    "selected",
+    lambda outputs, fixed: Selection(parse_outputs(outputs), parse_fixed(fixed)),
+    click.option(
         "--outputs",
         multiple=True,
         metavar="NAME[,NAME]",
         help="Tensors of MODEL to give out instead of its outputs; may be repeated.",
-    )
-    @click.option(
+    ),
+    click.option(
         "--fix-input",
         "fixed",
         multiple=True,
         metavar="NAME=VALUE",
         help="Make an input a constant, all of whose elements are VALUE; may be repeated.",
-    )
-    @wraps(command)
-    def with_selection(*args: Any, outputs: tuple[str, ...], fixed: tuple[str, ...], **kwargs: Any) -> Any:
-        return command(*args, selected=Selection(parse_outputs(outputs), parse_fixed(fixed)), **kwargs)
-
-    return with_selection
-
+    ),
+)
 
 optimize_option = click.option(
     "--optimize",
@@ -134,110 +165,81 @@ optimize_option = click.option(
 )
 
 
-def scheme_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--scheme and what changes parts of it; the command gets `scheme`, a Scheme."""
+def _scheme(scheme_text: str, per_tensor: bool, **changes: Any) -> Scheme:
+    """The scheme of that name or file, with what was given instead of its own."""
+    scheme = parse_scheme(scheme_text)
+    given = {name.removesuffix("_type"): value for name, value in changes.items() if value}
+    return replace(scheme, per_channel=scheme.per_channel and not per_tensor, **given)
 
-    @click.option(
+
+scheme_options = option_group(
+    "scheme",
+    _scheme,
+    click.option(
         "--scheme",
         "scheme_text",
         default="int8",
         show_default=True,
         metavar="NAME|FILE.toml",
         help=f"Numbers to compute in: {', '.join(NAMED)}; a .toml file states them layer by layer.",
-    )
-    @click.option("--input-type", type=click.Choice(PORTS), help="Type of the model's inputs.  [default: the scheme's]")
-    @click.option("--output-type", type=click.Choice(PORTS), help="Type of the outputs.  [default: the scheme's]")
-    @click.option(
+    ),
+    click.option("--input-type", type=click.Choice(PORTS), help="Type of the model's inputs.  [default: the scheme's]"),
+    click.option("--output-type", type=click.Choice(PORTS), help="Type of the outputs.  [default: the scheme's]"),
+    click.option(
         "--input-scale",
         type=click.Choice(INPUT_SCALES),
         help="One scale for each input, or where channels differ one for each of them.  [default: auto]",
-    )
-    @click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel.")
-    @click.option("--symmetric", is_flag=True, help="Activations with zero point 0.")
-    @click.option("--power-of-two", is_flag=True, help="Scales that are powers of two: requantization is a shift.")
-    @click.option("--clip-weights", is_flag=True, help="int8 weights by least squared error, the largest clipped.")
-    @wraps(command)
-    def with_scheme(
-        *args: Any,
-        scheme_text: str,
-        input_type: str | None,
-        output_type: str | None,
-        input_scale: str | None,
-        per_tensor: bool,
-        symmetric: bool,
-        power_of_two: bool,
-        clip_weights: bool,
-        **kwargs: Any,
-    ) -> Any:
-        given = parse_scheme(scheme_text)
-        scheme = replace(
-            given,
-            input=input_type or given.input,
-            output=output_type or given.output,
-            input_scale=input_scale or given.input_scale,
-            per_channel=given.per_channel and not per_tensor,
-            symmetric=given.symmetric or symmetric,
-            power_of_two=given.power_of_two or power_of_two,
-            clip_weights=given.clip_weights or clip_weights,
-        )
-        return command(*args, scheme=scheme, **kwargs)
-
-    return with_scheme
-
+    ),
+    click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel."),
+    click.option("--symmetric", is_flag=True, help="Activations with zero point 0."),
+    click.option("--power-of-two", is_flag=True, help="Scales that are powers of two: requantization is a shift."),
+    click.option("--clip-weights", is_flag=True, help="int8 weights by least squared error, the largest clipped."),
+)
 
 RECOVERY_PARAMETERS = ("rounding", "no_equalization", "no_bias_correction", "no_headroom")
 
-
-def recovery_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is done for accuracy; the command gets `recovery`, a Recovery."""
-
-    @click.option(
+recovery_options = option_group(
+    "recovery",
+    lambda rounding, no_equalization, no_bias_correction, no_headroom: Recovery(
+        rounding, not no_bias_correction, not no_equalization, not no_headroom
+    ),
+    click.option(
         "--rounding",
         type=click.Choice(ROUNDINGS),
         default=DEFAULT_RECOVERY.rounding,
         show_default=True,
         help="How weights are rounded: by what errs least on real inputs, or to nearest.",
-    )
-    @click.option("--no-equalization", is_flag=True, help="Leave channels of one tensor as different as they are.")
-    @click.option("--no-bias-correction", is_flag=True, help="Leave biases as they are.")
-    @click.option("--no-headroom", is_flag=True, help="End ranges at the largest value that was seen.")
-    @wraps(command)
-    def with_recovery(
-        *args: Any,
-        rounding: Rounding,
-        no_equalization: bool,
-        no_bias_correction: bool,
-        no_headroom: bool,
-        **kwargs: Any,
-    ) -> Any:
-        recovery = Recovery(rounding, not no_bias_correction, not no_equalization, not no_headroom)
-        return command(*args, recovery=recovery, **kwargs)
+    ),
+    click.option("--no-equalization", is_flag=True, help="Leave channels of one tensor as different as they are."),
+    click.option("--no-bias-correction", is_flag=True, help="Leave biases as they are."),
+    click.option("--no-headroom", is_flag=True, help="End ranges at the largest value that was seen."),
+)
 
-    return with_recovery
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(),
+    metavar="DATA",
+    help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
+)
 
-
-def calibration_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--calibration and --calibrator; the command gets `calibration`, a path, and `method`, a CalibrationMethod."""
-
-    @click.option(
-        "--calibration",
-        type=click.Path(),
-        metavar="DATA",
-        help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
-    )
-    @click.option(
+method_option = option_group(
+    "method",
+    parse_method,
+    click.option(
         "--calibrator",
+        "text",
         default=str(DEFAULT_METHOD),
         show_default=True,
         metavar="METHOD",
         help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
         "moving_average:0.05 the weight of each new sample).",
-    )
-    @wraps(command)
-    def with_method(*args: Any, calibrator: str, **kwargs: Any) -> Any:
-        return command(*args, method=parse_method(calibrator), **kwargs)
+    ),
+)
 
-    return with_method
+
+def with_options(*fields: str) -> Decorator:
+    """The command gets `options`, an Options of those of its fields that are named here."""
+    return gathered("options", fields, Options)
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg]
@@ -252,23 +254,21 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
         return int(found[1]) * {"": 1, "k": 2**10, "m": 2**20}[found[2].lower()]
 
 
-def budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--max-flash, --min-sqnr, --min-accuracy; the command gets `budget`, a Budget, or None where there is none."""
+def _budget(max_flash: int | None, min_sqnr: float | None, min_accuracy: float | None) -> Budget | None:
+    """None where there is none."""
+    budget = Budget(max_flash, min_sqnr, None if min_accuracy is None else min_accuracy / 100)
+    return None if budget == Budget() else budget
 
-    @click.option("--max-flash", type=Bytes(), metavar="BYTES", help="Choose each layer's bits to fit: 48k.")
-    @click.option("--min-sqnr", type=float, metavar="DB", help="Choose the fewest bits that reach this SQNR.")
-    @click.option(
+
+budget_options = option_group(
+    "budget",
+    _budget,
+    click.option("--max-flash", type=Bytes(), metavar="BYTES", help="Choose each layer's bits to fit: 48k."),
+    click.option("--min-sqnr", type=float, metavar="DB", help="Choose the fewest bits that reach this SQNR."),
+    click.option(
         "--min-accuracy",
         type=click.FloatRange(0, 100),
         metavar="PERCENT",
         help="Choose the fewest bits that reach this accuracy, on data with labels `y`.",
-    )
-    @wraps(command)
-    def with_budget(
-        *args: Any, max_flash: int | None, min_sqnr: float | None, min_accuracy: float | None, **kwargs: Any
-    ) -> Any:
-        share = None if min_accuracy is None else min_accuracy / 100
-        budget = Budget(max_flash, min_sqnr, share)
-        return command(*args, budget=None if budget == Budget() else budget, **kwargs)
-
-    return with_budget
+    ),
+)

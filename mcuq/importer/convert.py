@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.graph.tensor import Array, Shape
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
@@ -159,8 +159,11 @@ class _Conversion:
         elif is_foldable(node, self._constants):
             _fold(node, self._constants, self._quants, self._folding)
         else:
-            view = _view(
-                node, name, self._opset, self._constants, self._tensors, self.graph.tensors, self._read, self._quants
+            unread = frozenset(node.output) - self._read
+            view = replace(
+                _view(node, name, self._opset, self._constants, self._tensors, self._quants),
+                tensors=self.graph.tensors,
+                unread=unread,
             )
             self._tensors[output] = _add_node(view, self.graph, self._quants, self._types.get(node.input[0], ""))
             if window := stated_window(view):
@@ -239,10 +242,9 @@ def _view(
     version: int,
     constants: Mapping[str, Array],
     tensors: Mapping[str, str],
-    known: Mapping[str, Tensor],
-    read: Set[str],
     quants: Mapping[str, GivenQuant],
 ) -> OnnxNode:
+    """The node where no tensor is known and every output read."""
     return OnnxNode(
         op_type=node.op_type,
         name=name,
@@ -251,8 +253,7 @@ def _view(
         outputs=tuple(node.output),
         attributes={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
         constants={i: constants[i] for i in node.input if i in constants},
-        tensors=known,
-        unread=frozenset(node.output) - read,
+        tensors={},
         quants={tensors.get(i, i): quants[i] for i in node.input if i in quants},
     )
 
@@ -261,7 +262,7 @@ def _fold(node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, G
     """Compute a node of constants; what is known of their quantization goes on."""
     source = node.input[0] if node.input else ""
     if node.op_type == "DequantizeLinear":
-        view = _view(node, node_name(node), opset(folding.model), constants, {}, {}, set(), {})
+        view = _view(node, node_name(node), opset(folding.model), constants, {}, {})
         constants[node.output[0]], given = dequantized_constant(view)
     else:
         constants.update(folding.evaluate(node, constants))

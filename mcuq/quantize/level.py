@@ -190,12 +190,23 @@ def _parts(
         groups = []
         for members in sets.values():
             if any(classes.of[name].any() for name in members):
-                groups.append(
-                    tuple(
-                        _channels(graph, producers.get(name), name, numbers, classes, sensitivity[name], seen, steps)
-                        for name in members
+                own = []
+                for name in members:
+                    producer = producers.get(name)
+                    folds = _folds(seen[name])
+                    own.append(
+                        _Channels(
+                            np.searchsorted(numbers, classes.of[name]),
+                            sensitivity[name],
+                            _reach(graph, producer, folds, seen),
+                            folds[::-1],
+                            seen[name],
+                            steps[name],
+                            producer is None or not producer.op.shares_scale,
+                            classes.limit.get(name, inf),
+                        )
                     )
-                )
+                groups.append(tuple(own))
         mixing = [
             _reader(graph.layer(node), numbers, classes, seen, weight_levels.get(node.name, INT8_LEVEL))
             for name in names
@@ -206,31 +217,17 @@ def _parts(
             yield _Part(numbers, tuple(groups), tuple(reader for reader in mixing if reader.signal > 0))
 
 
-def _channels(
-    graph: Graph,
-    producer: Node | None,
-    name: str,
-    numbers: Array,
-    classes: Classes,
-    sensitivity: Array,
-    seen: Mapping[str, Seen],
-    steps: Mapping[str, float],
-) -> _Channels:
-    own = seen[name]
-    folds = (own.largest[0::2], own.largest[1::2]) if len(own.largest) > 3 else (own.largest,)
+def _folds(own: Seen) -> tuple[Array, ...]:
+    """Largest magnitudes of two halves of the samples, of all where they are few: (samples, channels) each."""
+    return (own.largest[0::2], own.largest[1::2]) if len(own.largest) > 3 else (own.largest,)
+
+
+def _reach(graph: Graph, producer: Node | None, folds: tuple[Array, ...], seen: Mapping[str, Seen]) -> Array:
+    """The range of each channel (folds, channels)."""
     reach = np.stack([fold.max(axis=0) for fold in folds])
     if producer is not None and is_weighted(producer.op):
         reach = np.maximum(reach, _least_reach(graph.layer(producer), seen, reach.max(axis=0)))
-    return _Channels(
-        np.searchsorted(numbers, classes.of[name]),
-        sensitivity,
-        reach,
-        folds[::-1],
-        own,
-        steps[name],
-        producer is None or not producer.op.shares_scale,
-        classes.limit.get(name, inf),
-    )
+    return reach
 
 
 def _least_reach(layer: Layer, seen: Mapping[str, Seen], reach: Array) -> Array:

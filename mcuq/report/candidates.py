@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcuq.boards.facts import Board
@@ -16,13 +16,11 @@ from mcuq.compile import (
     compile_quantized,
     dataset_for,
     model_identifier,
-    quantize_model,
+    quantize_as,
 )
 from mcuq.errors import BoardError
-from mcuq.importer import WHOLE, Selection
-from mcuq.lower import Goal
+from mcuq.options import Options
 from mcuq.quantize import DEFAULT_METHOD, DEFAULT_RECOVERY, INT8_SCHEME, CalibrationMethod, Recovery, Scheme
-from mcuq.quantize.progress import Progress, silent
 from mcuq.validate import check_bits, compare_with_float, probe_inputs
 
 
@@ -34,6 +32,10 @@ class Candidate:
     scheme: Scheme = INT8_SCHEME
     method: CalibrationMethod = DEFAULT_METHOD
     recovery: Recovery = DEFAULT_RECOVERY
+
+    def options(self, others: Options) -> Options:
+        """This way in all that it states, and the others'."""
+        return replace(others, scheme=self.scheme, method=self.method, recovery=self.recovery)
 
 
 @dataclass(frozen=True)
@@ -69,32 +71,20 @@ class Figures:
 class Workbench:
     """A model, the board that it is for, and the data that it is calibrated and measured on.
 
-    `data` is what `compare_with_float` runs over; `shapes` and `optimize` as for compile_model, `selected` as for
-    quantize_model. `counts` says whether instructions are counted on the emulated board.
+    `data` is what `compare_with_float` runs over. `options` are those of all candidates, but for what these change.
+    `counts` says whether instructions are counted on the emulated board.
     """
 
     path: str | Path
     board: Board
     calibration: Data | Part
     data: Data | Part
-    shapes: Mapping[str, int]
-    optimize: Goal = "balanced"
+    options: Options
     counts: bool = True
-    progress: Progress = silent
-    selected: Selection = WHOLE
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
-        """Raises McuqError as quantize_model does."""
-        return quantize_model(
-            self.path,
-            self.calibration,
-            candidate.method,
-            self.shapes,
-            self.progress,
-            candidate.scheme,
-            candidate.recovery,
-            selected=self.selected,
-        )
+        """Raises McuqError as quantize_as does."""
+        return quantize_as(self.path, self.calibration, candidate.options(self.options))
 
     def measure(self, candidate: Candidate) -> Figures:
         """Quantize, compare with the float model, build and run. Raises McuqError as these do."""
@@ -102,9 +92,8 @@ class Workbench:
         report = compare_with_float(quantized.graph, quantized.onnx_model, dataset_for(quantized.graph, self.data))
         flash_bytes = arena_bytes = instructions = None
         try:
-            model = compile_quantized(
-                quantized, self.board, model_identifier(None, Path(self.path)), optimize=self.optimize
-            )
+            name = model_identifier(None, Path(self.path))
+            model = compile_quantized(quantized, self.board, name, self.options.prune, self.options.optimize)
             flash_bytes, arena_bytes = measure_footprint(model).flash_bytes, model.arena_bytes
             if self.counts and self.board.cpu.is_emulated:
                 instructions = count_instructions(model)

@@ -12,6 +12,7 @@ from mcuq.boards.find import load_board
 from mcuq.budget import Budget, Plan, search
 from mcuq.budget.search import _shortfall
 from mcuq.errors import QuantizationError
+from mcuq.options import Options
 from mcuq.quantize import Scheme
 from mcuq.report.candidates import Candidate, Figures, Workbench, best_of
 from mcuq.resources import resource_dir
@@ -22,7 +23,7 @@ BENCH = Workbench(
     load_board("cortex-m4"),
     DIGITS / "digits_calibration.npz",
     DIGITS / "digits_calibration.npz",
-    {},
+    Options(judged=False),
     counts=False,
 )
 NOW = Candidate("")

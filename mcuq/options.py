@@ -1,0 +1,80 @@
+"""What a user asks of a compilation beside the model, its data and the board: one value, from the verbs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypedDict, Unpack, cast
+
+from mcuq.errors import did_you_mean
+from mcuq.importer import WHOLE, Selection, selection
+from mcuq.lower import Goal, parse_goal
+from mcuq.quantize import (
+    DEFAULT_METHOD,
+    DEFAULT_RECOVERY,
+    INT8_SCHEME,
+    CalibrationMethod,
+    Recovery,
+    Scheme,
+    parse_method,
+    parse_recovery,
+    parse_scheme,
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is to be quantized and made into C.
+
+    `scheme` says in which numbers the layers compute, `method` finds ranges, `recovery` is what is done for accuracy.
+    `shapes` gives sizes to symbolic dimensions; `selected` says which outputs are wanted and which inputs are constant.
+    `prune` takes out channels that no output depends on; outputs are the same bytes either way, and whatever `optimize`
+    is: "size" takes the least flash, "speed" the fewest instructions. With calibration data, `judged` says whether the
+    model's origin tells how accurate it is on inputs that it has not seen, which takes half as much time again.
+    """
+
+    scheme: Scheme = INT8_SCHEME
+    method: CalibrationMethod = DEFAULT_METHOD
+    recovery: Recovery = DEFAULT_RECOVERY
+    shapes: Mapping[str, int] = field(default_factory=dict)
+    selected: Selection = WHOLE
+    prune: bool = True
+    judged: bool = True
+    optimize: Goal = "balanced"
+
+
+class Asked(TypedDict, total=False):
+    """Options as Python callers spell them; what is left out is as in Options.
+
+    `scheme`, `method` and `recovery` also by name. `outputs` are the tensors of the file to give out, by name (default:
+    the model's own), and `fix_inputs` makes inputs constants, all of whose elements are the value given; data then
+    holds the other inputs.
+    """
+
+    scheme: Scheme | str
+    method: CalibrationMethod | str
+    recovery: Recovery | str
+    shapes: Mapping[str, int] | None
+    outputs: Sequence[str] | None
+    fix_inputs: Mapping[str, float] | None
+    prune: bool
+    judged: bool
+    optimize: Goal
+
+
+def options_of(**asked: Unpack[Asked]) -> Options:
+    """The value of what was asked. Raises TypeError for what is none of Asked, McuqError for unknown names."""
+    for name in asked.keys() - Asked.__annotations__.keys():
+        raise TypeError(f"'{name}' is no option{did_you_mean(name, Asked.__annotations__)}")
+    scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
+    recovery = asked.get("recovery", DEFAULT_RECOVERY)
+    return Options(
+        parse_scheme(scheme) if isinstance(scheme, str) else scheme,
+        parse_method(method) if isinstance(method, str) else method,
+        parse_recovery(recovery) if isinstance(recovery, str) else recovery,
+        asked.get("shapes") or {},
+        selection(asked.get("outputs"), asked.get("fix_inputs")),
+        asked.get("prune", True),
+        asked.get("judged", True),
+        parse_goal(cast(str, asked.get("optimize", "balanced"))),
+    )
