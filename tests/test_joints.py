@@ -14,13 +14,15 @@ import jinja2.meta
 import pytest
 
 import mcuq.public
-from mcuq.graph.operator import Clamped, Constants, Operator
+from mcuq.graph.operator import Clamped, Operator
+from mcuq.kernels import KERNELS
+from mcuq.kernels.kernel import Constants
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
 from mcuq.resources import resource_dir
 
 PACKAGE = Path(mcuq.__file__).parent
-KERNELS = resource_dir("templates") / "kernels"
+TEMPLATES = resource_dir("templates") / "kernels"
 PLAIN_C = "/* plain C from here on */\n"
 
 # Modules and packages of mcuq, the most basic first. Each imports from earlier lines only, and those of one line
@@ -31,6 +33,7 @@ STAGES = (
     ("arithmetic", "boards", "dataset", "onnx_runtime"),
     ("onnx_io",),
     ("ops",),
+    ("kernels",),
     ("importer", "passes", "lower", "quantize"),
     ("plan", "options"),
     ("emit",),
@@ -92,6 +95,11 @@ def imports(module: str) -> set[str]:
     return ours
 
 
+def template(path: Path) -> str:
+    """What a class of constants calls the file: its folder and its operator."""
+    return path.relative_to(TEMPLATES).as_posix().removesuffix(".c.j2")
+
+
 def stage(module: str) -> str:
     return module.split(".")[0]
 
@@ -105,7 +113,7 @@ def imported_packages(module: str) -> set[str]:
 
 @pytest.mark.parametrize("constants", KERNEL_CONSTANTS, ids=lambda c: c.__name__)
 def test_template_uses_exactly_the_fields_of_its_constants(constants: type[Constants]) -> None:
-    source = (KERNELS / f"{constants.template}.c.j2").read_text()
+    source = (TEMPLATES / f"{constants.template}.c.j2").read_text()
     environment = jinja2.Environment()
     environment.filters["c_float"] = str
     used = jinja2.meta.find_undeclared_variables(environment.parse(source))
@@ -114,14 +122,30 @@ def test_template_uses_exactly_the_fields_of_its_constants(constants: type[Const
 
 
 def test_each_kernel_template_has_exactly_one_constants_class() -> None:
-    templates = {path.name for path in KERNELS.iterdir()}
-    named = [f"{c.template}.c.j2" for c in KERNEL_CONSTANTS]
+    templates = {template(path) for path in TEMPLATES.rglob("*.j2")}
+    named = [c.template for c in KERNEL_CONSTANTS]
     assert templates - set(named) == set(), "templates that no class is for"
     assert set(named) - templates == set(), "classes without a template"
     assert len(named) == len(set(named)), "classes that share a template"
 
 
-@pytest.mark.parametrize("path", sorted(KERNELS.iterdir()), ids=lambda path: path.name.split(".")[0])
+@pytest.mark.parametrize("constants", KERNEL_CONSTANTS, ids=lambda c: c.__name__)
+def test_template_lies_in_the_folder_of_its_cpu_as_its_constants_do(constants: type[Constants]) -> None:
+    assert constants.__module__.startswith(f"mcuq.kernels.{constants.template.partition('/')[0]}.")
+
+
+def test_kernels_of_a_cpu_import_none_of_another() -> None:
+    for module in MODULES:
+        if stage(module) == "kernels" and module.count(".") == 2:
+            others = {i for i in imports(module) if i.count(".") == 2 and stage(i) == "kernels"}
+            assert {i.split(".")[1] for i in others} <= {module.split(".")[1]}, module
+
+
+def test_table_of_kernels_holds_operators_alone() -> None:
+    assert set(KERNELS) <= set(OPS.values())
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.j2")), ids=template)
 def test_kernel_body_is_plain_c(path: Path) -> None:
     head, marker, body = path.read_text().partition(PLAIN_C)
     assert marker, f"{path.name} has no line {PLAIN_C.strip()}"
@@ -130,13 +154,13 @@ def test_kernel_body_is_plain_c(path: Path) -> None:
     assert not re.search(r"\{%|\{#", head)
 
 
-@pytest.mark.parametrize("path", sorted(KERNELS.iterdir()), ids=lambda path: path.name.split(".")[0])
+@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.j2")), ids=template)
 def test_kernel_is_one_static_function_without_floats_unless_it_says_so(path: Path) -> None:
     source = re.sub(r"^MCUQ_NOINLINE.*\n", "", path.read_text())
     assert source.startswith("static void {{ function }}(")
     assert len(re.findall(r"^[a-z].*\(", source, re.MULTILINE)) == 1
     assert not re.search(r"\b(double|long|malloc)\b", source)
-    (constants,) = (c for c in KERNEL_CONSTANTS if c.template == path.name.removesuffix(".c.j2"))
+    (constants,) = (c for c in KERNEL_CONSTANTS if c.template == template(path))
     assert constants.computes_in_float == bool(re.search(r"\bfloat\b", source))
 
 
@@ -152,7 +176,7 @@ def test_module_imports_only_from_stages_before_its_own(module: str) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Imports for annotations count; importing a.b runs a first, and a package that imports its own is no circle."""
-    edges = {m: {i for i in imports(m) if not m.startswith(f"{i}.")} for m in MODULES if stage(m) != "ops"}
+    edges = {m: {i for i in imports(m) if not m.startswith(f"{i}.")} for m in MODULES}
     list(TopologicalSorter(edges).static_order())
 
 
@@ -209,10 +233,9 @@ def test_operator_states_its_error(op: type[Operator]) -> None:
 @pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)
 def test_operator_has_portable_kernels_or_needs_none(op: type[Operator]) -> None:
     if op.is_view or op is Affine:
-        assert op.kernels == ()
+        assert op not in KERNELS
     else:
-        assert op.kernels
-        assert op.kernels[-1].needs == frozenset(), "the last kernel must run anywhere"
+        assert KERNELS[op][-1].needs == frozenset(), "the last kernel must run anywhere"
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)

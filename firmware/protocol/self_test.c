@@ -2,7 +2,7 @@
 #include "self_test.h"
 
 #include "../board.h"
-#include "../mcuq_math.h"
+#include "../kernels/mcuq_math.h"
 #include "crc32.h"
 #include "frame.h"
 #include "numbers.h"

@@ -1,1 +1,1 @@
-"""What every kernel computes with: NumPy twins of firmware/mcuq_*.h, function by function."""
+"""What every kernel computes with: NumPy twins of firmware/kernels/, function by function."""

@@ -1,4 +1,4 @@
-"""Arithmetic of layers that stay in float: NumPy twin of firmware/mcuq_float.h.
+"""Arithmetic of layers that stay in float: NumPy twin of firmware/kernels/mcuq_float.h.
 
 Every product, sum and quotient is rounded to float32 by itself, to nearest, ties to even, in the order stated, so that
 all CPUs with IEEE 754 arithmetic give the same bits, with a floating-point unit or without. Subnormal numbers are

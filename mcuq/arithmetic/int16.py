@@ -1,4 +1,4 @@
-"""The integer arithmetic of layers that read or write 16 bits: NumPy twin of firmware/mcuq_wide.h, and how its
+"""The integer arithmetic of layers that read or write 16 bits: NumPy twin of firmware/kernels/mcuq_wide.h, and how its
 parameters are chosen.
 
 A function here and its namesake there (with the prefix `mcuq_`) give the same bits; those that return wider numbers
@@ -75,7 +75,7 @@ def weighted_sum_wide(a: Array, b: Array, parameters: WideSum, output_min: int, 
 
 
 def interpolate(x: Array, pieces: Array, values: Array) -> Array:
-    """int32 of int16 `x`: a function by straight pieces, with the tables that mcuq.ops.unary_wide makes."""
+    """int32 of int16 `x`: a function by straight pieces, with the tables that mcuq.ops.unary_s16 makes."""
     code = x.astype(np.int32) + 32768
     piece = pieces[code >> 8]
     shift = piece & 15

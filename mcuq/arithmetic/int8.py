@@ -1,4 +1,4 @@
-"""The integer arithmetic: NumPy twin of firmware/mcuq_math.h, and how its parameters are chosen.
+"""The integer arithmetic: NumPy twin of firmware/kernels/mcuq_math.h, and how its parameters are chosen.
 
 A function here and its namesake there (with the prefix `mcuq_`) give the same bits; nothing else in mcuq
 rounds.

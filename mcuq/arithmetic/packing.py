@@ -1,4 +1,4 @@
-"""How constants of few different values lie in flash: in words of several values. NumPy twin of firmware/mcuq_unpack.h.
+"""How constants of few different values lie in flash: in words of several values. NumPy twin of mcuq_unpack.h.
 
 A function here and its namesake there (with the prefix `mcuq_`) give the same bytes. Words are int32, little-endian;
 all packings but the codebook put values where C has four of them out of a word at a time, without taking them apart:

@@ -80,6 +80,7 @@ def idf_project(model: CompiledModel, board: Board | None = None) -> Mapping[str
     for folder in _FOLDERS:
         for path in sorted((firmware / folder).glob("*.[ch]")):
             files[f"{folder}/{path.name}"] = path.read_bytes()
+    files["kernels/mcuq_math.h"] = (firmware / "kernels" / "mcuq_math.h").read_bytes()
     compiled = sorted(name for name in files if name.endswith(".c") and name not in includes)
     main = _MAIN_CMAKE.format(sources=" ".join(f'"{name}"' for name in compiled))
     assert board.clock_hz is not None

@@ -248,7 +248,7 @@ def _files_of_all(board: Board) -> dict[str, bytes]:
     folders = ("protocol", "drivers", architecture, f"boards/{board.driver.family}")
     sources = {path: text for folder in folders for path, text in _folder(folder).items()}
     headers = [path.name for path in resource_dir("firmware").glob("*.h")]
-    return {**_files("memory.c", *headers), **sources}
+    return {**_files("memory.c", "kernels/mcuq_math.h", *headers), **sources}
 
 
 def _files(*names: str) -> dict[str, bytes]:

@@ -12,8 +12,9 @@ from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
 from mcuq.emit.text import C_TYPES, COLUMNS, wrap
 from mcuq.graph.ir import Graph
-from mcuq.graph.operator import Call, Layer
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
+from mcuq.kernels.kernel import Call
 from mcuq.lower import Program, Step, array_key
 from mcuq.lower.share import PARAMETERS, shifts_down
 from mcuq.plan import Plan

@@ -46,5 +46,5 @@ def macros_of(text: str) -> list[str]:
 
 
 def uses_compiler_source(code: str) -> bool:
-    """Whether the C uses a macro of firmware/mcuq_compiler.h."""
+    """Whether the C uses a macro of firmware/kernels/mcuq_compiler.h."""
     return any(re.search(rf"\b{name}\b", code) for name in macros_of(compiler_source()))

@@ -114,7 +114,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
 
 
 def runtime_functions(text: str) -> list[str]:
-    """The functions of firmware/mcuq_*.h that `text` uses, directly or through each other, in the headers' order."""
+    """The functions of firmware/kernels that `text` uses, directly or through each other, in the headers' order."""
     return [runtime_blocks()[name] for name in runtime_names(text)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.port import has_channels, macro_parts
 from mcuq.graph.ir import Graph
-from mcuq.graph.operator import Call, Constants
+from mcuq.kernels.kernel import Call, Constants
 from mcuq.lower import Program, Step
 from mcuq.lower.source import runtime_source
 
@@ -65,7 +65,7 @@ def function_names(program: Program, model_id: str, layer_ids: Sequence[str], us
             users.setdefault(callee_of(call), []).append(name)
     names: dict[Callee, str] = {}
     for callee, callers in users.items():
-        shared = f"{callee[0].template}_shared"
+        shared = f"{callee[0].stem()}_shared"
         name = claim(shared, lambda text: [f"{model_id}_{text}"], used) if len(callers) > 1 else callers[0]
         names[callee] = f"{model_id}_{name}"
     return names

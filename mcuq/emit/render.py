@@ -7,7 +7,7 @@ from dataclasses import fields
 import jinja2
 
 from mcuq.emit.text import c_float
-from mcuq.graph.operator import Constants
+from mcuq.kernels.kernel import Constants
 from mcuq.resources import resource_dir
 
 

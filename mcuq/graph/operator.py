@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 
 INT8 = frozenset({"int8"})
-# Constants of one element after the other, as most kernels read them.
-WHOLE = frozenset({"int8", "int16", "int32"})
 
 
 @dataclass(frozen=True)
@@ -50,68 +48,6 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Constants:
-    """All that a kernel template is given.
-
-    A subclass stands for templates/kernels/TEMPLATE.c.j2, whose variables are its fields, and `function`: the
-    C name that the emitter chooses. `computes_in_float` says that the kernel is for schemes that ask for floats.
-    """
-
-    template: ClassVar[str]
-    computes_in_float: ClassVar[bool] = False
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a kernel: function(inputs..., unpacked weights if any, arrays..., scratch if any, output if any).
-
-    `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
-    `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
-    `parameters` are the constants that the function reads at run time, from the last of the arrays, so that other
-    calls can share it; calls whose other constants are equal have equal `constants` (see mcuq.lower.share).
-    Calls of one layer share its working memory: this one's scratch begins `scratch_offset` bytes into it, and
-    `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
-    A call that only writes scratch has no output.
-    """
-
-    constants: Constants
-    inputs: tuple[int, ...] = (0,)
-    arrays: Mapping[str, Array] = field(default_factory=dict)
-    scratch_bytes: int = 0
-    bound: int = 0
-    parameters: tuple[str, ...] = ()
-    scratch_offset: int = 0
-    unpacked: str = ""
-    has_output: bool = True
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One way to compute an operator in C.
-
-    `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
-    board must have, `accepts` tells the layers that this kernel can compute. A kernel that needs "size" is for
-    programs that are optimized for it alone. `activations` are the dtypes that computed inputs and the output may have,
-    `constants` the storages (dtype or packing) of constant inputs.
-    """
-
-    lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)
-    needs: frozenset[str] = frozenset()
-    accepts: Callable[[Any, Layer], bool] = lambda op, layer: True
-    activations: frozenset[str] = INT8
-    constants: frozenset[str] = WHOLE
-
-    def fits(self, layer: Layer, features: Set[str]) -> bool:
-        """Whether a CPU with the features can compute the layer by this kernel."""
-        return (
-            self.needs <= features
-            and all(t.dtype in self.activations for t in (*layer.activations, layer.output))
-            and all(t.storage in self.constants for t in layer.inputs if t.is_constant)
-            and self.accepts(layer.op, layer)
-        )
-
-
-@dataclass(frozen=True)
 class Operator(ABC):
     """An operator with its attributes as fields. Every operator has exactly one output.
 
@@ -129,8 +65,6 @@ class Operator(ABC):
     dtypes: ClassVar[frozenset[str]] = INT8
     # Whether its inputs may be of other dtypes than its output; else they are converted before it.
     mixes_dtypes: ClassVar[bool] = False
-    # Portable kernel last; the first that fits the board and the layer is used.
-    kernels: ClassVar[tuple[Kernel, ...]] = ()
 
     @abstractmethod
     def infer(self, inputs: Sequence[Tensor]) -> Shape:

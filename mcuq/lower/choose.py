@@ -6,7 +6,9 @@ from collections.abc import Sequence, Set
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import aligned, live_bytes, storages_of
-from mcuq.graph.operator import Kernel, Layer
+from mcuq.graph.operator import Layer
+from mcuq.kernels import KERNELS
+from mcuq.kernels.kernel import Kernel
 from mcuq.lower.goal import Goal, gcc_options
 from mcuq.lower.program import Program, Step, scratch_bytes
 from mcuq.lower.share import share_functions
@@ -40,7 +42,7 @@ def fitting_kernels(layer: Layer, features: Set[str]) -> list[Kernel]:
     """The kernels that the CPU can run and that take the layer, the preferred first; none for a view."""
     if layer.op.is_view:
         return []
-    found = [k for k in layer.op.kernels if k.fits(layer, features)]
+    found = [k for k in KERNELS[type(layer.op)] if k.fits(layer, features)]
     if not found:
         raise _no_kernel(layer)
     return found
@@ -80,7 +82,7 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
 def _packed_choices(layer: Layer, features: Set[str]) -> tuple[list[Calls], Calls | None]:
     """For a layer of packed weights: the calls of kernels that unpack blocks, the preferred first, and those of the
     preferred kernel of whole weights. No portable kernel of the latter is faster than one of the former for the CPU."""
-    kernels = [k for k in layer.op.kernels if k.fits(layer, features)]
+    kernels = [k for k in KERNELS[type(layer.op)] if k.fits(layer, features)]
     is_own = bool(kernels) and bool(kernels[0].needs)
     whole = next((calls for k, calls in unpacking_calls(layer, features) if k.needs or not is_own), None)
     if not kernels and whole is None:

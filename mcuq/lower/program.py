@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.graph.ir import Graph
-from mcuq.graph.operator import Call, Layer
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
+from mcuq.kernels.kernel import Call
 from mcuq.lower.goal import Goal
 
 

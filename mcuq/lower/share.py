@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from mcuq.graph.operator import Call, Constants
 from mcuq.graph.tensor import Array
+from mcuq.kernels.kernel import Call, Constants
 from mcuq.lower.source import body_code_bytes, has_assembly, names_in
 
 PARAMETERS = "parameters"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcuq.graph.operator import Call
+from mcuq.kernels.kernel import Call
 from mcuq.lower.program import array_key
 from mcuq.lower.share import share_functions
 from mcuq.lower.source import body_code_bytes, runtime_code_bytes

@@ -33,7 +33,7 @@ def body_code_bytes(template: str) -> int:
 
 @cache
 def runtime_code_bytes(template: str) -> dict[str, int]:
-    """The same for each function of firmware/mcuq_*.h that the body uses; a line of assembly counts as 3 bytes."""
+    """The same for each function of firmware/kernels/ that the body uses; a line of assembly counts as 3 bytes."""
     blocks = {name: _without_comments(runtime_blocks()[name]) for name in runtime_names(kernel_body(template))}
     return {name: len(_TOKEN.findall(re.sub(r'"[^"]*"', " ; ; ; ", text))) for name, text in blocks.items()}
 
@@ -45,7 +45,7 @@ def has_assembly(template: str) -> bool:
 
 
 def runtime_names(text: str) -> list[str]:
-    """The functions of firmware/mcuq_*.h that C uses, directly or through each other, in the headers' order."""
+    """The functions of firmware/kernels/ that C uses, directly or through each other, in the headers' order."""
     wanted: set[str] = set()
     pending = [text]
     while pending:
@@ -58,7 +58,7 @@ def runtime_names(text: str) -> list[str]:
 
 @cache
 def runtime_blocks() -> dict[str, str]:
-    """Each function of firmware/mcuq_*.h with the comment above it, in the headers' order."""
+    """Each function of firmware/kernels/ with the comment above it, in the headers' order."""
     before = r"(?:/\*(?:(?!\*/).)*\*/\n)?(?:MCUQ_NOINLINE\n)?"
     definition = before + r"static (?:inline )?\w+ (mcuq_\w+)\(.*?\n}\n"
     return {found[1]: found[0].strip() for found in re.finditer(definition, runtime_source(), re.DOTALL)}
@@ -66,15 +66,16 @@ def runtime_blocks() -> dict[str, str]:
 
 @cache
 def runtime_source() -> str:
-    """All of firmware/mcuq_*.h; mcuq_math.h comes first: the headers of instruction sets build on it."""
-    headers = sorted(resource_dir("firmware").glob("mcuq_*.h"), key=lambda path: (path.stem != "mcuq_math", path.stem))
+    """All of firmware/kernels/; mcuq_math.h comes first: the headers of instruction sets build on it."""
+    found = (resource_dir("firmware") / "kernels").rglob("mcuq_*.h")
+    headers = sorted(found, key=lambda path: (path.stem != "mcuq_math", path.stem))
     return "\n".join(path.read_text(encoding="utf-8") for path in headers)
 
 
 @cache
 def compiler_source() -> str:
-    """What firmware/mcuq_compiler.h defines, for C that uses some of it."""
-    text = (resource_dir("firmware") / "mcuq_compiler.h").read_text(encoding="utf-8")
+    """What firmware/kernels/mcuq_compiler.h defines, for C that uses some of it."""
+    text = (resource_dir("firmware") / "kernels" / "mcuq_compiler.h").read_text(encoding="utf-8")
     return text.partition("#define MCUQ_COMPILER_H\n")[2].rpartition("#endif")[0].strip()
 
 

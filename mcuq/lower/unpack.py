@@ -4,31 +4,20 @@ in which that kernel reads them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
 from mcuq.graph.liveness import aligned
-from mcuq.graph.operator import Call, Constants, Kernel, Layer
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
+from mcuq.kernels import KERNELS
+from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.portable.unpack import UnpackConstants
 
 WEIGHT = "weight"  # what kernels call the array, the first of their arrays
 Calls = tuple[Call, ...]
-
-
-@dataclass(frozen=True)
-class UnpackConstants(Constants):
-    """All weights of a layer: `parts` of `values` each, `part_words` words apart, which come out times 2^weight_shift.
-    `packing` is the end of a function's name in firmware/mcuq_unpack.h."""
-
-    template = "unpack"
-
-    packing: str
-    values: int
-    parts: int
-    part_words: int
-    weight_shift: int
 
 
 def packing_of(layer: Layer) -> str | None:
@@ -46,7 +35,7 @@ def unpacking_calls(layer: Layer, features: Set[str]) -> Iterator[tuple[Kernel, 
     assert packing is not None
     whole, shift = layer.op.whole_weights(layer)
     channels = next(t.shape[0] for t in layer.inputs if t.packing)
-    for kernel in layer.op.kernels:
+    for kernel in KERNELS[type(layer.op)]:
         if kernel.fits(whole, features):
             calls = _unpacked(kernel.lower(layer.op, whole), packing, shift, channels)
             if calls is not None:

@@ -8,28 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.average_pool_blocked import accepts_whole_image, lower_whole_image
-from mcuq.ops.average_pool_float import lower_average_pool_float, simulate_average_pool_float
-from mcuq.ops.average_pool_wide import lower_average_pool_wide
-from mcuq.ops.float_weights import FLOAT32
+from mcuq.ops.dtypes import MIXED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import counted_constants, pool_window
-from mcuq.ops.pool_dsp import is_average_pool_dsp, lower_average_pool_dsp
-from mcuq.ops.requantized import (
-    MIXED,
-    RequantizedConstants,
-    is_wide,
-    largest_difference,
-    requantize_output,
-    requantized,
-)
-from mcuq.ops.window import Window, WindowConstants, window_constants
+from mcuq.ops.pool import pool_window
+from mcuq.ops.requantized import largest_difference, requantize_output
+from mcuq.ops.window import Window
 
 
 def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -39,39 +29,6 @@ def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(f"dilations={list(node.attribute('dilations'))} are not supported; use 1")
     op = AveragePool(window, bool(node.attribute("count_include_pad", 0)))
     return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
-
-
-@dataclass(frozen=True)
-class AveragePoolConstants(WindowConstants, RequantizedConstants):
-    """Portable average pooling; `counted_*` frame the positions that the divisor counts, all of each window that
-    stays on the image; others there are where `meets_padding`."""
-
-    template = "average_pool"
-
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
-    meets_padding: int
-    x_zero_point: int
-
-
-def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
-    """One multiplier for each divisor from the smallest to the largest."""
-    x, y = layer.inputs[0], layer.output
-    smallest, requant = op.requantization(layer)
-    constants = AveragePoolConstants(
-        **window_constants(op.window, x, y),
-        **requantized(op, requant, y),
-        **counted_constants(op, x),
-        smallest_count=smallest,
-        meets_padding=int(op.window.leaves(x, y)),
-        x_zero_point=x.zero_point,
-    )
-    arrays = {"multiplier": np.array(requant.multiplier, np.int32)}
-    return (Call(constants, arrays=arrays, bound=op.bound(layer)),)
 
 
 @dataclass(frozen=True)
@@ -87,13 +44,6 @@ class AveragePool(Clamped):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
-    kernels = (
-        Kernel(lower_average_pool_float, activations=FLOAT32),
-        Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
-        Kernel(lower_whole_image, accepts=accepts_whole_image),
-        Kernel(lower_average_pool_wide, activations=MIXED, accepts=is_wide),
-        Kernel(lower_average_pool),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape
@@ -151,3 +101,18 @@ class AveragePool(Clamped):
         per_window = Requantization(multiplier[..., None], requant.shift, requant.prescale)
         q = requantize_output(self, acc, per_window, self.bound(layer), y)
         return q.reshape(*inputs[0].shape[:2], *y.shape[1:])
+
+
+def simulate_average_pool_float(op: AveragePool, layer: Layer, x: Array) -> Array:
+    """0 + x for each tap on the image, in the order ky, kx, times 1 / count rounded to float32."""
+    images = x.reshape(-1, *layer.inputs[0].shape[1:])
+    acc = np.zeros((len(images), *layer.output.shape[1:]), np.float32)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for taps, region in op.window.taps(images, acc):
+            region += taps
+        mean = acc * inverse_counts(op.counts(layer))[..., None]
+    return clamp_float(mean, op.minimum, op.maximum).reshape(*x.shape[:2], *layer.output.shape[1:])
+
+
+def inverse_counts(counts: Array) -> Array:
+    return (1 / counts).astype(np.float32)

@@ -8,13 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic.float32 import clamp_float, float32
+from mcuq.arithmetic.float32 import clamp_float
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.unary import Unary, from_unary
-from mcuq.ops.unary_float import ClipFloatConstants
 
 
 def _clip(node: OnnxNode) -> Clip:
@@ -48,9 +46,6 @@ class Clip(Unary):
 
     def float_function(self, x: Array) -> Array:
         return clamp_float(x, self.minimum, self.maximum)
-
-    def float_constants(self, elements: int) -> Constants:
-        return ClipFloatConstants(elements, float32(self.minimum), float32(self.maximum))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.clip(x, self.minimum, self.maximum, output)

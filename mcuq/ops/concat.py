@@ -12,11 +12,11 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
-from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
+from mcuq.ops.dtypes import MOVED
 
 
 def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -38,23 +38,6 @@ def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
     return graph.add(Concat(axis), inputs, node.outputs[0], node.name)
 
 
-def lower_concat(op: Concat, layer: Layer) -> tuple[Call, ...]:
-    """One call an input: its blocks go to their places in the output."""
-    calls = []
-    total = prod(layer.output.shape[op.axis :])
-    start = 0
-    for index, x in enumerate(layer.inputs):
-        block = prod(x.shape[op.axis :])
-        outer = prod(x.shape[: op.axis])
-        constants = strided_loops(StridedScatter, layer, (outer, block), (total, 1), start)
-        if x.is_constant:
-            calls.append(Call(constants, inputs=(), arrays={f"part_{index}": x.values}))
-        else:
-            calls.append(Call(constants, inputs=(index,)))
-        start += block
-    return tuple(calls)
-
-
 @dataclass(frozen=True)
 class Concat(Operator):
     """All inputs and the output share one scale. Exact."""
@@ -64,7 +47,6 @@ class Concat(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         first = inputs[0].shape

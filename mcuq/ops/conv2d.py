@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -11,46 +12,26 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.ops.conv2d_blocked import accepts_blocked, lower_blocked
-from mcuq.ops.conv2d_dsp import (
-    is_conv2d_dsp,
-    is_depthwise_dsp,
-    is_pointwise_dsp,
-    lower_conv2d_dsp,
-    lower_depthwise_dsp,
-    lower_pointwise_dsp,
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.float_weights import (
+    dynamic_input,
+    dynamic_output,
+    dynamic_product_dtype,
+    float_output,
+    is_dynamic,
+    is_float,
+    real_input,
+    weighted_operand_dtype,
 )
-from mcuq.ops.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS, simulate_dynamic_conv2d
-from mcuq.ops.conv2d_float import FLOAT_CONV2D_KERNELS, simulate_float_conv2d
-from mcuq.ops.conv2d_mve import CONV2D_KERNELS
-from mcuq.ops.conv2d_packed import lower_packed, lower_packed_depthwise
-from mcuq.ops.conv2d_packed_blocked import PACKED_BLOCKED_KERNELS
-from mcuq.ops.conv2d_packed_dsp import PACKED_DSP_KERNELS
-from mcuq.ops.conv2d_rv32 import (
-    is_dense,
-    is_pointwise,
-    lower_conv2d_rv32,
-    lower_depthwise_rv32,
-    lower_pointwise_rv32,
-)
-from mcuq.ops.conv2d_small import lower_small
-from mcuq.ops.conv2d_wide import lower_conv2d_wide, lower_depthwise_wide
-from mcuq.ops.depthwise_blocked import accepts_blocked_depthwise, lower_blocked_depthwise
-from mcuq.ops.depthwise_mve import DEPTHWISE_KERNELS
-from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
-from mcuq.ops.fully_connected_mve import ONE_PIXEL_KERNELS
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
-from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
-from mcuq.ops.packed_mve import PACKED_CONV2D_KERNELS
-from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
-from mcuq.ops.shifted import with_shifts
+from mcuq.ops.packed_weights import whole_weights
+from mcuq.ops.requantized import requantize_output
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
-from mcuq.ops.weighted_dsp_wide import CONV2D_KERNELS as INT16_KERNELS
-from mcuq.ops.window import Window, WindowConstants, window_constants, window_from_onnx
+from mcuq.ops.window import Window, window_from_onnx
 
 
 def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -77,70 +58,6 @@ def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Conv2dConstants(WindowConstants, RequantizedConstants):
-    """Portable convolution, any groups; `meets_padding`: whether any window leaves the image."""
-
-    template = "conv2d"
-
-    in_channels: int
-    out_channels: int
-    groups: int
-    meets_padding: int
-    x_zero_point: int
-
-
-class DepthwiseConv2dConstants(Conv2dConstants):
-    """Portable depthwise convolution: every input channel gives out_channels / in_channels outputs.
-
-    `x_zero_point` is taken off each input.
-    """
-
-    template = "depthwise_conv2d"
-
-
-def lower_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights stay OHWI: every output channel's taps lie together. Scratch is one window of a group as int16."""
-    x, weight, bias = layer.inputs
-    constants = Conv2dConstants(**_constants(op, layer), x_zero_point=x.zero_point)
-    return (_call(constants, layer, weight.values, bias.values, 2 * (weight.elements // weight.shape[0])),)
-
-
-def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
-    """Weights become HWO: neighbouring channels lie together, as in the image.
-
-    Where windows leave the image, inputs less their zero point make padding add nothing, with no code for it: the
-    bias is then the one before `quantize_weights` folded the zero point into it, which is within the layer's bound,
-    as all partial sums are: sums over taps that were met of weight * x, over the others of weight * zero_point.
-    """
-    x, weight, bias = layer.inputs
-    hwo = weight.values[..., 0].transpose(1, 2, 0)
-    constants = DepthwiseConv2dConstants(
-        **_constants(op, layer), x_zero_point=x.zero_point if op.window.leaves(x, layer.output) else 0
-    )
-    unfolded = bias.values + constants.x_zero_point * hwo.sum(axis=(0, 1), dtype=np.int64)
-    return (_call(constants, layer, hwo, unfolded.astype(np.int32)),)
-
-
-def _constants(op: Conv2d, layer: Layer) -> dict[str, int]:
-    """The fields of Conv2dConstants but the zero point."""
-    x, y = layer.inputs[0], layer.output
-    return {
-        **window_constants(op.window, x, y),
-        **requantized(op, layer_requantization(layer), y),
-        "in_channels": x.shape[3],
-        "out_channels": y.shape[3],
-        "groups": op.groups,
-        "meets_padding": int(op.window.leaves(x, y)),
-    }
-
-
-def _call(constants: Conv2dConstants, layer: Layer, weight: Array, bias: Array, scratch_bytes: int = 0) -> Call:
-    multiplier = np.array(layer_requantization(layer).multiplier, np.int32)
-    arrays = {"weight": weight, "bias": bias, "multiplier": multiplier}
-    return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer))
-
-
-@dataclass(frozen=True)
 class Conv2d(Clamped):
     """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
 
@@ -156,42 +73,6 @@ class Conv2d(Clamped):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
-    kernels = (
-        *FLOAT_CONV2D_KERNELS,
-        *DYNAMIC_CONV2D_KERNELS,
-        *DEPTHWISE_KERNELS,
-        *ONE_PIXEL_KERNELS,
-        *CONV2D_KERNELS,
-        *INT16_KERNELS,
-        Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
-        Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
-        Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),
-        Kernel(with_shifts(lower_blocked), needs=frozenset({"armv6m"}), accepts=accepts_blocked),
-        Kernel(lower_blocked, needs=frozenset({"armv7m"}), accepts=accepts_blocked),
-        Kernel(lower_depthwise_rv32, needs=frozenset({"rv32m"}), accepts=lambda op, layer: op.is_depthwise(layer)),
-        Kernel(lower_pointwise_rv32, needs=frozenset({"rv32m"}), accepts=is_pointwise),
-        Kernel(lower_conv2d_rv32, needs=frozenset({"rv32m"}), accepts=is_dense),
-        Kernel(with_shifts(lower_blocked_depthwise), needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
-        Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
-        Kernel(with_shifts(lower_small), needs=frozenset({"size"})),
-        *PACKED_CONV2D_KERNELS,
-        *PACKED_DSP_KERNELS,
-        *PACKED_BLOCKED_KERNELS,
-        Kernel(
-            with_shifts(lower_packed_depthwise),
-            accepts=lambda op, layer: op.is_depthwise(layer),
-            constants=PACKED_CONSTANTS,
-        ),
-        Kernel(with_shifts(lower_packed), constants=PACKED_CONSTANTS),
-        Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer)),
-        Kernel(
-            lower_depthwise_wide,
-            activations=MIXED,
-            accepts=lambda op, layer: is_wide(op, layer) and op.is_depthwise(layer),
-        ),
-        Kernel(lower_conv2d_wide, activations=MIXED, accepts=is_wide),
-        Kernel(with_shifts(lower_conv2d)),
-    )
 
     def is_depthwise(self, layer: Layer) -> bool:
         """Whether every output channel reads just one of several input channels."""
@@ -302,3 +183,33 @@ class Conv2d(Clamped):
             parts.append(columns.reshape(-1, matrix.shape[1]) @ matrix.T)
         acc = parts[0] if self.groups == 1 else np.concatenate(parts, axis=1)
         return acc.reshape(len(padded), *out[1:])
+
+
+def simulate_dynamic_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
+    """The sums of x's codes times weights are exact, so that their order does not matter."""
+    x, y = layer.inputs[0], layer.output
+    weight = layer.inputs[1].values
+    dtype = dynamic_product_dtype(weight)
+    differences, scale = dynamic_input(inputs)
+    top, left, bottom, right = op.window.pads
+    images = differences.reshape(-1, *x.shape[1:]).astype(dtype)
+    padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    acc = op.product(layer, padded, weight.astype(dtype)).astype(np.int32)
+    return dynamic_output(op, layer, acc.reshape(*inputs.shape[:2], *y.shape[1:]), scale)
+
+
+def simulate_float_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
+    """bias + x * weight for each tap on the image, in the order ky, kx, ic: each product and each sum float32."""
+    x, y = layer.inputs[0], layer.output
+    weight = layer.inputs[1].values.astype(np.float32)
+    outputs, height, width, channels = weight.shape
+    images = real_input(x, inputs).reshape(-1, *x.shape[1:3], op.groups, channels)
+    by_group = weight.reshape(op.groups, outputs // op.groups, height, width, channels)
+    acc = np.empty((len(images), *y.shape[1:3], *by_group.shape[:2]), np.float32)
+    acc[:] = layer.inputs[2].values.reshape(by_group.shape[:2])
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        positions = product(range(height), range(width))
+        for (ky, kx), (taps, region) in zip(positions, op.window.taps(images, acc), strict=True):
+            for ic in range(channels):
+                region += taps[..., ic, None] * by_group[:, :, ky, kx, ic]
+    return float_output(op, y, acc.reshape(*inputs.shape[:2], *y.shape[1:]))

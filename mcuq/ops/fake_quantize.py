@@ -9,7 +9,7 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import INT8, Constants, Layer
+from mcuq.graph.operator import INT8, Layer
 from mcuq.graph.tensor import Array, Quant
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
@@ -81,9 +81,6 @@ class FakeQuantize(Unary):
 
     def float_function(self, x: Array) -> Array:
         return self.function(x).astype(np.float32)
-
-    def float_constants(self, elements: int) -> Constants:
-        raise NotImplementedError("a FakeQuantize is there to give integers")
 
     def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
         return self.quant

@@ -12,37 +12,26 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.ops.float_weights import is_dynamic, is_float, weighted_operand_dtype
-from mcuq.ops.fully_connected_armv6m import (
-    accepts_packed,
-    accepts_short_requantization,
-    lower_armv6m_fully_connected,
-    lower_packed_armv6m,
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.float_weights import (
+    dynamic_input,
+    dynamic_output,
+    dynamic_product_dtype,
+    float_output,
+    is_dynamic,
+    is_float,
+    real_input,
+    weighted_operand_dtype,
 )
-from mcuq.ops.fully_connected_armv7m import lower_armv7m_fully_connected
-from mcuq.ops.fully_connected_dsp import is_fully_connected_dsp, lower_fully_connected_dsp
-from mcuq.ops.fully_connected_float import (
-    FLOAT_FULLY_CONNECTED_KERNELS,
-    simulate_dynamic_fully_connected,
-    simulate_float_fully_connected,
-)
-from mcuq.ops.fully_connected_mve import FULLY_CONNECTED_KERNELS
-from mcuq.ops.fully_connected_packed import lower_packed_fully_connected
-from mcuq.ops.fully_connected_packed_dsp import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
-from mcuq.ops.fully_connected_rv32 import lower_fully_connected_rv32
-from mcuq.ops.fully_connected_wide import lower_fully_connected_wide
-from mcuq.ops.packed_blocks import PACKED_CONSTANTS, whole_weights
-from mcuq.ops.packed_mve import PACKED_FULLY_CONNECTED_KERNELS
-from mcuq.ops.requantized import MIXED, RequantizedConstants, is_wide, requantize_output, requantized
+from mcuq.ops.packed_weights import whole_weights
+from mcuq.ops.requantized import requantize_output
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.shifted import with_shifts
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
-from mcuq.ops.weighted_dsp_wide import FULLY_CONNECTED_KERNELS as INT16_KERNELS
 
 
 def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -111,32 +100,6 @@ def _add(
 
 
 @dataclass(frozen=True)
-class FullyConnectedConstants(RequantizedConstants):
-    """Portable matrix times vector, row by row."""
-
-    template = "fully_connected"
-
-    rows: int
-    in_features: int
-    out_features: int
-
-
-def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
-    """Weights stay as they are: one row an output."""
-    requant = layer_requantization(layer)
-    x, y = layer.inputs[0], layer.output
-    constants = FullyConnectedConstants(
-        **requantized(op, requant, y), rows=x.shape[0], in_features=x.shape[1], out_features=y.shape[1]
-    )
-    arrays = {
-        "weight": layer.inputs[1].values,
-        "bias": layer.inputs[2].values,
-        "multiplier": np.array(requant.multiplier, np.int32),
-    }
-    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
-
-
-@dataclass(frozen=True)
 class FullyConnected(Clamped):
     """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
 
@@ -148,39 +111,6 @@ class FullyConnected(Clamped):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
-    kernels = (
-        *FLOAT_FULLY_CONNECTED_KERNELS,
-        *FULLY_CONNECTED_KERNELS,
-        *INT16_KERNELS,
-        Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
-        Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
-        Kernel(
-            with_shifts(lower_armv6m_fully_connected),
-            needs=frozenset({"armv6m"}),
-            accepts=accepts_short_requantization,
-        ),
-        Kernel(
-            lower_armv7m_fully_connected,
-            needs=frozenset({"armv7m"}),
-            accepts=accepts_short_requantization,
-        ),
-        Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
-        *PACKED_FULLY_CONNECTED_KERNELS,
-        Kernel(
-            lower_packed_fully_connected_dsp,
-            needs=frozenset({"dsp"}),
-            accepts=is_packed_fully_connected_dsp,
-            constants=PACKED_CONSTANTS,
-        ),
-        Kernel(
-            with_shifts(lower_packed_armv6m),
-            needs=frozenset({"armv6m"}),
-            accepts=accepts_packed,
-            constants=PACKED_CONSTANTS,
-        ),
-        Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
-        Kernel(with_shifts(lower_fully_connected)),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, weight, bias = inputs
@@ -217,3 +147,24 @@ class FullyConnected(Clamped):
 
     def macs(self, layer: Layer) -> int:
         return layer.inputs[0].shape[0] * layer.inputs[1].elements
+
+
+def simulate_float_fully_connected(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
+    """bias + x * weight for one input feature after the other: each product and each sum float32."""
+    real = real_input(layer.inputs[0], inputs)
+    columns = layer.inputs[1].values.astype(np.float32).T
+    acc = np.empty((*real.shape[:-1], columns.shape[1]), np.float32)
+    acc[:] = layer.inputs[2].values
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for ic, column in enumerate(columns):
+            acc += real[..., ic, None] * column
+    return float_output(op, layer.output, acc)
+
+
+def simulate_dynamic_fully_connected(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
+    """The sums are exact, so that their order does not matter."""
+    weight = layer.inputs[1].values
+    dtype = dynamic_product_dtype(weight)
+    differences, scale = dynamic_input(inputs)
+    acc = (differences.astype(dtype) @ weight.T.astype(dtype)).astype(np.int32)
+    return dynamic_output(op, layer, acc, scale)

@@ -7,13 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic.float32 import float32, hard_sigmoid
+from mcuq.arithmetic.float32 import hard_sigmoid
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.unary import Unary, from_unary
-from mcuq.ops.unary_float import HardSigmoidFloatConstants
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,6 @@ class HardSigmoid(Unary):
 
     def float_function(self, x: Array) -> Array:
         return hard_sigmoid(x, self.alpha, self.beta)
-
-    def float_constants(self, elements: int) -> Constants:
-        return HardSigmoidFloatConstants(elements, float32(self.alpha), float32(self.beta))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("HardSigmoid", [x], output, alpha=self.alpha, beta=self.beta)

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
+from mcuq.ops.dtypes import MOVED
 
 
 def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -23,11 +23,6 @@ def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
     return node.computed(0)
 
 
-def lower_identity(op: Identity, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
-    return (Call(strided_loops(StridedCopy, layer, (layer.output.elements,), (1,))),)
-
-
 @dataclass(frozen=True)
 class Identity(Operator):
     """y = x. Exact."""
@@ -36,7 +31,6 @@ class Identity(Operator):
     shares_scale = True
     is_elementwise = True
     dtypes = MOVED
-    kernels = (Kernel(lower_identity, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape

@@ -7,13 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic.float32 import float32, leaky_relu
+from mcuq.arithmetic.float32 import leaky_relu
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.unary import Unary, from_unary
-from mcuq.ops.unary_float import LeakyReluFloatConstants
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,6 @@ class LeakyRelu(Unary):
 
     def float_function(self, x: Array) -> Array:
         return leaky_relu(x, self.alpha)
-
-    def float_constants(self, elements: int) -> Constants:
-        return LeakyReluFloatConstants(elements, float32(self.alpha))
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("LeakyRelu", [x], output, alpha=self.alpha)

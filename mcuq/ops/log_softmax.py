@@ -9,61 +9,29 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import logarithm, one_nan
 from mcuq.arithmetic.int8 import INT32_MAX, clamp
 from mcuq.errors import QuantizationError
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.log_softmax_float import lower_log_softmax_float, simulate_log_softmax_float
-from mcuq.ops.log_softmax_wide import lower_log_softmax_wide, wide_log_softmax
-from mcuq.ops.requantized import INT16, MIXED
-from mcuq.ops.softmax import exponential_bits, exponential_table, exponentials, from_softmax
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.log_softmax_s16 import wide_log_softmax
+from mcuq.ops.softmax import exponential_bits, exponentials, exponentials_float, from_softmax
 
 INTERVALS = 32  # of the logarithm between 1 and 2; linear in between is within 1.3e-4 of it
-
-
-@dataclass(frozen=True)
-class LogSoftmaxConstants(Constants):
-    """Rows of `classes` values; `factor`, `ln2` and `constant` have `shift` fraction bits of an output step."""
-
-    template = "log_softmax"
-
-    rows: int
-    classes: int
-    exponential_bits: int
-    factor: int
-    ln2: int
-    constant: int
-    shift: int
-
-
-def lower_log_softmax(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
-    """Two tables: exponentials of the distances, logarithms of 1 to 2."""
-    classes = layer.output.shape[-1]
-    factor, ln2, constant, shift, logarithms = op.parameters(layer)
-    constants = LogSoftmaxConstants(
-        layer.output.elements // classes, classes, exponential_bits(classes), factor, ln2, constant, shift
-    )
-    table = exponential_table(layer.inputs[0].scale, classes)
-    return (Call(constants, arrays={"table": table, "logarithms": logarithms}),)
 
 
 @dataclass(frozen=True)
 class LogSoftmax(Operator):
     """y = (x - largest) - ln(sum of exp(x - largest)). Largest error 1 step.
 
-    On int16 (see mcuq.ops.log_softmax_wide) 1 step where steps are 1e-5 or more, up to 4096 classes.
+    On int16 (see mcuq.ops.log_softmax_s16) 1 step where steps are 1e-5 or more, up to 4096 classes.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"LogSoftmax": from_softmax(lambda: LogSoftmax())}
     dtypes = frozenset({*MIXED, "float32"})
-    kernels = (
-        Kernel(lower_log_softmax_float, activations=FLOAT32),
-        Kernel(lower_log_softmax_wide, activations=INT16),
-        Kernel(lower_log_softmax),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -106,3 +74,10 @@ class LogSoftmax(Operator):
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)
+
+
+def simulate_log_softmax_float(x: Array) -> Array:
+    """(x - largest) - ln(sum of exp(x - largest)), as `simulate_softmax_float` has the sum, NaN too."""
+    distance, _, total = exponentials_float(x)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return one_nan(distance - logarithm(total)[..., None])

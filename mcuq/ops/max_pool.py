@@ -11,15 +11,13 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.float_weights import FLOAT32
+from mcuq.ops.dtypes import MOVED
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.pool import pool_window
-from mcuq.ops.pool_dsp import is_max_pool_dsp, lower_max_pool_dsp
-from mcuq.ops.strided import C_TYPES, MOVED
-from mcuq.ops.window import Window, WindowConstants, window_constants
+from mcuq.ops.window import Window
 
 
 def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -28,54 +26,6 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error("output Indices is not supported; use the values alone")
     op = MaxPool(pool_window(node))
     return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
-
-
-@dataclass(frozen=True)
-class _MaxPoolConstants(WindowConstants):
-    """The window is cut at the border, which any meets where `meets_padding`."""
-
-    channels: int
-    meets_padding: int
-
-
-@dataclass(frozen=True)
-class MaxPoolConstants(_MaxPoolConstants):
-    """Portable max pooling of integers; `lowest` is the least value of the element type."""
-
-    template = "max_pool"
-
-    element_type: str
-    lowest: int
-
-
-class MaxPoolFloatConstants(_MaxPoolConstants):
-    """The same of floats."""
-
-    template = "max_pool_float"
-    computes_in_float = True
-
-
-def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
-    """Constants alone."""
-    y = layer.output
-    constants = MaxPoolConstants(
-        **_constants(op, layer), element_type=C_TYPES[y.dtype], lowest=y.quantization.bounds[0]
-    )
-    return (Call(constants),)
-
-
-def lower_max_pool_float(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
-    """Constants alone."""
-    return (Call(MaxPoolFloatConstants(**_constants(op, layer))),)
-
-
-def _constants(op: MaxPool, layer: Layer) -> dict[str, int]:
-    x, y = layer.inputs[0], layer.output
-    return {
-        **window_constants(op.window, x, y),
-        "channels": x.shape[3],
-        "meets_padding": int(op.window.leaves(x, y)),
-    }
 
 
 @dataclass(frozen=True)
@@ -90,11 +40,6 @@ class MaxPool(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
     shares_scale = True
     dtypes = MOVED
-    kernels = (
-        Kernel(lower_max_pool_float, activations=FLOAT32),
-        Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
-        Kernel(lower_max_pool, activations=MOVED - FLOAT32),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape

@@ -9,24 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Clamped, Kernel, Layer
+from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.mean_dsp import is_mean_dsp, lower_mean_dsp
-from mcuq.ops.mean_float import lower_mean_float, simulate_mean_float
-from mcuq.ops.mean_wide import lower_mean_wide
-from mcuq.ops.requantized import (
-    MIXED,
-    RequantizedConstants,
-    is_wide,
-    largest_difference,
-    requantize_output,
-    requantized,
-)
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.requantized import largest_difference, requantize_output
 from mcuq.ops.reshape import Reshape
 
 
@@ -53,37 +44,6 @@ def from_reduce_mean(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class MeanConstants(RequantizedConstants):
-    """x (outer, reduced, inner) -> y (outer, inner)."""
-
-    template = "mean"
-
-    outer: int
-    reduced: int
-    inner: int
-    bias: int
-    multiplier: int
-
-
-def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
-    """The reduced dimensions are neighbours: a pass has seen to it."""
-    x, y = layer.inputs[0], layer.output
-    shape = x.shape
-    first, last = op.span(shape)
-    reduced = prod(shape[first:last])
-    requant = op.requantization(layer)
-    constants = MeanConstants(
-        **requantized(op, requant, y),
-        outer=prod(shape[:first]),
-        reduced=reduced,
-        inner=prod(shape[last:]),
-        bias=-reduced * x.zero_point,
-        multiplier=requant.multiplier[0],
-    )
-    return (Call(constants, bound=op.bound(layer)),)
-
-
-@dataclass(frozen=True)
 class Mean(Clamped):
     """y = clamp(sum of x over `axes` / their size); reduced dimensions stay with size 1.
 
@@ -98,12 +58,6 @@ class Mean(Clamped):
     }
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
-    kernels = (
-        Kernel(lower_mean_float, activations=FLOAT32),
-        Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
-        Kernel(lower_mean_wide, activations=MIXED, accepts=is_wide),
-        Kernel(lower_mean),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return tuple(1 if axis in self.axes else size for axis, size in enumerate(inputs[0].shape))
@@ -144,3 +98,21 @@ class Mean(Clamped):
         axes = tuple(axis + 1 for axis in self.axes)
         acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - self.count(layer) * x.zero_point
         return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)
+
+
+def simulate_mean_float(op: Mean, layer: Layer, x: Array) -> Array:
+    """0 + x, one after the other, times 1 / count rounded to float32."""
+    outer, reduced, inner = mean_sizes(op, layer)
+    values = x.reshape(len(x), outer, reduced, inner)
+    acc = np.zeros((len(x), outer, inner), np.float32)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for i in range(reduced):
+            acc += values[:, :, i]
+        mean = acc * np.float32(1 / reduced)
+    return clamp_float(mean, op.minimum, op.maximum).reshape(len(x), *layer.output.shape)
+
+
+def mean_sizes(op: Mean, layer: Layer) -> tuple[int, int, int]:
+    shape = layer.inputs[0].shape
+    first, last = op.span(shape)
+    return prod(shape[:first]), prod(shape[first:last]), prod(shape[last:])

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isinf, prod
+from math import isinf
 from typing import ClassVar
 
 import numpy as np
 
-from mcuq.arithmetic.float32 import float32
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.requantized import C_TYPES
-from mcuq.ops.strided import MOVED, StridedScatter, strided_loops
-
-
-@dataclass(frozen=True)
-class FillConstants(Constants):
-    """How many elements of which value."""
-
-    template = "fill"
-
-    element_type: str
-    elements: int
-    value: int
-
-
-@dataclass(frozen=True)
-class FillFloatConstants(Constants):
-    """How many elements of which value."""
-
-    template = "fill_float"
-    computes_in_float = True
-
-    elements: int
-    value: float
+from mcuq.ops.dtypes import MOVED
 
 
 def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -68,28 +43,6 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
     return graph.add(Pad(tuple(before), tuple(after), value), [x], node.outputs[0], node.name)
 
 
-def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
-    """Where the input goes in the output; the rest is filled before."""
-    y = layer.output
-    value = int(y.quantization.quantize(np.array([op.value]))[0])
-    return (
-        Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
-        _inner(op, layer),
-    )
-
-
-def lower_pad_float(op: Pad, layer: Layer) -> tuple[Call, ...]:
-    """The same of floats."""
-    return Call(FillFloatConstants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
-
-
-def _inner(op: Pad, layer: Layer) -> Call:
-    x, y = layer.inputs[0], layer.output
-    strides = [prod(y.shape[axis + 1 :]) for axis in range(len(y.shape))]
-    start = sum(b * s for b, s in zip(op.before, strides, strict=True))
-    return Call(strided_loops(StridedScatter, layer, x.shape, strides, start))
-
-
 @dataclass(frozen=True)
 class Pad(Operator):
     """`before` and `after` elements of `value` around each dimension. Exact where `value` is a code of the
@@ -102,7 +55,6 @@ class Pad(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pad": from_pad}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape

@@ -8,53 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import ClassVar
 
 import numpy as np
 
 from mcuq.arithmetic.float32 import quantize_float
 from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 from mcuq.onnx_io.given import same_dimension
-from mcuq.ops.convert import C_TYPES, INTEGERS
+from mcuq.ops.dtypes import INTEGERS, MOVED
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.strided import MOVED
 from mcuq.ops.transpose import Transpose
-
-
-@dataclass(frozen=True)
-class QuantizeChannelsConstants(Constants):
-    """float to integers by a shift and a scale for each of `channels`, between `outer` and `inner` dimensions."""
-
-    template = "quantize_channels"
-    computes_in_float = True
-
-    outer: int
-    channels: int
-    inner: int
-    y_type: str
-    y_zero_point: int
-    output_min: int
-    output_max: int
-
-
-def lower_quantize_channels(op: QuantizeChannels, layer: Layer) -> tuple[Call, ...]:
-    """Three loops, around one rounding."""
-    (x, scale, shift), y = layer.inputs, layer.output
-    output_min, output_max = y.quantization.bounds
-    constants = QuantizeChannelsConstants(
-        outer=prod(x.shape[: op.axis]),
-        channels=x.shape[op.axis],
-        inner=prod(x.shape[op.axis + 1 :]),
-        y_type=C_TYPES[y.dtype],
-        y_zero_point=y.zero_point,
-        output_min=output_min,
-        output_max=output_max,
-    )
-    return (Call(constants, arrays={"shift": shift.values, "inverse_scale": _inverse_scale(scale, y)}),)
 
 
 @dataclass(frozen=True)
@@ -112,20 +77,17 @@ class QuantizeChannels(Regrid):
 
     is_view = False
     dtypes = INTEGERS
-    kernels: ClassVar[tuple[Kernel, ...]] = (
-        Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
-    )
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         (x, scale, shift), y = layer.inputs, layer.output
         shape = [-1 if axis == self.axis else 1 for axis in range(len(x.shape))]
         with np.errstate(invalid="ignore", over="ignore"):
             moved = inputs[0] - shift.values.reshape(shape)
-        inverse = _inverse_scale(scale, y).reshape(shape)
+        inverse = inverse_scale(scale, y).reshape(shape)
         return quantize_float(moved, inverse, y.zero_point, *y.quantization.bounds).astype(y.dtype)
 
 
-def _inverse_scale(scale: Tensor, y: Tensor) -> Array:
+def inverse_scale(scale: Tensor, y: Tensor) -> Array:
     return (1 / (scale.values.astype(np.float64) * y.scale)).astype(np.float32)
 
 

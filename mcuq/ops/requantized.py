@@ -1,73 +1,11 @@
-"""Constants of kernels that end in a requantization."""
+"""Outputs that are requantized sums: what their inputs and accumulators can reach."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from mcuq.arithmetic.int8 import INT32_MAX, Requantization
 from mcuq.arithmetic.int16 import requantize_sum
-from mcuq.graph.operator import Clamped, Constants, Layer, Operator
+from mcuq.graph.operator import Clamped
 from mcuq.graph.tensor import Array, Tensor
-
-C_TYPES = {"int8": "int8_t", "int16": "int16_t"}
-# What kernels of one element type for all activations take.
-INT16 = frozenset({"int16"})
-# What those with types of their own for input and output take, as far as not both are int8.
-MIXED = frozenset({"int8", "int16"})
-
-
-@dataclass(frozen=True)
-class RequantizedConstants(Constants):
-    """What mcuq_requantize needs beside the accumulator and its multiplier."""
-
-    y_zero_point: int
-    prescale: int
-    shift: int
-    output_min: int
-    output_max: int
-
-
-def requantized(op: Clamped, requant: Requantization, y: Tensor) -> dict[str, int]:
-    """The fields of RequantizedConstants."""
-    output_min, output_max = op.output_bounds(y)
-    return {
-        "y_zero_point": y.zero_point,
-        "prescale": requant.prescale,
-        "shift": requant.shift,
-        "output_min": output_min,
-        "output_max": output_max,
-    }
-
-
-def is_wide(op: Operator, layer: Layer) -> bool:
-    """Whether an activation has 16 bits."""
-    return any(t.dtype == "int16" for t in (*layer.activations, layer.output))
-
-
-@dataclass(frozen=True)
-class WideConstants(RequantizedConstants):
-    """What kernels need that read and write 8 or 16 bits: C types of input, output and sums.
-
-    `is_long` says that sums are of 64 bits, and so what mcuq_requantize_sum does.
-    """
-
-    x_type: str
-    y_type: str
-    sum_type: str
-    is_long: int
-
-
-def wide(op: Clamped, layer: Layer, requant: Requantization, bound: int) -> dict[str, Any]:
-    """The fields of WideConstants, for accumulators of magnitudes up to `bound`."""
-    is_long = bound > INT32_MAX
-    return {
-        **requantized(op, requant, layer.output),
-        "x_type": C_TYPES[layer.inputs[0].dtype],
-        "y_type": C_TYPES[layer.output.dtype],
-        "sum_type": "int64_t" if is_long else "int32_t",
-        "is_long": int(is_long),
-    }
 
 
 def requantize_output(op: Clamped, acc: Array, requant: Requantization, bound: int, y: Tensor) -> Array:

@@ -15,7 +15,7 @@ from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.strided import MOVED
+from mcuq.ops.dtypes import MOVED
 
 
 def from_reshape(node: OnnxNode, graph: GraphBuilder) -> str:

@@ -9,11 +9,9 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import sigmoid
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.unary import Unary, from_unary
-from mcuq.ops.unary_float import SigmoidFloatConstants
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,6 @@ class Sigmoid(Unary):
 
     def float_function(self, x: Array) -> Array:
         return sigmoid(x)
-
-    def float_constants(self, elements: int) -> Constants:
-        return SigmoidFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Sigmoid", [x], output)

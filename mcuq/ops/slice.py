@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
+from mcuq.ops.dtypes import MOVED
 
 
 def from_slice(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -40,18 +39,6 @@ def from_slice(node: OnnxNode, graph: GraphBuilder) -> str:
     return graph.add(Slice(begin, sizes, steps), [node.computed(0)], node.outputs[0], node.name)
 
 
-def lower_slice(op: Slice, layer: Layer) -> tuple[Call, ...]:
-    """Walk the output in order and the input by its strides."""
-    shape = layer.inputs[0].shape
-    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    start = sum(b * s for b, s in zip(op.begin, strides, strict=True))
-    return (
-        Call(
-            strided_loops(StridedCopy, layer, op.sizes, [a * b for a, b in zip(strides, op.steps, strict=True)], start)
-        ),
-    )
-
-
 @dataclass(frozen=True)
 class Slice(Operator):
     """`sizes` elements from `begin` on, every `steps`-th, per dimension. Exact."""
@@ -63,7 +50,6 @@ class Slice(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Slice": from_slice}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_slice, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return self.sizes

@@ -9,17 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import ONE, exponential, one_nan
 from mcuq.arithmetic.int8 import clamp
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.requantized import INT16, MIXED
+from mcuq.ops.dtypes import MIXED
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.softmax_float import lower_softmax_float, simulate_softmax_float
-from mcuq.ops.softmax_wide import lower_softmax_wide, wide_softmax
+from mcuq.ops.softmax_s16 import wide_softmax
 from mcuq.ops.transpose import Transpose
 
 
@@ -67,38 +66,16 @@ def exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
 
 
 @dataclass(frozen=True)
-class SoftmaxConstants(Constants):
-    """Rows of `classes` values."""
-
-    template = "softmax"
-
-    rows: int
-    classes: int
-
-
-def lower_softmax(op: Softmax, layer: Layer) -> tuple[Call, ...]:
-    """The exponentials of all 256 distances from the largest value as a table."""
-    classes = layer.output.shape[-1]
-    constants = SoftmaxConstants(layer.output.elements // classes, classes)
-    return (Call(constants, arrays={"table": exponential_table(layer.inputs[0].scale, classes)}),)
-
-
-@dataclass(frozen=True)
 class Softmax(Operator):
     """y = exp(x - largest) / sum of those; y has scale 1/256 and zero point -128. Largest error 1 step.
 
     The exponentials have 22 fraction bits, fewer for more than 256 classes; one division an element. On int16 y has
-    scale 1/32768 and zero point 0, see mcuq.ops.softmax_wide; largest error 1 step up to 4096 classes, where 1 itself
+    scale 1/32768 and zero point 0, see mcuq.ops.softmax_s16; largest error 1 step up to 4096 classes, where 1 itself
     counts as the greatest code.
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
     dtypes = frozenset({*MIXED, "float32"})
-    kernels = (
-        Kernel(lower_softmax_float, activations=FLOAT32),
-        Kernel(lower_softmax_wide, activations=INT16),
-        Kernel(lower_softmax),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -119,3 +96,25 @@ class Softmax(Operator):
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)
+
+
+def exponentials_float(x: Array) -> tuple[Array, Array, Array]:
+    """(x - largest, exp of it, the sum of those along the last dimension, one after the other).
+
+    NaN is no largest value, and makes its row's sum NaN.
+    """
+    largest = np.fmax.reduce(x, axis=-1, keepdims=True, initial=np.float32(-np.inf))
+    with np.errstate(invalid="ignore", under="ignore", over="ignore"):
+        distance = x - largest
+        terms = exponential(distance)
+        total = np.zeros_like(terms[..., 0])
+        for i in range(terms.shape[-1]):
+            total = total + terms[..., i]
+    return distance, terms, total
+
+
+def simulate_softmax_float(x: Array) -> Array:
+    """e = exp(x - largest) for each, e * (1 / sum of e); a row with NaN is NaN throughout."""
+    _, terms, total = exponentials_float(x)
+    with np.errstate(invalid="ignore", under="ignore", divide="ignore"):
+        return one_nan(terms * (ONE / total)[..., None])

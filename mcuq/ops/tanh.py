@@ -9,11 +9,9 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import hyperbolic_tangent
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.unary import Unary, from_unary
-from mcuq.ops.unary_float import TanhFloatConstants
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,6 @@ class Tanh(Unary):
 
     def float_function(self, x: Array) -> Array:
         return hyperbolic_tangent(x)
-
-    def float_constants(self, elements: int) -> Constants:
-        return TanhFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Tanh", [x], output)

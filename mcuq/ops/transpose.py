@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.strided import MOVED, StridedCopy, strided_loops
+from mcuq.ops.dtypes import MOVED
 
 
 def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -21,13 +20,6 @@ def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
     rank = len(node.shape(0))
     perm = tuple(node.attribute("perm", tuple(reversed(range(rank)))))
     return graph.add(Transpose(perm), [node.computed(0)], node.outputs[0], node.name)
-
-
-def lower_transpose(op: Transpose, layer: Layer) -> tuple[Call, ...]:
-    """Walk the output in order and the input by its strides."""
-    x = layer.inputs[0]
-    strides = [prod(x.shape[axis + 1 :]) for axis in op.perm]
-    return (Call(strided_loops(StridedCopy, layer, layer.output.shape, strides)),)
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,6 @@ class Transpose(Operator):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Transpose": from_transpose}
     shares_scale = True
     dtypes = MOVED
-    kernels = (Kernel(lower_transpose, activations=MOVED),)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape

@@ -15,45 +15,12 @@ from mcuq.arithmetic.int8 import lookup
 from mcuq.arithmetic.int16 import interpolate
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.convert import lower_convert, simulate_convert
-from mcuq.ops.float_weights import FLOAT32
-from mcuq.ops.requantized import C_TYPES, MIXED
-from mcuq.ops.unary_float import CopyFloatConstants
-from mcuq.ops.unary_wide import InterpolateConstants, straight_pieces
-
-
-@dataclass(frozen=True)
-class LookupConstants(Constants):
-    """y[i] = table[x[i]]."""
-
-    template = "lookup"
-
-    elements: int
-
-
-def lower_unary(op: Unary, layer: Layer) -> tuple[Call, ...]:
-    """The table is the whole operator."""
-    return (Call(LookupConstants(layer.output.elements), arrays={"table": op.table(layer)}),)
-
-
-def lower_limits(op: Unary, layer: Layer) -> tuple[Call, ...]:
-    """Another scale, and the limits."""
-    return lower_convert(layer, op.limit_bounds(layer))
-
-
-def lower_unary_wide(op: Unary, layer: Layer) -> tuple[Call, ...]:
-    """Two tables: where the pieces lie, and the values between them."""
-    pieces, values = op.pieces(layer)
-    constants = InterpolateConstants(layer.output.elements, C_TYPES[layer.output.dtype])
-    return (Call(constants, arrays={"pieces": pieces, "values": values}),)
-
-
-def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
-    return (Call(op.float_constants(layer.output.elements)),)
+from mcuq.ops.convert import simulate_convert
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.unary_s16 import straight_pieces
 
 
 def reads_wide(layer: Layer) -> bool:
@@ -74,12 +41,6 @@ class Unary(Operator):
 
     is_elementwise = True
     dtypes = frozenset({*MIXED, "float32"})
-    kernels: ClassVar[tuple[Kernel, ...]] = (
-        Kernel(lower_unary_float, activations=FLOAT32),
-        Kernel(lower_unary),
-        Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_wide(layer) and op.limits is not None),
-        Kernel(lower_unary_wide, activations=MIXED, accepts=lambda op, layer: reads_wide(layer)),
-    )
 
     @abstractmethod
     def function(self, x: Array) -> Array:
@@ -88,10 +49,6 @@ class Unary(Operator):
     @abstractmethod
     def float_function(self, x: Array) -> Array:
         """The function in float32, by the operations of mcuq.float_arithmetic."""
-
-    @abstractmethod
-    def float_constants(self, elements: int) -> Constants:
-        """The kernel of the function in float32."""
 
     @abstractmethod
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
@@ -192,9 +149,6 @@ class Chain(Unary):
             x = step.float_function(x)
         return x
 
-    def float_constants(self, elements: int) -> Constants:
-        raise NotImplementedError("a Chain has no float kernel")
-
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         *first, last = self.functions
         for step in first:
@@ -215,9 +169,6 @@ class Rescale(Unary):
 
     def float_function(self, x: Array) -> Array:
         return x
-
-    def float_constants(self, elements: int) -> Constants:
-        return CopyFloatConstants(elements)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.node("Identity", [x], output)

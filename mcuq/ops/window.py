@@ -8,7 +8,6 @@ from itertools import product
 from math import prod
 
 from mcuq.errors import ModelError
-from mcuq.graph.operator import Constants
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import OnnxNode
 
@@ -85,44 +84,6 @@ class Window:
                 x_index.append(slice(first * stride + offset, max(0, last * stride + offset + 1), stride))
                 y_index.append(slice(first, max(first, last + 1)))
             yield x[:, x_index[0], x_index[1]], y[:, y_index[0], y_index[1]]
-
-
-@dataclass(frozen=True)
-class WindowConstants(Constants):
-    """Sizes of a kernel that moves a window over NHWC images."""
-
-    batch: int
-    in_height: int
-    in_width: int
-    out_height: int
-    out_width: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    dilation_y: int
-    dilation_x: int
-    pad_top: int
-    pad_left: int
-
-
-def window_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:
-    """The fields of WindowConstants."""
-    return {
-        "batch": x.shape[0],
-        "in_height": x.shape[1],
-        "in_width": x.shape[2],
-        "out_height": y.shape[1],
-        "out_width": y.shape[2],
-        "kernel_height": window.kernel[0],
-        "kernel_width": window.kernel[1],
-        "stride_y": window.strides[0],
-        "stride_x": window.strides[1],
-        "dilation_y": window.dilations[0],
-        "dilation_x": window.dilations[1],
-        "pad_top": window.pads[0],
-        "pad_left": window.pads[1],
-    }
 
 
 def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> Window:

@@ -19,7 +19,8 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.graph.tensor import Array
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.convert import INTEGERS, Convert
+from mcuq.ops.convert import Convert
+from mcuq.ops.dtypes import INTEGERS
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.identity import Identity

@@ -32,7 +32,7 @@ from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.resources import resource_dir
 
-HEADER = (resource_dir("firmware") / "mcuq_float.h").read_text()
+HEADER = (resource_dir("firmware") / "kernels" / "mcuq_float.h").read_text()
 
 # Names whose C has no array to go over, or whose twin is NumPy's own.
 NOT_COMPARED = {"float_of_bits", "infinity"}

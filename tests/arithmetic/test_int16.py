@@ -26,11 +26,11 @@ from mcuq.arithmetic.int16 import (
 from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
-from mcuq.ops.softmax_wide import exponential_tables
-from mcuq.ops.unary_wide import straight_pieces
+from mcuq.ops.softmax_s16 import exponential_tables
+from mcuq.ops.unary_s16 import straight_pieces
 from mcuq.resources import resource_dir
 
-HEADER = (resource_dir("firmware") / "mcuq_wide.h").read_text()
+HEADER = (resource_dir("firmware") / "kernels" / "mcuq_wide.h").read_text()
 
 LOOPS = """
 void each_long(int64_t n, const int64_t *acc, const int32_t *multiplier, int shift, int32_t zero_point,

@@ -33,7 +33,7 @@ from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 from mcuq.resources import resource_dir
 
-HEADER = (resource_dir("firmware") / "mcuq_math.h").read_text()
+HEADER = (resource_dir("firmware") / "kernels" / "mcuq_math.h").read_text()
 
 LOOPS = """
 void each_multiply_high(int64_t n, const int32_t *a, const int32_t *b, int32_t *y)

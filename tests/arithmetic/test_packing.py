@@ -16,7 +16,7 @@ from mcuq.build.shared_library import build_library
 from mcuq.graph.tensor import PACKINGS, Array
 from mcuq.resources import resource_dir
 
-HEADER = resource_dir("firmware") / "mcuq_unpack.h"
+HEADER = resource_dir("firmware") / "kernels" / "mcuq_unpack.h"
 LOOPS = "\n".join(
     f"void each_{p}(const int32_t *packed, int32_t count, int shift, int8_t *y)\n"
     f"{{\n    mcuq_unpack_{p}(packed, count, shift, y);\n}}"

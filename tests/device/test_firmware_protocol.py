@@ -315,13 +315,13 @@ def test_the_self_test_passes(board: HostBoard, loader: HostBoard) -> None:
         ("board.h", "", "", 0),
         ("protocol/crc32.c", "0x1db71064", "0x1db71065", 1),
         ("protocol/frame.c", "store(decoder, 0)", "store(decoder, 1)", 2),
-        ("mcuq_math.h", "((1 << shift) >> 1)", "0", 4),
-        ("mcuq_math.h", "(int64_t)1 << (31 + shift)", "(int64_t)0", 4),
+        ("kernels/mcuq_math.h", "((1 << shift) >> 1)", "0", 4),
+        ("kernels/mcuq_math.h", "(int64_t)1 << (31 + shift)", "(int64_t)0", 4),
         ("test.c", "return ++cycles;", "return cycles;", 8),
     ],
 )
 def test_the_self_test_finds_what_is_broken(tmp_path: Path, file: str, right: str, wrong: str, failed: int) -> None:
-    names = ["board.h", "mcuq_math.h", *(f"protocol/{name}" for name in ("crc32.c", "frame.c", "self_test.c"))]
+    names = ["board.h", "kernels/mcuq_math.h", *(f"protocol/{name}" for name in ("crc32.c", "frame.c", "self_test.c"))]
     sources = {name: (FIRMWARE / name).read_text() for name in names}
     sources |= {f"protocol/{path.name}": path.read_text() for path in (FIRMWARE / "protocol").glob("*.h")}
     sources["test.c"] = """

@@ -25,9 +25,11 @@ from mcuq.emit.model import runtime_functions
 from mcuq.emit.text import c_float, wrap
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.graph.operator import Call, Constants, Kernel, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.kernels import KERNELS
+from mcuq.kernels.kernel import Call, Constants, Kernel
 from mcuq.lower.source import compiler_source
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.add import Add
@@ -704,7 +706,7 @@ def test_a_second_run_gives_the_same(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class ReverseConstants(Constants):
-    template = "reverse"
+    template = "portable/reverse"
 
     elements: int
 
@@ -714,9 +716,6 @@ class Reverse(Operator):
     """The elements in reverse order, by way of a copy."""
 
     shares_scale = True
-    kernels = (
-        Kernel(lambda op, layer: (Call(ReverseConstants(layer.output.elements), scratch_bytes=layer.output.elements),)),
-    )
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
@@ -726,6 +725,10 @@ class Reverse(Operator):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         return inputs[0][:, ::-1]
+
+
+def lower_reverse(op: Reverse, layer: Layer) -> tuple[Call, ...]:
+    return (Call(ReverseConstants(layer.output.elements), scratch_bytes=layer.output.elements),)
 
 
 REVERSE = """static void {{ function }}(const int8_t *x, int8_t *scratch, int8_t *y)
@@ -743,10 +746,11 @@ REVERSE = """static void {{ function }}(const int8_t *x, int8_t *scratch, int8_t
 def test_a_kernels_scratch_is_passed_before_its_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     templates = tmp_path / "templates"
     shutil.copytree(resource_dir("templates"), templates)
-    (templates / "kernels" / "reverse.c.j2").write_text(REVERSE)
+    (templates / "kernels" / "portable" / "reverse.c.j2").write_text(REVERSE)
     monkeypatch.setattr(
         "mcuq.emit.render.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
     )
+    monkeypatch.setitem(KERNELS, Reverse, (Kernel(lower_reverse),))
     builder = GraphBuilder("net")
     x = builder.add(Sigmoid(), [builder.input("x", (9,))], "s")
     builder.outputs.append(builder.add(Reverse(), [builder.add(Reverse(), [x], "r")], "y"))

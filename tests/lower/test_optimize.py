@@ -28,7 +28,7 @@ from mcuq.emit.parameters import with_parameters
 from mcuq.emit.render import render_kernel
 from mcuq.errors import BoardError, ModelError
 from mcuq.graph.ir import Graph
-from mcuq.graph.operator import Call, Constants
+from mcuq.kernels.kernel import Call, Constants
 from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.goal import gcc_options, parse_goal
 from mcuq.lower.share import PARAMETERS, share_functions
@@ -291,8 +291,11 @@ def compile_strictly(source: str) -> None:
 
 def test_kernels_with_assembly_are_not_shared() -> None:
     """It may need all registers, so that compilers refuse it where sizes take some."""
-    assert all(has_assembly(template) for template in ("conv2d_blocked", "conv2d_rv32", "pointwise_conv2d_dsp"))
-    assert not any(has_assembly(template) for template in ("conv2d", "conv2d_small", "fully_connected", "add"))
+    assert all(has_assembly(template) for template in ("blocked/conv2d", "rv32/conv2d", "dsp/pointwise"))
+    assert not any(
+        has_assembly(template)
+        for template in ("portable/conv2d", "portable/conv2d_size", "portable/fully_connected", "portable/add")
+    )
     assert {call.parameters for call in calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")} == {()}
     own = calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")
     assert [found for (found,) in share_functions([(call,) for call in own])] == own
@@ -330,7 +333,7 @@ def test_a_faster_kernel_is_kept_where_it_takes_next_to_no_flash() -> None:
     rng = np.random.default_rng(5)
     graph = integer_graph(FullyConnected(), [(1, 512), rng.normal(size=(128, 512)), rng.normal(size=128)])
     (call,) = calls_of(graph, "size", "cortex-m4")
-    assert call.constants.template == "fully_connected_dsp"
+    assert call.constants.template == "dsp/fully_connected"
 
 
 @pytest.mark.parametrize("board", [*UNICORN, HELIUM])

@@ -19,6 +19,7 @@ from mcuq.compile import assemble
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Tensor
+from mcuq.kernels import KERNELS
 from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.program import scratch_bytes
 from mcuq.ops.conv2d import Conv2d
@@ -52,18 +53,18 @@ def pointwise_beside(other_pixels: int) -> Graph:
 
 
 def test_all_weights_are_unpacked_at_once_where_other_layers_need_as_much_memory() -> None:
-    assert templates(pointwise_beside(200)) == ["pointwise_conv2d_dsp", "unpack+pointwise_conv2d_dsp"]
-    assert templates(pointwise_beside(4)) == ["pointwise_conv2d_dsp", "pointwise_conv2d_packed_dsp"]
+    assert templates(pointwise_beside(200)) == ["dsp/pointwise", "portable/unpack+dsp/pointwise"]
+    assert templates(pointwise_beside(4)) == ["dsp/pointwise", "dsp/pointwise_packed"]
 
 
 def test_speed_unpacks_all_weights_at_once_whatever_memory_that_takes() -> None:
-    assert templates(pointwise_beside(4), "speed") == ["pointwise_conv2d_dsp", "unpack+pointwise_conv2d_dsp"]
+    assert templates(pointwise_beside(4), "speed") == ["dsp/pointwise", "portable/unpack+dsp/pointwise"]
 
 
 def test_unpacking_at_once_does_not_raise_the_arena() -> None:
     graph = pointwise_beside(200)
     whole = tuple(step.calls for step in lower(graph, DSP).steps)
-    blocks = [k for k in graph.layer(graph.nodes[1]).op.kernels if k.fits(graph.layer(graph.nodes[1]), DSP)]
+    blocks = [k for k in KERNELS[type(graph.nodes[1].op)] if k.fits(graph.layer(graph.nodes[1]), DSP)]
     own = blocks[0].lower(graph.nodes[1].op, graph.layer(graph.nodes[1]))
     assert scratch_bytes(whole[1]) > scratch_bytes(own)
     program = lower(graph, DSP)
@@ -91,8 +92,8 @@ def test_packed_layers_share_functions_with_size() -> None:
     ]
     graph = pack_weights(integer_branches(cases), "int4")
     calls = [call for step in lower(graph, frozenset(), "size").steps for call in step.calls]
-    assert {call.constants.template for call in calls} == {"unpack", "conv2d_small"}
-    assert len({(c.constants, c.parameters) for c in calls if c.constants.template == "conv2d_small"}) == 1
+    assert {call.constants.template for call in calls} == {"portable/unpack", "portable/conv2d_size"}
+    assert len({(c.constants, c.parameters) for c in calls if c.constants.template == "portable/conv2d_size"}) == 1
 
 
 def test_size_spends_no_memory_on_unpacking_at_once() -> None:

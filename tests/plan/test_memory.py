@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.liveness import aligned
-from mcuq.graph.operator import Call, Constants, Layer, Operator
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
+from mcuq.kernels.kernel import Call, Constants
 from mcuq.lower import Program, Step, lower
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.add import Add

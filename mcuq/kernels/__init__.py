@@ -1,0 +1,272 @@
+"""Which kernels compute an operator: one table, read by lower/choose. No operator imports a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcuq.graph.operator import Operator
+from mcuq.kernels.blocked.conv2d import accepts_blocked, lower_blocked
+from mcuq.kernels.blocked.conv2d_packed import PACKED_BLOCKED_KERNELS
+from mcuq.kernels.blocked.depthwise import accepts_blocked_depthwise, lower_blocked_depthwise
+from mcuq.kernels.blocked.fully_connected_armv6m import (
+    accepts_packed,
+    accepts_short_requantization,
+    lower_armv6m_fully_connected,
+    lower_packed_armv6m,
+)
+from mcuq.kernels.blocked.fully_connected_armv7m import lower_armv7m_fully_connected
+from mcuq.kernels.dsp.add import lower_add_dsp
+from mcuq.kernels.dsp.conv2d import (
+    is_conv2d_dsp,
+    is_depthwise_dsp,
+    is_pointwise_dsp,
+    lower_conv2d_dsp,
+    lower_depthwise_dsp,
+    lower_pointwise_dsp,
+)
+from mcuq.kernels.dsp.conv2d_packed import PACKED_DSP_KERNELS
+from mcuq.kernels.dsp.conv2d_s16 import CONV2D_KERNELS as S16_CONV2D_KERNELS
+from mcuq.kernels.dsp.fully_connected import is_fully_connected_dsp, lower_fully_connected_dsp
+from mcuq.kernels.dsp.fully_connected_packed import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
+from mcuq.kernels.dsp.fully_connected_s16 import FULLY_CONNECTED_KERNELS as S16_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.dsp.mean import is_mean_dsp, lower_mean_dsp
+from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
+from mcuq.kernels.kernel import Kernel
+from mcuq.kernels.mve.add import ADD_KERNELS
+from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
+from mcuq.kernels.mve.conv2d_packed import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
+from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
+from mcuq.kernels.operands import is_flat
+from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.kernels.portable.add import lower_add, lower_add_broadcast
+from mcuq.kernels.portable.add_s16 import lower_add_wide
+from mcuq.kernels.portable.average_pool import lower_average_pool
+from mcuq.kernels.portable.average_pool_float32 import lower_average_pool_float
+from mcuq.kernels.portable.average_pool_image import accepts_whole_image, lower_whole_image
+from mcuq.kernels.portable.average_pool_s16 import lower_average_pool_wide
+from mcuq.kernels.portable.binary_float32 import lower_add_float, lower_mul_float
+from mcuq.kernels.portable.concat import lower_concat
+from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
+from mcuq.kernels.portable.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS
+from mcuq.kernels.portable.conv2d_float32 import FLOAT_CONV2D_KERNELS
+from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
+from mcuq.kernels.portable.conv2d_s16 import lower_conv2d_wide, lower_depthwise_wide
+from mcuq.kernels.portable.conv2d_size import lower_small
+from mcuq.kernels.portable.convert import lower_convert, lower_dequantize, lower_quantize
+from mcuq.kernels.portable.fully_connected import lower_fully_connected
+from mcuq.kernels.portable.fully_connected_float32 import FLOAT_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
+from mcuq.kernels.portable.fully_connected_s16 import lower_fully_connected_wide
+from mcuq.kernels.portable.identity import lower_identity
+from mcuq.kernels.portable.log_softmax import lower_log_softmax
+from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float
+from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_wide
+from mcuq.kernels.portable.max_pool import lower_max_pool, lower_max_pool_float
+from mcuq.kernels.portable.mean import lower_mean
+from mcuq.kernels.portable.mean_float32 import lower_mean_float
+from mcuq.kernels.portable.mean_s16 import lower_mean_wide
+from mcuq.kernels.portable.mul import lower_mul, lower_mul_broadcast
+from mcuq.kernels.portable.mul_s16 import lower_mul_wide
+from mcuq.kernels.portable.pad import lower_pad, lower_pad_float
+from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
+from mcuq.kernels.portable.slice import lower_slice
+from mcuq.kernels.portable.softmax import lower_softmax
+from mcuq.kernels.portable.softmax_float32 import lower_softmax_float
+from mcuq.kernels.portable.softmax_s16 import lower_softmax_wide
+from mcuq.kernels.portable.transpose import lower_transpose
+from mcuq.kernels.portable.unary import lower_limits, lower_unary, lower_unary_wide
+from mcuq.kernels.portable.unary_float32 import lower_unary_float
+from mcuq.kernels.requantized import is_wide
+from mcuq.kernels.rv32.conv2d import (
+    is_dense,
+    is_pointwise,
+    lower_conv2d_rv32,
+    lower_depthwise_rv32,
+    lower_pointwise_rv32,
+)
+from mcuq.kernels.rv32.fully_connected import lower_fully_connected_rv32
+from mcuq.kernels.shifted import with_shifts
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.clip import Clip
+from mcuq.ops.concat import Concat, Join
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.convert import Convert
+from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
+from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.hard_sigmoid import HardSigmoid
+from mcuq.ops.hard_swish import HardSwish
+from mcuq.ops.identity import Identity
+from mcuq.ops.leaky_relu import LeakyRelu
+from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.mul import Mul
+from mcuq.ops.pad import Pad
+from mcuq.ops.regrid import QuantizeChannels
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.slice import Slice
+from mcuq.ops.softmax import Softmax
+from mcuq.ops.tanh import Tanh
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Chain, Rescale, reads_wide
+
+# Of functions of one value on integers.
+UNARY = (
+    Kernel(lower_unary),
+    Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_wide(layer) and op.limits is not None),
+    Kernel(lower_unary_wide, activations=MIXED, accepts=lambda op, layer: reads_wide(layer)),
+)
+# The same on floats too.
+FLOAT_UNARY = (Kernel(lower_unary_float, activations=FLOAT32), *UNARY)
+ADD = (
+    Kernel(lower_add_float, activations=FLOAT32, constants=FLOAT32),
+    *ADD_KERNELS,
+    Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
+    Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
+    Kernel(lower_add_wide, activations=INT16),
+    Kernel(lower_add_broadcast),
+)
+CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
+
+# The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
+KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
+    Add: ADD,
+    AveragePool: (
+        Kernel(lower_average_pool_float, activations=FLOAT32),
+        Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
+        Kernel(lower_whole_image, accepts=accepts_whole_image),
+        Kernel(lower_average_pool_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_average_pool),
+    ),
+    Chain: UNARY,
+    Clip: FLOAT_UNARY,
+    Concat: CONCAT,
+    Conv2d: (
+        *FLOAT_CONV2D_KERNELS,
+        *DYNAMIC_CONV2D_KERNELS,
+        *DEPTHWISE_KERNELS,
+        *ONE_PIXEL_KERNELS,
+        *MVE_CONV2D_KERNELS,
+        *S16_CONV2D_KERNELS,
+        Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
+        Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
+        Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),
+        Kernel(with_shifts(lower_blocked), needs=frozenset({"armv6m"}), accepts=accepts_blocked),
+        Kernel(lower_blocked, needs=frozenset({"armv7m"}), accepts=accepts_blocked),
+        Kernel(lower_depthwise_rv32, needs=frozenset({"rv32m"}), accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(lower_pointwise_rv32, needs=frozenset({"rv32m"}), accepts=is_pointwise),
+        Kernel(lower_conv2d_rv32, needs=frozenset({"rv32m"}), accepts=is_dense),
+        Kernel(with_shifts(lower_blocked_depthwise), needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
+        Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
+        Kernel(with_shifts(lower_small), needs=frozenset({"size"})),
+        *PACKED_CONV2D_KERNELS,
+        *PACKED_DSP_KERNELS,
+        *PACKED_BLOCKED_KERNELS,
+        Kernel(
+            with_shifts(lower_packed_depthwise),
+            accepts=lambda op, layer: op.is_depthwise(layer),
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(with_shifts(lower_packed), constants=PACKED_CONSTANTS),
+        Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer)),
+        Kernel(
+            lower_depthwise_wide,
+            activations=MIXED,
+            accepts=lambda op, layer: is_wide(op, layer) and op.is_depthwise(layer),
+        ),
+        Kernel(lower_conv2d_wide, activations=MIXED, accepts=is_wide),
+        Kernel(with_shifts(lower_conv2d)),
+    ),
+    Convert: (
+        Kernel(lambda op, layer: lower_convert(layer, layer.output.quantization.bounds), activations=INTEGERS),
+        Kernel(
+            lower_quantize,
+            activations=frozenset({*INTEGERS, "float32"}),
+            accepts=lambda op, layer: layer.inputs[0].quant is None and layer.output.quant is not None,
+        ),
+        Kernel(
+            lower_dequantize,
+            activations=frozenset({*INTEGERS, "float32"}),
+            accepts=lambda op, layer: layer.inputs[0].quant is not None and layer.output.quant is None,
+        ),
+    ),
+    FakeQuantize: UNARY,
+    FullyConnected: (
+        *FLOAT_FULLY_CONNECTED_KERNELS,
+        *FULLY_CONNECTED_KERNELS,
+        *S16_FULLY_CONNECTED_KERNELS,
+        Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
+        Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
+        Kernel(
+            with_shifts(lower_armv6m_fully_connected),
+            needs=frozenset({"armv6m"}),
+            accepts=accepts_short_requantization,
+        ),
+        Kernel(
+            lower_armv7m_fully_connected,
+            needs=frozenset({"armv7m"}),
+            accepts=accepts_short_requantization,
+        ),
+        Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
+        *PACKED_FULLY_CONNECTED_KERNELS,
+        Kernel(
+            lower_packed_fully_connected_dsp,
+            needs=frozenset({"dsp"}),
+            accepts=is_packed_fully_connected_dsp,
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(
+            with_shifts(lower_packed_armv6m),
+            needs=frozenset({"armv6m"}),
+            accepts=accepts_packed,
+            constants=PACKED_CONSTANTS,
+        ),
+        Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
+        Kernel(with_shifts(lower_fully_connected)),
+    ),
+    HardSigmoid: FLOAT_UNARY,
+    HardSwish: FLOAT_UNARY,
+    Identity: (Kernel(lower_identity, activations=MOVED),),
+    Join: CONCAT,
+    LeakyRelu: FLOAT_UNARY,
+    LogSoftmax: (
+        Kernel(lower_log_softmax_float, activations=FLOAT32),
+        Kernel(lower_log_softmax_wide, activations=INT16),
+        Kernel(lower_log_softmax),
+    ),
+    MaxPool: (
+        Kernel(lower_max_pool_float, activations=FLOAT32),
+        Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
+        Kernel(lower_max_pool, activations=MOVED - FLOAT32),
+    ),
+    Mean: (
+        Kernel(lower_mean_float, activations=FLOAT32),
+        Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
+        Kernel(lower_mean_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_mean),
+    ),
+    Mul: (
+        Kernel(lower_mul_float, activations=FLOAT32, constants=FLOAT32),
+        Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
+        Kernel(lower_mul_wide, activations=INT16),
+        Kernel(lower_mul_broadcast),
+    ),
+    Pad: (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
+    QuantizeChannels: (
+        Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
+    ),
+    Rescale: FLOAT_UNARY,
+    Sigmoid: FLOAT_UNARY,
+    Slice: (Kernel(lower_slice, activations=MOVED),),
+    Softmax: (
+        Kernel(lower_softmax_float, activations=FLOAT32),
+        Kernel(lower_softmax_wide, activations=INT16),
+        Kernel(lower_softmax),
+    ),
+    Sub: ADD,
+    Tanh: FLOAT_UNARY,
+    Transpose: (Kernel(lower_transpose, activations=MOVED),),
+}

@@ -1,0 +1,1 @@
+"""Kernels for Arm CPUs with the DSP extension."""

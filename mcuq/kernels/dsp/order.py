@@ -1,0 +1,63 @@
+"""Weights, biases and multipliers in the order in which mcuq_dsp.h reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcuq.arithmetic.int8 import Requantization
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
+from mcuq.ops.weighted import layer_requantization
+
+
+def has_short_requantization(layer: Layer) -> bool:
+    """Whether one high word and one shift requantize the layer: all but those whose outputs are finer than the
+    products of their inputs."""
+    requant = layer_requantization(layer)
+    return requant.shift >= 1 and requant.prescale == 0
+
+
+def pack_pairs(weight: Array) -> Array:
+    """int32 words of int8 `weight` (outputs, inputs) for mcuq_dsp_product_4 and _1.
+
+    Inputs are padded with zeros to whole fours and outputs to whole twos; of each four inputs, 0 and 2 share a
+    word, then 1 and 3.
+    """
+    outputs, inputs = weight.shape
+    padded = np.zeros((-(-outputs // 2) * 2, -(-inputs // 4) * 4), np.int8)
+    padded[:outputs, :inputs] = weight
+    # (a or b, fours, low or high of the pair, even or odd) -> fours, even or odd, low or high, a or b
+    pairs = padded.reshape(-1, 2, padded.shape[1] // 4, 2, 2).transpose(0, 2, 4, 3, 1)
+    return pairs.reshape(-1).view("<i4").astype(np.int32)
+
+
+def pack_channels(bias: Array, requant: Requantization, zero_point: int) -> Array:
+    """int32 [offset, shift, then for each two channels bias a, bias b, multiplier a, multiplier b], up to whole
+    fours of channels."""
+    channels = -(-bias.size // 4) * 4
+    rows = np.zeros((2, channels), np.int32)
+    rows[0, : bias.size], rows[1, : bias.size] = bias, requant.multiplier
+    pairs = rows.reshape(2, -1, 2).transpose(1, 0, 2).reshape(-1)
+    return np.concatenate([requantization_head(requant, zero_point), pairs])
+
+
+def requantization_head(requant: Requantization, zero_point: int) -> Array:
+    """int32 [offset, shift] of q = (high word of acc * multiplier + offset) >> shift."""
+    return np.array([(zero_point << requant.shift) + (1 << requant.shift >> 1), requant.shift], np.int32)
+
+
+def pack_fours(weight: Array) -> Array:
+    """int8 (fours of channels, taps, 4) of `weight` (channels, taps); channels that are missing are 0."""
+    channels, taps = weight.shape
+    padded = np.zeros((-(-channels // 4) * 4, taps), np.int8)
+    padded[:channels] = weight
+    return np.ascontiguousarray(padded.reshape(-1, 4, taps).transpose(0, 2, 1))
+
+
+def pack_channel_fours(bias: Array, requant: Requantization, zero_point: int) -> Array:
+    """int32 [offset, shift, then for each four channels their biases and their multipliers]."""
+    channels = -(-bias.size // 4) * 4
+    rows = np.zeros((2, channels), np.int32)
+    rows[0, : bias.size], rows[1, : bias.size] = bias, requant.multiplier
+    fours = rows.reshape(2, -1, 4).transpose(1, 0, 2).reshape(-1)
+    return np.concatenate([requantization_head(requant, zero_point), fours])

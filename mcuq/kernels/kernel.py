@@ -1,0 +1,82 @@
+"""What a kernel is: which C functions compute a layer, with which constants and arrays, and where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mcuq.graph.operator import INT8, Layer
+from mcuq.graph.tensor import Array
+
+# Constants of one element after the other, as most kernels read them.
+WHOLE = frozenset({"int8", "int16", "int32"})
+
+
+@dataclass(frozen=True)
+class Constants:
+    """All that a kernel template is given.
+
+    A subclass stands for templates/kernels/TEMPLATE.c.j2 (TEMPLATE is a CPU's folder and an operator), whose variables
+    are its fields, and `function`: the C name that the emitter chooses. `computes_in_float` says that the kernel is for
+    schemes that ask for floats.
+    """
+
+    template: ClassVar[str]
+    computes_in_float: ClassVar[bool] = False
+
+    @classmethod
+    def stem(cls) -> str:
+        """What functions of the template are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"."""
+        folder, _, operator = cls.template.partition("/")
+        return operator if folder == "portable" else f"{operator}_{folder}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a kernel: function(inputs..., unpacked weights if any, arrays..., scratch if any, output if any).
+
+    `inputs` index into the layer's inputs; `arrays` are emitted as constant data in this order;
+    `bound` is the largest magnitude that an int32 accumulator of the call can reach (0 where there is none).
+    `parameters` are the constants that the function reads at run time, from the last of the arrays, so that other
+    calls can share it; calls whose other constants are equal have equal `constants` (see mcuq.lower.share).
+    Calls of one layer share its working memory: this one's scratch begins `scratch_offset` bytes into it, and
+    `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
+    A call that only writes scratch has no output.
+    """
+
+    constants: Constants
+    inputs: tuple[int, ...] = (0,)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    scratch_bytes: int = 0
+    bound: int = 0
+    parameters: tuple[str, ...] = ()
+    scratch_offset: int = 0
+    unpacked: str = ""
+    has_output: bool = True
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute an operator in C.
+
+    `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
+    board must have, `accepts` tells the layers that this kernel can compute. A kernel that needs "size" is for
+    programs that are optimized for it alone. `activations` are the dtypes that computed inputs and the output may have,
+    `constants` the storages (dtype or packing) of constant inputs.
+    """
+
+    lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)
+    needs: frozenset[str] = frozenset()
+    accepts: Callable[[Any, Layer], bool] = lambda op, layer: True
+    activations: frozenset[str] = INT8
+    constants: frozenset[str] = WHOLE
+
+    def fits(self, layer: Layer, features: Set[str]) -> bool:
+        """Whether a CPU with the features can compute the layer by this kernel."""
+        return (
+            self.needs <= features
+            and all(t.dtype in self.activations for t in (*layer.activations, layer.output))
+            and all(t.storage in self.constants for t in layer.inputs if t.is_constant)
+            and self.accepts(layer.op, layer)
+        )

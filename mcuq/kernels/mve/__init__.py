@@ -1,0 +1,1 @@
+"""Kernels for Armv8.1-M with MVE."""

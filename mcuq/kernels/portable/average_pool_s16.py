@@ -1,0 +1,47 @@
+"""Portable AveragePool of which input or output, or both, have 16 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.graph.operator import Layer
+from mcuq.kernels.kernel import Call
+from mcuq.kernels.requantized import WideConstants, wide
+from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
+from mcuq.ops.average_pool import AveragePool
+
+
+@dataclass(frozen=True)
+class WideAveragePoolConstants(WindowConstants, WideConstants):
+    """As AveragePoolConstants."""
+
+    template = "portable/average_pool_s16"
+
+    channels: int
+    counted_top: int
+    counted_left: int
+    counted_bottom: int
+    counted_right: int
+    smallest_count: int
+    meets_padding: int
+    x_zero_point: int
+
+
+def lower_average_pool_wide(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
+    """As lower_average_pool."""
+    x, y = layer.inputs[0], layer.output
+    smallest, requant = op.requantization(layer)
+    constants = WideAveragePoolConstants(
+        **{
+            **window_constants(op.window, x, y),
+            **wide(op, layer, requant, op.bound(layer)),
+            **counted_constants(op, x),
+        },
+        smallest_count=smallest,
+        meets_padding=int(op.window.leaves(x, y)),
+        x_zero_point=x.zero_point,
+    )
+    arrays = {"multiplier": np.array(requant.multiplier, np.int32)}
+    return (Call(constants, arrays=arrays, bound=op.bound(layer)),)

@@ -1,0 +1,76 @@
+"""Conv2d with float weights: reads and writes integers or floats, sums in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
+from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.portable.float_weights import FLOAT_ACTIVATIONS, FloatConstants, float_layer_constants, stored_weights
+from mcuq.kernels.window import WindowConstants, window_constants
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.float_weights import FLOAT_WEIGHTS
+
+# Output channels whose float16 weights the kernel converts at once.
+CONVERTED_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class FloatConv2dConstants(WindowConstants, FloatConstants):
+    """Portable convolution in float, any groups; `meets_padding`: whether any window leaves the image."""
+
+    template = "portable/conv2d_float32"
+
+    in_channels: int
+    out_channels: int
+    groups: int
+    meets_padding: int
+
+
+class FloatDepthwiseConstants(FloatConv2dConstants):
+    """Portable depthwise convolution in float: every input channel gives out_channels / in_channels outputs."""
+
+    template = "portable/depthwise_float32"
+
+
+def lower_float_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Weights stay OHWI. Scratch: one window of a group as floats, and float16 weights of some channels as float32."""
+    weight = layer.inputs[1]
+    constants = FloatConv2dConstants(**_constants(op, layer))  # type: ignore[arg-type]
+    converted = min(CONVERTED_CHANNELS, weight.shape[0] // op.groups) if weight.dtype == "float16" else 0
+    return (_call(constants, layer, weight.values, 4 * (1 + converted) * (weight.elements // weight.shape[0])),)
+
+
+def lower_float_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Weights become HWO: neighbouring channels lie together, as in the image."""
+    constants = FloatDepthwiseConstants(**_constants(op, layer))  # type: ignore[arg-type]
+    return (_call(constants, layer, layer.inputs[1].values[..., 0].transpose(1, 2, 0)),)
+
+
+def _constants(op: Conv2d, layer: Layer) -> dict[str, object]:
+    x, y = layer.inputs[0], layer.output
+    return {
+        **window_constants(op.window, x, y),
+        **float_layer_constants(op, layer),
+        "in_channels": x.shape[3],
+        "out_channels": y.shape[3],
+        "groups": op.groups,
+        "meets_padding": int(op.window.leaves(x, y)),
+    }
+
+
+def _call(constants: FloatConv2dConstants, layer: Layer, weight: Array, scratch_bytes: int = 0) -> Call:
+    arrays = {"weight": stored_weights(layer.inputs[1], weight), "bias": layer.inputs[2].values}
+    return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes)
+
+
+FLOAT_CONV2D_KERNELS = (
+    Kernel(
+        lower_float_depthwise,
+        accepts=lambda op, layer: op.is_depthwise(layer),
+        activations=FLOAT_ACTIVATIONS,
+        constants=FLOAT_WEIGHTS,
+    ),
+    Kernel(lower_float_conv2d, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
+)

@@ -1,0 +1,53 @@
+"""FullyConnected with float weights: reads and writes integers or floats, sums in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.graph.operator import Layer
+from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.portable.float_weights import (
+    DYNAMIC_CONSTANTS,
+    FLOAT_ACTIVATIONS,
+    FloatConstants,
+    float_layer_constants,
+    stored_weights,
+)
+from mcuq.kernels.portable.fully_connected_dynamic import lower_dynamic_fully_connected
+from mcuq.ops.dtypes import FLOAT32
+from mcuq.ops.float_weights import FLOAT_WEIGHTS, is_dynamic
+from mcuq.ops.fully_connected import FullyConnected
+
+
+@dataclass(frozen=True)
+class FloatFullyConnectedConstants(FloatConstants):
+    """Portable matrix times vector in float."""
+
+    template = "portable/fully_connected_float32"
+
+    rows: int
+    in_features: int
+    out_features: int
+
+
+def lower_float_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+    """Weights stay as they are: one row an output."""
+    x, weight, bias = layer.inputs
+    constants = FloatFullyConnectedConstants(
+        **float_layer_constants(op, layer),  # type: ignore[arg-type]
+        rows=x.shape[0],
+        in_features=x.shape[1],
+        out_features=layer.output.shape[1],
+    )
+    return (Call(constants, arrays={"weight": stored_weights(weight, weight.values), "bias": bias.values}),)
+
+
+FLOAT_FULLY_CONNECTED_KERNELS = (
+    Kernel(lower_float_fully_connected, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
+    Kernel(
+        lower_dynamic_fully_connected,
+        accepts=lambda op, layer: is_dynamic(layer),
+        activations=FLOAT32,
+        constants=DYNAMIC_CONSTANTS,
+    ),
+)

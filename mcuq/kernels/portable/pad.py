@@ -1,0 +1,59 @@
+"""Pad: the output is filled, then the input goes to its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from mcuq.arithmetic.float32 import float32
+from mcuq.graph.operator import Layer
+from mcuq.kernels.c_types import C_TYPES
+from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.portable.strided import StridedScatter, strided_loops
+from mcuq.ops.pad import Pad
+
+
+@dataclass(frozen=True)
+class FillConstants(Constants):
+    """How many elements of which value."""
+
+    template = "portable/fill"
+
+    element_type: str
+    elements: int
+    value: int
+
+
+@dataclass(frozen=True)
+class FillFloatConstants(Constants):
+    """How many elements of which value."""
+
+    template = "portable/fill_float32"
+    computes_in_float = True
+
+    elements: int
+    value: float
+
+
+def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
+    """Where the input goes in the output; the rest is filled before."""
+    y = layer.output
+    value = int(y.quantization.quantize(np.array([op.value]))[0])
+    return (
+        Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
+        _inner(op, layer),
+    )
+
+
+def lower_pad_float(op: Pad, layer: Layer) -> tuple[Call, ...]:
+    """The same of floats."""
+    return Call(FillFloatConstants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
+
+
+def _inner(op: Pad, layer: Layer) -> Call:
+    x, y = layer.inputs[0], layer.output
+    strides = [prod(y.shape[axis + 1 :]) for axis in range(len(y.shape))]
+    start = sum(b * s for b, s in zip(op.before, strides, strict=True))
+    return Call(strided_loops(StridedScatter, layer, x.shape, strides, start))

@@ -1,0 +1,1 @@
+"""Kernels for RV32IM."""
