@@ -34,7 +34,7 @@ class Fault:
 
 def clips(board: str) -> str:
     """The tests of clips inside of the grid on a board."""
-    return f"tests/ops/test_inner_clips.py -k both_ends_of_a_clip and {board}"
+    return f"tests/kernels/test_inner_clips.py -k both_ends_of_a_clip and {board}"
 
 
 def kernel(stem: str, board: str, old: str, new: str, times: int = 1) -> Fault:
@@ -45,15 +45,15 @@ def kernel(stem: str, board: str, old: str, new: str, times: int = 1) -> Fault:
 BOUNDS = "y_zero_point, output_min, output_max"
 NO_MINIMUM = "y_zero_point, -128, output_max"
 NO_MAXIMUM = "y_zero_point, output_min, 127"
-RV32 = "firmware/mcuq_rv32.h"
-MATH = "firmware/mcuq_math.h"
+RV32 = "firmware/kernels/rv32/mcuq_rv32.h"
+MATH = "firmware/kernels/mcuq_math.h"
 INT8 = "mcuq/arithmetic/int8.py"
 ARITHMETIC = "tests/arithmetic/test_int8.py"
 
 FAULTS = (
     # Kernels without one of their bounds.
-    kernel("conv2d", "rv32imc", BOUNDS, NO_MINIMUM),
-    kernel("conv2d", "rv32imc", BOUNDS, NO_MAXIMUM),
+    kernel("portable/conv2d", "rv32imc", BOUNDS, NO_MINIMUM),
+    kernel("portable/conv2d", "rv32imc", BOUNDS, NO_MAXIMUM),
     Fault(
         RV32,
         "acc[0], multiplier, prescale, shift, zero_point, output_min, output_max",
@@ -67,71 +67,71 @@ FAULTS = (
         clips("rv32imc"),
     ),
     kernel(
-        "depthwise_3x3_rv32",
+        "rv32/depthwise_3x3",
         "rv32imc",
         f"acc, m, prescale, shift, {BOUNDS}",
         f"acc, m, prescale, shift, {NO_MAXIMUM}",
         2,
     ),
     kernel(
-        "depthwise_conv2d_rv32",
+        "rv32/depthwise",
         "rv32imc",
         f"acc, m, prescale, shift, {BOUNDS}",
         f"acc, m, prescale, shift, {NO_MINIMUM}",
         2,
     ),
     kernel(
-        "pointwise_conv2d_rv32",
+        "rv32/pointwise",
         "rv32imc",
         "multiplier + oc, prescale, shift, y_zero_point, output_min",
         "multiplier + oc, prescale, shift, y_zero_point, -128",
     ),
     kernel(
-        "conv2d_dsp", "cortex-m4", "now * out_channels, output_min, output_max", "now * out_channels, -128, output_max"
+        "dsp/conv2d", "cortex-m4", "now * out_channels, output_min, output_max", "now * out_channels, -128, output_max"
     ),
     kernel(
-        "pointwise_conv2d_dsp",
+        "dsp/pointwise",
         "cortex-m4",
         "now * out_channels, output_min, output_max",
         "now * out_channels, output_min, 127",
     ),
     kernel(
-        "depthwise_conv2d_dsp",
+        "dsp/depthwise",
         "cortex-m4",
         "out_width * channels, output_min, output_max",
         "out_width * channels, -128, output_max",
     ),
-    kernel("fully_connected_dsp", "cortex-m4", "output_min > -128 || output_max < 127", "output_max < -127"),
+    kernel("dsp/fully_connected", "cortex-m4", "output_min > -128 || output_max < 127", "output_max < -127"),
     kernel(
-        "add_dsp",
+        "dsp/add",
         "cortex-m4",
         "mcuq_dsp_clamp(y, whole, output_min, output_max)",
         "mcuq_dsp_clamp(y, whole, output_min, 127)",
     ),
-    kernel("average_pool", "cortex-m0", BOUNDS, NO_MAXIMUM),
-    kernel("mean", "cortex-m0", BOUNDS, NO_MINIMUM),
-    kernel("mul", "cortex-m0", BOUNDS, NO_MINIMUM),
-    kernel("mul_broadcast", "cortex-m0", BOUNDS, NO_MAXIMUM),
-    kernel("add", "cortex-m0", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
+    kernel("portable/average_pool", "cortex-m0", BOUNDS, NO_MAXIMUM),
+    kernel("portable/mean", "cortex-m0", BOUNDS, NO_MINIMUM),
+    kernel("portable/mul", "cortex-m0", BOUNDS, NO_MINIMUM),
+    kernel("portable/mul_broadcast", "cortex-m0", BOUNDS, NO_MAXIMUM),
+    kernel("portable/add", "cortex-m0", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
     kernel(
-        "conv2d_blocked", "cortex-m3", f"low, m, is_narrow, shift, {BOUNDS}", f"low, m, is_narrow, shift, {NO_MAXIMUM}"
+        "blocked/conv2d", "cortex-m3", f"low, m, is_narrow, shift, {BOUNDS}", f"low, m, is_narrow, shift, {NO_MAXIMUM}"
     ),
     kernel(
-        "conv2d_blocked",
+        "blocked/conv2d",
         "cortex-m3",
         f"high, m, is_narrow, shift, {BOUNDS}",
         f"high, m, is_narrow, shift, {NO_MINIMUM}",
     ),
     kernel(
-        "depthwise_conv2d_blocked",
+        "blocked/depthwise",
         "cortex-m3",
         f"acc0, m, is_narrow, shift, {BOUNDS}",
         f"acc0, m, is_narrow, shift, {NO_MINIMUM}",
     ),
-    kernel("fully_connected_armv7m", "cortex-m3", BOUNDS, NO_MINIMUM),
-    kernel("fully_connected_armv6m", "cortex-m0", BOUNDS, NO_MAXIMUM),
-    kernel("fully_connected_mve", "cortex-m55", BOUNDS, NO_MAXIMUM),
-    kernel("add_mve", "cortex-m55", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
+    kernel("blocked/fully_connected_armv7m", "cortex-m3", BOUNDS, NO_MINIMUM),
+    kernel("blocked/fully_connected_armv6m", "cortex-m0", BOUNDS, NO_MAXIMUM),
+    kernel("mve/fully_connected", "cortex-m55", BOUNDS, NO_MAXIMUM),
+    kernel("mve/add", "cortex-m55", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
     # Arithmetic, here and in C.
     Fault(MATH, "return (int8_t)(low > output_max ? output_max : low);", "return (int8_t)low;", ARITHMETIC),
     Fault(

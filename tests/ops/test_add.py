@@ -10,8 +10,9 @@ from support import check_float, check_portable_c, float_graph, integer_branches
 from mcuq.errors import ModelError, QuantizationError
 from mcuq.graph.operator import Layer
 from mcuq.graph.simulate import simulate
+from mcuq.kernels.portable.add import lower_add, lower_add_broadcast
 from mcuq.lower import choose_kernel, lower
-from mcuq.ops.add import Add, Sub, lower_add, lower_add_broadcast
+from mcuq.ops.add import Add, Sub
 from mcuq.ops.binary import Binary
 from mcuq.ops.mul import Mul
 

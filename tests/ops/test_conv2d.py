@@ -26,8 +26,9 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
+from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
 from mcuq.lower import choose_kernel
-from mcuq.ops.conv2d import Conv2d, lower_conv2d, lower_depthwise
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.pad import Pad
 from mcuq.ops.window import Window
 from mcuq.quantize import quantize_graph

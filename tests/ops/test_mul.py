@@ -7,8 +7,9 @@ from binary_cases import SHAPES, binary_cases
 from support import check_float, check_portable_c, integer_branches, integer_graph
 
 from mcuq.errors import QuantizationError
+from mcuq.kernels.portable.mul import lower_mul, lower_mul_broadcast
 from mcuq.lower import choose_kernel, lower
-from mcuq.ops.mul import Mul, lower_mul, lower_mul_broadcast
+from mcuq.ops.mul import Mul
 
 STEPS = 0.5
 

@@ -11,12 +11,12 @@ from support import check_c, integer_branches, integer_graph
 
 from mcuq.arithmetic.int8 import multiply_high
 from mcuq.build.shared_library import build_library
+from mcuq.kernels.blocked.conv2d import LONGEST_GROUP, lower_blocked, weight_groups
+from mcuq.kernels.blocked.depthwise import lower_blocked_depthwise
+from mcuq.kernels.blocked.fully_connected_armv6m import lower_armv6m_fully_connected
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.conv2d_blocked import LONGEST_GROUP, lower_blocked, weight_groups
-from mcuq.ops.depthwise_blocked import lower_blocked_depthwise
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.fully_connected_armv6m import lower_armv6m_fully_connected
 from mcuq.ops.window import Window
 from mcuq.resources import resource_dir
 
@@ -84,7 +84,7 @@ def fits(group: list[int]) -> bool:
 
 
 def test_high_word_from_short_products_is_that_of_the_long_one() -> None:
-    header = (resource_dir("firmware") / "mcuq_pairs.h").as_posix()
+    header = (resource_dir("firmware") / "kernels" / "blocked" / "mcuq_pairs.h").as_posix()
     library = build_library(
         f'#include "{header}"\n'
         "void high(const int32_t *a, const int32_t *m, int32_t n, int32_t is_narrow, int32_t *y);\n"

@@ -8,7 +8,7 @@ from float_cases import FLOAT, HALF, check_floats, float_layer, float_layers, fl
 from support import Case
 from test_conv2d import block_cases, border_cases, conv, corner_cases
 
-from mcuq.ops.conv2d_float import CONVERTED_CHANNELS
+from mcuq.kernels.portable.conv2d_float32 import CONVERTED_CHANNELS
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
 

@@ -14,8 +14,8 @@ from support import Case, check_c, integer_branches, portable
 from mcuq.boards.find import load_board
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
+from mcuq.kernels.shifted import right_shifts
 from mcuq.lower import lower
-from mcuq.ops.shifted import right_shifts
 
 M0 = load_board("cortex-m0").cpu.features
 

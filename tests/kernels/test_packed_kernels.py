@@ -11,10 +11,12 @@ from mcuq.arithmetic.packing import pack, unpack
 from mcuq.boards.find import load_board
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
+from mcuq.kernels import KERNELS
+from mcuq.kernels.packed import block_channels, pack_blocks
 from mcuq.lower import lower
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.packed_blocks import block_channels, pack_blocks, whole_weights
+from mcuq.ops.packed_weights import whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 from mcuq.ops.window import Window
 
@@ -70,18 +72,23 @@ def cases_of_each_kernel() -> tuple[Case, ...]:
 
 
 BLOCK_KERNELS = {
-    "host": ["conv2d_packed", "conv2d_packed", "depthwise_conv2d_packed", "fully_connected_packed"],
+    "host": [
+        "portable/conv2d_packed",
+        "portable/conv2d_packed",
+        "portable/depthwise_packed",
+        "portable/fully_connected_packed",
+    ],
     "cortex-m4": [
-        "pointwise_conv2d_packed_dsp",
-        "conv2d_packed_dsp",
-        "depthwise_conv2d_packed_dsp",
-        "fully_connected_packed_dsp",
+        "dsp/pointwise_packed",
+        "dsp/conv2d_packed",
+        "dsp/depthwise_packed",
+        "dsp/fully_connected_packed",
     ],
     "cortex-m0": [
-        "conv2d_blocked_packed",
-        "conv2d_blocked_packed",
-        "depthwise_conv2d_packed",
-        "fully_connected_packed_armv6m",
+        "blocked/conv2d_packed",
+        "blocked/conv2d_packed",
+        "portable/depthwise_packed",
+        "blocked/fully_connected_packed_armv6m",
     ],
 }
 
@@ -91,14 +98,16 @@ BLOCK_KERNELS = {
 def test_each_cpu_has_kernels_that_unpack_blocks_of_any_packing(board: str, kind: str) -> None:
     for case, template in zip(cases_of_each_kernel(), BLOCK_KERNELS[board], strict=True):
         layer = next(layers(kind, case).layers())
-        fitting = [k for k in layer.op.kernels if k.fits(layer, load_board(board).cpu.features)]
+        fitting = [k for k in KERNELS[type(layer.op)] if k.fits(layer, load_board(board).cpu.features)]
         assert fitting[0].lower(layer.op, layer)[0].constants.template == template
 
 
 def test_codebooks_of_channels_are_for_kernels_that_read_channel_by_channel() -> None:
     for case, board in [(case, board) for case in cases_of_each_kernel() for board in ("cortex-m4", "cortex-m0")]:
         layer = next(layers("channel codebooks", case).layers())
-        found = [k.lower(layer.op, layer) for k in layer.op.kernels if k.fits(layer, load_board(board).cpu.features)]
+        found = [
+            k.lower(layer.op, layer) for k in KERNELS[type(layer.op)] if k.fits(layer, load_board(board).cpu.features)
+        ]
         assert found
         assert not any("dsp" in call.constants.template for (call,) in found)
 

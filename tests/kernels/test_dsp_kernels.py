@@ -12,6 +12,7 @@ from support import Case, check_c, integer_branches, integer_graph
 from mcuq.arithmetic.int8 import Requantization
 from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array
+from mcuq.kernels.dsp.order import pack_channel_fours, pack_channels, pack_fours, pack_pairs
 from mcuq.lower import choose_kernel
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
@@ -19,7 +20,6 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
-from mcuq.ops.packed_dsp import pack_channel_fours, pack_channels, pack_fours, pack_pairs
 from mcuq.ops.window import Window
 
 DSP = frozenset({"dsp"})

@@ -15,9 +15,15 @@ from mcuq.build.shared_library import build_library
 from mcuq.build.target import build_target
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.graph.tensor import Array
+from mcuq.kernels.blocked.fully_connected_armv7m import (
+    SUM_MAX,
+    SUM_MIN,
+    longest_part,
+    lower_armv7m_fully_connected,
+    pack_quads,
+)
 from mcuq.lower import choose_kernel
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.fully_connected_armv7m import SUM_MAX, SUM_MIN, longest_part, lower_armv7m_fully_connected, pack_quads
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits
 
@@ -34,11 +40,13 @@ LOWEST = np.array([127] * 516 + [4, 0], np.int8)
 HIGHEST = np.array([-127] * 516 + [-3, 1], np.int8)
 VALUES = np.array([-128] * 517 + [127], np.int8)
 
+KERNELS = resource_dir("firmware") / "kernels"
+
 
 def source(folder: str = "") -> str:
     """C of dot(x, w, n, acc), which adds twelve sums to acc; `memory` has room for the operands."""
     return (
-        f'#include "{folder}mcuq_quads.h"\n'
+        f'#include "{folder}blocked/mcuq_quads.h"\n'
         f"int32_t memory[{12 + 3 * MOST + MOST // 4 + 1}];\n"
         "void dot(const int8_t *x, const int32_t *w, int32_t n, int32_t *acc);\n"
         "void dot(const int8_t *x, const int32_t *w, int32_t n, int32_t *acc)\n"
@@ -53,7 +61,7 @@ def source(folder: str = "") -> str:
 
 
 def host_dot() -> Dot:
-    library = build_library(source(f"{resource_dir('firmware').as_posix()}/"))
+    library = build_library(source(f"{KERNELS.as_posix()}/"))
 
     def dot(x: Array, weight: Array) -> Array:
         acc, words = np.zeros(12, np.int32), pack_quads(weight)
@@ -63,13 +71,13 @@ def host_dot() -> Dot:
     return dot
 
 
-HEADERS = ("mcuq_compiler.h", "mcuq_math.h", "mcuq_quads.h")
+HEADERS = ("mcuq_compiler.h", "mcuq_math.h", "blocked/mcuq_quads.h")
 
 
 def emulated_dot(optimize: str) -> Dot:
     """With x at an odd address."""
     board = load_board(BOARD)
-    headers = {name: (resource_dir("firmware") / name).read_text() for name in HEADERS}
+    headers = {name: (KERNELS / name).read_text() for name in HEADERS}
     cpu = UnicornCpu(build_target({"dot.c": source(), **headers}, "dot", ("memory",), board, optimize).elf, board)
     acc = cpu.address_of("memory")
 

@@ -12,11 +12,11 @@ from support import Case, integer_branches, model_of, random_inputs
 from mcuq.errors import ModelError
 from mcuq.graph.operator import Operator
 from mcuq.graph.tensor import Array
+from mcuq.kernels.rv32.conv2d import Conv2dRv32Constants, blocked
+from mcuq.kernels.rv32.fully_connected import in_blocks
 from mcuq.lower import choose_kernel, lower
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.conv2d_rv32 import Conv2dRv32Constants, blocked
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.fully_connected_rv32 import in_blocks
 from mcuq.ops.window import Window
 from mcuq.validate import check_bits
 
@@ -161,10 +161,10 @@ def check(cases: Sequence[Case], on: str, seed: int = 0) -> None:
 
 
 GROUPS = {
-    "pointwise_conv2d_rv32": pointwise_cases,
-    "conv2d_rv32": conv2d_cases,
+    "rv32/pointwise": pointwise_cases,
+    "rv32/conv2d": conv2d_cases,
     "depthwise": depthwise_cases,
-    "fully_connected_rv32": fully_connected_cases,
+    "rv32/fully_connected": fully_connected_cases,
 }
 
 
@@ -212,10 +212,10 @@ def test_random_layers_give_the_simulators_bits_on_the_host(seed: int) -> None:
 
 
 def test_layers_take_the_kernel_meant_for_them() -> None:
-    assert templates(pointwise_cases()) == {"pointwise_conv2d_rv32"}
-    assert templates(conv2d_cases()) == {"conv2d_rv32"}
-    assert templates(depthwise_cases()) == {"depthwise_3x3_rv32", "depthwise_conv2d_rv32"}
-    assert templates(fully_connected_cases()) == {"fully_connected_rv32"}
+    assert templates(pointwise_cases()) == {"rv32/pointwise"}
+    assert templates(conv2d_cases()) == {"rv32/conv2d"}
+    assert templates(depthwise_cases()) == {"rv32/depthwise_3x3", "rv32/depthwise"}
+    assert templates(fully_connected_cases()) == {"rv32/fully_connected"}
 
 
 def test_images_of_width_one_are_laid_down_so_that_blocks_have_four_pixels() -> None:
@@ -233,8 +233,8 @@ def test_images_of_width_one_are_laid_down_so_that_blocks_have_four_pixels() -> 
 
 def test_groups_and_gaps_along_x_are_left_to_the_portable_kernel() -> None:
     rng = np.random.default_rng(0)
-    assert templates([conv(rng, (1, 5, 5, 4), Window((3, 3)), 4, 2)]) == {"conv2d"}
-    assert templates([conv(rng, (1, 5, 5, 4), Window((2, 2), dilations=(1, 2)), 4)]) == {"conv2d"}
+    assert templates([conv(rng, (1, 5, 5, 4), Window((3, 3)), 4, 2)]) == {"portable/conv2d"}
+    assert templates([conv(rng, (1, 5, 5, 4), Window((2, 2), dilations=(1, 2)), 4)]) == {"portable/conv2d"}
 
 
 def test_weights_of_four_output_channels_lie_together_and_the_rest_as_it_was() -> None:

@@ -226,7 +226,7 @@ def test_outputs_farther_apart_take_another_kernel() -> None:
         (layer,) = graph.layers()
         (call,) = choose_kernel(layer, FEATURES).lower(layer.op, layer)
         templates.append(call.constants.template)
-    assert templates == ["depthwise_3x3_mve", "depthwise_conv2d_dsp"]
+    assert templates == ["mve/depthwise_3x3", "dsp/depthwise"]
 
 
 def test_dilation_falls_back() -> None:

@@ -1,4 +1,4 @@
-"""firmware/mcuq_window.h against a count."""
+"""firmware/kernels/mcuq_window.h against a count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mcuq.resources import resource_dir
 
 
 def test_taps_before_a_position_are_those_that_lie_before_it() -> None:
-    header = (resource_dir("firmware") / "mcuq_window.h").read_text()
+    header = (resource_dir("firmware") / "kernels" / "mcuq_window.h").read_text()
     heading = "int32_t taps_before(int32_t position, int32_t dilation, int32_t kernel)"
     body = "return mcuq_taps_before(position, dilation, kernel);"
     library = build_library(f"{header}\n{heading};\n{heading}\n{{\n    {body}\n}}\n")
