@@ -1,4 +1,4 @@
-"""Runs of a model on QEMU's Cortex-M4 machine with unaligned accesses trapped, as CCR.UNALIGN_TRP does."""
+"""Runs of a model on QEMU's Cortex-M machines with unaligned accesses trapped, as CCR.UNALIGN_TRP does."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_tensors
 
 # Armv7-M ARM B3.2.8: the Configuration and Control Register, UNALIGN_TRP is bit 3
-TRAP = "*(volatile uint32_t *)0xe000ed14u |= 8u;"
-# What compilers are told for such CPUs; __ARM_FEATURE_UNALIGNED is then not defined.
+TRAP = '*(volatile uint32_t *)0xe000ed14u |= 8u; __asm__ volatile("isb");'
+# What compilers may be told for such CPUs; __ARM_FEATURE_UNALIGNED is then not defined.
 STRICT = ("-mno-unaligned-access",)
+# newlib's functions, whose memcpy takes words from any address, in place of those of firmware/memory.c: they are linked
+# first, and the second ones are let pass.
+NEWLIB = (*(f"-Wl,-u,{name}" for name in ("memcpy", "memmove", "memset", "memcmp")), "-lc", "-Wl,-z,muldefs")
 
 
 def trapped_board(name: str = "mps2-an386", flags: Sequence[str] = ()) -> Board:
@@ -34,15 +37,17 @@ def trapped_board(name: str = "mps2-an386", flags: Sequence[str] = ()) -> Board:
     return replace(board, cpu=cpu, memory=memory)
 
 
-def run_trapped(model: CompiledModel, inputs: Mapping[str, Array], stack_bytes: int = 8192) -> list[bytes]:
+def run_trapped(
+    model: CompiledModel, inputs: Mapping[str, Array], stack_bytes: int = 8192, then: str = ""
+) -> list[bytes]:
     """All outputs of each sample of inputs (samples, *shape), one after the other; BuildError where it faults.
 
-    The model is one for `trapped_board`.
+    The model is one for `trapped_board`; `then` is C that runs when the trap is set.
     """
     call = f"    {model.name}_run_in("
     source = model.files[f"{model.name}.c"]
     assert source.count(call) == 1
-    files = {**model.files, f"{model.name}.c": source.replace(call, f"    {TRAP}\n{call}")}
+    files = {**model.files, f"{model.name}.c": source.replace(call, f"    {TRAP}\n    {then}\n{call}")}
     graph, places = model.graph, model.listing.accessors
     ports = [{places[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
     program = QemuProgram(files, QemuModel(model.name, *ports), model.board, stack_bytes)

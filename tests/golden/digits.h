@@ -17,8 +17,8 @@
  * Nothing is called but memcpy, memmove and memset, as compilers do of their own accord, and the compiler's own
  * functions for arithmetic that the CPU lacks (libgcc, compiler-rt).
  *
- * Where the CPU traps accesses to unaligned addresses (Cortex-M with CCR.UNALIGN_TRP), compile with
- * -mno-unaligned-access and align inputs and outputs to DIGITS_ARENA_ALIGNMENT.
+ * Where the CPU traps accesses to unaligned addresses (Cortex-M with CCR.UNALIGN_TRP), align inputs and outputs to
+ * DIGITS_ARENA_ALIGNMENT.
  */
 #ifndef MCUQ_DIGITS_H
 #define MCUQ_DIGITS_H

@@ -1,17 +1,23 @@
-"""The reference networks on a Cortex-M4 that traps unaligned accesses."""
+"""The reference networks on a Cortex-M4 and an M55 that trap unaligned accesses."""
 
 from __future__ import annotations
 
 import pytest
 from reference import compiled
 from support import model_of, random_inputs
-from trapped import STRICT, run_trapped, simulated, trapped_board
+from trapped import NEWLIB, STRICT, run_trapped, simulated, trapped_board
 
 pytestmark = [pytest.mark.reference, pytest.mark.toolchain]
 
 
-@pytest.mark.parametrize("name", ["kws", "ic", "vww", "ad", "sww"])
-def test_no_layer_faults(name: str) -> None:
-    model = model_of(compiled(name).graph, trapped_board("mps2-an386", STRICT), name)
-    inputs = random_inputs(model.graph, 4)
+NETWORKS = ("kws", "ic", "vww", "ad", "sww", "mnist_cnn")
+FLAGS: dict[str, tuple[str, ...]] = {"default": (), "strict newlib": (*STRICT, *NEWLIB)}
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("board", ["mps2-an386", "cortex-m55"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_layer_faults(name: str, board: str, flags: str) -> None:
+    model = model_of(compiled(name).graph, trapped_board(board, FLAGS[flags]), name)
+    inputs = random_inputs(model.graph, 2)
     assert run_trapped(model, inputs) == simulated(model, inputs)

@@ -13,26 +13,41 @@
 #define MCUQ_DSP_H
 
 #include "../mcuq_compiler.h"
+#include "../mcuq_copy.h"
 #include "../mcuq_math.h"
 
-/* Four int8 as they lie in memory, aligned or not. */
-static inline uint32_t mcuq_dsp_load(const int8_t *x)
+/* Four int8 as they lie in memory. `is_aligned`, a compile-time constant, says that the address is a multiple of 4: CPUs
+ * may trap words from others, so four bytes are loaded there, volatile to keep compilers from joining them. */
+static inline uint32_t mcuq_dsp_load(const int8_t *x, int is_aligned)
 {
-    uint32_t word;
-    MCUQ_MEMCPY(&word, x, 4);
-    return word;
+    const volatile int8_t *byte = x;
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+    if (is_aligned) {
+        uint32_t word;
+        __asm__("ldr %0, %1" : "=r"(word) : "m"(*(const int8_t(*)[4])x));
+        return word;
+    }
+#else
+    (void)is_aligned;
+#endif
+    const uint32_t b0 = (uint8_t)byte[0], b1 = (uint8_t)byte[1], b2 = (uint8_t)byte[2], b3 = (uint8_t)byte[3];
+    return b0 | b1 << 8 | b2 << 16 | b3 << 24;
 }
 
-/* Whether assembly may load words from `address`: from any, unless the compiler was told (-mno-unaligned-access) that
- * loads of words from addresses that are not theirs are trapped. */
-static inline int mcuq_dsp_may_load(uintptr_t address)
+/* Stores four int8, in the same way. */
+static inline void mcuq_dsp_store(int8_t *y, uint32_t word, int is_aligned)
 {
-#if defined(__ARM_FEATURE_UNALIGNED)
-    (void)address;
-    return 1;
+    volatile int8_t *byte = y;
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+    if (is_aligned) {
+        __asm__("str %1, %0" : "=m"(*(int8_t(*)[4])y) : "r"(word));
+        return;
+    }
 #else
-    return (address & 3u) == 0;
+    (void)is_aligned;
 #endif
+    for (int32_t k = 0; k < 4; k++)
+        byte[k] = (int8_t)(word >> 8 * k);
 }
 
 /* The pair of bytes 0 and 2 of a word. */
@@ -106,10 +121,103 @@ static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *
     const int8_t *const pixel[4] = {p0, p1, p2, p3};
     for (int32_t i = 0; i < words; i++)
         for (int32_t p = 0; p < 4; p++) {
-            columns[8 * i + p] = mcuq_dsp_even(mcuq_dsp_load(pixel[p] + 4 * i));
-            columns[8 * i + 4 + p] = mcuq_dsp_odd(mcuq_dsp_load(pixel[p] + 4 * i));
+            columns[8 * i + p] = mcuq_dsp_even(mcuq_dsp_load(pixel[p] + 4 * i, 0));
+            columns[8 * i + 4 + p] = mcuq_dsp_odd(mcuq_dsp_load(pixel[p] + 4 * i, 0));
         }
 #endif
+}
+
+/* Where the taps of a window lie behind its first one: two words for each of the pairs of columns. Those beyond the last
+ * tap, up to whole words of bytes, are the first tap again. */
+MCUQ_NOINLINE
+static void mcuq_dsp_find_taps(int32_t kernel_height, int32_t kernel_width, int32_t in_channels, int32_t row_bytes,
+                               int32_t tap_bytes, int32_t *taps)
+{
+    int32_t k = 0;
+    for (int32_t ky = 0; ky < kernel_height; ky++)
+        for (int32_t kx = 0; kx < kernel_width; kx++)
+            for (int32_t ic = 0; ic < in_channels; ic++, k++)
+                taps[(k & ~3) | (k & 1) << 1 | (k & 2) >> 1] = ky * row_bytes + kx * tap_bytes + ic;
+    for (; (k & 3) != 0; k++)
+        taps[(k & ~3) | (k & 1) << 1 | (k & 2) >> 1] = 0;
+}
+
+/* Expands 4 * words int8 of each of four windows as mcuq_dsp_expand_4 does, from the places that mcuq_dsp_find_taps
+ * found, at any address. 30 instructions for 16 values. */
+MCUQ_NOINLINE
+static void mcuq_dsp_expand_taps(const int8_t *p0, const int8_t *p1, const int8_t *p2, const int8_t *p3,
+                                 const int32_t *taps, int32_t words, uint32_t *columns)
+{
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#define MCUQ_PAIR                                                                                                      \
+    "ldrd r8, r9, [r11], #8\n\t"                                                                                       \
+    "ldrsb r4, [r0, r8]\n\t"                                                                                           \
+    "ldrsb r5, [r1, r8]\n\t"                                                                                           \
+    "ldrsb r6, [r2, r8]\n\t"                                                                                           \
+    "ldrsb r7, [r3, r8]\n\t"                                                                                           \
+    "ldrsb r8, [r0, r9]\n\t"                                                                                           \
+    "ldrsb r10, [r1, r9]\n\t"                                                                                          \
+    "pkhbt r4, r4, r8, lsl #16\n\t"                                                                                    \
+    "pkhbt r5, r5, r10, lsl #16\n\t"                                                                                   \
+    "ldrsb r8, [r2, r9]\n\t"                                                                                           \
+    "ldrsb r10, [r3, r9]\n\t"                                                                                          \
+    "pkhbt r6, r6, r8, lsl #16\n\t"                                                                                    \
+    "pkhbt r7, r7, r10, lsl #16\n\t"                                                                                   \
+    "stmia r12!, {r4-r7}\n\t"
+    register const int8_t *r0 __asm__("r0") = p0;
+    register const int8_t *r1 __asm__("r1") = p1;
+    register const int8_t *r2 __asm__("r2") = p2;
+    register const int8_t *r3 __asm__("r3") = p3;
+    register uint32_t *out __asm__("r12") = columns;
+    register uint32_t *end __asm__("r4") = columns + 8 * words;
+    register const int32_t *places __asm__("r5") = taps;
+    __asm__ volatile("push {r4-r11, lr}\n\t"
+                     "mov lr, r4\n\t"
+                     "mov r11, r5\n"
+                     "1:\n\t"
+                     MCUQ_PAIR MCUQ_PAIR
+                     "cmp r12, lr\n\t"
+                     "bne 1b\n\t"
+                     "pop {r4-r11, lr}"
+                     : "+r"(out)
+                     : "r"(r0), "r"(r1), "r"(r2), "r"(r3), "r"(end), "r"(places)
+                     : "cc", "memory");
+#undef MCUQ_PAIR
+#else
+    const int8_t *const pixel[4] = {p0, p1, p2, p3};
+    for (int32_t i = 0; i < 2 * words; i++)
+        for (int32_t p = 0; p < 4; p++) {
+            const int8_t low = pixel[p][taps[2 * i]], high = pixel[p][taps[2 * i + 1]];
+            columns[4 * i + p] = (uint32_t)(uint16_t)low | (uint32_t)(uint16_t)high << 16;
+        }
+#endif
+}
+
+/* Copies a window to where its taps follow each other, padding as zero points. `to` is volatile as in mcuq_copy_few. */
+MCUQ_NOINLINE
+static void mcuq_dsp_copy_window(const int8_t *image, int32_t in_height, int32_t in_width, int32_t in_channels,
+                                 int32_t top, int32_t left, int32_t kernel_height, int32_t kernel_width,
+                                 int32_t dilation_y, int32_t dilation_x, int8_t x_zero_point, int8_t *window)
+{
+    volatile int8_t *to = window;
+    /* taps kx in first..end-1 are inside, as far as their row is */
+    const int32_t first = left < 0 ? (-left + dilation_x - 1) / dilation_x : 0;
+    const int32_t room = left < in_width ? (in_width - left + dilation_x - 1) / dilation_x : 0;
+    const int32_t end = room < kernel_width ? room : kernel_width;
+    for (int32_t ky = 0, iy = top; ky < kernel_height; ky++, iy += dilation_y) {
+        const int is_row = iy >= 0 && iy < in_height && first < end;
+        const int32_t before = is_row ? first : kernel_width;
+        for (int32_t k = 0; k < before * in_channels; k++)
+            *to++ = x_zero_point;
+        if (is_row) {
+            const int8_t *tap = image + (iy * in_width + left + first * dilation_x) * in_channels;
+            for (int32_t kx = first; kx < end; kx++, tap += dilation_x * in_channels)
+                for (int32_t ic = 0; ic < in_channels; ic++)
+                    *to++ = tap[ic];
+            for (int32_t k = end * in_channels; k < kernel_width * in_channels; k++)
+                *to++ = x_zero_point;
+        }
+    }
 }
 
 /* Output channels of up to four pixels: products of int8 weights with columns of pairs, as expanded by four pixels.
@@ -401,8 +509,10 @@ static void mcuq_dsp_product_1(const int32_t *weight, const int32_t *channel, co
 MCUQ_NOINLINE
 static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
+    /* CPUs may trap words from other addresses. */
+    const int are_words = (((uintptr_t)x | (uint32_t)distance) & 3u) == 0;
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
-    if (mcuq_dsp_may_load((uintptr_t)x | (uint32_t)distance)) {
+    if (are_words) {
         register const int8_t *r0 __asm__("r0") = x;
         register int32_t r1 __asm__("r1") = distance;
         register uint32_t *r2 __asm__("r2") = pairs;
@@ -429,13 +539,23 @@ static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t 
         pairs = r2;
         pixels &= 1;
     }
-#else
-    (void)mcuq_dsp_may_load; /* the assembly's */
 #endif
     for (; pixels > 0; pixels--) {
-        const uint32_t word = mcuq_dsp_load(x);
+        const uint32_t word = are_words ? mcuq_dsp_load(x, 1) : mcuq_dsp_load(x, 0);
         pairs[0] = mcuq_dsp_even(word);
         pairs[1] = mcuq_dsp_odd(word);
+        x += distance;
+        pairs += 2;
+    }
+}
+
+/* The same where there are only `channels` of the four, 1 to 3: the others are 0. */
+MCUQ_NOINLINE
+static void mcuq_dsp_expand_few(const int8_t *x, int32_t channels, int32_t distance, int32_t pixels, uint32_t *pairs)
+{
+    for (; pixels > 0; pixels--) {
+        pairs[0] = (uint32_t)(uint16_t)x[0] | (channels > 2 ? (uint32_t)x[2] << 16 : 0);
+        pairs[1] = channels > 1 ? (uint32_t)(uint16_t)x[1] : 0;
         x += distance;
         pairs += 2;
     }

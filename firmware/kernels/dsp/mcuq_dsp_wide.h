@@ -14,12 +14,15 @@ static inline int16_t mcuq_dsp_saturate(int32_t q)
     return (int16_t)(q < -32768 ? -32768 : q > 32767 ? 32767 : q);
 }
 
-/* Two int16 as they lie in memory, aligned to words or not. */
-static inline uint32_t mcuq_dsp_load_pair(const int16_t *x)
+/* Two int16 as they lie in memory; `is_aligned` as mcuq_dsp_load has it. */
+static inline uint32_t mcuq_dsp_load_pair(const int16_t *x, int is_aligned)
 {
-    uint32_t word;
-    MCUQ_MEMCPY(&word, x, 4);
-    return word;
+    const volatile int16_t *half = x;
+    uint32_t low;
+    if (is_aligned)
+        return mcuq_dsp_load((const int8_t *)(const void *)x, 1);
+    low = (uint16_t)half[0];
+    return low | (uint32_t)half[1] << 16;
 }
 
 /* The larger of each of two int16. */
@@ -54,14 +57,17 @@ static inline uint32_t mcuq_dsp_min_pair(uint32_t a, uint32_t b)
 static inline void mcuq_dsp_clamp_wide(int16_t *y, int32_t elements, int32_t output_min, int32_t output_max)
 {
     const uint32_t low = (uint16_t)output_min * 0x10001u, high = (uint16_t)output_max * 0x10001u;
-    int32_t i = 0;
+    /* from the first whole word on, by words */
+    int32_t i = (uintptr_t)y % 4 != 0;
+    if (i > 0 && elements > 0)
+        y[0] = (int16_t)(y[0] < output_min ? output_min : y[0] > output_max ? output_max : y[0]);
     for (; i < elements - 1; i += 2) {
-        uint32_t pair = mcuq_dsp_load_pair(y + i);
+        uint32_t pair = mcuq_dsp_load_pair(y + i, 1);
         if (output_min > -32768)
             pair = mcuq_dsp_max_pair(pair, low);
         if (output_max < 32767)
             pair = mcuq_dsp_min_pair(pair, high);
-        MCUQ_MEMCPY(y + i, &pair, 4);
+        mcuq_dsp_store((int8_t *)(void *)(y + i), pair, 1);
     }
     if (i < elements)
         y[i] = (int16_t)(y[i] < output_min ? output_min : y[i] > output_max ? output_max : y[i]);
@@ -103,8 +109,8 @@ static void mcuq_dsp_gather_4(const int16_t *p0, const int16_t *p1, const int16_
     const int16_t *const pixel[4] = {p0, p1, p2, p3};
     for (int32_t i = 0; i < fours; i++)
         for (int32_t p = 0; p < 4; p++) {
-            columns[8 * i + p] = mcuq_dsp_load_pair(pixel[p] + 4 * i);
-            columns[8 * i + 4 + p] = mcuq_dsp_load_pair(pixel[p] + 4 * i + 2);
+            columns[8 * i + p] = mcuq_dsp_load_pair(pixel[p] + 4 * i, 0);
+            columns[8 * i + 4 + p] = mcuq_dsp_load_pair(pixel[p] + 4 * i + 2, 0);
         }
 #endif
 }
@@ -392,14 +398,33 @@ static void mcuq_dsp_product_wide_1(const int32_t *weight, const int32_t *channe
 }
 
 /* Four channels of `pixels` pixels, `distance` elements apart, as two words of pairs each: channels 0 and 2, 1 and 3.
- * 8 instructions a pixel. */
+ * 8 instructions a pixel where they lie in whole words, else 10. */
 MCUQ_NOINLINE
 static void mcuq_dsp_gather_channels(const int16_t *x, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
+    if ((((uintptr_t)x | (uint32_t)(2 * distance)) & 3u) == 0)
+        for (; pixels > 0; pixels--) {
+            const uint32_t first = mcuq_dsp_load_pair(x, 1), second = mcuq_dsp_load_pair(x + 2, 1);
+            pairs[0] = (first & 0xffffu) | second << 16;
+            pairs[1] = first >> 16 | (second & 0xffff0000u);
+            x += distance;
+            pairs += 2;
+        }
     for (; pixels > 0; pixels--) {
-        const uint32_t first = mcuq_dsp_load_pair(x), second = mcuq_dsp_load_pair(x + 2);
-        pairs[0] = (first & 0xffffu) | second << 16;
-        pairs[1] = first >> 16 | (second & 0xffff0000u);
+        pairs[0] = (uint16_t)x[0] | (uint32_t)x[2] << 16;
+        pairs[1] = (uint16_t)x[1] | (uint32_t)x[3] << 16;
+        x += distance;
+        pairs += 2;
+    }
+}
+
+/* The same where there are only `channels` of the four, 1 to 3: the others are 0. */
+MCUQ_NOINLINE
+static void mcuq_dsp_gather_few(const int16_t *x, int32_t channels, int32_t distance, int32_t pixels, uint32_t *pairs)
+{
+    for (; pixels > 0; pixels--) {
+        pairs[0] = (uint16_t)x[0] | (channels > 2 ? (uint32_t)x[2] << 16 : 0);
+        pairs[1] = channels > 1 ? (uint16_t)x[1] : 0;
         x += distance;
         pairs += 2;
     }
@@ -867,6 +892,16 @@ static inline void mcuq_dsp_channels(const void *x, int is_wide, int32_t distanc
         mcuq_dsp_gather_channels((const int16_t *)x, distance, pixels, pairs);
     else
         mcuq_dsp_expand_channels((const int8_t *)x, distance, pixels, pairs);
+}
+
+/* mcuq_dsp_gather_few or mcuq_dsp_expand_few. */
+static inline void mcuq_dsp_few_channels(const void *x, int is_wide, int32_t channels, int32_t distance, int32_t pixels,
+                                         uint32_t *pairs)
+{
+    if (is_wide)
+        mcuq_dsp_gather_few((const int16_t *)x, channels, distance, pixels, pairs);
+    else
+        mcuq_dsp_expand_few((const int8_t *)x, channels, distance, pixels, pairs);
 }
 
 /* mcuq_dsp_depthwise_wide or mcuq_dsp_depthwise. */

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Tensor
 from mcuq.kernels.dsp.order import has_short_requantization, pack_channel_fours, pack_channels, pack_fours, pack_pairs
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
+from mcuq.ops.window import Window
 
 PIXELS = 4
 
@@ -34,16 +38,24 @@ class PointwiseDspConstants(Constants):
 
 
 @dataclass(frozen=True)
-class Conv2dDspConstants(WindowConstants):
-    """Any convolution of one group."""
-
-    template = "dsp/conv2d"
+class WindowsDspConstants(WindowConstants):
+    """Any convolution of one group, of int8 or wider."""
 
     in_channels: int
     out_channels: int
     x_zero_point: int
     output_min: int
     output_max: int
+
+
+@dataclass(frozen=True)
+class Conv2dDspConstants(WindowsDspConstants):
+    """Of int8: windows may meet padding, or be gathered tap by tap."""
+
+    template = "dsp/conv2d"
+
+    has_padding: int
+    gathers: int
 
 
 def is_pointwise_dsp(op: Conv2d, layer: Layer) -> bool:
@@ -86,19 +98,33 @@ def lower_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 def lower_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the windows of four pixels as int16, then what the template says."""
     x, y = layer.inputs[0], layer.output
+    has_words = x.shape[3] % 4 == 0
+    has_padding, gathers = op.window.leaves(x, y), not has_words and _has_whole_fours(op.window, x, y)
     output_min, output_max = op.output_bounds(y)
     constants = Conv2dDspConstants(
         **window_constants(op.window, x, y),
         in_channels=x.shape[3],
         out_channels=y.shape[3],
         x_zero_point=x.zero_point,
+        has_padding=int(has_padding),
+        gathers=int(gathers),
         output_min=output_min,
         output_max=output_max,
     )
     taps_bytes = -(-layer.inputs[1].elements // y.shape[3] // 4) * 4
-    # Behind the columns: one tap of padding where taps are whole words, else the four windows as int8.
-    extra_bytes = x.shape[3] if x.shape[3] % 4 == 0 else PIXELS * taps_bytes
+    # Behind the columns: one tap of padding where taps are whole words; else a word for each tap, which says where it
+    # lies, where windows are gathered, and the four windows as int8, where they are not.
+    extra_bytes = x.shape[3] if has_words else (4 * gathers + PIXELS * has_padding) * taps_bytes
     return _call(layer, constants, PIXELS * 2 * taps_bytes + extra_bytes)
+
+
+def _has_whole_fours(window: Window, x: Tensor, y: Tensor) -> bool:
+    """Whether there are four pixels of `y` that a kernel takes at a time without padding in any of their windows."""
+    starts = [np.arange(y.shape[1 + i]) * window.strides[i] - window.pads[i] for i in range(2)]
+    ends = [starts[i] + window.dilations[i] * (window.kernel[i] - 1) for i in range(2)]
+    rows, columns = ((starts[i] >= 0) & (ends[i] < x.shape[1 + i]) for i in range(2))
+    whole = np.tile(np.outer(rows, columns).reshape(-1), y.shape[0])
+    return bool(np.pad(whole, (0, -whole.size % PIXELS), "edge").reshape(-1, PIXELS).all(axis=1).any())
 
 
 def _call(layer: Layer, constants: Constants, scratch_bytes: int) -> tuple[Call, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.conv2d import (
     PIXELS,
-    Conv2dDspConstants,
     DepthwiseConv2dDspConstants,
     PointwiseDspConstants,
+    WindowsDspConstants,
     is_conv2d_dsp,
     is_depthwise_dsp,
     is_pointwise_dsp,
@@ -49,7 +49,7 @@ class WidePointwiseDspConstants(PointwiseDspConstants, TypesConstants):
 
 
 @dataclass(frozen=True)
-class WideConv2dDspConstants(Conv2dDspConstants, TypesConstants):
+class WideConv2dDspConstants(WindowsDspConstants, TypesConstants):
     """Any convolution of one group."""
 
     template = "dsp/conv2d_s16"
@@ -77,7 +77,8 @@ def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     behind = channels if channels % 4 == 0 else windows
     scratch_bytes = 2 * windows + behind * np.dtype(layer.inputs[0].dtype).itemsize
     call = replace(call, scratch_bytes=scratch_bytes)
-    return (with_pairs(call, WideConv2dDspConstants(**vars(call.constants), **types_s16(layer)), layer),)
+    shared = {f.name: getattr(call.constants, f.name) for f in fields(WindowsDspConstants)}
+    return (with_pairs(call, WideConv2dDspConstants(**shared, **types_s16(layer)), layer),)
 
 
 def lower_depthwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
