@@ -56,7 +56,9 @@ from mcuq.quantize import (
     given_quantization,
     input_specs,
     insert_conversions,
+    judge_fixed,
     prune_graph,
+    quality_notes,
     quantize_graph,
     quantize_on_samples,
     scaled_tensors,
@@ -217,7 +219,11 @@ def quantize_as(
     notes = quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
     if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
-        origin = Origin("given" if given.is_quantized else "unneeded", notes=notes)
+        judgement = None
+        if calibration is not None and options.judged and not given.is_quantized:
+            judgement = judge_fixed(graph, integer, calibration_samples(graph, calibration))
+            notes += quality_notes(judgement.outputs, judgement.judged_on)
+        origin = Origin("given" if given.is_quantized else "unneeded", notes=notes, judgement=judgement)
     elif calibration is None:
         ranges, statistics = _guessed_ranges(imported, graph, onnx_model, method, scheme)
         # What quantization errs by on made-up inputs says nothing of real ones: biases stay.

@@ -234,6 +234,8 @@ def _range_lines(compiled: CompiledModel, options: Options) -> Iterator[str]:
         yield f"  ranges  from {compiled.origin.samples} samples, {options.method}"
         if options.judged:
             yield from judgement_lines(compiled)
+    elif compiled.origin.judgement is not None:
+        yield from judgement_lines(compiled)
 
 
 def _holds_back(budget: Budget | None, calibration: str | None, data: str | None) -> bool:

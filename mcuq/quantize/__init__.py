@@ -5,7 +5,7 @@ from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
 from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
 from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
-from mcuq.quantize.judge import Judgement
+from mcuq.quantize.judge import Judgement, judge_fixed
 from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
@@ -69,6 +69,7 @@ __all__ = [
     "given_quantization",
     "input_specs",
     "insert_conversions",
+    "judge_fixed",
     "logits_tensor",
     "parse_method",
     "parse_recovery",

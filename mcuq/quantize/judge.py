@@ -8,13 +8,13 @@ half of its time. docs/calibration.md has more figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
 
-from mcuq.dataset import Sample, scattered_indices
+from mcuq.dataset import Sample, count_samples, scattered_indices, spread_samples
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.onnx_io.writer import write_onnx
@@ -29,7 +29,7 @@ CALIBRATED_ON = 32
 @dataclass(frozen=True)
 class Judgement:
     """What `samples` samples showed of a model that had seen `calibrated_on` others: as many, each half of the samples
-    judged by a model of the other half, where `halves`."""
+    judged by a model of the other half, where `halves`. A model that takes nothing from data has seen none."""
 
     samples: int
     calibrated_on: int
@@ -39,6 +39,8 @@ class Judgement:
     @property
     def judged_on(self) -> str:
         """The data, in words."""
+        if not self.calibrated_on:
+            return f"{self.samples} samples, as the model takes nothing from data"
         if self.halves:
             return f"{self.samples} samples, each half held back from a model of the other"
         return f"{self.samples} held-back samples, with a model of {self.calibrated_on} others"
@@ -62,18 +64,30 @@ def judge(
     for _, others in splits:
         models.append(quantize([samples[index] for index in others]))
         tick()
-    tensors = watched_tensors(models[0], graph.producers())
+    parts = [([samples[index] for index in unseen], model) for (unseen, _), model in zip(splits, models, strict=True)]
+    judged = sum(len(unseen) for unseen, _ in splits)
+    return Judgement(judged, len(splits[0][1]), len(splits) > 1, _qualities(graph, parts))
+
+
+def judge_fixed(graph: Graph, model: Graph, samples: Iterable[Sample]) -> Judgement:
+    """Judge a model that takes nothing from data, as its activations are floats, by some of the samples."""
+    chosen = spread_samples(samples, HELD_BACK + CALIBRATED_ON, count_samples(samples))
+    return Judgement(len(chosen), 0, False, _qualities(graph, [(chosen, model)]))
+
+
+def _qualities(graph: Graph, parts: Sequence[tuple[Sequence[Sample], Graph]]) -> tuple[OutputQuality, ...]:
+    """Of all outputs of the models together, each on its samples, against the float graph."""
+    tensors = watched_tensors(parts[0][1], graph.producers())
     names = tuple(dict.fromkeys(tensors.values()))
     float_model = FloatModel(write_onnx(graph, names))
     meter = QualityMeter(tensors)
-    for (unseen, _), model in zip(splits, models, strict=True):
+    for samples, model in parts:
         integer = replace(model, outputs=names)
-        batch = {name: np.stack([samples[index][name] for index in unseen]) for name in graph.inputs}
-        expected = [float_model.run(samples[index], names) for index in unseen]
+        batch = {name: np.stack([sample[name] for sample in samples]) for name in graph.inputs}
+        expected = [float_model.run(sample, names) for sample in samples]
         integers = simulate(integer, quantize_inputs(integer, batch))
         meter.add(integer, integers, {name: np.stack([values[name] for values in expected]) for name in names})
-    judged = sum(len(unseen) for unseen, _ in splits)
-    return Judgement(judged, len(splits[0][1]), len(splits) > 1, meter.qualities())
+    return meter.qualities()
 
 
 def held_back(count: int) -> list[tuple[list[int], list[int]]]:

@@ -14,7 +14,8 @@ class Origin:
     "guessed" from the statistics of `batch_normalizations` and made-up inputs, so that accuracy is unknown. "unneeded"
     where all tensors hold floats.
 
-    `notes` are sentences for the user. `judgement` is how a model of fewer samples does on others, where it is known.
+    `notes` are sentences for the user. `judgement` is how a model of fewer samples does on others, or this one
+    where it takes nothing from data, where it is known.
     """
 
     ranges: Literal["given", "calibrated", "guessed", "unneeded"] = "guessed"

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import onnx
 import pytest
 
+from mcuq.compile import quantize_model
 from mcuq.dataset import Sample
 from mcuq.errors import QuantizationError
 from mcuq.graph.builder import GraphBuilder
@@ -148,3 +150,25 @@ def test_what_cannot_be_made_of_fewer_samples_is_said(monkeypatch: pytest.Monkey
         "how accurate the model is on other inputs was not judged: with fewer of the samples, "
         "tensor 'x': its range cannot be known",
     )
+
+
+@pytest.mark.parametrize("scheme", ["dynamic", "float32"])
+def test_a_model_without_ranges_is_judged_and_warned_of_too(scheme: str) -> None:
+    """A dynamic layer has one scale for features whose ranges are 10^5 apart; all of them count alike in the output."""
+    rng = np.random.default_rng(0)
+    ranges = np.logspace(0, 5, 8)
+    weight = (rng.normal(size=(8, 16)) / ranges[:, None]).astype(np.float32)
+    rows = (rng.normal(size=(100, 1, 8)) * ranges).astype(np.float32)
+    value = onnx.helper.make_tensor_value_info
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    ends = [value("x", onnx.TensorProto.FLOAT, (1, 8))], [value("y", onnx.TensorProto.FLOAT, (1, 16))]
+    made = onnx.helper.make_graph(nodes, "net", *ends, [onnx.numpy_helper.from_array(weight, "w")])
+    model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    origin = quantize_model(model, rows, scheme=scheme, judged=True).origin
+    judgement = origin.judgement
+    assert judgement is not None
+    assert judgement.judged_on == f"{judgement.samples} samples, as the model takes nothing from data"
+    (quality,) = judgement.outputs
+    low = [note for note in origin.notes if note.startswith("output 'y': its SQNR is low, ")]
+    assert (quality.sqnr_db > 100, len(low)) == ((True, 0) if scheme == "float32" else (False, 1))
+    assert quantize_model(model, rows, scheme=scheme).origin.judgement is None
