@@ -18,7 +18,8 @@
  * functions for arithmetic that the CPU lacks (libgcc, compiler-rt).
  *
  * Where the CPU traps accesses to unaligned addresses (Cortex-M with CCR.UNALIGN_TRP), align inputs and outputs to
- * TINY_ARENA_ALIGNMENT.
+ * TINY_ARENA_ALIGNMENT; at -O3 or with --optimize speed, or by other compilers than GCC, compile with
+ * -mno-unaligned-access.
  */
 #ifndef MCUQ_TINY_H
 #define MCUQ_TINY_H
