@@ -52,6 +52,7 @@ from mcuq.quantize import (
     Scheme,
     calibrate,
     check_accumulators,
+    constant_notes,
     float_tensors,
     given_quantization,
     input_specs,
@@ -225,7 +226,8 @@ def quantize_as(
             notes += quality_notes(judgement.outputs, judgement.judged_on)
         origin = Origin("given" if given.is_quantized else "unneeded", notes=notes, judgement=judgement)
     elif calibration is None:
-        ranges, statistics = _guessed_ranges(imported, graph, onnx_model, method, scheme)
+        ranges, statistics, constants = _guessed_ranges(imported, graph, onnx_model, method, scheme)
+        notes += constant_notes(graph, constants, made_up=True)
         # What quantization errs by on made-up inputs says nothing of real ones: biases stay.
         integer = quantize_graph(graph, ranges, scheme)
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
@@ -341,18 +343,21 @@ def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
 
 def _guessed_ranges(
     imported: Graph, graph: Graph, onnx_model: onnx.ModelProto, method: CalibrationMethod, scheme: Scheme
-) -> tuple[dict[str, Range], int]:
-    """Ranges without data, and the number of BatchNormalizations that helped; `graph` is `imported` simplified."""
+) -> tuple[dict[str, Range], int, dict[str, float]]:
+    """Ranges without data, the number of BatchNormalizations that helped, and the values of tensors that had one
+    throughout; `graph` is `imported` simplified."""
     without = float_tensors(graph, scheme)
+    constants: dict[str, float] = {}
+    constant = constants.__setitem__
     trained = trained_outputs(onnx_model, imported)
     if trained:
         twin, samples = trained_twin(imported, trained)
         twin = insert_conversions(simplify(twin), scheme)
         # Passes look at values too: what is 1 or 0 in the one may not be in the other.
         if scaled_tensors(twin) == scaled_tensors(graph):
-            ranges = calibrate(twin, samples, CalibrationMethod("minmax"), without=without)
-            return widened(twin, ranges), len(trained)
-    return calibrate(graph, synthetic_dataset(graph), method, without=without), 0
+            ranges = calibrate(twin, samples, CalibrationMethod("minmax"), without=without, constant=constant)
+            return widened(twin, ranges), len(trained), constants
+    return calibrate(graph, synthetic_dataset(graph), method, without=without, constant=constant), 0, constants
 
 
 def model_identifier(name: str | None, path: Path) -> str:

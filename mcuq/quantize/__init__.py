@@ -2,7 +2,15 @@
 
 from mcuq.quantize.apply import check_accumulators, quantize_graph
 from mcuq.quantize.batch_norm import trained_outputs, trained_twin, widened
-from mcuq.quantize.calibrate import DEFAULT_METHOD, FEWEST_SAMPLES, Range, calibrate, collect, scaled_tensors
+from mcuq.quantize.calibrate import (
+    DEFAULT_METHOD,
+    FEWEST_SAMPLES,
+    Range,
+    calibrate,
+    collect,
+    constant_notes,
+    scaled_tensors,
+)
 from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.judge import Judgement, judge_fixed
@@ -64,6 +72,7 @@ __all__ = [
     "calibrate",
     "check_accumulators",
     "collect",
+    "constant_notes",
     "decibels",
     "float_tensors",
     "given_quantization",

@@ -55,7 +55,11 @@ def collect(
     without: Collection[str] = (),
 ) -> dict[str, RangeCollector]:
     """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
-    collectors = {name: RangeCollector(name, averaging=averaging) for name in scaled_tensors(graph, without)}
+    named = {*graph.inputs, *graph.outputs}
+    collectors = {
+        name: RangeCollector(name, averaging=averaging, where="" if name in named else _in_file(graph, name))
+        for name in scaled_tensors(graph, without)
+    }
     if not collectors:
         return {}
     computed = [name for name in collectors if name not in graph.inputs]
@@ -76,12 +80,15 @@ def collect(
     return collectors
 
 
-def constant_notes(graph: Graph, constants: Mapping[str, float]) -> tuple[str, ...]:
-    """What to know of tensors that had one value throughout calibration, `constants`, by name."""
+def constant_notes(graph: Graph, constants: Mapping[str, float], made_up: bool = False) -> tuple[str, ...]:
+    """What to know of tensors that had one value throughout calibration, or on inputs `made_up` in its place:
+    `constants`, by name."""
     if not constants:
         return ()
     shown = [f"{_in_file(graph, name)} is {value:g}" for name, value in list(constants.items())[:3]]
     more = [f"{len(constants) - 3} more do not vary"] if len(constants) > 3 else []
+    if made_up:
+        return (f"on made-up inputs {', '.join(shown + more)}: give calibration data if it will vary",)
     return (f"throughout calibration {', '.join(shown + more)}: give data that varies if it will",)
 
 

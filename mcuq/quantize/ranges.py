@@ -34,11 +34,13 @@ class RangeCollector:
     ICLR 2015, section 3, for the sum of the weights. Later samples count more, so their order matters.
     """
 
-    def __init__(self, name: str = "", bins: int = 2048, averaging: float = 0.01) -> None:
-        """Start with no values; `name` is the tensor's, for errors; `bins` is even; 0 < averaging <= 1."""
+    def __init__(self, name: str = "", bins: int = 2048, averaging: float = 0.01, where: str = "") -> None:
+        """Start with no values; `bins` is even; 0 < averaging <= 1. `name` is the tensor's and `where` what errors call
+        it, by default by its name."""
         if bins < 2 or bins % 2:
             raise ValueError(f"bins must be even and positive, got {bins}")
         self.name = name
+        self._called = where or (f"tensor '{name}'" if name else "tensor")
         self.values_seen = 0
         self._bins = bins
         self._min = math.inf
@@ -64,7 +66,7 @@ class RangeCollector:
         if not (math.isfinite(low) and math.isfinite(high)):
             not_finite = flat.size - np.count_nonzero(np.isfinite(flat))
             raise QuantizationError(
-                f"{self._where()}: {not_finite} of {flat.size} values are NaN or Inf during calibration; "
+                f"{self._called}: {not_finite} of {flat.size} values are NaN or Inf during calibration; "
                 "check the calibration data and the model's weights"
             )
         # Adding 0.0 turns -0.0 into 0.0, so that the sign of zero cannot depend on the order.
@@ -105,7 +107,7 @@ class RangeCollector:
         collector.
         """
         if self.values_seen == 0:
-            raise QuantizationError(f"{self._where()}: calibration saw no values; give at least one sample")
+            raise QuantizationError(f"{self._called}: calibration saw no values; give at least one sample")
         if method.name == "moving_average" and method.averaging != self._averaging:
             raise ValueError(f"collected with an averaging constant of {self._averaging:g}, not {method.averaging:g}")
         low, high = min(self._min, 0.0), max(self._max, 0.0)
@@ -130,9 +132,6 @@ class RangeCollector:
         edges, counts = self.histogram()
         dropped = (100 - method.percentile) / 200
         return _quantile(edges, counts, dropped), -_quantile(-edges[::-1], counts[::-1], dropped)
-
-    def _where(self) -> str:
-        return f"tensor '{self.name}'" if self.name else "tensor"
 
     def _bin(self, value: float) -> int:
         return math.floor(math.ldexp(value, -self._exponent))

@@ -131,6 +131,17 @@ def test_a_value_that_is_not_finite_is_an_error(value: float) -> None:
     )
 
 
+def test_a_computed_value_that_is_not_finite_is_told_of_by_its_node() -> None:
+    graph = doubled()
+    big = float(np.finfo(np.float32).max)
+    with pytest.raises(QuantizationError) as caught:
+        calibrate(graph, samples([1, 2, big, 4]), MINMAX)
+    assert str(caught.value) == (
+        f"the output of '{graph.producers()['total'].names[-1]}': 1 of 4 values are NaN or Inf during calibration; "
+        "check the calibration data and the model's weights"
+    )
+
+
 def test_memory_does_not_grow_with_the_samples() -> None:
     graph = doubled((1, 20_000))
 
