@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+from build_cache import remembering
 from hypothesis import settings
 
 # Tests take all cores as it is: threads of BLAS in each of them would wait for one another. Workers inherit it.
@@ -11,3 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Shared machines stall now and then: a deadline would fail tests for that, and timings do not belong in tests.
 settings.register_profile("mcuq", deadline=None, derandomize=True)
 settings.load_profile("mcuq")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    builds = remembering()
+    builds.__enter__()
+    config.add_cleanup(lambda: builds.__exit__(None, None, None))

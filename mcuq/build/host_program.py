@@ -61,7 +61,9 @@ def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: b
     try:
         files = write_files(Path(folder.name), sources)
         write_files(Path(folder.name) / "firmware", support)
-        arguments = ("-O2", *WARNINGS, *flags, "-I.", *files, "firmware/host_main.c")
+        # The folder is no fact of the program: debugging information names files as the command does.
+        unnamed = f"-fdebug-prefix-map={os.path.realpath(folder.name)}=."
+        arguments = ("-O2", *WARNINGS, "-g0", *flags, unnamed, "-I.", *files, "firmware/host_main.c")
         compile_in(compiler, Path(folder.name), arguments, _HOST_PROGRAM)
     except BaseException:
         folder.cleanup()

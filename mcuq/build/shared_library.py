@@ -34,5 +34,5 @@ def build_library(source: str) -> ctypes.CDLL:
 
 def _shared_object(source: str, folder: Path) -> Path:
     files = write_files(folder, {"library.c": source})
-    compile_in(find_host_compiler(), folder, ("-O2", *WARNINGS, "-shared", "-fPIC", *files), "library.so")
+    compile_in(find_host_compiler(), folder, ("-O2", *WARNINGS, "-g0", "-shared", "-fPIC", *files), "library.so")
     return folder / "library.so"

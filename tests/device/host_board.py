@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from build_cache import remembered
+
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
 SLOT_ADDRESS, SLOT_BYTES, PAGE_BYTES = 0x1000_0000, 0x40_0000, 4096
@@ -64,9 +66,14 @@ def compile_c(program: Path, sources: Sequence[Path], defines: Sequence[str] = (
     if shutil.which("cc") is None or os.environ.get("MCUQ_CC") == "zig":
         command, sanitizers = [sys.executable, "-m", "ziglang", "cc"], TRAPS
     flags = [*FLAGS, *(sanitizers if sanitize else ("-s",)), "-pthread", *defines]
-    arguments = [*command, *flags, *map(str, sources), "-o", str(program)]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    arguments = [*command, *flags, *map(str, sources)]
+
+    def compile() -> None:
+        ended = subprocess.run([*arguments, "-o", str(program)], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+    headers = [path for folder in (FIRMWARE, ROOT / "tests/device") for path in sorted(folder.rglob("*.[ch]"))]
+    remembered(program, compile, arguments, [(str(path), path.read_bytes()) for path in (*sources, *headers)])
     return program
 
 

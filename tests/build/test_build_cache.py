@@ -1,0 +1,80 @@
+"""What the tests remember of builds is what a compiler would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import build_cache
+import pytest
+
+from mcuq.boards.find import load_board
+from mcuq.build.compiler import Compiler, compile_in
+from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.shared_library import build_shared_object
+from mcuq.build.target import build_target
+
+DECLARED = "int f_run_in(void *arena, const void *x, void *y);\n"
+MODEL = HostModel("f", (1,), (1,))
+FILES = {
+    "f.h": f"#define F_ARENA_BYTES 1\n{DECLARED}",
+    "f.c": '#include "f.h"\nint f_run_in(void *a, const void *x, void *y) { return a == x || a == y; }\n',
+}
+
+
+def host_program(files: dict[str, str], sanitize: bool = True) -> bytes:
+    with build_host(files, MODEL, sanitize) as program:
+        return (Path(program._folder.name) / "host_program.exe").read_bytes()
+
+
+BUILDS: dict[str, Callable[[dict[str, str]], bytes]] = {
+    "host": host_program,
+    "not sanitized": lambda files: host_program(files, sanitize=False),
+    "library": lambda files: build_shared_object(files["f.h"] + files["f.c"].partition("\n")[2]),
+    "board": lambda files: build_target(files, "f_run_in", [], load_board("cortex-m4")).elf,
+}
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+@pytest.mark.parametrize("kind", BUILDS)
+def test_what_is_remembered_is_what_would_be_compiled(
+    kind: str, compiler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MCUQ_CC", compiler)
+    monkeypatch.setenv(build_cache.PLACE, str(tmp_path))
+    build, compiled = BUILDS[kind], []
+
+    def counted(compiler: Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:
+        compiled.append(folder)
+        compile_in(compiler, folder, arguments, output)
+
+    monkeypatch.setattr(build_cache, "compile_in", counted)
+    with build_cache.compiling_by(build_cache.compile_once):
+        first, second = build(FILES), build(FILES)
+        assert len(compiled) == 1
+        build({**FILES, "f.c": FILES["f.c"].replace("||", "&&")})
+        assert len(compiled) == 2
+    assert first == second == build(FILES)
+    assert b"mcuq-" not in first
+
+
+def test_every_word_of_the_command_and_every_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(build_cache.PLACE, str(tmp_path))
+    (tmp_path / "compiler").write_text("")
+    (tmp_path / "compiler").chmod(0o755)
+    compiler = str(tmp_path / "compiler")
+    told = [
+        ([compiler, "-O2"], [("f.c", b"1")]),
+        ([compiler, "-O1"], [("f.c", b"1")]),
+        ([compiler, "-O2"], [("f.c", b"2")]),
+        ([compiler, "-O2"], [("g.c", b"1")]),
+        ([compiler, "-O2"], [("f.c", b"1"), ("f.h", b"")]),
+        (["compiler", "-O2"], [("f.c", b"1")]),
+    ]
+    program, built = tmp_path / "program", []
+    for command, sources in told * 2:
+        build_cache.remembered(program, lambda: built.append(program.write_bytes(b"x")), command, sources)
+    assert len(built) == len(told)
+    (tmp_path / "compiler").write_text("another")
+    build_cache.remembered(program, lambda: built.append(program.write_bytes(b"x")), *told[0])
+    assert len(built) == len(told) + 1
