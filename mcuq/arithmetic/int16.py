@@ -43,7 +43,7 @@ def requantize_sum(
 
 
 @dataclass(frozen=True)
-class WideSum:
+class SumS16:
     """q = (a * factor_a + b * factor_b + 2^(shift-1)) >> shift, clamped; factors int32, the sum int64."""
 
     factor_a: int
@@ -51,7 +51,7 @@ class WideSum:
     shift: int
 
 
-def wide_sum_parameters(factors: tuple[float, float], where: str) -> WideSum:
+def sum_parameters_s16(factors: tuple[float, float], where: str) -> SumS16:
     """Integers for q = fa * a + fb * b, as large as int32 allows; zero points are 0.
 
     `factors` are real, as those of `weighted_sum_parameters`. Raises QuantizationError where they do not fit.
@@ -59,14 +59,14 @@ def wide_sum_parameters(factors: tuple[float, float], where: str) -> WideSum:
     for shift in range(30, 0, -1):
         a, b = (round(ldexp(f, shift)) for f in factors)
         if max(abs(a), abs(b)) <= INT32_MAX:
-            return WideSum(a, b, shift)
+            return SumS16(a, b, shift)
     raise QuantizationError(
         f"{where}: input scales are {abs(factors[0]):g} and {abs(factors[1]):g} times the output's, too far "
         "apart for int32; check the calibration data"
     )
 
 
-def weighted_sum_wide(a: Array, b: Array, parameters: WideSum, output_min: int, output_max: int) -> Array:
+def weighted_sum_wide(a: Array, b: Array, parameters: SumS16, output_min: int, output_max: int) -> Array:
     """int32 of a two-term weighted sum of int16 arrays, which broadcast."""
     acc = a.astype(np.int64) * parameters.factor_a + b.astype(np.int64) * parameters.factor_b
     acc += 1 << (parameters.shift - 1)

@@ -40,44 +40,44 @@ from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.portable.add import lower_add, lower_add_broadcast
-from mcuq.kernels.portable.add_s16 import lower_add_wide
+from mcuq.kernels.portable.add_s16 import lower_add_s16
 from mcuq.kernels.portable.average_pool import lower_average_pool
-from mcuq.kernels.portable.average_pool_float32 import lower_average_pool_float
+from mcuq.kernels.portable.average_pool_float32 import lower_average_pool_float32
 from mcuq.kernels.portable.average_pool_image import accepts_whole_image, lower_whole_image
-from mcuq.kernels.portable.average_pool_s16 import lower_average_pool_wide
-from mcuq.kernels.portable.binary_float32 import lower_add_float, lower_mul_float
+from mcuq.kernels.portable.average_pool_s16 import lower_average_pool_s16
+from mcuq.kernels.portable.binary_float32 import lower_add_float32, lower_mul_float32
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
-from mcuq.kernels.portable.conv2d_dynamic import DYNAMIC_CONV2D_KERNELS
-from mcuq.kernels.portable.conv2d_float32 import FLOAT_CONV2D_KERNELS
+from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
+from mcuq.kernels.portable.conv2d_float32 import CONV2D_FLOAT32_KERNELS
 from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
-from mcuq.kernels.portable.conv2d_s16 import lower_conv2d_wide, lower_depthwise_wide
-from mcuq.kernels.portable.conv2d_size import lower_small
+from mcuq.kernels.portable.conv2d_s16 import lower_conv2d_s16, lower_depthwise_s16
+from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert, lower_dequantize, lower_quantize
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
-from mcuq.kernels.portable.fully_connected_float32 import FLOAT_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
-from mcuq.kernels.portable.fully_connected_s16 import lower_fully_connected_wide
+from mcuq.kernels.portable.fully_connected_s16 import lower_fully_connected_s16
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
-from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float
-from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_wide
-from mcuq.kernels.portable.max_pool import lower_max_pool, lower_max_pool_float
+from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
+from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
+from mcuq.kernels.portable.max_pool import lower_max_pool, lower_max_pool_float32
 from mcuq.kernels.portable.mean import lower_mean
-from mcuq.kernels.portable.mean_float32 import lower_mean_float
-from mcuq.kernels.portable.mean_s16 import lower_mean_wide
+from mcuq.kernels.portable.mean_float32 import lower_mean_float32
+from mcuq.kernels.portable.mean_s16 import lower_mean_s16
 from mcuq.kernels.portable.mul import lower_mul, lower_mul_broadcast
-from mcuq.kernels.portable.mul_s16 import lower_mul_wide
-from mcuq.kernels.portable.pad import lower_pad, lower_pad_float
+from mcuq.kernels.portable.mul_s16 import lower_mul_s16
+from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
-from mcuq.kernels.portable.softmax_float32 import lower_softmax_float
-from mcuq.kernels.portable.softmax_s16 import lower_softmax_wide
+from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
+from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
-from mcuq.kernels.portable.unary import lower_limits, lower_unary, lower_unary_wide
-from mcuq.kernels.portable.unary_float32 import lower_unary_float
-from mcuq.kernels.requantized import is_wide
+from mcuq.kernels.portable.unary import lower_limits, lower_unary, lower_unary_s16
+from mcuq.kernels.portable.unary_float32 import lower_unary_float32
+from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -111,22 +111,22 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale, reads_wide
+from mcuq.ops.unary import Chain, Rescale, reads_s16
 
 # Of functions of one value on integers.
 UNARY = (
     Kernel(lower_unary),
-    Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_wide(layer) and op.limits is not None),
-    Kernel(lower_unary_wide, activations=MIXED, accepts=lambda op, layer: reads_wide(layer)),
+    Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_s16(layer) and op.limits is not None),
+    Kernel(lower_unary_s16, activations=MIXED, accepts=lambda op, layer: reads_s16(layer)),
 )
 # The same on floats too.
-FLOAT_UNARY = (Kernel(lower_unary_float, activations=FLOAT32), *UNARY)
+FLOAT_UNARY = (Kernel(lower_unary_float32, activations=FLOAT32), *UNARY)
 ADD = (
-    Kernel(lower_add_float, activations=FLOAT32, constants=FLOAT32),
+    Kernel(lower_add_float32, activations=FLOAT32, constants=FLOAT32),
     *ADD_KERNELS,
     Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
     Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
-    Kernel(lower_add_wide, activations=INT16),
+    Kernel(lower_add_s16, activations=INT16),
     Kernel(lower_add_broadcast),
 )
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
@@ -135,18 +135,18 @@ CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Add: ADD,
     AveragePool: (
-        Kernel(lower_average_pool_float, activations=FLOAT32),
+        Kernel(lower_average_pool_float32, activations=FLOAT32),
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
-        Kernel(lower_average_pool_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_average_pool_s16, activations=MIXED, accepts=has_s16),
         Kernel(lower_average_pool),
     ),
     Chain: UNARY,
     Clip: FLOAT_UNARY,
     Concat: CONCAT,
     Conv2d: (
-        *FLOAT_CONV2D_KERNELS,
-        *DYNAMIC_CONV2D_KERNELS,
+        *CONV2D_FLOAT32_KERNELS,
+        *CONV2D_DYNAMIC_KERNELS,
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
         *MVE_CONV2D_KERNELS,
@@ -161,7 +161,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_conv2d_rv32, needs=frozenset({"rv32m"}), accepts=is_dense),
         Kernel(with_shifts(lower_blocked_depthwise), needs=frozenset({"armv6m"}), accepts=accepts_blocked_depthwise),
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
-        Kernel(with_shifts(lower_small), needs=frozenset({"size"})),
+        Kernel(with_shifts(lower_conv2d_size), needs=frozenset({"size"})),
         *PACKED_CONV2D_KERNELS,
         *PACKED_DSP_KERNELS,
         *PACKED_BLOCKED_KERNELS,
@@ -173,11 +173,11 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_packed), constants=PACKED_CONSTANTS),
         Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer)),
         Kernel(
-            lower_depthwise_wide,
+            lower_depthwise_s16,
             activations=MIXED,
-            accepts=lambda op, layer: is_wide(op, layer) and op.is_depthwise(layer),
+            accepts=lambda op, layer: has_s16(op, layer) and op.is_depthwise(layer),
         ),
-        Kernel(lower_conv2d_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_conv2d_s16, activations=MIXED, accepts=has_s16),
         Kernel(with_shifts(lower_conv2d)),
     ),
     Convert: (
@@ -195,7 +195,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     FakeQuantize: UNARY,
     FullyConnected: (
-        *FLOAT_FULLY_CONNECTED_KERNELS,
+        *FULLY_CONNECTED_FLOAT32_KERNELS,
         *FULLY_CONNECTED_KERNELS,
         *S16_FULLY_CONNECTED_KERNELS,
         Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
@@ -210,7 +210,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
-        Kernel(lower_fully_connected_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_fully_connected_s16, activations=MIXED, accepts=has_s16),
         *PACKED_FULLY_CONNECTED_KERNELS,
         Kernel(
             lower_packed_fully_connected_dsp,
@@ -233,28 +233,28 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Join: CONCAT,
     LeakyRelu: FLOAT_UNARY,
     LogSoftmax: (
-        Kernel(lower_log_softmax_float, activations=FLOAT32),
-        Kernel(lower_log_softmax_wide, activations=INT16),
+        Kernel(lower_log_softmax_float32, activations=FLOAT32),
+        Kernel(lower_log_softmax_s16, activations=INT16),
         Kernel(lower_log_softmax),
     ),
     MaxPool: (
-        Kernel(lower_max_pool_float, activations=FLOAT32),
+        Kernel(lower_max_pool_float32, activations=FLOAT32),
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED - FLOAT32),
     ),
     Mean: (
-        Kernel(lower_mean_float, activations=FLOAT32),
+        Kernel(lower_mean_float32, activations=FLOAT32),
         Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
-        Kernel(lower_mean_wide, activations=MIXED, accepts=is_wide),
+        Kernel(lower_mean_s16, activations=MIXED, accepts=has_s16),
         Kernel(lower_mean),
     ),
     Mul: (
-        Kernel(lower_mul_float, activations=FLOAT32, constants=FLOAT32),
+        Kernel(lower_mul_float32, activations=FLOAT32, constants=FLOAT32),
         Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
-        Kernel(lower_mul_wide, activations=INT16),
+        Kernel(lower_mul_s16, activations=INT16),
         Kernel(lower_mul_broadcast),
     ),
-    Pad: (Kernel(lower_pad_float, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
+    Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),
@@ -262,8 +262,8 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Sigmoid: FLOAT_UNARY,
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
-        Kernel(lower_softmax_float, activations=FLOAT32),
-        Kernel(lower_softmax_wide, activations=INT16),
+        Kernel(lower_softmax_float32, activations=FLOAT32),
+        Kernel(lower_softmax_s16, activations=INT16),
         Kernel(lower_softmax),
     ),
     Sub: ADD,

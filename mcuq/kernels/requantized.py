@@ -35,13 +35,13 @@ def requantized(op: Clamped, requant: Requantization, y: Tensor) -> dict[str, in
     }
 
 
-def is_wide(op: Operator, layer: Layer) -> bool:
+def has_s16(op: Operator, layer: Layer) -> bool:
     """Whether an activation has 16 bits."""
     return any(t.dtype == "int16" for t in (*layer.activations, layer.output))
 
 
 @dataclass(frozen=True)
-class WideConstants(RequantizedConstants):
+class S16Constants(RequantizedConstants):
     """What kernels need that read and write 8 or 16 bits: C types of input, output and sums.
 
     `is_long` says that sums are of 64 bits, and so what mcuq_requantize_sum does.
@@ -53,8 +53,8 @@ class WideConstants(RequantizedConstants):
     is_long: int
 
 
-def wide(op: Clamped, layer: Layer, requant: Requantization, bound: int) -> dict[str, Any]:
-    """The fields of WideConstants, for accumulators of magnitudes up to `bound`."""
+def requantized_s16(op: Clamped, layer: Layer, requant: Requantization, bound: int) -> dict[str, Any]:
+    """The fields of S16Constants, for accumulators of magnitudes up to `bound`."""
     is_long = bound > INT32_MAX
     return {
         **requantized(op, requant, layer.output),

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
-from mcuq.arithmetic.int16 import WideSum, weighted_sum_wide, wide_sum_parameters
+from mcuq.arithmetic.int16 import SumS16, sum_parameters_s16, weighted_sum_wide
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -35,9 +35,9 @@ class Add(Binary):
         points = (a.zero_point, b.zero_point)
         return weighted_sum_parameters(self.factors(layer, order), points, layer.output.zero_point, layer.where)
 
-    def wide_parameters(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> WideSum:
+    def parameters_s16(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> SumS16:
         """Those of int16 operands."""
-        return wide_sum_parameters(self.factors(layer, order), layer.where)
+        return sum_parameters_s16(self.factors(layer, order), layer.where)
 
     def factors(self, layer: Layer, order: tuple[int, int]) -> tuple[float, float]:
         """What an operand's step is in steps of the output, negative for a subtrahend."""
@@ -50,10 +50,10 @@ class Add(Binary):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
-            return simulate_add_float(self, inputs)
+            return simulate_add_float32(self, inputs)
         bounds = self.output_bounds(layer.output)
         if layer.output.dtype == "int16":
-            return weighted_sum_wide(inputs[0], inputs[1], self.wide_parameters(layer), *bounds).astype(np.int16)
+            return weighted_sum_wide(inputs[0], inputs[1], self.parameters_s16(layer), *bounds).astype(np.int16)
         return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *bounds)
 
 
@@ -66,7 +66,7 @@ class Sub(Add):
     signs: ClassVar[tuple[int, int]] = (1, -1)
 
 
-def simulate_add_float(op: Add, inputs: Sequence[Array]) -> Array:
+def simulate_add_float32(op: Add, inputs: Sequence[Array]) -> Array:
     """a + b or a - b in float32."""
     a, b = (x * np.float32(sign) for x, sign in zip(inputs, op.signs, strict=True))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

@@ -91,7 +91,7 @@ class AveragePool(Clamped):
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
         if y.quant is None:
-            return simulate_average_pool_float(self, layer, inputs[0])
+            return simulate_average_pool_float32(self, layer, inputs[0])
         images = inputs[0].reshape(-1, *x.shape[1:]).astype(np.int32) - x.zero_point
         acc = np.zeros((len(images), *y.shape[1:]), np.int64)
         for taps, region in self.window.taps(images, acc):
@@ -103,7 +103,7 @@ class AveragePool(Clamped):
         return q.reshape(*inputs[0].shape[:2], *y.shape[1:])
 
 
-def simulate_average_pool_float(op: AveragePool, layer: Layer, x: Array) -> Array:
+def simulate_average_pool_float32(op: AveragePool, layer: Layer, x: Array) -> Array:
     """0 + x for each tap on the image, in the order ky, kx, times 1 / count rounded to float32."""
     images = x.reshape(-1, *layer.inputs[0].shape[1:])
     acc = np.zeros((len(images), *layer.output.shape[1:]), np.float32)

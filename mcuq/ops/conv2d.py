@@ -116,9 +116,9 @@ class Conv2d(Clamped):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if is_float(layer):
-            return simulate_float_conv2d(self, layer, inputs[0])
+            return simulate_conv2d_float32(self, layer, inputs[0])
         if is_dynamic(layer):
-            return simulate_dynamic_conv2d(self, layer, inputs[0])
+            return simulate_conv2d_dynamic(self, layer, inputs[0])
         x, y = layer.inputs[0], layer.output
         weight, bias = layer.inputs[1].values, layer.inputs[2].values
         samples = inputs[0].shape[:2]
@@ -185,7 +185,7 @@ class Conv2d(Clamped):
         return acc.reshape(len(padded), *out[1:])
 
 
-def simulate_dynamic_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
+def simulate_conv2d_dynamic(op: Conv2d, layer: Layer, inputs: Array) -> Array:
     """The sums of x's codes times weights are exact, so that their order does not matter."""
     x, y = layer.inputs[0], layer.output
     weight = layer.inputs[1].values
@@ -198,7 +198,7 @@ def simulate_dynamic_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
     return dynamic_output(op, layer, acc.reshape(*inputs.shape[:2], *y.shape[1:]), scale)
 
 
-def simulate_float_conv2d(op: Conv2d, layer: Layer, inputs: Array) -> Array:
+def simulate_conv2d_float32(op: Conv2d, layer: Layer, inputs: Array) -> Array:
     """bias + x * weight for each tap on the image, in the order ky, kx, ic: each product and each sum float32."""
     x, y = layer.inputs[0], layer.output
     weight = layer.inputs[1].values.astype(np.float32)

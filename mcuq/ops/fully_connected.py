@@ -135,9 +135,9 @@ class FullyConnected(Clamped):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if is_float(layer):
-            return simulate_float_fully_connected(self, layer, inputs[0])
+            return simulate_fully_connected_float32(self, layer, inputs[0])
         if is_dynamic(layer):
-            return simulate_dynamic_fully_connected(self, layer, inputs[0])
+            return simulate_fully_connected_dynamic(self, layer, inputs[0])
         weight = layer.inputs[1].values
         dtype = exact_product_dtype(layer.inputs[0], weight)
         acc = (inputs[0].astype(dtype) @ weight.T.astype(dtype)).astype(np.int64)
@@ -149,7 +149,7 @@ class FullyConnected(Clamped):
         return layer.inputs[0].shape[0] * layer.inputs[1].elements
 
 
-def simulate_float_fully_connected(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
+def simulate_fully_connected_float32(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
     """bias + x * weight for one input feature after the other: each product and each sum float32."""
     real = real_input(layer.inputs[0], inputs)
     columns = layer.inputs[1].values.astype(np.float32).T
@@ -161,7 +161,7 @@ def simulate_float_fully_connected(op: FullyConnected, layer: Layer, inputs: Arr
     return float_output(op, layer.output, acc)
 
 
-def simulate_dynamic_fully_connected(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
+def simulate_fully_connected_dynamic(op: FullyConnected, layer: Layer, inputs: Array) -> Array:
     """The sums are exact, so that their order does not matter."""
     weight = layer.inputs[1].values
     dtype = dynamic_product_dtype(weight)

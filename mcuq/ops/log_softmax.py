@@ -17,8 +17,8 @@ from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.dtypes import MIXED
-from mcuq.ops.log_softmax_s16 import wide_log_softmax
-from mcuq.ops.softmax import exponential_bits, exponentials, exponentials_float, from_softmax
+from mcuq.ops.log_softmax_s16 import log_softmax_s16
+from mcuq.ops.softmax import exponential_bits, exponentials, exponentials_float32, from_softmax
 
 INTERVALS = 32  # of the logarithm between 1 and 2; linear in between is within 1.3e-4 of it
 
@@ -58,9 +58,9 @@ class LogSoftmax(Operator):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
-            return simulate_log_softmax_float(inputs[0])
+            return simulate_log_softmax_float32(inputs[0])
         if layer.output.dtype == "int16":
-            return wide_log_softmax(inputs[0], layer)
+            return log_softmax_s16(inputs[0], layer)
         factor, ln2, constant, shift, logarithms = self.parameters(layer)
         distance, _, total = exponentials(inputs[0], layer)
         # frexp: total = fraction * 2^exponent, 0.5 <= fraction < 1, exact below 2^53.
@@ -76,8 +76,8 @@ class LogSoftmax(Operator):
         return (0,)
 
 
-def simulate_log_softmax_float(x: Array) -> Array:
-    """(x - largest) - ln(sum of exp(x - largest)), as `simulate_softmax_float` has the sum, NaN too."""
-    distance, _, total = exponentials_float(x)
+def simulate_log_softmax_float32(x: Array) -> Array:
+    """(x - largest) - ln(sum of exp(x - largest)), as `simulate_softmax_float32` has the sum, NaN too."""
+    distance, _, total = exponentials_float32(x)
     with np.errstate(invalid="ignore", over="ignore"):
         return one_nan(distance - logarithm(total)[..., None])

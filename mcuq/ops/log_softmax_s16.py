@@ -11,10 +11,10 @@ from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.errors import QuantizationError
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.softmax_s16 import normalized, wide_exponentials
+from mcuq.ops.softmax_s16 import exponentials_s16, normalized
 
 INTERVALS = 256  # of the logarithm between 1 and 2; linear in between is within 1.9e-6 of it
-EXPONENTIAL_BITS = 28  # what wide_exponentials gives
+EXPONENTIAL_BITS = 28  # what exponentials_s16 gives
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def parameters(layer: Layer) -> Parameters:
     return Parameters(round(x / y * 2**shift), round(log(2) * unit), shift, shift - fine, logarithms)
 
 
-def wide_log_softmax(x: Array, layer: Layer) -> Array:
+def log_softmax_s16(x: Array, layer: Layer) -> Array:
     """-distance - ln(total), in steps of y. The total's logarithm is that of its leading 24 bits."""
     p = parameters(layer)
-    distance, _, total = wide_exponentials(x, layer)
+    distance, _, total = exponentials_s16(x, layer)
     bits, mantissa = normalized(total)
     index, fraction = (mantissa >> 22) & 255, (mantissa >> 6) & 65535
     table = p.logarithms.astype(np.int64)

@@ -94,13 +94,13 @@ class Mean(Clamped):
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
         if y.quant is None:
-            return simulate_mean_float(self, layer, inputs[0])
+            return simulate_mean_float32(self, layer, inputs[0])
         axes = tuple(axis + 1 for axis in self.axes)
         acc = inputs[0].sum(axis=axes, keepdims=True, dtype=np.int64) - self.count(layer) * x.zero_point
         return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)
 
 
-def simulate_mean_float(op: Mean, layer: Layer, x: Array) -> Array:
+def simulate_mean_float32(op: Mean, layer: Layer, x: Array) -> Array:
     """0 + x, one after the other, times 1 / count rounded to float32."""
     outer, reduced, inner = mean_sizes(op, layer)
     values = x.reshape(len(x), outer, reduced, inner)

@@ -42,13 +42,13 @@ class Mul(Binary):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
-            return simulate_mul_float(self, inputs)
+            return simulate_mul_float32(self, inputs)
         a, b = (x.astype(np.int32) - t.zero_point for x, t in zip(inputs, layer.inputs, strict=True))
         y = layer.output
         return requantize_output(self, a * b, self.requantization(layer), self.bound(layer), y)
 
 
-def simulate_mul_float(op: Binary, inputs: Sequence[Array]) -> Array:
+def simulate_mul_float32(op: Binary, inputs: Sequence[Array]) -> Array:
     """a * b in float32."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         return clamp_float(inputs[0] * inputs[1], op.minimum, op.maximum)

@@ -18,7 +18,7 @@ from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.softmax_s16 import wide_softmax
+from mcuq.ops.softmax_s16 import softmax_s16
 from mcuq.ops.transpose import Transpose
 
 
@@ -88,9 +88,9 @@ class Softmax(Operator):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
-            return simulate_softmax_float(inputs[0])
+            return simulate_softmax_float32(inputs[0])
         if layer.output.dtype == "int16":
-            return wide_softmax(inputs[0], layer)
+            return softmax_s16(inputs[0], layer)
         _, terms, total = exponentials(inputs[0], layer)
         return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
 
@@ -98,7 +98,7 @@ class Softmax(Operator):
         return (0,)
 
 
-def exponentials_float(x: Array) -> tuple[Array, Array, Array]:
+def exponentials_float32(x: Array) -> tuple[Array, Array, Array]:
     """(x - largest, exp of it, the sum of those along the last dimension, one after the other).
 
     NaN is no largest value, and makes its row's sum NaN.
@@ -113,8 +113,8 @@ def exponentials_float(x: Array) -> tuple[Array, Array, Array]:
     return distance, terms, total
 
 
-def simulate_softmax_float(x: Array) -> Array:
+def simulate_softmax_float32(x: Array) -> Array:
     """e = exp(x - largest) for each, e * (1 / sum of e); a row with NaN is NaN throughout."""
-    _, terms, total = exponentials_float(x)
+    _, terms, total = exponentials_float32(x)
     with np.errstate(invalid="ignore", under="ignore", divide="ignore"):
         return one_nan(terms * (ONE / total)[..., None])

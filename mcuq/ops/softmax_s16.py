@@ -22,7 +22,7 @@ def exponential_tables(scale: float) -> tuple[Array, Array]:
     return coarse, fine
 
 
-def wide_exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
+def exponentials_s16(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
     """(largest - x, their exponentials with 28 fraction bits, the sum of those along the last dimension), int64.
 
     Raises QuantizationError for more classes than totals of 46 bits hold.
@@ -44,7 +44,7 @@ def normalized(total: Array) -> tuple[Array, Array]:
     return bits, np.where(bits < 31, total << np.maximum(31 - bits, 0), total >> np.maximum(bits - 31, 0))
 
 
-def wide_softmax(x: Array, layer: Layer) -> Array:
+def softmax_s16(x: Array, layer: Layer) -> Array:
     """term / total by a reciprocal of the total.
 
     With n the bits of total, m = total * 2^(31-n) has 31 bits and r = (2^61 - 1) / m, rounded down, 31 bits as well.
@@ -52,7 +52,7 @@ def wide_softmax(x: Array, layer: Layer) -> Array:
     within 2^-30 of themselves: for 4096 classes the quotient is off by 0.7 steps of 2^-15 at most, all but 0.01 of it
     where every class adds 1.3 units to the total.
     """
-    _, terms, total = wide_exponentials(x, layer)
+    _, terms, total = exponentials_s16(x, layer)
     bits, mantissa = normalized(total)
     reciprocal = ((1 << 61) - 1) // mantissa
     # The rounding of the upper word nests in that of the shift.

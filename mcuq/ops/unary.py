@@ -23,7 +23,7 @@ from mcuq.ops.dtypes import MIXED
 from mcuq.ops.unary_s16 import straight_pieces
 
 
-def reads_wide(layer: Layer) -> bool:
+def reads_s16(layer: Layer) -> bool:
     """Whether the input has 16 bits."""
     return layer.inputs[0].dtype == "int16"
 
@@ -95,7 +95,7 @@ class Unary(Operator):
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
             return self.float_function(inputs[0])
-        if not reads_wide(layer):
+        if not reads_s16(layer):
             return lookup(inputs[0], self.table(layer))
         if self.limits is not None:
             return simulate_convert(layer, inputs[0], self.limit_bounds(layer))

@@ -15,13 +15,13 @@ from mcuq.arithmetic import int16 as wide_arithmetic
 from mcuq.arithmetic.int8 import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_wide
 from mcuq.arithmetic.int16 import (
     LONG_MAX,
-    WideSum,
+    SumS16,
     exponential_of_tables,
     interpolate,
     requantize_long,
     requantize_sum,
+    sum_parameters_s16,
     weighted_sum_wide,
-    wide_sum_parameters,
 )
 from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
@@ -96,7 +96,7 @@ def test_header_and_module_have_functions_of_the_same_names() -> None:
     in_c = set(re.findall(r"static inline \w+ mcuq_(\w+)\(", HEADER))
     functions = inspect.getmembers(wide_arithmetic, inspect.isfunction)
     in_python = {name for name, f in functions if f.__module__ == wide_arithmetic.__name__}
-    assert in_python - {"wide_sum_parameters"} == in_c
+    assert in_python - {"sum_parameters_s16"} == in_c
 
 
 @pytest.mark.parametrize("shift", range(-1, MAX_SHIFT + 1))
@@ -142,7 +142,7 @@ def test_weighted_sum_gives_the_bits_of_its_namesake_and_of_its_definition(c: ct
     a[:4], b[:4] = (-32768, 32767, -32768, 32767), (-32768, 32767, 32767, -32768)
     for factors in ((INT32_MAX, INT32_MAX), (-INT32_MAX, INT32_MAX), (int(rng.integers(2**31)), -5), (0, 1)):
         for bounds in BOUNDS:
-            got = weighted_sum_wide(a, b, WideSum(*factors, shift), *bounds)
+            got = weighted_sum_wide(a, b, SumS16(*factors, shift), *bounds)
             arguments = (a, factors[0], b, factors[1], shift, *bounds)
             assert np.array_equal(got, call(c.each_weighted_sum, len(a), np.int32, *arguments))
             pairs = zip(a[:2000].tolist(), b[:2000].tolist(), strict=True)
@@ -151,11 +151,11 @@ def test_weighted_sum_gives_the_bits_of_its_namesake_and_of_its_definition(c: ct
 
 
 def test_factors_of_a_weighted_sum_are_as_large_as_int32_allows() -> None:
-    assert wide_sum_parameters((1.0, -0.5), "Add") == WideSum(2**30, -(2**29), 30)
-    assert wide_sum_parameters((1.99, 0.1), "Add").shift == 30
-    assert wide_sum_parameters((2.0, 0.1), "Add").shift == 29
+    assert sum_parameters_s16((1.0, -0.5), "Add") == SumS16(2**30, -(2**29), 30)
+    assert sum_parameters_s16((1.99, 0.1), "Add").shift == 30
+    assert sum_parameters_s16((2.0, 0.1), "Add").shift == 29
     with pytest.raises(QuantizationError) as error:
-        wide_sum_parameters((2.0**31, 1.0), "Add 'sum'")
+        sum_parameters_s16((2.0**31, 1.0), "Add 'sum'")
     assert str(error.value) == (
         "Add 'sum': input scales are 2.14748e+09 and 1 times the output's, too far apart for int32; check the "
         "calibration data"

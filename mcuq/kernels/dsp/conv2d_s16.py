@@ -25,7 +25,7 @@ from mcuq.kernels.dsp.conv2d import (
 )
 from mcuq.kernels.dsp.order import pack_pairs
 from mcuq.kernels.kernel import Call, Constants, Kernel
-from mcuq.kernels.requantized import is_wide
+from mcuq.kernels.requantized import has_s16
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.weighted import accumulator_bound
@@ -42,33 +42,33 @@ class TypesConstants(Constants):
 
 
 @dataclass(frozen=True)
-class WidePointwiseDspConstants(PointwiseDspConstants, TypesConstants):
+class PointwiseDspS16Constants(PointwiseDspConstants, TypesConstants):
     """1x1 convolution without padding, of whole fours of channels."""
 
     template = "dsp/pointwise_s16"
 
 
 @dataclass(frozen=True)
-class WideConv2dDspConstants(WindowsDspConstants, TypesConstants):
+class Conv2dDspS16Constants(WindowsDspConstants, TypesConstants):
     """Any convolution of one group."""
 
     template = "dsp/conv2d_s16"
 
 
 @dataclass(frozen=True)
-class WideDepthwiseConv2dDspConstants(DepthwiseConv2dDspConstants, TypesConstants):
+class DepthwiseConv2dDspS16Constants(DepthwiseConv2dDspConstants, TypesConstants):
     """As DepthwiseConv2dDspConstants; steps are in elements."""
 
     template = "dsp/depthwise_s16"
 
 
-def lower_pointwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_pointwise_dsp_s16(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the channels of four pixels."""
     (call,) = lower_pointwise_dsp(op, layer)
-    return (with_pairs(call, WidePointwiseDspConstants(**vars(call.constants), **types_s16(layer)), layer),)
+    return (with_pairs(call, PointwiseDspS16Constants(**vars(call.constants), **types_s16(layer)), layer),)
 
 
-def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_conv2d_dsp_s16(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the windows of four pixels as columns, then one tap of padding where taps are whole fours, else the
     windows once more."""
     (call,) = lower_conv2d_dsp(op, layer)
@@ -78,13 +78,13 @@ def lower_conv2d_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     scratch_bytes = 2 * windows + behind * np.dtype(layer.inputs[0].dtype).itemsize
     call = replace(call, scratch_bytes=scratch_bytes)
     shared = {f.name: getattr(call.constants, f.name) for f in fields(WindowsDspConstants)}
-    return (with_pairs(call, WideConv2dDspConstants(**shared, **types_s16(layer)), layer),)
+    return (with_pairs(call, Conv2dDspS16Constants(**shared, **types_s16(layer)), layer),)
 
 
-def lower_depthwise_dsp_wide(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_depthwise_dsp_s16(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: weights and padded image (or a band of it) of four channels, as for int8."""
     (call,) = lower_depthwise_dsp(op, layer)
-    constants = WideDepthwiseConv2dDspConstants(**vars(call.constants), **types_s16(layer))
+    constants = DepthwiseConv2dDspS16Constants(**vars(call.constants), **types_s16(layer))
     return (replace(call, constants=constants),)
 
 
@@ -120,22 +120,22 @@ def pack_neighbours(weight: Array) -> Array:
 
 
 def fits_int32(op: Operator, layer: Layer) -> bool:
-    return is_wide(op, layer) and accumulator_bound(layer) <= INT32_MAX
+    return has_s16(op, layer) and accumulator_bound(layer) <= INT32_MAX
 
 
 DSP = frozenset({"dsp"})
 CONV2D_KERNELS = (
     Kernel(
-        lower_depthwise_dsp_wide,
+        lower_depthwise_dsp_s16,
         DSP,
         lambda op, layer: fits_int32(op, layer) and is_depthwise_dsp(op, layer),
         MIXED,
     ),
     Kernel(
-        lower_pointwise_dsp_wide,
+        lower_pointwise_dsp_s16,
         DSP,
         lambda op, layer: fits_int32(op, layer) and is_pointwise_dsp(op, layer),
         MIXED,
     ),
-    Kernel(lower_conv2d_dsp_wide, DSP, lambda op, layer: fits_int32(op, layer) and is_conv2d_dsp(op, layer), MIXED),
+    Kernel(lower_conv2d_dsp_s16, DSP, lambda op, layer: fits_int32(op, layer) and is_conv2d_dsp(op, layer), MIXED),
 )

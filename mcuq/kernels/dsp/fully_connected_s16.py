@@ -16,29 +16,29 @@ from mcuq.ops.dtypes import INT16
 from mcuq.ops.fully_connected import FullyConnected
 
 
-class WideFullyConnectedDspConstants(FullyConnectedDspConstants):
+class FullyConnectedDspS16Constants(FullyConnectedDspConstants):
     """Rows of whole fours."""
 
     template = "dsp/fully_connected_s16"
 
 
-class WideFullyConnectedTailDspConstants(FullyConnectedDspConstants):
+class FullyConnectedTailDspS16Constants(FullyConnectedDspConstants):
     """Rows that end within a four."""
 
     template = "dsp/fully_connected_tail_s16"
 
 
-def lower_fully_connected_dsp_wide(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+def lower_fully_connected_dsp_s16(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch: a row filled up to whole fours, where it is not."""
     (call,) = lower_fully_connected_dsp(op, layer)
-    kind = WideFullyConnectedTailDspConstants if call.scratch_bytes else WideFullyConnectedDspConstants
+    kind = FullyConnectedTailDspS16Constants if call.scratch_bytes else FullyConnectedDspS16Constants
     call = replace(call, scratch_bytes=2 * call.scratch_bytes)
     return (with_pairs(call, kind(**vars(call.constants)), layer),)
 
 
 FULLY_CONNECTED_KERNELS = (
     Kernel(
-        lower_fully_connected_dsp_wide,
+        lower_fully_connected_dsp_s16,
         DSP,
         lambda op, layer: fits_int32(op, layer) and is_fully_connected_dsp(op, layer),
         INT16,

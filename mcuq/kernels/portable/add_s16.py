@@ -11,7 +11,7 @@ from mcuq.ops.add import Add
 
 
 @dataclass(frozen=True)
-class WideAddConstants(BroadcastConstants):
+class AddS16Constants(BroadcastConstants):
     """Operands of one shape, or that repeat along some dimensions."""
 
     template = "portable/add_s16"
@@ -23,11 +23,11 @@ class WideAddConstants(BroadcastConstants):
     output_max: int
 
 
-def lower_add_wide(op: Add, layer: Layer) -> tuple[Call, ...]:
+def lower_add_s16(op: Add, layer: Layer) -> tuple[Call, ...]:
     """Loops with strides; one loop remains of them where nothing is repeated."""
-    parameters = op.wide_parameters(layer, operands(layer))
+    parameters = op.parameters_s16(layer, operands(layer))
     output_min, output_max = op.output_bounds(layer.output)
-    constants = WideAddConstants(
+    constants = AddS16Constants(
         **broadcast_loops(layer), **vars(parameters), output_min=output_min, output_max=output_max
     )
     return (Call(constants, *operand_inputs(layer)),)

@@ -14,7 +14,7 @@ from mcuq.ops.average_pool import AveragePool, inverse_counts
 
 
 @dataclass(frozen=True)
-class AveragePoolFloatConstants(WindowConstants):
+class AveragePoolFloat32Constants(WindowConstants):
     """As AveragePoolConstants, which see."""
 
     template = "portable/average_pool_float32"
@@ -31,12 +31,12 @@ class AveragePoolFloatConstants(WindowConstants):
     maximum: float
 
 
-def lower_average_pool_float(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
+def lower_average_pool_float32(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """One inverse for each divisor from the smallest to the largest."""
     x, y = layer.inputs[0], layer.output
     counts = op.counts(layer)
     smallest = int(counts.min())
-    constants = AveragePoolFloatConstants(
+    constants = AveragePoolFloat32Constants(
         **window_constants(op.window, x, y),
         **counted_constants(op, x),
         smallest_count=smallest,

@@ -8,13 +8,13 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.requantized import WideConstants, wide
+from mcuq.kernels.requantized import S16Constants, requantized_s16
 from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
 from mcuq.ops.average_pool import AveragePool
 
 
 @dataclass(frozen=True)
-class WideAveragePoolConstants(WindowConstants, WideConstants):
+class AveragePoolS16Constants(WindowConstants, S16Constants):
     """As AveragePoolConstants."""
 
     template = "portable/average_pool_s16"
@@ -29,14 +29,14 @@ class WideAveragePoolConstants(WindowConstants, WideConstants):
     x_zero_point: int
 
 
-def lower_average_pool_wide(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
+def lower_average_pool_s16(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """As lower_average_pool."""
     x, y = layer.inputs[0], layer.output
     smallest, requant = op.requantization(layer)
-    constants = WideAveragePoolConstants(
+    constants = AveragePoolS16Constants(
         **{
             **window_constants(op.window, x, y),
-            **wide(op, layer, requant, op.bound(layer)),
+            **requantized_s16(op, layer, requant, op.bound(layer)),
             **counted_constants(op, x),
         },
         smallest_count=smallest,

@@ -13,7 +13,7 @@ from mcuq.ops.binary import Binary
 
 
 @dataclass(frozen=True)
-class MulFloatConstants(BroadcastConstants):
+class MulFloat32Constants(BroadcastConstants):
     """Operands that may repeat along some dimensions."""
 
     template = "portable/mul_float32"
@@ -24,7 +24,7 @@ class MulFloatConstants(BroadcastConstants):
 
 
 @dataclass(frozen=True)
-class AddFloatConstants(BroadcastConstants):
+class AddFloat32Constants(BroadcastConstants):
     """Signs are 1 or -1, so that times them is exact."""
 
     template = "portable/add_float32"
@@ -36,10 +36,10 @@ class AddFloatConstants(BroadcastConstants):
     maximum: float
 
 
-def lower_add_float(op: Add, layer: Layer) -> tuple[Call, ...]:
+def lower_add_float32(op: Add, layer: Layer) -> tuple[Call, ...]:
     """Loops with strides, one where both operands are of the output's shape."""
     sign_a, sign_b = (float(op.signs[i]) for i in operands(layer))
-    constants = AddFloatConstants(
+    constants = AddFloat32Constants(
         **broadcast_loops(layer),
         sign_a=sign_a,
         sign_b=sign_b,
@@ -49,7 +49,7 @@ def lower_add_float(op: Add, layer: Layer) -> tuple[Call, ...]:
     return (Call(constants, *operand_inputs(layer)),)
 
 
-def lower_mul_float(op: Binary, layer: Layer) -> tuple[Call, ...]:
+def lower_mul_float32(op: Binary, layer: Layer) -> tuple[Call, ...]:
     """Loops with strides, one where both operands are of the output's shape."""
-    constants = MulFloatConstants(**broadcast_loops(layer), minimum=float32(op.minimum), maximum=float32(op.maximum))
+    constants = MulFloat32Constants(**broadcast_loops(layer), minimum=float32(op.minimum), maximum=float32(op.maximum))
     return (Call(constants, *operand_inputs(layer)),)

@@ -18,7 +18,7 @@ from mcuq.ops.float_weights import dynamic_bound, is_dynamic, weight_scales
 
 
 @dataclass(frozen=True)
-class DynamicConv2dConstants(WindowConstants):
+class Conv2dDynamicConstants(WindowConstants):
     """Portable dynamic convolution, any groups; `overlaps`: whether any input lies in several windows, so that all of
     them are quantized at first."""
 
@@ -35,7 +35,7 @@ class DynamicConv2dConstants(WindowConstants):
 
 
 @dataclass(frozen=True)
-class DynamicDepthwiseConstants(WindowConstants):
+class DepthwiseDynamicConstants(WindowConstants):
     """Portable dynamic depthwise convolution."""
 
     template = "portable/depthwise_dynamic"
@@ -49,19 +49,19 @@ class DynamicDepthwiseConstants(WindowConstants):
     maximum: float
 
 
-def lower_dynamic_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_conv2d_dynamic(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights stay OHWI. Scratch is one window of a group as int16, and the image as int8 where windows overlap."""
     x, weight = layer.inputs[:2]
     overlaps = any(k > s for k, s in zip(op.window.kernel, op.window.strides, strict=True))
-    constants = DynamicConv2dConstants(**_constants(op, layer), overlaps=int(overlaps))  # type: ignore[arg-type]
+    constants = Conv2dDynamicConstants(**_constants(op, layer), overlaps=int(overlaps))  # type: ignore[arg-type]
     taps = weight.elements // weight.shape[0]
     return (_call(constants, layer, weight.values, 2 * taps + overlaps * x.elements),)
 
 
-def lower_dynamic_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_depthwise_dynamic(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights become HWO. Scratch is the image as int8."""
     x, weight = layer.inputs[:2]
-    constants = DynamicDepthwiseConstants(**_constants(op, layer))  # type: ignore[arg-type]
+    constants = DepthwiseDynamicConstants(**_constants(op, layer))  # type: ignore[arg-type]
     return (_call(constants, layer, weight.values[..., 0].transpose(1, 2, 0), x.elements),)
 
 
@@ -79,7 +79,7 @@ def _constants(op: Conv2d, layer: Layer) -> dict[str, object]:
 
 
 def _call(
-    constants: DynamicConv2dConstants | DynamicDepthwiseConstants, layer: Layer, weight: Array, scratch_bytes: int
+    constants: Conv2dDynamicConstants | DepthwiseDynamicConstants, layer: Layer, weight: Array, scratch_bytes: int
 ) -> Call:
     arrays = {
         "weight": np.ascontiguousarray(weight),
@@ -89,15 +89,15 @@ def _call(
     return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=dynamic_bound(layer))
 
 
-DYNAMIC_CONV2D_KERNELS = (
+CONV2D_DYNAMIC_KERNELS = (
     Kernel(
-        lower_dynamic_depthwise,
+        lower_depthwise_dynamic,
         accepts=lambda op, layer: is_dynamic(layer) and op.is_depthwise(layer),
         activations=FLOAT32,
         constants=DYNAMIC_CONSTANTS,
     ),
     Kernel(
-        lower_dynamic_conv2d,
+        lower_conv2d_dynamic,
         accepts=lambda op, layer: is_dynamic(layer),
         activations=FLOAT32,
         constants=DYNAMIC_CONSTANTS,

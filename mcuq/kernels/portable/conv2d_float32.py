@@ -17,7 +17,7 @@ CONVERTED_CHANNELS = 8
 
 
 @dataclass(frozen=True)
-class FloatConv2dConstants(WindowConstants, FloatConstants):
+class Conv2dFloat32Constants(WindowConstants, FloatConstants):
     """Portable convolution in float, any groups; `meets_padding`: whether any window leaves the image."""
 
     template = "portable/conv2d_float32"
@@ -28,23 +28,23 @@ class FloatConv2dConstants(WindowConstants, FloatConstants):
     meets_padding: int
 
 
-class FloatDepthwiseConstants(FloatConv2dConstants):
+class DepthwiseFloat32Constants(Conv2dFloat32Constants):
     """Portable depthwise convolution in float: every input channel gives out_channels / in_channels outputs."""
 
     template = "portable/depthwise_float32"
 
 
-def lower_float_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_conv2d_float32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights stay OHWI. Scratch: one window of a group as floats, and float16 weights of some channels as float32."""
     weight = layer.inputs[1]
-    constants = FloatConv2dConstants(**_constants(op, layer))  # type: ignore[arg-type]
+    constants = Conv2dFloat32Constants(**_constants(op, layer))  # type: ignore[arg-type]
     converted = min(CONVERTED_CHANNELS, weight.shape[0] // op.groups) if weight.dtype == "float16" else 0
     return (_call(constants, layer, weight.values, 4 * (1 + converted) * (weight.elements // weight.shape[0])),)
 
 
-def lower_float_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_depthwise_float32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights become HWO: neighbouring channels lie together, as in the image."""
-    constants = FloatDepthwiseConstants(**_constants(op, layer))  # type: ignore[arg-type]
+    constants = DepthwiseFloat32Constants(**_constants(op, layer))  # type: ignore[arg-type]
     return (_call(constants, layer, layer.inputs[1].values[..., 0].transpose(1, 2, 0)),)
 
 
@@ -60,17 +60,17 @@ def _constants(op: Conv2d, layer: Layer) -> dict[str, object]:
     }
 
 
-def _call(constants: FloatConv2dConstants, layer: Layer, weight: Array, scratch_bytes: int = 0) -> Call:
+def _call(constants: Conv2dFloat32Constants, layer: Layer, weight: Array, scratch_bytes: int = 0) -> Call:
     arrays = {"weight": stored_weights(layer.inputs[1], weight), "bias": layer.inputs[2].values}
     return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes)
 
 
-FLOAT_CONV2D_KERNELS = (
+CONV2D_FLOAT32_KERNELS = (
     Kernel(
-        lower_float_depthwise,
+        lower_depthwise_float32,
         accepts=lambda op, layer: op.is_depthwise(layer),
         activations=FLOAT_ACTIVATIONS,
         constants=FLOAT_WEIGHTS,
     ),
-    Kernel(lower_float_conv2d, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
+    Kernel(lower_conv2d_float32, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
 )

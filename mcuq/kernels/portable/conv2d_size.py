@@ -16,7 +16,7 @@ from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
 
 @dataclass(frozen=True)
-class SmallConv2dConstants(WindowConstants, RequantizedConstants):
+class Conv2dSizeConstants(WindowConstants, RequantizedConstants):
     """Convolution in any groups, channels of one group."""
 
     template = "portable/conv2d_size"
@@ -27,11 +27,11 @@ class SmallConv2dConstants(WindowConstants, RequantizedConstants):
     x_zero_point: int
 
 
-def lower_small(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+def lower_conv2d_size(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights stay OHWI: every output channel's taps lie together."""
     x, weight, bias = layer.inputs
     requant = layer_requantization(layer)
-    constants = SmallConv2dConstants(
+    constants = Conv2dSizeConstants(
         **window_constants(op.window, x, layer.output),
         **requantized(op, requant, layer.output),
         groups=op.groups,

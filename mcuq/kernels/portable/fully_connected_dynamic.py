@@ -14,7 +14,7 @@ from mcuq.ops.fully_connected import FullyConnected
 
 
 @dataclass(frozen=True)
-class DynamicFullyConnectedConstants(Constants):
+class FullyConnectedDynamicConstants(Constants):
     """Portable matrix of integers times vectors that are quantized at each inference."""
 
     template = "portable/fully_connected_dynamic"
@@ -27,10 +27,10 @@ class DynamicFullyConnectedConstants(Constants):
     maximum: float
 
 
-def lower_dynamic_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+def lower_fully_connected_dynamic(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch is one row of inputs as int16, less their zero point."""
     x, weight, bias = layer.inputs
-    constants = DynamicFullyConnectedConstants(
+    constants = FullyConnectedDynamicConstants(
         x.shape[0], x.shape[1], layer.output.shape[1], float32(op.minimum), float32(op.maximum)
     )
     arrays = {"weight": weight.values, "weight_scale": np.array(weight_scales(layer)), "bias": bias.values}

@@ -13,14 +13,14 @@ from mcuq.kernels.portable.float_weights import (
     float_layer_constants,
     stored_weights,
 )
-from mcuq.kernels.portable.fully_connected_dynamic import lower_dynamic_fully_connected
+from mcuq.kernels.portable.fully_connected_dynamic import lower_fully_connected_dynamic
 from mcuq.ops.dtypes import FLOAT32
 from mcuq.ops.float_weights import FLOAT_WEIGHTS, is_dynamic
 from mcuq.ops.fully_connected import FullyConnected
 
 
 @dataclass(frozen=True)
-class FloatFullyConnectedConstants(FloatConstants):
+class FullyConnectedFloat32Constants(FloatConstants):
     """Portable matrix times vector in float."""
 
     template = "portable/fully_connected_float32"
@@ -30,10 +30,10 @@ class FloatFullyConnectedConstants(FloatConstants):
     out_features: int
 
 
-def lower_float_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+def lower_fully_connected_float32(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Weights stay as they are: one row an output."""
     x, weight, bias = layer.inputs
-    constants = FloatFullyConnectedConstants(
+    constants = FullyConnectedFloat32Constants(
         **float_layer_constants(op, layer),  # type: ignore[arg-type]
         rows=x.shape[0],
         in_features=x.shape[1],
@@ -42,10 +42,10 @@ def lower_float_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call,
     return (Call(constants, arrays={"weight": stored_weights(weight, weight.values), "bias": bias.values}),)
 
 
-FLOAT_FULLY_CONNECTED_KERNELS = (
-    Kernel(lower_float_fully_connected, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
+FULLY_CONNECTED_FLOAT32_KERNELS = (
+    Kernel(lower_fully_connected_float32, activations=FLOAT_ACTIVATIONS, constants=FLOAT_WEIGHTS),
     Kernel(
-        lower_dynamic_fully_connected,
+        lower_fully_connected_dynamic,
         accepts=lambda op, layer: is_dynamic(layer),
         activations=FLOAT32,
         constants=DYNAMIC_CONSTANTS,

@@ -10,7 +10,7 @@ from mcuq.ops.log_softmax import LogSoftmax
 
 
 @dataclass(frozen=True)
-class LogSoftmaxFloatConstants(Constants):
+class LogSoftmaxFloat32Constants(Constants):
     """Rows of `classes` values."""
 
     template = "portable/log_softmax_float32"
@@ -20,7 +20,7 @@ class LogSoftmaxFloatConstants(Constants):
     classes: int
 
 
-def lower_log_softmax_float(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
+def lower_log_softmax_float32(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     classes = layer.output.shape[-1]
-    return (Call(LogSoftmaxFloatConstants(layer.output.elements // classes, classes)),)
+    return (Call(LogSoftmaxFloat32Constants(layer.output.elements // classes, classes)),)

@@ -12,7 +12,7 @@ from mcuq.ops.softmax_s16 import exponential_tables
 
 
 @dataclass(frozen=True)
-class WideLogSoftmaxConstants(Constants):
+class LogSoftmaxS16Constants(Constants):
     """Rows of `classes` values; `factor` has `shift` fraction bits of an output step, `ln2` and the logarithms `spare`
     less."""
 
@@ -26,12 +26,12 @@ class WideLogSoftmaxConstants(Constants):
     spare: int
 
 
-def lower_log_softmax_wide(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
+def lower_log_softmax_s16(op: LogSoftmax, layer: Layer) -> tuple[Call, ...]:
     """Three tables: exponentials of the distances' upper and lower bytes, logarithms of 1 to 2."""
     classes = layer.output.shape[-1]
     p = parameters(layer)
     coarse, fine = exponential_tables(layer.inputs[0].scale)
-    constants = WideLogSoftmaxConstants(
+    constants = LogSoftmaxS16Constants(
         layer.output.elements // classes, classes, factor=p.factor, ln2=p.ln2, shift=p.shift, spare=p.spare
     )
     return (Call(constants, arrays={"coarse": coarse, "fine": fine, "logarithms": p.logarithms}),)

@@ -29,7 +29,7 @@ class MaxPoolConstants(_MaxPoolConstants):
     lowest: int
 
 
-class MaxPoolFloatConstants(_MaxPoolConstants):
+class MaxPoolFloat32Constants(_MaxPoolConstants):
     """The same of floats."""
 
     template = "portable/max_pool_float32"
@@ -45,9 +45,9 @@ def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     return (Call(constants),)
 
 
-def lower_max_pool_float(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
+def lower_max_pool_float32(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    return (Call(MaxPoolFloatConstants(**_constants(op, layer))),)
+    return (Call(MaxPoolFloat32Constants(**_constants(op, layer))),)
 
 
 def _constants(op: MaxPool, layer: Layer) -> dict[str, int]:

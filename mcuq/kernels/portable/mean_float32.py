@@ -11,7 +11,7 @@ from mcuq.ops.mean import Mean, mean_sizes
 
 
 @dataclass(frozen=True)
-class MeanFloatConstants(Constants):
+class MeanFloat32Constants(Constants):
     """x (outer, reduced, inner) -> y (outer, inner)."""
 
     template = "portable/mean_float32"
@@ -25,10 +25,10 @@ class MeanFloatConstants(Constants):
     maximum: float
 
 
-def lower_mean_float(op: Mean, layer: Layer) -> tuple[Call, ...]:
+def lower_mean_float32(op: Mean, layer: Layer) -> tuple[Call, ...]:
     """The reduced dimensions are neighbours: a pass has seen to it."""
     outer, reduced, inner = mean_sizes(op, layer)
-    constants = MeanFloatConstants(
+    constants = MeanFloat32Constants(
         outer, reduced, inner, float32(1 / reduced), float32(op.minimum), float32(op.maximum)
     )
     return (Call(constants),)

@@ -7,12 +7,12 @@ from math import prod
 
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.requantized import WideConstants, wide
+from mcuq.kernels.requantized import S16Constants, requantized_s16
 from mcuq.ops.mean import Mean
 
 
 @dataclass(frozen=True)
-class WideMeanConstants(WideConstants):
+class MeanS16Constants(S16Constants):
     """x (outer, reduced, inner) -> y (outer, inner)."""
 
     template = "portable/mean_s16"
@@ -24,13 +24,13 @@ class WideMeanConstants(WideConstants):
     multiplier: int
 
 
-def lower_mean_wide(op: Mean, layer: Layer) -> tuple[Call, ...]:
+def lower_mean_s16(op: Mean, layer: Layer) -> tuple[Call, ...]:
     """As lower_mean."""
     x = layer.inputs[0]
     first, last = op.span(x.shape)
     requant, bound = op.requantization(layer), op.bound(layer)
-    constants = WideMeanConstants(
-        **wide(op, layer, requant, bound),
+    constants = MeanS16Constants(
+        **requantized_s16(op, layer, requant, bound),
         outer=prod(x.shape[:first]),
         reduced=prod(x.shape[first:last]),
         inner=prod(x.shape[last:]),

@@ -11,7 +11,7 @@ from mcuq.ops.mul import Mul
 
 
 @dataclass(frozen=True)
-class WideMulConstants(BroadcastConstants):
+class MulS16Constants(BroadcastConstants):
     """Operands of one shape, or that repeat along some dimensions."""
 
     template = "portable/mul_s16"
@@ -23,11 +23,11 @@ class WideMulConstants(BroadcastConstants):
     output_max: int
 
 
-def lower_mul_wide(op: Mul, layer: Layer) -> tuple[Call, ...]:
+def lower_mul_s16(op: Mul, layer: Layer) -> tuple[Call, ...]:
     """Loops with strides; one loop remains of them where nothing is repeated."""
     requant = op.requantization(layer)
     output_min, output_max = op.output_bounds(layer.output)
-    constants = WideMulConstants(
+    constants = MulS16Constants(
         **broadcast_loops(layer),
         multiplier=requant.multiplier[0],
         prescale=requant.prescale,

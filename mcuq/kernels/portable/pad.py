@@ -27,7 +27,7 @@ class FillConstants(Constants):
 
 
 @dataclass(frozen=True)
-class FillFloatConstants(Constants):
+class FillFloat32Constants(Constants):
     """How many elements of which value."""
 
     template = "portable/fill_float32"
@@ -47,9 +47,9 @@ def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     )
 
 
-def lower_pad_float(op: Pad, layer: Layer) -> tuple[Call, ...]:
+def lower_pad_float32(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """The same of floats."""
-    return Call(FillFloatConstants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
+    return Call(FillFloat32Constants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
 
 
 def _inner(op: Pad, layer: Layer) -> Call:

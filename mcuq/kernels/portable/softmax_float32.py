@@ -10,7 +10,7 @@ from mcuq.ops.softmax import Softmax
 
 
 @dataclass(frozen=True)
-class SoftmaxFloatConstants(Constants):
+class SoftmaxFloat32Constants(Constants):
     """Rows of `classes` values."""
 
     template = "portable/softmax_float32"
@@ -20,7 +20,7 @@ class SoftmaxFloatConstants(Constants):
     classes: int
 
 
-def lower_softmax_float(op: Softmax, layer: Layer) -> tuple[Call, ...]:
+def lower_softmax_float32(op: Softmax, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     classes = layer.output.shape[-1]
-    return (Call(SoftmaxFloatConstants(layer.output.elements // classes, classes)),)
+    return (Call(SoftmaxFloat32Constants(layer.output.elements // classes, classes)),)

@@ -11,7 +11,7 @@ from mcuq.ops.softmax_s16 import exponential_tables
 
 
 @dataclass(frozen=True)
-class WideSoftmaxConstants(Constants):
+class SoftmaxS16Constants(Constants):
     """Rows of `classes` values."""
 
     template = "portable/softmax_s16"
@@ -20,9 +20,9 @@ class WideSoftmaxConstants(Constants):
     classes: int
 
 
-def lower_softmax_wide(op: Softmax, layer: Layer) -> tuple[Call, ...]:
+def lower_softmax_s16(op: Softmax, layer: Layer) -> tuple[Call, ...]:
     """Tables of the exponentials of upper and lower bytes."""
     classes = layer.output.shape[-1]
     coarse, fine = exponential_tables(layer.inputs[0].scale)
-    constants = WideSoftmaxConstants(layer.output.elements // classes, classes)
+    constants = SoftmaxS16Constants(layer.output.elements // classes, classes)
     return (Call(constants, arrays={"coarse": coarse, "fine": fine}),)

@@ -40,7 +40,7 @@ def lower_limits(op: Unary, layer: Layer) -> tuple[Call, ...]:
     return lower_convert(layer, op.limit_bounds(layer))
 
 
-def lower_unary_wide(op: Unary, layer: Layer) -> tuple[Call, ...]:
+def lower_unary_s16(op: Unary, layer: Layer) -> tuple[Call, ...]:
     """Two tables: where the pieces lie, and the values between them."""
     pieces, values = op.pieces(layer)
     constants = InterpolateConstants(layer.output.elements, C_TYPES[layer.output.dtype])

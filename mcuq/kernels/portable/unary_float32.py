@@ -27,32 +27,32 @@ class FloatLoopConstants(Constants):
     elements: int
 
 
-class CopyFloatConstants(FloatLoopConstants):
+class CopyFloat32Constants(FloatLoopConstants):
     """x as it is."""
 
     template = "portable/copy_float32"
 
 
-class SigmoidFloatConstants(FloatLoopConstants):
+class SigmoidFloat32Constants(FloatLoopConstants):
     """mcuq_sigmoid."""
 
     template = "portable/sigmoid_float32"
 
 
-class TanhFloatConstants(FloatLoopConstants):
+class TanhFloat32Constants(FloatLoopConstants):
     """mcuq_hyperbolic_tangent."""
 
     template = "portable/tanh_float32"
 
 
-class HardSwishFloatConstants(FloatLoopConstants):
+class HardSwishFloat32Constants(FloatLoopConstants):
     """mcuq_hard_swish."""
 
     template = "portable/hard_swish_float32"
 
 
 @dataclass(frozen=True)
-class HardSigmoidFloatConstants(FloatLoopConstants):
+class HardSigmoidFloat32Constants(FloatLoopConstants):
     """mcuq_hard_sigmoid."""
 
     template = "portable/hard_sigmoid_float32"
@@ -62,7 +62,7 @@ class HardSigmoidFloatConstants(FloatLoopConstants):
 
 
 @dataclass(frozen=True)
-class LeakyReluFloatConstants(FloatLoopConstants):
+class LeakyReluFloat32Constants(FloatLoopConstants):
     """mcuq_leaky_relu."""
 
     template = "portable/leaky_relu_float32"
@@ -71,7 +71,7 @@ class LeakyReluFloatConstants(FloatLoopConstants):
 
 
 @dataclass(frozen=True)
-class ClipFloatConstants(FloatLoopConstants):
+class ClipFloat32Constants(FloatLoopConstants):
     """mcuq_clamp_float."""
 
     template = "portable/clip_float32"
@@ -81,17 +81,17 @@ class ClipFloatConstants(FloatLoopConstants):
 
 
 FUNCTIONS: Mapping[type[Unary], Callable[[Any, int], Constants]] = {
-    Clip: lambda op, elements: ClipFloatConstants(elements, float32(op.minimum), float32(op.maximum)),
-    HardSigmoid: lambda op, elements: HardSigmoidFloatConstants(elements, float32(op.alpha), float32(op.beta)),
-    HardSwish: lambda op, elements: HardSwishFloatConstants(elements),
-    LeakyRelu: lambda op, elements: LeakyReluFloatConstants(elements, float32(op.alpha)),
-    Rescale: lambda op, elements: CopyFloatConstants(elements),
-    Sigmoid: lambda op, elements: SigmoidFloatConstants(elements),
-    Tanh: lambda op, elements: TanhFloatConstants(elements),
+    Clip: lambda op, elements: ClipFloat32Constants(elements, float32(op.minimum), float32(op.maximum)),
+    HardSigmoid: lambda op, elements: HardSigmoidFloat32Constants(elements, float32(op.alpha), float32(op.beta)),
+    HardSwish: lambda op, elements: HardSwishFloat32Constants(elements),
+    LeakyRelu: lambda op, elements: LeakyReluFloat32Constants(elements, float32(op.alpha)),
+    Rescale: lambda op, elements: CopyFloat32Constants(elements),
+    Sigmoid: lambda op, elements: SigmoidFloat32Constants(elements),
+    Tanh: lambda op, elements: TanhFloat32Constants(elements),
 }
 """Operator -> the constants of its loop, from it and the number of elements."""
 
 
-def lower_unary_float(op: Unary, layer: Layer) -> tuple[Call, ...]:
+def lower_unary_float32(op: Unary, layer: Layer) -> tuple[Call, ...]:
     """One loop."""
     return (Call(FUNCTIONS[type(op)](op, layer.output.elements)),)
