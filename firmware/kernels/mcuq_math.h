@@ -57,8 +57,8 @@ static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int presca
 
 /* mcuq_requantize for results of 8 or 16 bits, signed or not: |zero_point << shift| <= 2^30 for zero points to 255, and
  * those of 16 bits have zero point 0, so that the sum fits likewise. */
-static inline int32_t mcuq_requantize_wide(int32_t acc, int32_t multiplier, int prescale, int shift,
-                                           int32_t zero_point, int32_t output_min, int32_t output_max)
+static inline int32_t mcuq_requantize_s16(int32_t acc, int32_t multiplier, int prescale, int shift,
+                                          int32_t zero_point, int32_t output_min, int32_t output_max)
 {
     if (shift >= 1) {
         const int32_t high = mcuq_multiply_high(acc * (1 << prescale), multiplier);

@@ -1,4 +1,4 @@
-"""The integer arithmetic of layers that read or write 16 bits: NumPy twin of firmware/kernels/mcuq_wide.h, and how its
+"""The integer arithmetic of layers that read or write 16 bits: NumPy twin of firmware/kernels/mcuq_s16.h, and how its
 parameters are chosen.
 
 A function here and its namesake there (with the prefix `mcuq_`) give the same bits; those that return wider numbers
@@ -12,7 +12,7 @@ from math import ldexp
 
 import numpy as np
 
-from mcuq.arithmetic.int8 import INT32_MAX, Requantization, multiply_high, requantize_wide
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, multiply_high, requantize_s16
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 
@@ -22,7 +22,7 @@ LONG_MAX = 2**46 - 1
 
 
 def requantize_long(acc: Array, requant: Requantization, zero_point: int, output_min: int, output_max: int) -> Array:
-    """int32 of int64 accumulators up to 2^46 (last axis: channels), as `requantize_wide`; shift in -1..22."""
+    """int32 of int64 accumulators up to 2^46 (last axis: channels), as `requantize_s16`; shift in -1..22."""
     multiplier = np.asarray(requant.multiplier, np.int64)
     acc = acc.astype(np.int64)
     part = (acc & INT32_MAX) * multiplier
@@ -37,8 +37,8 @@ def requantize_long(acc: Array, requant: Requantization, zero_point: int, output
 def requantize_sum(
     acc: Array, is_long: bool, requant: Requantization, zero_point: int, output_min: int, output_max: int
 ) -> Array:
-    """`requantize_long` where accumulators may leave int32, else `requantize_wide`."""
-    function = requantize_long if is_long else requantize_wide
+    """`requantize_long` where accumulators may leave int32, else `requantize_s16`."""
+    function = requantize_long if is_long else requantize_s16
     return function(acc, requant, zero_point, output_min, output_max)
 
 
@@ -66,7 +66,7 @@ def sum_parameters_s16(factors: tuple[float, float], where: str) -> SumS16:
     )
 
 
-def weighted_sum_wide(a: Array, b: Array, parameters: SumS16, output_min: int, output_max: int) -> Array:
+def weighted_sum_s16(a: Array, b: Array, parameters: SumS16, output_min: int, output_max: int) -> Array:
     """int32 of a two-term weighted sum of int16 arrays, which broadcast."""
     acc = a.astype(np.int64) * parameters.factor_a + b.astype(np.int64) * parameters.factor_b
     acc += 1 << (parameters.shift - 1)

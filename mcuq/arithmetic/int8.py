@@ -66,10 +66,10 @@ def requantize(
     acc: Array, requant: Requantization, zero_point: int, output_min: int = -128, output_max: int = 127
 ) -> Array:
     """int8 of accumulators (int32 or int64, last axis: channels) by one rounding, halves up."""
-    return requantize_wide(acc, requant, zero_point, output_min, output_max).astype(np.int8)
+    return requantize_s16(acc, requant, zero_point, output_min, output_max).astype(np.int8)
 
 
-def requantize_wide(acc: Array, requant: Requantization, zero_point: int, output_min: int, output_max: int) -> Array:
+def requantize_s16(acc: Array, requant: Requantization, zero_point: int, output_min: int, output_max: int) -> Array:
     """int32 of accumulators (int32 or int64, last axis: channels), as `requantize`; bounds are of 8 or 16 bits."""
     multiplier = np.asarray(requant.multiplier, np.int64)
     product = acc.astype(np.int64)

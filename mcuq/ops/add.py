@@ -10,7 +10,7 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
-from mcuq.arithmetic.int16 import SumS16, sum_parameters_s16, weighted_sum_wide
+from mcuq.arithmetic.int16 import SumS16, sum_parameters_s16, weighted_sum_s16
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -53,7 +53,7 @@ class Add(Binary):
             return simulate_add_float32(self, inputs)
         bounds = self.output_bounds(layer.output)
         if layer.output.dtype == "int16":
-            return weighted_sum_wide(inputs[0], inputs[1], self.parameters_s16(layer), *bounds).astype(np.int16)
+            return weighted_sum_s16(inputs[0], inputs[1], self.parameters_s16(layer), *bounds).astype(np.int16)
         return weighted_sum(inputs[0], inputs[1], self.parameters(layer), *bounds)
 
 

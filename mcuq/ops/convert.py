@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuq.arithmetic.float32 import dequantize_float, float32, quantize_float
-from mcuq.arithmetic.int8 import Requantization, requantization, requantize_wide
+from mcuq.arithmetic.int8 import Requantization, requantization, requantize_s16
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, ChannelQuant, Shape, Tensor
@@ -16,7 +16,7 @@ from mcuq.ops.dtypes import INTEGERS
 def simulate_convert(layer: Layer, x: Array, bounds: tuple[int, int]) -> Array:
     """What `lower_convert` computes."""
     acc = x.astype("int32")[..., None] - layer.inputs[0].zero_point
-    q = requantize_wide(acc, convert_requantization(layer), layer.output.zero_point, *bounds)
+    q = requantize_s16(acc, convert_requantization(layer), layer.output.zero_point, *bounds)
     return q[..., 0].astype(layer.output.dtype)
 
 

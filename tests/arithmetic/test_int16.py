@@ -12,7 +12,7 @@ from test_int8 import HEADER as MATH
 from test_int8 import accumulators_and_multipliers, call, exact_requantize
 
 from mcuq.arithmetic import int16 as wide_arithmetic
-from mcuq.arithmetic.int8 import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_wide
+from mcuq.arithmetic.int8 import INT32_MAX, MAX_SHIFT, Requantization, requantization, requantize_s16
 from mcuq.arithmetic.int16 import (
     LONG_MAX,
     SumS16,
@@ -21,7 +21,7 @@ from mcuq.arithmetic.int16 import (
     requantize_long,
     requantize_sum,
     sum_parameters_s16,
-    weighted_sum_wide,
+    weighted_sum_s16,
 )
 from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
@@ -30,7 +30,7 @@ from mcuq.ops.softmax_s16 import exponential_tables
 from mcuq.ops.unary_s16 import straight_pieces
 from mcuq.resources import resource_dir
 
-HEADER = (resource_dir("firmware") / "kernels" / "mcuq_wide.h").read_text()
+HEADER = (resource_dir("firmware") / "kernels" / "mcuq_s16.h").read_text()
 
 LOOPS = """
 void each_long(int64_t n, const int64_t *acc, const int32_t *multiplier, int shift, int32_t zero_point,
@@ -51,14 +51,14 @@ void each_wide(int64_t n, const int32_t *acc, const int32_t *multiplier, int pre
                int32_t output_max, int32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = mcuq_requantize_wide(acc[i], multiplier[i], prescale, shift, 0, output_min, output_max);
+        y[i] = mcuq_requantize_s16(acc[i], multiplier[i], prescale, shift, 0, output_min, output_max);
 }
 
 void each_weighted_sum(int64_t n, const int16_t *a, int32_t factor_a, const int16_t *b, int32_t factor_b, int shift,
                        int32_t output_min, int32_t output_max, int32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = mcuq_weighted_sum_wide(a[i], factor_a, b[i], factor_b, shift, output_min, output_max);
+        y[i] = mcuq_weighted_sum_s16(a[i], factor_a, b[i], factor_b, shift, output_min, output_max);
 }
 
 void each_interpolate(int64_t n, const int16_t *x, const int32_t *pieces, const int32_t *values, int32_t *y)
@@ -81,7 +81,7 @@ CODES = np.arange(-32768, 32768).astype(np.int16)
 
 @pytest.fixture(scope="module")
 def c() -> ctypes.CDLL:
-    """The functions of mcuq_wide.h, each over arrays."""
+    """The functions of mcuq_s16.h, each over arrays."""
     return build_library(MATH + HEADER.replace('#include "mcuq_math.h"', "") + LOOPS)
 
 
@@ -118,7 +118,7 @@ def test_requantize_wide_gives_the_bits_of_its_namesake_and_of_its_definition(c:
     acc, multiplier = accumulators_and_multipliers(rng, 20_000, INT32_MAX >> prescale)
     requant = Requantization(tuple(multiplier.tolist()), shift + prescale, prescale)
     for bounds in BOUNDS:
-        got = requantize_wide(acc, requant, 0, *bounds)
+        got = requantize_s16(acc, requant, 0, *bounds)
         arguments = (acc.astype(np.int32), multiplier.astype(np.int32), prescale, shift + prescale, *bounds)
         assert np.array_equal(got, call(c.each_wide, len(acc), np.int32, *arguments))
         pairs = zip(acc[:3000].tolist(), multiplier[:3000].tolist(), strict=True)
@@ -132,7 +132,7 @@ def test_requantize_sum_is_one_of_the_two(c: ctypes.CDLL, is_long: bool) -> None
     got = requantize_sum(acc, is_long, requant, 0, *BOUNDS[0])
     arguments = (acc, int(is_long), multiplier.astype(np.int32), 0, 3, *BOUNDS[0])
     assert np.array_equal(got, call(c.each_sum, len(acc), np.int32, *arguments))
-    assert np.array_equal(got, requantize_wide(acc, requant, 0, *BOUNDS[0]))
+    assert np.array_equal(got, requantize_s16(acc, requant, 0, *BOUNDS[0]))
 
 
 @pytest.mark.parametrize("shift", [1, 9, 30])
@@ -142,7 +142,7 @@ def test_weighted_sum_gives_the_bits_of_its_namesake_and_of_its_definition(c: ct
     a[:4], b[:4] = (-32768, 32767, -32768, 32767), (-32768, 32767, 32767, -32768)
     for factors in ((INT32_MAX, INT32_MAX), (-INT32_MAX, INT32_MAX), (int(rng.integers(2**31)), -5), (0, 1)):
         for bounds in BOUNDS:
-            got = weighted_sum_wide(a, b, SumS16(*factors, shift), *bounds)
+            got = weighted_sum_s16(a, b, SumS16(*factors, shift), *bounds)
             arguments = (a, factors[0], b, factors[1], shift, *bounds)
             assert np.array_equal(got, call(c.each_weighted_sum, len(a), np.int32, *arguments))
             pairs = zip(a[:2000].tolist(), b[:2000].tolist(), strict=True)

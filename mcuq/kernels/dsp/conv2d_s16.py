@@ -1,4 +1,4 @@
-"""Convolutions of int16 by SMLAD (mcuq_dsp_wide.h), as those of int8 are."""
+"""Convolutions of int16 by SMLAD (mcuq_dsp_s16.h), as those of int8 are."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from mcuq.ops.weighted import accumulator_bound
 
 @dataclass(frozen=True)
 class TypesConstants(Constants):
-    """C types of input and output; `*_is_wide`: whether they are int16."""
+    """C types of input and output; `*_is_s16`: whether they are int16."""
 
     x_type: str
     y_type: str
-    x_is_wide: int
-    y_is_wide: int
+    x_is_s16: int
+    y_is_s16: int
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def types_s16(layer: Layer) -> dict[str, Any]:
     return {
         "x_type": C_TYPES[x],
         "y_type": C_TYPES[y],
-        "x_is_wide": int(x == "int16"),
-        "y_is_wide": int(y == "int16"),
+        "x_is_s16": int(x == "int16"),
+        "y_is_s16": int(y == "int16"),
     }
 
 
@@ -109,7 +109,7 @@ def with_pairs(call: Call, constants: Constants, layer: Layer) -> Call:
 
 
 def pack_neighbours(weight: Array) -> Array:
-    """int32 words of int8 `weight` (outputs, inputs) for mcuq_dsp_product_wide_4 and _1.
+    """int32 words of int8 `weight` (outputs, inputs) for mcuq_dsp_product_s16_4 and _1.
 
     As `pack_pairs`, but of each four inputs, 0 and 1 share a word, then 2 and 3.
     """

@@ -3,8 +3,8 @@
  * The inner loops of mcuq_dsp.h for int16 activations: SMLAD takes pairs of them as they lie in memory. Only the
  * weights, int8, are expanded. Written as those are; each has a portable twin in its #else that gives the same bits.
  */
-#ifndef MCUQ_DSP_WIDE_H
-#define MCUQ_DSP_WIDE_H
+#ifndef MCUQ_DSP_S16_H
+#define MCUQ_DSP_S16_H
 
 #include "mcuq_dsp.h"
 
@@ -54,7 +54,7 @@ static inline uint32_t mcuq_dsp_min_pair(uint32_t a, uint32_t b)
 }
 
 /* Limits what a layer wrote, pair by pair, where its bounds are narrower than int16. */
-static inline void mcuq_dsp_clamp_wide(int16_t *y, int32_t elements, int32_t output_min, int32_t output_max)
+static inline void mcuq_dsp_clamp_s16(int16_t *y, int32_t elements, int32_t output_min, int32_t output_max)
 {
     const uint32_t low = (uint16_t)output_min * 0x10001u, high = (uint16_t)output_max * 0x10001u;
     /* from the first whole word on, by words */
@@ -123,8 +123,8 @@ static void mcuq_dsp_gather_4(const int16_t *p0, const int16_t *p1, const int16_
  * the second channel is missing, its value goes to a place that is overwritten right after.
  * 13 instructions for the 16 products of one pair, 2 channels, 4 pixels. Accumulators as the caller's bound. */
 MCUQ_NOINLINE
-static void mcuq_dsp_product_wide_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
-                                    int32_t fours, int32_t out_channels, int32_t pixels, int16_t *y)
+static void mcuq_dsp_product_s16_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
+                                   int32_t fours, int32_t out_channels, int32_t pixels, int16_t *y)
 {
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
@@ -271,8 +271,8 @@ static void mcuq_dsp_product_wide_4(const int32_t *weight, const int32_t *channe
  * y is written four channels after the other, in descending order; those that are missing are written to the first
  * one's place before it. 20 instructions for 16 products. Accumulators as the caller's bound. */
 MCUQ_NOINLINE
-static void mcuq_dsp_product_wide_1(const int32_t *weight, const int32_t *channel, const int16_t *x, int32_t fours,
-                                    int32_t out_channels, int16_t *y)
+static void mcuq_dsp_product_s16_1(const int32_t *weight, const int32_t *channel, const int16_t *x, int32_t fours,
+                                   int32_t out_channels, int16_t *y)
 {
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_STEP                                                                                                      \
@@ -431,7 +431,7 @@ static void mcuq_dsp_gather_few(const int16_t *x, int32_t channels, int32_t dist
 }
 
 /* Depthwise 3x3, neighbouring outputs one pixel apart: 11 instructions for 8 products. */
-static inline void mcuq_dsp_depthwise_wide_3x3_1(const uint32_t *frame)
+static inline void mcuq_dsp_depthwise_s16_3x3_1(const uint32_t *frame)
 {
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
@@ -550,7 +550,7 @@ static inline void mcuq_dsp_depthwise_wide_3x3_1(const uint32_t *frame)
 }
 
 /* Depthwise 3x3, neighbouring outputs two pixels apart: 11 instructions for 8 products. */
-static inline void mcuq_dsp_depthwise_wide_3x3_2(const uint32_t *frame)
+static inline void mcuq_dsp_depthwise_s16_3x3_2(const uint32_t *frame)
 {
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
@@ -669,7 +669,7 @@ static inline void mcuq_dsp_depthwise_wide_3x3_2(const uint32_t *frame)
 }
 
 /* Depthwise of any size, outputs any number of pixels apart: 16 instructions for 8 products. */
-static inline void mcuq_dsp_depthwise_wide_n(const uint32_t *frame)
+static inline void mcuq_dsp_depthwise_s16_n(const uint32_t *frame)
 {
 #if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define MCUQ_TAP                                                                                                       \
@@ -802,7 +802,7 @@ static inline void mcuq_dsp_depthwise_wide_n(const uint32_t *frame)
  * y is written row by row in two pixels at a time; a second pixel beyond the row and channels beyond `channels` (of
  * the four) go to a place that is overwritten right after. The image has room for an even number of outputs. */
 MCUQ_NOINLINE
-static void mcuq_dsp_depthwise_wide(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
+static void mcuq_dsp_depthwise_s16(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
                                const int32_t *channel, int32_t offset, int32_t shift, const uint32_t *image,
                                int32_t row_pixels, int32_t stride_y, int32_t stride_x, int32_t rows,
                                int32_t out_width, int32_t channels, int32_t y_row_step, int32_t y_pixel_step,
@@ -834,11 +834,11 @@ static void mcuq_dsp_depthwise_wide(const uint32_t *taps, int32_t kernel_height,
     frame[20] = 0;
     frame[21] = (uint32_t)(2 * (out_width - 1) * y_pixel_step);
     if (kernel_height == 3 && kernel_width == 3 && stride_x == 1)
-        mcuq_dsp_depthwise_wide_3x3_1(frame);
+        mcuq_dsp_depthwise_s16_3x3_1(frame);
     else if (kernel_height == 3 && kernel_width == 3 && stride_x == 2)
-        mcuq_dsp_depthwise_wide_3x3_2(frame);
+        mcuq_dsp_depthwise_s16_3x3_2(frame);
     else
-        mcuq_dsp_depthwise_wide_n(frame);
+        mcuq_dsp_depthwise_s16_n(frame);
     (void)mcuq_multiply_high, (void)mcuq_dsp_saturate; /* the twin's */
 #else
     for (int32_t oy = 0; oy < rows; oy++)
@@ -856,18 +856,18 @@ static void mcuq_dsp_depthwise_wide(const uint32_t *taps, int32_t kernel_height,
                 const int32_t high = mcuq_multiply_high(acc, channel[4 + oc]);
                 y[oy * y_row_step + ox * y_pixel_step + oc] = mcuq_dsp_saturate((high + offset) >> shift);
             }
-    (void)mcuq_dsp_depthwise_wide_3x3_1, (void)mcuq_dsp_depthwise_wide_3x3_2; /* the assembly's */
-    (void)mcuq_dsp_depthwise_wide_n;
+    (void)mcuq_dsp_depthwise_s16_3x3_1, (void)mcuq_dsp_depthwise_s16_3x3_2; /* the assembly's */
+    (void)mcuq_dsp_depthwise_s16_n;
 #endif
 }
 
-/* The same for either type of input or output: `is_wide`, a compile-time constant, says that it is int16, else int8.
+/* The same for either type of input or output: `is_s16`, a compile-time constant, says that it is int16, else int8.
  * Columns of int8 have the pairs (c0, c2) and (c1, c3) of each four, those of int16 (c0, c1) and (c2, c3), and so must
  * the weights. */
-static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void *p2, const void *p3, int is_wide,
+static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void *p2, const void *p3, int is_s16,
                                       int32_t fours, uint32_t *columns)
 {
-    if (is_wide)
+    if (is_s16)
         mcuq_dsp_gather_4((const int16_t *)p0, (const int16_t *)p1, (const int16_t *)p2, (const int16_t *)p3, fours,
                           columns);
     else
@@ -875,56 +875,56 @@ static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void
                           columns);
 }
 
-/* mcuq_dsp_product_wide_4 or mcuq_dsp_product_4. */
+/* mcuq_dsp_product_s16_4 or mcuq_dsp_product_4. */
 static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
-                                          int32_t fours, int32_t out_channels, int32_t pixels, int is_wide, void *y)
+                                          int32_t fours, int32_t out_channels, int32_t pixels, int is_s16, void *y)
 {
-    if (is_wide)
-        mcuq_dsp_product_wide_4(weight, channel, columns, fours, out_channels, pixels, (int16_t *)y);
+    if (is_s16)
+        mcuq_dsp_product_s16_4(weight, channel, columns, fours, out_channels, pixels, (int16_t *)y);
     else
         mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, out_channels, (int8_t *)y);
 }
 
 /* mcuq_dsp_gather_channels or mcuq_dsp_expand_channels. */
-static inline void mcuq_dsp_channels(const void *x, int is_wide, int32_t distance, int32_t pixels, uint32_t *pairs)
+static inline void mcuq_dsp_channels(const void *x, int is_s16, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
-    if (is_wide)
+    if (is_s16)
         mcuq_dsp_gather_channels((const int16_t *)x, distance, pixels, pairs);
     else
         mcuq_dsp_expand_channels((const int8_t *)x, distance, pixels, pairs);
 }
 
 /* mcuq_dsp_gather_few or mcuq_dsp_expand_few. */
-static inline void mcuq_dsp_few_channels(const void *x, int is_wide, int32_t channels, int32_t distance, int32_t pixels,
+static inline void mcuq_dsp_few_channels(const void *x, int is_s16, int32_t channels, int32_t distance, int32_t pixels,
                                          uint32_t *pairs)
 {
-    if (is_wide)
+    if (is_s16)
         mcuq_dsp_gather_few((const int16_t *)x, channels, distance, pixels, pairs);
     else
         mcuq_dsp_expand_few((const int8_t *)x, channels, distance, pixels, pairs);
 }
 
-/* mcuq_dsp_depthwise_wide or mcuq_dsp_depthwise. */
+/* mcuq_dsp_depthwise_s16 or mcuq_dsp_depthwise. */
 static inline void mcuq_dsp_depthwise_any(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
                                           const int32_t *channel, int32_t offset, int32_t shift,
                                           const uint32_t *image, int32_t row_pixels, int32_t stride_y,
                                           int32_t stride_x, int32_t rows, int32_t out_width, int32_t channels,
-                                          int32_t y_row_step, int32_t y_pixel_step, int is_wide, void *y)
+                                          int32_t y_row_step, int32_t y_pixel_step, int is_s16, void *y)
 {
-    if (is_wide)
-        mcuq_dsp_depthwise_wide(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
-                                stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int16_t *)y);
+    if (is_s16)
+        mcuq_dsp_depthwise_s16(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
+                               stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int16_t *)y);
     else
         mcuq_dsp_depthwise(taps, kernel_height, kernel_width, channel, offset, shift, image, row_pixels, stride_y,
                            stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int8_t *)y);
 }
 
 /* Limits what a layer wrote where its bounds are narrower than its type. */
-static inline void mcuq_dsp_limit(void *y, int is_wide, int32_t elements, int32_t output_min, int32_t output_max)
+static inline void mcuq_dsp_limit(void *y, int is_s16, int32_t elements, int32_t output_min, int32_t output_max)
 {
-    if (is_wide && (output_min > -32768 || output_max < 32767))
-        mcuq_dsp_clamp_wide((int16_t *)y, elements, output_min, output_max);
-    if (!is_wide && (output_min > -128 || output_max < 127))
+    if (is_s16 && (output_min > -32768 || output_max < 32767))
+        mcuq_dsp_clamp_s16((int16_t *)y, elements, output_min, output_max);
+    if (!is_s16 && (output_min > -128 || output_max < 127))
         mcuq_dsp_clamp((int8_t *)y, elements, output_min, output_max);
 }
 

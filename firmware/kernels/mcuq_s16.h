@@ -4,8 +4,8 @@
  * namesake in mcuq/arithmetic/int16.py that gives the same bits. The generator copies the functions a model uses into
  * its C file.
  */
-#ifndef MCUQ_WIDE_H
-#define MCUQ_WIDE_H
+#ifndef MCUQ_S16_H
+#define MCUQ_S16_H
 
 #include "mcuq_math.h"
 
@@ -23,19 +23,19 @@ static inline int32_t mcuq_requantize_long(int64_t acc, int32_t multiplier, int 
 }
 
 /* mcuq_requantize_long where `is_long`, a compile-time constant, says that acc may leave int32, else
- * mcuq_requantize_wide. */
+ * mcuq_requantize_s16. */
 static inline int32_t mcuq_requantize_sum(int64_t acc, int is_long, int32_t multiplier, int prescale, int shift,
                                           int32_t zero_point, int32_t output_min, int32_t output_max)
 {
     if (is_long)
         return mcuq_requantize_long(acc, multiplier, shift, zero_point, output_min, output_max);
-    return mcuq_requantize_wide((int32_t)acc, multiplier, prescale, shift, zero_point, output_min, output_max);
+    return mcuq_requantize_s16((int32_t)acc, multiplier, prescale, shift, zero_point, output_min, output_max);
 }
 
 /* (a * factor_a + b * factor_b) / 2^shift, rounded once, halves up, then clamped; a and b of 16 bits, shift in 1..30:
  * the sum stays below 2^48. */
-static inline int32_t mcuq_weighted_sum_wide(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int shift,
-                                             int32_t output_min, int32_t output_max)
+static inline int32_t mcuq_weighted_sum_s16(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int shift,
+                                            int32_t output_min, int32_t output_max)
 {
     const int64_t q = ((int64_t)a * factor_a + (int64_t)b * factor_b + ((1 << shift) >> 1)) >> shift;
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
