@@ -15,8 +15,9 @@ import pytest
 
 import mcuq.public
 from mcuq.graph.operator import Clamped, Operator
-from mcuq.kernels import KERNELS
+from mcuq.kernels import FLOAT_UNARY, KERNELS
 from mcuq.kernels.kernel import Constants
+from mcuq.kernels.portable.unary_float32 import FUNCTIONS
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
 from mcuq.resources import resource_dir
@@ -143,6 +144,10 @@ def test_kernels_of_a_cpu_import_none_of_another() -> None:
 
 def test_table_of_kernels_holds_operators_alone() -> None:
     assert set(KERNELS) <= set(OPS.values())
+
+
+def test_operators_whose_kernel_is_a_loop_of_floats_are_those_with_a_function_for_it() -> None:
+    assert {op for op in KERNELS if FLOAT_UNARY[0] in KERNELS[op]} == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.j2")), ids=template)
