@@ -48,7 +48,7 @@ class Unary(Operator):
 
     @abstractmethod
     def float_function(self, x: Array) -> Array:
-        """The function in float32, by the operations of mcuq.float_arithmetic."""
+        """The function in float32, by the operations of mcuq.arithmetic.float32."""
 
     @abstractmethod
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:

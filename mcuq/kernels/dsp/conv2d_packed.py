@@ -1,4 +1,4 @@
-"""Convolutions of packed weights by SMLAD: the kernels of conv2d_dsp.py on blocks of channels, unpacked first."""
+"""Convolutions of packed weights by SMLAD: the kernels of conv2d.py on blocks of channels, unpacked first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packed weights for Armv8.1-M with MVE: the kernels of conv2d_mve.py on blocks of channels that are unpacked first."""
+"""Packed weights for Armv8.1-M with MVE: the kernels of conv2d.py on blocks of channels that are unpacked first."""
 
 from __future__ import annotations
 
