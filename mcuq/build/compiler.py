@@ -127,8 +127,8 @@ def _run_compiler(
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[str]:
     """Write files and return the names of those to compile, sorted so that their order changes nothing."""
-    folder.mkdir(exist_ok=True)
     for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
     return sorted(name for name in files if name.endswith(".c"))
 

@@ -204,13 +204,13 @@ def test_layers_of_different_sizes_share_a_function_that_reads_what_differs() ->
 
 def test_constants_that_are_equal_stay_constants_in_the_c() -> None:
     text = files(convolutions(3, 5, 6, 9), "size")
-    (function,) = re.findall(r"^static void net_conv2d_small_shared\((.*?)^}", text, re.DOTALL | re.MULTILINE)
+    (function,) = re.findall(r"^static void net_conv2d_size_shared\((.*?)^}", text, re.DOTALL | re.MULTILINE)
     assert re.search(r"const int8_t \*parameters, int8_t \*y\)", function)
     head = function.partition("/* plain C from here on */")[0]
     assert "kernel_height = 1" in head.partition("};")[0]
     assert re.search(r"group_inputs = parameters\[\d+\]", head)
     assert "group_inputs" not in head.partition("};")[0]
-    assert text.count("net_conv2d_small_shared(") == 5
+    assert text.count("net_conv2d_size_shared(") == 5
     assert len(re.findall(r"^static const int8_t \w+_parameters\[\d+\] MCUQ_WEIGHTS = {$", text, re.MULTILINE)) == 4
 
 
@@ -424,4 +424,4 @@ def test_views_have_no_calls_whatever_the_goal() -> None:
         program = lower(tiny(), frozenset(), goal)
         assert all(bool(step.calls) != step.layer.op.is_view for step in program.steps)
         assert program.goal == goal
-        assert emit(program, plan_memory(program), "net")["net.c"]
+        assert emit(program, plan_memory(program), "net").files["net.c"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.graphs import digits, tiny
-from ops.packed_cases import KINDS, pack_weights
+from packed_cases import KINDS, pack_weights
 from support import check_c, integer_branches, random_inputs
 
 import mcuq

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ops.packed_cases import KINDS, pack_weights
+from packed_cases import KINDS, pack_weights
 from reference import compiled
 from support import random_inputs
 
