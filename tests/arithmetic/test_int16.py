@@ -112,7 +112,7 @@ def test_requantize_long_gives_the_bits_of_its_namesake_and_of_its_definition(c:
 
 
 @pytest.mark.parametrize("shift", [-20, -3, 1, 7, MAX_SHIFT])
-def test_requantize_wide_gives_the_bits_of_its_namesake_and_of_its_definition(c: ctypes.CDLL, shift: int) -> None:
+def test_requantize_s16_gives_the_bits_of_its_namesake_and_of_its_definition(c: ctypes.CDLL, shift: int) -> None:
     rng = np.random.default_rng(40 + shift)
     prescale = max(0, 1 - shift) if shift > -10 else 0
     acc, multiplier = accumulators_and_multipliers(rng, 20_000, INT32_MAX >> prescale)
