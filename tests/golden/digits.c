@@ -8,7 +8,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0xba6a9f84u
+#if DIGITS_DIGEST != 0xc992920du
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -448,9 +448,9 @@ static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int
                     ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
                     kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
                     kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
-                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    /* padding is x_zero_point, which the bias has taken off; volatile, lest stores are joined */
                     for (int32_t i = 0; i < taps; i++)
-                        window[i] = x_zero_point;
+                        ((volatile int16_t *)window)[i] = x_zero_point;
                 }
                 for (int32_t g = 0; g < groups; g++) {
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
@@ -587,9 +587,9 @@ static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int
                     ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
                     kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
                     kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
-                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    /* padding is x_zero_point, which the bias has taken off; volatile, lest stores are joined */
                     for (int32_t i = 0; i < taps; i++)
-                        window[i] = x_zero_point;
+                        ((volatile int16_t *)window)[i] = x_zero_point;
                 }
                 for (int32_t g = 0; g < groups; g++) {
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
@@ -716,9 +716,9 @@ static void digits_node_conv2d_3(const int8_t *x, const int8_t *weight, const in
                     ky_end = mcuq_taps_before(in_height - top, dilation_y, kernel_height);
                     kx_begin = mcuq_taps_before(-left, dilation_x, kernel_width);
                     kx_end = mcuq_taps_before(in_width - left, dilation_x, kernel_width);
-                    /* padding counts as x_zero_point: the bias has its product taken off */
+                    /* padding is x_zero_point, which the bias has taken off; volatile, lest stores are joined */
                     for (int32_t i = 0; i < taps; i++)
-                        window[i] = x_zero_point;
+                        ((volatile int16_t *)window)[i] = x_zero_point;
                 }
                 for (int32_t g = 0; g < groups; g++) {
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)

@@ -96,10 +96,10 @@ def test_balanced_says_nothing_about_optimization() -> None:
     [
         ("size", "cortex-m0", '"Os"'),
         ("size", "cortex-m55", '"Os"'),
-        ("speed", "cortex-m0", '"O2", "unroll-loops"'),
-        ("speed", "cortex-m4", '"O2", "unroll-loops"'),
-        ("speed", "cortex-m55", '"O3"'),
-        ("speed", "rv32imc", '"O2", "peel-loops", "unswitch-loops"'),
+        ("speed", "cortex-m0", '"O2", "unroll-loops", "no-store-merging", "no-tree-slp-vectorize"'),
+        ("speed", "cortex-m4", '"O2", "unroll-loops", "no-store-merging", "no-tree-slp-vectorize"'),
+        ("speed", "cortex-m55", '"O3", "no-store-merging", "no-tree-slp-vectorize"'),
+        ("speed", "rv32imc", '"O2", "peel-loops", "unswitch-loops", "no-store-merging", "no-tree-slp-vectorize"'),
     ],
 )
 def test_the_file_tells_its_goal_to_readers_and_to_gcc(goal: Goal, board: str, options: str) -> None:
@@ -406,7 +406,7 @@ def test_on_the_host_nothing_is_counted() -> None:
 def test_goals_by_name_tell_gcc_what() -> None:
     assert gcc_options("balanced", frozenset({"mve"})) == ()
     assert gcc_options("size", frozenset({"mve"})) == ("Os",)
-    assert gcc_options("speed", frozenset({"dsp", "mve"})) == ("O3",)
+    assert gcc_options("speed", frozenset({"dsp", "mve"})) == ("O3", "no-store-merging", "no-tree-slp-vectorize")
 
 
 def test_the_users_own_level_does_not_undo_size() -> None:
