@@ -25,6 +25,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str |
     folder = tmp_path / "bin"
     folder.mkdir()
     build._output_of.cache_clear()
+    monkeypatch.chdir(folder)  # one of the scripts writes into a file, asked for its version
     monkeypatch.setenv("MCUQ_CC", "gcc")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
