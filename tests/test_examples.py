@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -67,11 +66,10 @@ def test_the_committed_network_says_nothing_of_the_machine_that_made_it() -> Non
     assert not any(item.doc_string or item.metadata_props for item in (model.graph, *model.graph.node))
 
 
-if importlib.util.find_spec("torch") is not None:
-
-    @pytest.mark.slow
-    def test_training_it_again_gives_a_network_that_compiles(tmp_path: Path) -> None:
-        said = run(tmp_path, sys.executable, str(QAT / "train.py"), str(tmp_path))
-        assert "accuracy of the exported network: 9" in said
-        again = run(tmp_path, "mcuq", "compile", "digits_qat.onnx", "--board", "cortex-m4", "-o", "again")
-        assert "ranges  those of the quantized model" in again
+@pytest.mark.toolchain
+def test_training_it_again_gives_a_network_that_compiles(tmp_path: Path) -> None:
+    """With the torch of the example's requirements."""
+    said = run(tmp_path, sys.executable, str(QAT / "train.py"), str(tmp_path))
+    assert "accuracy of the exported network: 9" in said
+    again = run(tmp_path, "mcuq", "compile", "digits_qat.onnx", "--board", "cortex-m4", "-o", "again")
+    assert "ranges  those of the quantized model" in again

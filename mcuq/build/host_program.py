@@ -25,7 +25,8 @@ from mcuq.resources import resource_dir
 from mcuq.system.process import run
 from mcuq.system.work_folder import make_work_folder
 
-_SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# -g1: a report names lines, for which variables need not be followed through the optimizer (half of the time).
+_SANITIZERS = ("-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 _HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mind
 
