@@ -5,6 +5,7 @@ import os
 import pytest
 from build_cache import remembering
 from hypothesis import settings
+from smoke import mark_smoke
 
 # Tests take all cores as it is: threads of BLAS in each of them would wait for one another. Workers inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,3 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     builds = remembering()
     builds.__enter__()
     config.add_cleanup(lambda: builds.__exit__(None, None, None))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_smoke(items)

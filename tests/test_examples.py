@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_network_trained_with_int8_in_the_loop(folder: Path) -> None:
     said = run(folder, "bash", "-euo", "pipefail", "-c", commands("pytorch_qat"))
     assert "quantized: weights of 5 of 5 layers, scales of 11 of 11 tensors" in said

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx_models import ints, model, node, random, saved
 from quantized_models import dequantize, quantize
+from selections import quick
 
 from mcuq.boards.find import load_board
 from mcuq.budget.sensitivity import measure_sensitivities
@@ -150,7 +151,7 @@ def compiled(proto: onnx.ModelProto, folder: Path, **options: Any) -> tuple[Quan
     return found, (structure(found.graph), structure(built.graph), [v.tobytes() for v in outputs.values()], sizes)
 
 
-@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("naming", quick(NAMINGS, 2))
 def test_names_of_nodes_change_nothing(naming: str, tmp_path: Path) -> None:
     proto = float_network()
     want_model, want = compiled(distinct(proto), tmp_path, calibration={"x": X})
@@ -168,7 +169,7 @@ def test_names_of_nodes_change_nothing(naming: str, tmp_path: Path) -> None:
     assert noise == wanted_noise
 
 
-@pytest.mark.parametrize("naming", ["no names", "one name", "the next node's output's name"])
+@pytest.mark.parametrize("naming", quick(["no names", "one name", "the next node's output's name"]))
 @pytest.mark.parametrize("scheme", ["int16", "float32", "dynamic", "int4"])
 def test_nor_do_they_in_other_schemes(scheme: str, naming: str, tmp_path: Path) -> None:
     proto = float_network()
@@ -176,7 +177,7 @@ def test_nor_do_they_in_other_schemes(scheme: str, naming: str, tmp_path: Path) 
     assert compiled(renamed(proto, NAMINGS[naming]), tmp_path, calibration={"x": X}, scheme=scheme)[1] == want
 
 
-@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("naming", quick(NAMINGS))
 def test_nor_without_data_or_by_other_means_of_accuracy(naming: str, tmp_path: Path) -> None:
     proto = float_network()
     for options in ({}, {"calibration": {"x": X}, "recovery": Recovery("adaround", headroom=False)}):

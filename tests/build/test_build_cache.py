@@ -35,7 +35,7 @@ BUILDS: dict[str, Callable[[dict[str, str]], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "zig"])
+@pytest.mark.parametrize("compiler", [pytest.param("gcc", marks=pytest.mark.toolchain), "zig"])
 @pytest.mark.parametrize("kind", BUILDS)
 def test_what_is_remembered_is_what_would_be_compiled(
     kind: str, compiler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

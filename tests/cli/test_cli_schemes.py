@@ -99,6 +99,7 @@ def test_a_budget_chooses_bits_and_says_what_it_tried(tmp_path: Path) -> None:
     assert again["flash_bytes"] == found["flash_bytes"]
 
 
+@pytest.mark.slow
 def test_an_accuracy_is_judged_by_samples_that_the_models_tried_have_not_seen(tmp_path: Path) -> None:
     found = call_json(*COMPILE, "--min-sqnr", "10", "--data", CALIBRATION[1], "-o", str(tmp_path))
     assert found["tried_on"] == "25 of the calibration samples, held back from the models tried"
@@ -106,6 +107,7 @@ def test_an_accuracy_is_judged_by_samples_that_the_models_tried_have_not_seen(tm
     assert found["calibration_samples"] == 100
 
 
+@pytest.mark.slow
 def test_what_a_budget_was_judged_on_is_said(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", x=np.load(CALIBRATION[1])["x"][:30])
     other = str(tmp_path / "other.npz")

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
+from selections import quick
 
 from mcuq.cli import main
 from mcuq.resources import resource_dir
@@ -51,7 +52,7 @@ def said(encoding: str, *arguments: str) -> str:
     return (ended.stdout + ended.stderr).decode(encoding)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", quick(["ascii", "cp1252"]))
 def test_every_verb_writes_to_a_terminal_that_lacks_letters(folder: Path, encoding: str) -> None:
     model, data, out = str(folder / "net.onnx"), str(folder / "x.npz"), str(folder / encoding)
     given = (model, "--board", "cortex-m4", "--calibration", data)
@@ -68,7 +69,7 @@ def test_every_verb_writes_to_a_terminal_that_lacks_letters(folder: Path, encodi
     said(encoding, "boards")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", quick(["ascii", "cp1252"]))
 def test_the_demo_draws_in_any_encoding(encoding: str) -> None:
     assert "bit-exact: 100/100" in said(encoding, "demo")
 

@@ -26,7 +26,7 @@ FIRMWARE = ROOT / "firmware"
 SLOT_ADDRESS, SLOT_BYTES, PAGE_BYTES = 0x1000_0000, 0x40_0000, 4096
 ANSWER_S = 20.0
 
-FLAGS = ("-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+FLAGS = ("-std=c99", "-Og", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 PROTOCOL_SOURCES = tuple(sorted((FIRMWARE / "protocol").glob("*.c")))

@@ -280,8 +280,15 @@ class ImxRt1062(OtherChip):
         return self.crystal_hz / (register & 0x1FFF) / ((register >> 24 & 0x1F) + 1)
 
 
+OTHER_CHIPS: Mapping[str, type[OtherChip]] = {
+    "nrf52": Nrf52,
+    "rp2040": Rp2040,
+    "rp2350": Rp2350,
+    "imxrt1062": ImxRt1062,
+}
+
+
 def other_chip_of(board: Board, *, wakes: bool = True) -> OtherChip:
     """The model of a board's chip, as at power-on."""
     assert board.driver is not None
-    models = {"nrf52": Nrf52, "rp2040": Rp2040, "rp2350": Rp2350, "imxrt1062": ImxRt1062}
-    return models[board.driver.family](board, wakes=wakes)
+    return OTHER_CHIPS[board.driver.family](board, wakes=wakes)

@@ -14,6 +14,7 @@ import pytest
 from device_model import Fault, Wire
 from golden.graphs import tiny
 from host_model import build_host_firmware, running
+from selections import quick
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel
@@ -100,7 +101,7 @@ def talk(model: CompiledModel, link: PipeLink) -> Session:
 
 
 @pytest.mark.parametrize("direction", ["outward", "inward"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick(KINDS))
 def test_one_bad_byte_at_every_position_is_repaired_with_the_real_firmware(
     model: CompiledModel, process: subprocess.Popen[bytes], kind: str, direction: str, impatient: None
 ) -> None:
@@ -115,6 +116,7 @@ def test_one_bad_byte_at_every_position_is_repaired_with_the_real_firmware(
         talk(model, link)
 
 
+@pytest.mark.slow
 def test_the_reset_button_at_any_moment_of_a_validation_is_repaired(model: CompiledModel, tmp_path: Path) -> None:
     program = build_host_firmware(model, tmp_path, 192, 512)
     batches = [random_inputs(model.graph, 40, seed) for seed in range(5)]
@@ -138,6 +140,7 @@ def test_the_reset_button_at_any_moment_of_a_validation_is_repaired(model: Compi
     assert presses >= 20
 
 
+@pytest.mark.slow
 def test_a_device_whose_power_fails_is_an_error_in_finite_time(
     model: CompiledModel, tmp_path: Path, impatient: None
 ) -> None:

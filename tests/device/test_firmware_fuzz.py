@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from host_board import FIRMWARE, MODEL_SOURCES, PROTOCOL_SOURCES, ROOT, compile_c
+from selections import quick
 
 SETTINGS = (
     "-DMCUQ_IDLE=fuzz_idle",
@@ -49,7 +50,7 @@ def fuzz(folder: Path, kind: str, seed: int, frames: int) -> tuple[int, int, int
     return int(counts[1]), int(counts[2]), int(counts[3])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick(KINDS))
 def test_nothing_that_is_received_is_a_fault(tmp_path: Path, kind: str) -> None:
     frames, answers, resets = fuzz(tmp_path, kind, seed=1, frames=20_000)
     assert frames >= 20_000

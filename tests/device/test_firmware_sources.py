@@ -12,6 +12,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from host_board import FIRMWARE, FIRMWARE_SOURCES, PROTOCOL_SOURCES
+from selections import quick
 
 from mcuq.boards.find import load_board
 
@@ -87,7 +88,7 @@ def sizes(objects: list[Path]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("cpu", quick(CPUS))
 def test_nothing_is_taken_from_a_c_library(tmp_path: Path, cpu: str, kind: str) -> None:
     target = load_board(cpu).cpu
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target.target, f"-mcpu={target.zig_cpu}"]

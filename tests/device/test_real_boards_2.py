@@ -10,8 +10,22 @@ import struct
 import numpy as np
 import pytest
 import unicorn.arm_const as arm
-from other_chips import BREAK, FRAMING, OVERRUN, ImxRt1062, Nrf52, OtherChip, Rp2, Rp2040, Rp2350, other_chip_of
+from other_chips import (
+    BREAK,
+    FRAMING,
+    OTHER_CHIPS,
+    OVERRUN,
+    ImxRt1062,
+    Nrf52,
+    OtherChip,
+    Rp2,
+    Rp2040,
+    Rp2350,
+    other_chip_of,
+)
+from real_boards import large_boards, real_boards, side_of_large_model
 from register_harness import AIRCR, Chip, Harness, HarnessLink, Stuck, first_write
+from selections import quick
 from stm32_chips import MHZ
 from support import integer_graph, model_of, random_inputs
 
@@ -25,16 +39,11 @@ from mcuq.graph.simulate import simulate
 from mcuq.ops.add import Add
 from mcuq.resources import resource_dir
 
-# board -> where its vectors are
-BOARDS = {
-    "nrf52840-dk": 0x0000_0000,
-    "arduino-nano-33-ble": 0x0000_0000,
-    "raspberry-pi-pico": 0x1000_0100,
-    "raspberry-pi-pico-2": 0x1000_0100,
-    "teensy-4.1": 0x6000_1100,
-}
-NRF52 = ("nrf52840-dk", "arduino-nano-33-ble")
-RP2 = ("raspberry-pi-pico", "raspberry-pi-pico-2")
+BOARDS = real_boards(OTHER_CHIPS)
+# family -> where its vectors are
+VECTORS = {"nrf52": 0x0000_0000, "rp2040": 0x1000_0100, "rp2350": 0x1000_0100, "imxrt1062": 0x6000_1100}
+NRF52 = real_boards(["nrf52"])
+RP2 = real_boards(["rp2040", "rp2350"])
 MOST_BAUD_ERROR = 0.02
 SAMPLES = 3
 
@@ -71,7 +80,8 @@ def check_image(firmware: Firmware) -> None:
     board = firmware.board
     assert board.memory is not None and board.uart is not None and board.uart.interrupt is not None
     harness = Harness(firmware, Chip(), other_chip_of(board).regions)
-    at = BOARDS[board.name]
+    assert board.driver is not None
+    at = VECTORS[board.driver.family]
     words = np.frombuffer(firmware.image[at - firmware.address :][: 4 * (17 + board.uart.interrupt)], "<u4")
     assert firmware.address == board.memory.flash_address
     assert at % (1 << (4 * len(words) - 1).bit_length()) == 0, "VTOR wants it aligned to its size"
@@ -91,7 +101,7 @@ def check_header(firmware: Firmware) -> None:
         head[firmware.board.driver.family](firmware)
 
 
-@every_board
+@pytest.mark.parametrize("name", quick(BOARDS))
 def test_the_firmware_fits_and_has_its_vectors_and_header(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCUQ_CC", "zig")
     check_image(build_firmware(digits(name)))
@@ -106,11 +116,10 @@ def test_the_firmware_fits_and_has_its_vectors_and_header_with_gcc_too(
     check_image(build_firmware(digits(name)))
 
 
-@pytest.mark.parametrize(
-    ("name", "side"),
-    [("nrf52840-dk", 143), ("raspberry-pi-pico", 143), ("raspberry-pi-pico-2", 204), ("teensy-4.1", 204)],
-)
-def test_a_large_model_uses_all_of_the_ram_that_lies_together(name: str, side: int) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", large_boards(OTHER_CHIPS))
+def test_a_large_model_uses_all_of_the_ram_that_lies_together(name: str) -> None:
+    side = side_of_large_model(name)
     firmware = build_firmware(model_of(integer_graph(Add(), [(side, side, 4), (side, side, 4)]), name, "wide"))
     assert firmware.board.memory is not None
     assert 0.9 * firmware.board.memory.ram_bytes < firmware.ram_bytes <= firmware.board.memory.ram_bytes
@@ -135,7 +144,7 @@ def test_the_clocks_are_those_of_the_board_file_and_within_the_manuals_limits(na
 
 
 @every_board
-@pytest.mark.parametrize("chip", [Chip(), Stuck(0), Stuck(0xFFFF_FFFF)], ids=["silent", "zeros", "ones"])
+@pytest.mark.parametrize("chip", quick([Chip(), Stuck(0), Stuck(0xFFFF_FFFF)]), ids=["silent", "zeros", "ones"])
 def test_the_start_ends_on_a_chip_that_answers_nothing(name: str, chip: Chip) -> None:
     harness_of(name, chip).call("board_start")
 
@@ -224,7 +233,9 @@ def test_vtor_points_at_the_vectors(name: str) -> None:
     harness = harness_of(name, chip)
     harness.start()
     harness.run(lambda: bool(chip.from_device), most_instructions=3_000_000)
-    assert chip.words[0xE000_ED08] == BOARDS[name]
+    driver = load_board(name).driver
+    assert driver is not None
+    assert chip.words[0xE000_ED08] == VECTORS[driver.family]
 
 
 @every_board
@@ -360,7 +371,7 @@ def test_rp2_pins_have_the_uarts_function_before_their_pads_open(name: str) -> N
     assert all(chip.is_out_of_reset(block) for block in ("io_bank0", "pads_bank0", "pll_sys", "uart0"))
 
 
-@pytest.mark.parametrize(("name", "model"), [(RP2[0], Rp2040), (RP2[1], Rp2350)])
+@pytest.mark.parametrize(("name", "model"), [("raspberry-pi-pico", Rp2040), ("raspberry-pi-pico-2", Rp2350)])
 def test_rp2_starts_again_while_the_pll_runs(name: str, model: type[Rp2]) -> None:
     """After a reset of the core alone."""
     board = load_board(name)
@@ -394,7 +405,9 @@ def test_rp2_is_reset_by_its_watchdog_all_but_the_oscillators(name: str) -> None
     assert writes[-1] == (AIRCR, 0x05FA_0004)
 
 
-@pytest.mark.parametrize(("name", "family_id"), [(RP2[0], 0xE48B_FF56), (RP2[1], 0xE48B_FF59)])
+@pytest.mark.parametrize(
+    ("name", "family_id"), [("raspberry-pi-pico", 0xE48B_FF56), ("raspberry-pi-pico-2", 0xE48B_FF59)]
+)
 def test_rp2_goes_into_uf2_blocks_from_the_flashs_start(name: str, family_id: int) -> None:
     firmware = firmware_of(name)
     assert firmware.board.flashing is not None

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from golden.graphs import digits
 from passes.networks import random_network
+from selections import quick
 from support import random_inputs, with_ranges
 
 from mcuq.artifact import save_qdq
@@ -123,7 +124,7 @@ def test_each_layer_is_within_one_step_of_onnx_runtime_and_nearly_always_equal()
     assert different <= elements / 1000
 
 
-@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("mixed", quick([True, False]))
 @pytest.mark.parametrize("name", NAMED)
 def test_exports_of_all_schemes_give_what_the_simulator_gives(name: str, mixed: bool) -> None:
     """Every second layer in int8 where schemes are mixed; types of their own at the edges."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.graphs import digits, tiny
+from selections import quick
 from support import Case, integer_branches, integer_graph, random_inputs
 
 import mcuq
@@ -65,13 +66,13 @@ def check(graph: Graph, goal: Goal, board: str, on: str) -> None:
 
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("board", UNICORN)
+@pytest.mark.parametrize("board", quick(UNICORN))
 def test_networks_give_the_simulators_bits_on_the_host(board: str, network: str, goal: Goal) -> None:
     check(NETWORKS[network](), goal, board, "host")
 
 
 @pytest.mark.parametrize("goal", GOALS)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", quick(NETWORKS))
 @pytest.mark.parametrize("board", [*UNICORN, HELIUM])
 def test_networks_give_the_simulators_bits_on_the_emulator(board: str, network: str, goal: Goal) -> None:
     check(NETWORKS[network](), goal, board, "emulator")

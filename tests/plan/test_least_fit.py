@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_models import model, node, random, saved
+from selections import quick
 
 import mcuq
 from mcuq.compile import quantize_model
@@ -56,7 +57,7 @@ def network(dead: float = 0.0, bias: float = 0.1, seed: int = 0):
 
 
 @pytest.mark.parametrize("scheme", ["int8", "int16", "int4", "ternary", "codebook", "dynamic", "float16", "float32"])
-@pytest.mark.parametrize(("dead", "bias"), [(0.0, 1.0), (0.5, 0.0), (0.9, -1.0)])
+@pytest.mark.parametrize(("dead", "bias"), quick([(0.5, 0.0), (0.0, 1.0), (0.9, -1.0)]))
 def test_what_a_model_needs_at_least_is_no_more_than_what_it_takes(
     tmp_path: Path, scheme: str, dead: float, bias: float
 ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mixed_networks import NETWORKS, mixed_network, mixed_samples
 from onnx_models import original_outputs, saved
+from selections import quick
 from support import model_of
 
 from mcuq.compile import quantize_model
@@ -63,7 +64,7 @@ def check_mixture(network: str, first: str, second: str, default: str) -> None:
     assert got >= min(alone_db(network, name) for name in (first, second, default)) - SCATTER_DB
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", quick(NETWORKS, 3))
 def test_a_layer_of_other_activations_than_the_rest_costs_nothing(network: str) -> None:
     for own in ACTIVATIONS[1:]:
         check_mixture(network, own, "int8", "int8")
