@@ -5,9 +5,9 @@ s[c] * x[c] and the layer behind take its weights by s[c]: the same network. Sou
 Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1. There, s balances the ranges
 of both layers' weights; here, weights have a scale per output channel, which takes in all of s on one side, so s
 balances the rounding of activations against that of the weights that read them: s[c] = (R / r[c])^a, with r[c] the
-largest |x[c]| seen and R their maximum. a = 0 changes nothing, a = 1 gives each channel the whole range. The exponent
-of least error on samples that r was not taken from is chosen for each tensor, so that a channel which fired rarely
-is not blown up on the strength of its few values.
+largest |x[c]| seen and R their maximum. a = 0 changes nothing, a = 1 gives each channel the whole range, or what room
+leaves of it. The exponent and the room of least error on samples that r was not taken from are chosen for each tensor,
+so that a channel which fired rarely is not blown up on the strength of its few values.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from math import inf, prod
 import numpy as np
 
 from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.conv2d import Conv2d
@@ -26,9 +27,16 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
 from mcuq.quantize.apply import with_constants
+from mcuq.quantize.reach import is_little, least_reach
 from mcuq.quantize.seen import Seen
 
 EXPONENTS = tuple(i / 16 for i in range(17))
+# A channel that has the whole range is clipped where the next sample reaches further: of fewer values than MANY_VALUES
+# channels leave each other room, if that errs less. Two dense layers, means of 6 draws, channels of 8:1 and 64:1: with
+# 64 samples 28.3 and 26.1 dB without room, 31.2 and 31.3 with it, even channels 30.9. With 256 it is worth a decibel,
+# and as much is lost elsewhere as is won.
+MANY_VALUES = 256
+ROOMS = (1.0, 1.25, 1.5, 2.0)
 # A factor beyond this would give a channel that is all but unused a part in every scale.
 LARGEST_FACTOR = 64.0
 INT8_LEVEL = 127
@@ -66,6 +74,8 @@ def equalize(
         weight, *_ = constants[pair.second.name]
         factors = _factors_of_least_error(
             pair,
+            graph.layer(pair.first),
+            seen[pair.first.inputs[0]],
             [seen[name].folded(len(seen[pair.first.output].square)) for name in pair.between],
             weight.values.astype(np.float64),
             (weight_levels or {}).get(pair.second.name, INT8_LEVEL),
@@ -118,19 +128,20 @@ def _passes_factors(node: Node, y: Tensor, channels: int) -> bool:
     return isinstance(node.op, MaxPool) or (isinstance(node.op, Reshape) and y.shape[-1] % channels == 0)
 
 
-def _factors(largest: Array, exponent: float) -> Array:
-    """s (channels,) for the largest magnitudes (samples, channels).
+def _factors(reach: Array, exponent: float, room: float) -> Array:
+    """s (channels,) for the largest magnitudes (channels,); no channel is raised beyond a `room`-th of the largest.
 
     A channel that lies below half a step stays there: it rounds to 0, and is pruned.
     """
-    reach = largest.max(axis=0)
     whole = reach.max()
     alive = reach > whole / 510
-    return np.where(alive, np.minimum((whole / np.where(alive, reach, 1.0)) ** exponent, LARGEST_FACTOR), 1.0)
+    below = np.where(alive, whole / np.where(alive, reach, 1.0), 1.0)
+    s: Array = np.minimum(below**exponent, np.clip(below / room, 1.0, LARGEST_FACTOR))
+    return s
 
 
-def _factors_of_least_error(pair: _Pair, seen: list[Seen], weight: Array, level: int) -> Array:
-    """Of all exponents; the error is expected in the second layer's output, summed over its channels.
+def _factors_of_least_error(pair: _Pair, first: Layer, x: Seen, seen: list[Seen], weight: Array, level: int) -> Array:
+    """Of all exponents and rooms; the error is expected in the second layer's output, summed over its channels.
 
     Rounding of activations: step^2 / 12 times the squared weights that read it, and what is clipped likewise.
     Rounding of weights: step^2 / 12 times the mean square of what they read.
@@ -140,25 +151,30 @@ def _factors_of_least_error(pair: _Pair, seen: list[Seen], weight: Array, level:
     reading = weight.reshape(channels, -1).T if is_depthwise else weight.reshape(len(weight), -1, channels)
     squared = np.sum(reading.reshape(-1, channels) ** 2, axis=0)
 
-    def error(exponent: float) -> float:
+    def reach_of(tensor: Seen, largest: Array) -> Array:
+        reach: Array = largest.max(axis=0)
+        return np.maximum(reach, least_reach(first, x, reach, tensor)) if is_little(tensor) else reach
+
+    def error(exponent: float, room: float) -> float:
         total = 0.0
         for fold in (0, 1):
             for tensor, shrink in zip(seen, pair.shrink, strict=True):
                 known, unknown = tensor.largest[fold::2], tensor.largest[1 - fold :: 2]
-                s = _factors(known, exponent)
+                s = _factors(reach_of(tensor, known), exponent, room)
                 limit = (s * known.max(axis=0)).max() / s
                 rounding = (limit * (2 if tensor.signed else 1) / 255) ** 2 / 12
                 # One value of a sample is clipped, of all that there are.
                 beyond = np.mean(np.maximum(unknown - limit, 0.0) ** 2, axis=0) / tensor.positions
                 total += shrink * float((squared * (rounding + beyond)).sum())
             if not is_depthwise:
-                s = _factors(seen[-1].largest[fold::2], exponent)
+                s = _factors(reach_of(seen[-1], seen[-1].largest[fold::2]), exponent, room)
                 steps = np.abs(reading / s).max(axis=(1, 2)) / level
                 total += float((steps**2).sum() / 12 * (s**2 * seen[-1].square).sum() * reading.shape[1])
         return total
 
-    exponent = min(EXPONENTS, key=error)
-    return _factors(seen[0].largest, exponent)
+    rooms = ROOMS if len(seen[0].largest) * seen[0].positions < MANY_VALUES else ROOMS[:1]
+    best = min(((exponent, room) for room in rooms for exponent in EXPONENTS), key=lambda tried: error(*tried))
+    return _factors(reach_of(seen[0], seen[0].largest), *best)
 
 
 def _times(constants: tuple[Tensor, ...], factors: Array) -> tuple[Tensor, ...]:

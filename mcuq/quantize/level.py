@@ -24,6 +24,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.quantize.channels import is_depthwise, is_weighted
 from mcuq.quantize.factors import Classes, find_classes, with_factors
 from mcuq.quantize.groups import Groups, scale_groups
+from mcuq.quantize.reach import least_reach
 from mcuq.quantize.seen import Seen
 from mcuq.quantize.sensitivity import sensitivities
 
@@ -226,23 +227,9 @@ def _reach(graph: Graph, producer: Node | None, folds: tuple[Array, ...], seen: 
     """The range of each channel (folds, channels)."""
     reach = np.stack([fold.max(axis=0) for fold in folds])
     if producer is not None and is_weighted(producer.op):
-        reach = np.maximum(reach, _least_reach(graph.layer(producer), seen, reach.max(axis=0)))
+        layer, x, y = graph.layer(producer), seen[producer.inputs[0]], seen[producer.output]
+        reach = np.maximum(reach, least_reach(layer, x, reach.max(axis=0), y))
     return reach
-
-
-def _least_reach(layer: Layer, seen: Mapping[str, Seen], reach: Array) -> Array:
-    """Half of what each channel (channels,) would reach if it reached as far, for its weights, as others do.
-
-    A channel that fired rarely, or never in few samples, is not blown up on the strength of that.
-    """
-    weight = layer.inputs[1].values.astype(np.float64)
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
-    rows = (weight**2).reshape(groups, len(weight) // groups, -1, weight.shape[-1]).sum(axis=2)
-    expected = np.sqrt(rows @ seen[layer.inputs[0].name].square.reshape(groups, -1, 1)).reshape(-1)
-    if not expected.any():
-        return np.zeros_like(reach)
-    usual = float(np.median(reach[expected > 0] / expected[expected > 0]))
-    return np.asarray(expected * usual / 2)
 
 
 def _reader(layer: Layer, numbers: Array, classes: Classes, seen: Mapping[str, Seen], level: int) -> _Reader:

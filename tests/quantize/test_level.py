@@ -208,6 +208,18 @@ def test_dense_layers_lose_nothing_to_uneven_channels(ratio: float) -> None:
     assert sqnr(dense(ratio), samples=128) >= 30
 
 
+@pytest.mark.parametrize("samples", [8, 64])
+@pytest.mark.parametrize("ratio", [8, 64])
+def test_dense_layers_of_few_samples_have_what_even_channels_have(ratio: float, samples: int) -> None:
+    """Each sample is one value of a channel."""
+    assert sqnr(dense(ratio), samples=samples) >= sqnr(dense(1), samples=samples) - 2
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_channels_that_fired_in_none_of_few_samples_are_not_clipped(samples: int) -> None:
+    assert sqnr(dense(500), samples=samples) >= sqnr(dense(1), samples=samples) - 2
+
+
 @pytest.mark.parametrize("name", ["relu", "residual", "joined"])
 def test_int16_activations_do_not_lose_what_int8_weights_could_not_hold(name: str) -> None:
     assert sqnr(NETWORKS[name](500), "int16") >= 40
