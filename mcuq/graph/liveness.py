@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from mcuq.graph.ir import Graph
 
@@ -24,15 +26,25 @@ class Storage:
     last: int
     offset: int = 0
 
+    @property
+    def life(self) -> tuple[int, int, int]:
+        """(bytes, rounded up, first step, last step)."""
+        return (aligned(self.size_bytes), self.first, self.last)
+
 
 def aligned(size_bytes: int) -> int:
     """The size rounded up so that what follows is aligned."""
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT
 
 
-def live_bytes(storages: Sequence[Storage], step: int) -> int:
-    """Bytes of all tensors alive during a step."""
-    return sum(aligned(s.size_bytes) for s in storages if s.first <= step <= s.last)
+def live_bytes(lives: Iterable[tuple[int, int, int]]) -> dict[int, int]:
+    """Bytes alive during each step, of memory (bytes, first step, last step): from the first of all to the last."""
+    changes = Counter[int]()
+    for size_bytes, first, last in lives:
+        changes[first] += size_bytes
+        changes[last + 1] -= size_bytes
+    steps = range(min(changes, default=0), max(changes, default=0))
+    return dict(zip(steps, accumulate(changes[step] for step in steps), strict=True))
 
 
 def storages_of(graph: Graph) -> list[Storage]:
@@ -49,14 +61,17 @@ def storages_of(graph: Graph) -> list[Storage]:
     groups: list[list[str]] = []
     group_of: dict[str, list[str]] = {}
     first = dict.fromkeys(graph.inputs, -1)
+    last: dict[str, int] = {}  # of a group, by its first tensor
 
     def new_group(name: str) -> None:
         group_of[name] = [name]
         groups.append(group_of[name])
+        last[name] = last_use.get(name, first[name])
 
     def join(name: str, source: str) -> None:
-        group_of[name] = group_of[source]
-        group_of[name].append(name)
+        group = group_of[name] = group_of[source]
+        group.append(name)
+        last[group[0]] = max(last[group[0]], last_use.get(name, first[name]))
 
     for name in graph.inputs:
         new_group(name)
@@ -68,10 +83,9 @@ def storages_of(graph: Graph) -> list[Storage]:
             continue
         for i in layer.op.in_place(layer):
             source = layer.inputs[i]
-            group = group_of[source.name]
-            ends = max(last_use.get(member, first[member]) for member in group)
-            is_input = group[0] in graph.inputs
-            if ends == index and not is_input and source.size_bytes == layer.output.size_bytes:
+            oldest = group_of[source.name][0]
+            is_input = first[oldest] < 0
+            if last[oldest] == index and not is_input and source.size_bytes == layer.output.size_bytes:
                 join(name, source.name)
                 break
         else:
@@ -80,8 +94,8 @@ def storages_of(graph: Graph) -> list[Storage]:
         Storage(
             tuple(group),
             max(graph.tensors[name].size_bytes for name in group),
-            min(first[name] for name in group),
-            max(last_use.get(name, first[name]) for name in group),
+            first[group[0]],
+            last[group[0]],
         )
         for group in groups
     ]

@@ -67,10 +67,10 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
             found.append(blocks or [whole or ()])
             if blocks and whole:
                 wholes[index] = whole
-    storages = storages_of(graph)
+    live = live_bytes(s.life for s in storages_of(graph))
 
     def needed(index: int, calls: Calls) -> int:
-        return live_bytes(storages, index) + aligned(scratch_bytes(calls))
+        return live[index] + aligned(scratch_bytes(calls))
 
     peak = max((needed(index, own[0]) for index, own in enumerate(found) if own), default=0)
     for index, whole in wholes.items():

@@ -7,10 +7,10 @@ tried, and the search ends as soon as the lower bound is met.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+
+from mcuq.graph.liveness import live_bytes
 
 SEARCH_ROUNDS = 300
 
@@ -61,11 +61,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
 
 def lower_bound(blocks: Sequence[Block]) -> int:
     """Most bytes alive at one step."""
-    changes = Counter[int]()
-    for block in blocks:
-        changes[block.first] += block.size_bytes
-        changes[block.last + 1] -= block.size_bytes
-    return max(accumulate(changes[step] for step in sorted(changes)), default=0)
+    return max(live_bytes((b.size_bytes, b.first, b.last) for b in blocks).values(), default=0)
 
 
 def _meeting(blocks: Sequence[Block]) -> list[list[int]]:

@@ -60,7 +60,7 @@ def _check(name: str, graph: Graph, scheme: Scheme, board: Board, kept: Mapping[
 
 def _edges(graph: Graph) -> dict[str, Array]:
     """One channel of each tensor but the model's inputs and outputs."""
-    return {name: np.zeros(1, int) for name in graph.tensors if name not in (*graph.inputs, *graph.outputs)}
+    return {name: np.zeros(1, int) for name in graph.tensors.keys() - {*graph.inputs, *graph.outputs}}
 
 
 def _channels_of_all(graph: Graph) -> int:
@@ -82,8 +82,7 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, 
         for t in graph.tensors.values()
     }
     storages = storages_of(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
-    peak = max(live_bytes(storages, step) for step in range(-1, len(graph.nodes) + 1))
-    return peak, [t for t in tensors.values() if not t.is_constant]
+    return max(live_bytes(s.life for s in storages).values()), [t for t in tensors.values() if not t.is_constant]
 
 
 def _weights(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> Iterator[tuple[Tensor, int]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from mcuq.graph.liveness import Storage, aligned, live_bytes, storages_of
+from mcuq.graph.liveness import Storage, aligned, storages_of
 from mcuq.lower import Program
 from mcuq.plan.layout import Block, place
 
@@ -21,11 +22,11 @@ class Plan:
 
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
-        return next(s for s in self.storages if tensor in s.tensors)
+        return self._storages_by_tensor[tensor]
 
-    def live_bytes(self, step: int) -> int:
-        """Bytes of all tensors alive during a step: no plan of whole tensors needs less at its peak."""
-        return live_bytes(self.storages, step)
+    @cached_property
+    def _storages_by_tensor(self) -> dict[str, Storage]:
+        return {name: s for s in self.storages for name in s.tensors}
 
 
 def plan_memory(program: Program) -> Plan:
