@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, helper
 from onnx_models import model, node, random, refusal, saved
 from selections import quick
 from support import random_inputs
 
 import mcuq
+from mcuq.boards.find import load_board
 from mcuq.graph.builder import GraphBuilder
-from mcuq.importer.load import MOST_NODES
+from mcuq.graph.ir import Graph
+from mcuq.importer.functions import MOST_NODES
+from mcuq.lower import lower
+from mcuq.ops.add import Add
 from mcuq.ops.identity import Identity
+from mcuq.ops.mul import Mul
+from mcuq.ops.reshape import Reshape
+from mcuq.plan import plan_memory
+from mcuq.plan.least_fit import check_least_fit
+from mcuq.quantize import Scheme, quantize_graph
+from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.validate.bits import check_bits
 
 CONSTANTS = {"Add": random(4), "Mul": random(4), "Conv": random(4, 4, 1, 1)}
@@ -44,9 +56,65 @@ def test_100_000_nodes_are_refused(kind: str) -> None:
     )
 
 
+def test_nodes_that_local_functions_make_count() -> None:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("d", 1)]
+    relus = [node("Relu", ["a" if i == 0 else f"t{i}"], "b" if i == 99 else f"t{i + 1}") for i in range(100)]
+    function = helper.make_function("d", "F", ["a"], ["b"], relus, opsets)
+    calls = [node("F", ["x" if i == 0 else f"t{i}"], "y" if i == 80 else f"t{i + 1}", domain="d") for i in range(81)]
+    assert refusal(model(calls, {"x": [1, 4]}, functions=[function], opset_imports=opsets)) == (
+        "net.onnx: has 8,100 nodes, supported are 8,000 at most; give a smaller network"
+    )
+
+
 @pytest.mark.slow
 def test_as_many_nodes_as_are_supported_compile(tmp_path: Path) -> None:
     mcuq.compile(saved(chain(["Relu"], MOST_NODES), tmp_path), board="host")
+
+
+def float_chain(length: int) -> Graph:
+    """Products in place, views and sums of what the last two gave."""
+    builder = GraphBuilder("net")
+    last = before = builder.input("x", (1, 4))
+    for i in range(length):
+        ops = [(Mul(), [last, last]), (Reshape((1, 4)), [last]), (Add(), [last, before])]
+        op, inputs = ops[i % len(ops)]
+        last, before = builder.add(op, inputs, f"t{i}", f"n{i}"), last
+    builder.outputs.append(last)
+    return builder.graph()
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Calls of functions, built-in ones too, and steps of generators."""
+    count = 0
+
+    def on_event(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(on_event)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def place_tensors(graph: Graph) -> None:
+    integer = quantize_graph(graph, dict.fromkeys(scaled_tensors(graph), (-1.0, 1.0)))
+    plan = plan_memory(lower(integer))
+    for layer in integer.layers():
+        plan.storage_of(layer.output.name)
+
+
+def look_for_room(graph: Graph) -> None:
+    check_least_fit("net", graph, Scheme(), load_board("nucleo-f446re"), prune=False)
+
+
+@pytest.mark.parametrize("stage", [place_tensors, look_for_room])
+def test_twice_the_nodes_take_twice_the_operations(stage: Callable[[Graph], object]) -> None:
+    short, long = float_chain(150), float_chain(300)
+    stage(short)  # what is read once
+    assert operations(lambda: stage(long)) < 2.1 * operations(lambda: stage(short))
 
 
 def test_names_by_number_are_the_first_that_are_free() -> None:

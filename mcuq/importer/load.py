@@ -18,8 +18,6 @@ from mcuq.system.regular_file import what_is_no_file
 
 OLDEST_OPSET = 7
 LARGEST_BYTES = 2**31 - 1  # of a file: protobuf's limit
-# Some stages take the square of the nodes: 10,000 1x1 convolutions in a chain took 69 s of CPU, a minute is the aim.
-MOST_NODES = 8_000
 
 _UNSUPPORTED_TYPES = {
     name: kind
@@ -67,10 +65,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
             f"{name}: external weights {', '.join(map(repr, missing or locations))} are missing or unreadable; "
             "keep them in the model's folder"
         ) from None
-    if model.functions:
-        model = inlined(model, name)
-    if (nodes := len(model.graph.node)) > MOST_NODES:
-        raise ModelError(f"{name}: has {nodes:,} nodes, supported are {MOST_NODES:,} at most; give a smaller network")
+    model = inlined(model, name)
     _use_short_domain(model)
     return model
 

@@ -144,11 +144,12 @@ def test_local_functions_that_cannot_be_inlined_are_refused():
 
     assert refusal(calling(node("F", ["a"], "b", domain="mine"), ["x"])) == (
         "net.onnx: its local functions are invalid: Cycle detected in model-local function references: "
-        "mine::F -> mine::F. Model-local functions must not be recursive."
+        "mine::F -> mine::F. Model-local functions must not be recursive; export it again, without "
+        "them"
     )
     assert refusal(calling(node("Relu", ["a"], "b"), ["x", "x"])) == (
         "net.onnx: its local functions are invalid: Number of actual parameters cannot exceed number of formal "
-        "parameters"
+        "parameters; export it again, without them"
     )
 
 
