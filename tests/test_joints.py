@@ -12,12 +12,15 @@ from pathlib import Path
 import jinja2
 import jinja2.meta
 import pytest
+from sample_kernels import KERNELS as KERNEL_KINDS
+from sample_kernels import names_read, sample, template_text
 
 import mcuq.public
 from mcuq.graph.operator import Clamped, Operator
 from mcuq.kernels import FLOAT_UNARY, KERNELS
 from mcuq.kernels.kernel import Constants
 from mcuq.kernels.portable.unary_float32 import FUNCTIONS
+from mcuq.kernels.source import assembly_cpus, runtime_of
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
 from mcuq.resources import resource_dir
@@ -116,10 +119,10 @@ def imported_packages(module: str) -> set[str]:
 def test_template_uses_exactly_the_fields_of_its_constants(constants: type[Constants]) -> None:
     source = (TEMPLATES / f"{constants.template}.c.j2").read_text()
     environment = jinja2.Environment()
-    environment.filters["c_float"] = str
+    environment.filters.update(c_float=str, constants=str, derived=str)
     used = jinja2.meta.find_undeclared_variables(environment.parse(source))
     assert is_dataclass(constants)
-    assert used == {f.name for f in fields(constants)} | {"function"}
+    assert used == {f.name for f in fields(constants)} | {"function", "parameters"}
 
 
 def test_each_kernel_template_has_exactly_one_constants_class() -> None:
@@ -155,13 +158,40 @@ def test_kernel_body_is_plain_c(path: Path) -> None:
     head, marker, body = path.read_text().partition(PLAIN_C)
     assert marker, f"{path.name} has no line {PLAIN_C.strip()}"
     assert body.count(PLAIN_C) == 0
-    assert not re.search(r"\{\{|\}\}|\{%|%\}|\{#|#\}", body)
-    assert not re.search(r"\{%|\{#", head)
+    derived = re.search(r"    \{% filter derived %\}[^{}]*\{% endfilter %\}\n", body)
+    plain = body.replace(derived[0], "", 1) if derived else body
+    assert not re.search(r"\{\{|\}\}|\{%|%\}|\{#|#\}", plain)
+    assert head.startswith("{#")
+    constants = re.search(r"    \{% filter constants %\}[^%]*\{% endfilter %\}\n", head)
+    assert constants
+    assert not re.search(r"\{%|\{#", head.partition("#}")[2].replace(constants[0], "", 1))
+
+
+@pytest.mark.parametrize("kind", KERNEL_KINDS, ids=lambda kind: kind.template)
+def test_numbers_are_constants_of_their_own_names_that_the_body_reads(kind: type[Constants]) -> None:
+    """Where several calls share a kernel they are parameters, so that nothing else of the head may depend on them."""
+    head, _, body = template_text(kind).partition(PLAIN_C)
+    before, start, rest = head.partition("    {% filter constants %}")
+    constants, end, behind = rest.partition("{% endfilter %}\n")
+    assert start and end and behind == "    "
+    assert re.fullmatch(r"(\s*(\w+) = \{\{ \2 \}\},?)+\s*", constants)
+    assert set(re.findall(r"(\w+) =", constants)) == set(kind.numbers())
+    assert not re.search(rf"\{{\{{ ({'|'.join(kind.numbers())}) ", before)
+    assert "enum" not in body, "what derives from constants is among the derived, as those may be parameters"
+    if not assembly_cpus(runtime_of(sample(kind))):
+        assert names_read(kind) == kind.numbers()
+
+
+@pytest.mark.parametrize("module", ["emit", "lower", "kernels"])
+def test_nothing_is_found_by_searching_text(module: str) -> None:
+    """C declares what it needs: mcuq/kernels/item.py. Names are made with `re`."""
+    searching = {name for name in MODULES if stage(name) == module and "re" in imported_packages(name)}
+    assert searching == ({"emit.identifiers"} if module == "emit" else set())
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.j2")), ids=template)
 def test_kernel_is_one_static_function_without_floats_unless_it_says_so(path: Path) -> None:
-    source = re.sub(r"^MCUQ_NOINLINE.*\n", "", path.read_text())
+    source = re.sub(r"^MCUQ_NOINLINE.*\n", "", path.read_text().partition("#}\n")[2])
     assert source.startswith("static void {{ function }}(")
     assert len(re.findall(r"^[a-z].*\(", source, re.MULTILINE)) == 1
     assert not re.search(r"\b(double|long|malloc)\b", source)

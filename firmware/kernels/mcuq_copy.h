@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+/* item mcuq_copy_few: code 130 */
 /* Copies bytes one by one, for few of them. They are volatile, so that no compiler joins them to words or calls memcpy. */
 static inline void mcuq_copy_few(void *to, const void *from, int32_t n_bytes)
 {
@@ -25,6 +26,7 @@ static inline void mcuq_copy_few(void *to, const void *from, int32_t n_bytes)
         *out++ = *in++;
 }
 
+/* item mcuq_copy_bytes: needs MCUQ_GNU, MCUQ_NOINLINE; code 286 */
 /* Copies bytes from the first to the last: words or halfwords where both addresses reach such at a time. */
 MCUQ_NOINLINE
 static void mcuq_copy_bytes(void *to, const void *from, int32_t n_bytes)

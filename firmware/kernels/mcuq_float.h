@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+/* item mcuq_float_of_bits: code 32 */
 /* The float with these bits. */
 static inline float mcuq_float_of_bits(uint32_t bits)
 {
@@ -15,18 +16,21 @@ static inline float mcuq_float_of_bits(uint32_t bits)
     return both.value;
 }
 
+/* item mcuq_infinity: needs mcuq_float_of_bits; code 15 */
 /* What 1.0f / 0.0f is; freestanding C has no name for it. */
 static inline float mcuq_infinity(void)
 {
     return mcuq_float_of_bits(0x7f800000u);
 }
 
+/* item mcuq_one_nan: needs mcuq_float_of_bits; code 23 */
 /* x, with one NaN for all: which one an operation gives depends on the CPU. */
 static inline float mcuq_one_nan(float x)
 {
     return x == x ? x : mcuq_float_of_bits(0x7fc00000u);
 }
 
+/* item mcuq_quantize_float: code 109 */
 /* zero_point + floor(x * inverse_scale + 0.5), limited; NaN becomes output_min.
    Limits before it rounds, so that the conversion cannot overflow: |limited| <= 2^17. */
 static inline int32_t mcuq_quantize_float(float x, float inverse_scale, int32_t zero_point, int32_t output_min,
@@ -40,12 +44,14 @@ static inline int32_t mcuq_quantize_float(float x, float inverse_scale, int32_t 
     return q - ((float)q > raised) + zero_point;
 }
 
+/* item mcuq_dequantize_float: code 28 */
 /* (x - zero_point) * scale */
 static inline float mcuq_dequantize_float(int32_t x, float scale, int32_t zero_point)
 {
     return (float)(x - zero_point) * scale;
 }
 
+/* item mcuq_half_to_float: needs mcuq_float_of_bits; code 138 */
 /* The number whose 16 bits as IEEE 754 binary16 these are, exactly. */
 static inline float mcuq_half_to_float(uint16_t x)
 {
@@ -66,6 +72,7 @@ static inline float mcuq_half_to_float(uint16_t x)
     return mcuq_float_of_bits(sign | exponent << 23 | (magnitude & 0x03ffu) << 13);
 }
 
+/* item mcuq_clamp_float: needs mcuq_one_nan; code 40 */
 /* x limited to [minimum, maximum]; NaN stays one. */
 static inline float mcuq_clamp_float(float x, float minimum, float maximum)
 {
@@ -73,6 +80,7 @@ static inline float mcuq_clamp_float(float x, float minimum, float maximum)
     return mcuq_one_nan(raised > maximum ? maximum : raised);
 }
 
+/* item mcuq_exponential: needs mcuq_float_of_bits, mcuq_infinity, mcuq_one_nan; code 317 */
 /* exp(x) = 2^n * exp(r) with n = round(x / ln 2) and r = x - n * ln 2. -126 <= n <= 128. */
 static inline float mcuq_exponential(float x)
 {
@@ -105,6 +113,7 @@ static inline float mcuq_exponential(float x)
     return mcuq_one_nan(x == x ? y : x);
 }
 
+/* item mcuq_logarithm: needs mcuq_float_of_bits, mcuq_infinity, mcuq_one_nan; code 328 */
 /* ln(x) = n * ln 2 + ln(1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); what is less than 2^-126 counts as that.
    -126 <= n <= 128. */
 static inline float mcuq_logarithm(float x)
@@ -142,6 +151,7 @@ static inline float mcuq_logarithm(float x)
     return mcuq_one_nan(x == x ? y : x);
 }
 
+/* item mcuq_sigmoid: needs mcuq_one_nan, mcuq_exponential; code 70 */
 /* 1 / (1 + exp(-x)) */
 static inline float mcuq_sigmoid(float x)
 {
@@ -152,6 +162,7 @@ static inline float mcuq_sigmoid(float x)
     return mcuq_one_nan(x < 0.0f ? product : inverse);
 }
 
+/* item mcuq_hyperbolic_tangent: needs mcuq_one_nan, mcuq_exponential; code 213 */
 /* tanh(x): near 0 a polynomial, elsewhere 1 - 2e / (1 + e) with e = exp(-2|x|), and the sign of x. */
 static inline float mcuq_hyperbolic_tangent(float x)
 {
@@ -181,6 +192,7 @@ static inline float mcuq_hyperbolic_tangent(float x)
     return mcuq_one_nan(x < 0.0f ? -y : y);
 }
 
+/* item mcuq_hard_sigmoid: needs mcuq_clamp_float; code 46 */
 /* alpha * x + beta, limited to [0, 1] */
 static inline float mcuq_hard_sigmoid(float x, float alpha, float beta)
 {
@@ -189,6 +201,7 @@ static inline float mcuq_hard_sigmoid(float x, float alpha, float beta)
     return mcuq_clamp_float(sum, 0.0f, 1.0f);
 }
 
+/* item mcuq_hard_swish: needs mcuq_one_nan, mcuq_hard_sigmoid; code 35 */
 /* x times (x / 6 + 1/2, limited to [0, 1]) */
 static inline float mcuq_hard_swish(float x)
 {
@@ -196,6 +209,7 @@ static inline float mcuq_hard_swish(float x)
     return mcuq_one_nan(product);
 }
 
+/* item mcuq_leaky_relu: needs mcuq_one_nan; code 35 */
 /* x, or alpha * x where x < 0 */
 static inline float mcuq_leaky_relu(float x, float alpha)
 {
@@ -203,6 +217,7 @@ static inline float mcuq_leaky_relu(float x, float alpha)
     return mcuq_one_nan(x < 0.0f ? product : x);
 }
 
+/* item mcuq_dynamic_range: needs mcuq_quantize_float; code 193 */
 /* Scale, its inverse and zero point for int8 codes of `count` values: their range with 0, as far as +-2^126, over 255.
    NaN is left out. Returns the zero point. */
 static inline int32_t mcuq_dynamic_range(const float *x, int32_t count, float *scale, float *inverse_scale)

@@ -13,12 +13,14 @@
 
 typedef char mcuq_right_shift_is_arithmetic[(((int32_t)-3) >> 1) == -2 ? 1 : -1];
 
+/* item mcuq_multiply_high: code 31 */
 /* Upper word of a * b, towards minus infinity; |result| <= 2^30. */
 static inline int32_t mcuq_multiply_high(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b) >> 32);
 }
 
+/* item mcuq_clamp: code 42 */
 /* q limited to [output_min, output_max], which lie in [-128, 127]. */
 static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_max)
 {
@@ -27,6 +29,7 @@ static inline int8_t mcuq_clamp(int32_t q, int32_t output_min, int32_t output_ma
     return (int8_t)(low > output_max ? output_max : low);
 }
 
+/* item mcuq_requantize_shift: needs mcuq_clamp; code 55 */
 /* zero_point + acc / 2^shift, shift in 1..31, rounded once, halves up, then clamped; |acc| + 2^(shift - 1) < 2^31. */
 static inline int8_t mcuq_requantize_shift(int32_t acc, int32_t shift, int32_t zero_point, int32_t output_min,
                                            int32_t output_max)
@@ -34,6 +37,7 @@ static inline int8_t mcuq_requantize_shift(int32_t acc, int32_t shift, int32_t z
     return mcuq_clamp(((acc + ((int32_t)1 << (shift - 1))) >> shift) + zero_point, output_min, output_max);
 }
 
+/* item mcuq_requantize: needs mcuq_multiply_high, mcuq_clamp, mcuq_requantize_shift; code 179 */
 /* zero_point + acc * multiplier / 2^(32 + shift - prescale), rounded once, halves up, then clamped.
  *
  * prescale, shift, zero_point and the bounds are compile-time constants, so that one branch remains.
@@ -55,6 +59,7 @@ static inline int8_t mcuq_requantize(int32_t acc, int32_t multiplier, int presca
     return (int8_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* item mcuq_requantize_s16: needs mcuq_multiply_high; code 170 */
 /* mcuq_requantize for results of 8 or 16 bits, signed or not: |zero_point << shift| <= 2^30 for zero points to 255, and
  * those of 16 bits have zero point 0, so that the sum fits likewise. */
 static inline int32_t mcuq_requantize_s16(int32_t acc, int32_t multiplier, int prescale, int shift,
@@ -71,6 +76,7 @@ static inline int32_t mcuq_requantize_s16(int32_t acc, int32_t multiplier, int p
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* item mcuq_weighted_sum: needs mcuq_clamp; code 54 */
 /* (a * factor_a + b * factor_b + constant) >> shift, clamped; the generator keeps the sum below 2^31. */
 static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int32_t constant,
                                        int shift, int32_t output_min, int32_t output_max)
@@ -78,6 +84,7 @@ static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, i
     return mcuq_clamp((a * factor_a + b * factor_b + constant) >> shift, output_min, output_max);
 }
 
+/* item mcuq_lookup: code 23 */
 /* table[x + 128]: any function of one int8. */
 static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)
 {

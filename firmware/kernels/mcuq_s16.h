@@ -9,6 +9,7 @@
 
 #include "mcuq_math.h"
 
+/* item mcuq_requantize_long: code 126 */
 /* zero_point + acc * multiplier / 2^(32 + shift), rounded once, halves up, then clamped; |acc| < 2^46, shift in -1..22.
  *
  * acc = upper * 2^31 + lower, and floors nest: lower * multiplier < 2^62 and the half is at most 2^53; |upper| <= 2^15,
@@ -22,6 +23,7 @@ static inline int32_t mcuq_requantize_long(int64_t acc, int32_t multiplier, int 
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* item mcuq_requantize_sum: needs mcuq_requantize_s16, mcuq_requantize_long; code 72 */
 /* mcuq_requantize_long where `is_long`, a compile-time constant, says that acc may leave int32, else
  * mcuq_requantize_s16. */
 static inline int32_t mcuq_requantize_sum(int64_t acc, int is_long, int32_t multiplier, int prescale, int shift,
@@ -32,6 +34,7 @@ static inline int32_t mcuq_requantize_sum(int64_t acc, int is_long, int32_t mult
     return mcuq_requantize_s16((int32_t)acc, multiplier, prescale, shift, zero_point, output_min, output_max);
 }
 
+/* item mcuq_weighted_sum_s16: code 83 */
 /* (a * factor_a + b * factor_b) / 2^shift, rounded once, halves up, then clamped; a and b of 16 bits, shift in 1..30:
  * the sum stays below 2^48. */
 static inline int32_t mcuq_weighted_sum_s16(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int shift,
@@ -41,6 +44,7 @@ static inline int32_t mcuq_weighted_sum_s16(int32_t a, int32_t factor_a, int32_t
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* item mcuq_interpolate: code 129 */
 /* A function of one int16 by straight pieces between tabled values. `pieces` has for each upper byte of x + 32768 the
  * index of its first value times 16, plus the logarithm of how many x share a piece; `values` have 6 fraction bits.
  *
@@ -54,6 +58,7 @@ static inline int32_t mcuq_interpolate(int32_t x, const int32_t *pieces, const i
     return (value[0] * (1 << shift) + (value[1] - value[0]) * fraction + (32 << shift)) >> (6 + shift);
 }
 
+/* item mcuq_exponential_of_tables: needs mcuq_multiply_high; code 39 */
 /* 2^28 * exp(-scale * distance) from the exponentials of its bytes, `coarse` and `fine`, which have 30 fraction bits:
  * distance in 0..65535. */
 static inline int32_t mcuq_exponential_of_tables(int32_t distance, const int32_t *coarse, const int32_t *fine)

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+/* item mcuq_unpack_four: code 27 */
 /* In each byte of a word, 2^shift * (code - zero) of codes from 0 on, with scale = 2^shift and offset as below. Nothing
  * is carried: codes * scale + 128 - (zero << shift) is at most 240, for 15 of int4 with shift 4. */
 static inline uint32_t mcuq_unpack_four(uint32_t codes, uint32_t scale, uint32_t offset)
@@ -22,12 +23,14 @@ static inline uint32_t mcuq_unpack_four(uint32_t codes, uint32_t scale, uint32_t
     return (codes * scale + offset) ^ 0x80808080u;
 }
 
+/* item mcuq_unpack_offset: code 27 */
 /* That offset: 128 - (zero << shift) in each byte. The top bits are turned afterwards, which takes off the 128. */
 static inline uint32_t mcuq_unpack_offset(uint32_t zero, int shift)
 {
     return (0x80u - (zero << shift)) * 0x01010101u;
 }
 
+/* item mcuq_unpack_int4: needs MCUQ_NOINLINE, mcuq_unpack_four, mcuq_unpack_offset; code 126 */
 /* Eight values of -8..7 a word. */
 MCUQ_NOINLINE
 static void mcuq_unpack_int4(const int32_t *packed, int32_t count, int shift, int8_t *out)
@@ -42,6 +45,7 @@ static void mcuq_unpack_int4(const int32_t *packed, int32_t count, int shift, in
     }
 }
 
+/* item mcuq_unpack_int2: needs MCUQ_NOINLINE, mcuq_unpack_four, mcuq_unpack_offset; code 168 */
 /* Sixteen values of -2..1 a word. */
 MCUQ_NOINLINE
 static void mcuq_unpack_int2(const int32_t *packed, int32_t count, int shift, int8_t *out)
@@ -58,6 +62,7 @@ static void mcuq_unpack_int2(const int32_t *packed, int32_t count, int shift, in
     }
 }
 
+/* item mcuq_unpack_binary: needs MCUQ_NOINLINE; code 123 */
 /* Thirty-two values of -1 or 1 a word: 2^shift in each byte, and what makes -2^shift of it where the bit is set. */
 MCUQ_NOINLINE
 static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, int8_t *out)
@@ -73,6 +78,7 @@ static void mcuq_unpack_binary(const int32_t *packed, int32_t count, int shift, 
     }
 }
 
+/* item mcuq_unpack_ternary: needs MCUQ_NOINLINE, mcuq_unpack_four, mcuq_unpack_offset; code 169 */
 /* Twenty values of -1..1 a word: five digits to base 3 in each byte b = ceil(256 * v / 243), v below 243. The carry of
  * 3 * b is the highest digit, its lower byte belongs to the digits behind in the same way, for five of them. Even and
  * odd bytes apart, in halves of 16 bits, as 3 * 255 needs ten. */
@@ -94,6 +100,7 @@ static void mcuq_unpack_ternary(const int32_t *packed, int32_t count, int shift,
     }
 }
 
+/* item mcuq_unpack_codebook: needs MCUQ_NOINLINE; code 261 */
 /* Eight indices a word into the 16 int8 that the first four words hold. */
 MCUQ_NOINLINE
 static void mcuq_unpack_codebook(const int32_t *packed, int32_t count, int shift, int8_t *out)

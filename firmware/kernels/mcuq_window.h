@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* item mcuq_taps_before: code 41 */
 /* How many of a row or column of `kernel` taps lie before `position`, the first at 0, the others `dilation` apart. */
 static inline int32_t mcuq_taps_before(int32_t position, int32_t dilation, int32_t kernel)
 {

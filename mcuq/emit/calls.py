@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from mcuq.emit.data import DataArray
 from mcuq.emit.names import Callee, call_names, callee_of, function_names
-from mcuq.emit.parameters import with_parameters
+from mcuq.emit.parameters import assumes, render_shared
 from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
-from mcuq.emit.text import C_TYPES, COLUMNS, wrap
+from mcuq.emit.text import C_TYPES, COLUMNS, c_float_needs, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
-from mcuq.kernels.kernel import Call
+from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.source import needs_of
 from mcuq.lower import Program, Step, array_key
-from mcuq.lower.share import PARAMETERS, shifts_down
+from mcuq.lower.share import PARAMETERS
 from mcuq.plan import Plan
 
 
@@ -28,6 +29,7 @@ class Pointer:
     c_type: str
     element_type: str
     is_read_only: bool = False
+    is_in_arena: bool = False
 
     @property
     def text(self) -> str:
@@ -40,17 +42,21 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Function:
-    """A rendered kernel, the layers that call it, and the largest accumulator bound among them."""
+    """A rendered kernel, the runtime items that it needs, the layers that call it, and the largest accumulator bound
+    among them."""
 
     name: str
     text: str
+    constants: Constants
+    needs: tuple[str, ...]
     users: tuple[str, ...] = ()
     bound: int = 0
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """A call in ID_run_in: its text, and what it is of. A layer's first call `is_first`."""
+    """A call in ID_run_in: its text, and what it is of. A layer's first call `is_first`; `uses_arena` says that any of
+    its arguments lies there."""
 
     text: str
     layer: str
@@ -58,6 +64,7 @@ class ModelCall:
     function: str
     arrays: tuple[str, ...]
     output_offset: int
+    uses_arena: bool
 
 
 def render_calls(
@@ -78,35 +85,39 @@ def render_calls(
         stems = call_names(step, f"{model_id}_{layer_id}")
         for number, (stem, call) in enumerate(zip(stems, step.calls, strict=True)):
             name = names[callee_of(call)]
-            function = functions.get(callee_of(call)) or Function(name, _render(call, name))
+            function = functions.get(callee_of(call)) or _function(call, name)
             users = (*function.users, _describe(step, call, layer_id))
             functions[callee_of(call)] = replace(function, users=users, bound=max(function.bound, call.bound))
             data = [
                 arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
                 for key, a in call.arrays.items()
             ]
-            arguments = [pointers[step.layer.inputs[i].name].text for i in call.inputs]
+            places = [pointers[step.layer.inputs[i].name] for i in call.inputs]
+            arguments = [place.text for place in places]
             if call.unpacked:
                 arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
             arguments += [array.name for array in data]
             if call.scratch_bytes:
                 arguments.append(f"arena + {plan.scratch[index] + call.scratch_offset}")
             if call.has_output:
-                arguments.append(pointers[step.layer.output.name].text)
+                places.append(pointers[step.layer.output.name])
+                arguments.append(places[-1].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
             text = f"/* {layer_id} */\n    {lines.strip()});"
             given = tuple(array.name for array in data)
-            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset))
+            uses_arena = any(place.is_in_arena for place in places) or call.unpacked != "" or call.scratch_bytes > 0
+            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena))
     return list(functions.values()), list(arrays.values()), calls
 
 
-def _render(call: Call, name: str) -> str:
+def _function(call: Call, name: str) -> Function:
     """The function that the call calls."""
-    text = render_kernel(call.constants, name)
+    constants = call.constants
+    needs = needs_of(constants) + c_float_needs(getattr(constants, f.name) for f in fields(constants))
     if not call.parameters:
-        return text
-    c_type = C_TYPES[call.arrays[PARAMETERS].dtype.name]
-    return with_parameters(text, call.parameters, c_type, shifts_down(call.constants))
+        return Function(name, render_kernel(constants, name), constants, needs)
+    text = render_shared(constants, name, call.parameters, C_TYPES[call.arrays[PARAMETERS].dtype.name])
+    return Function(name, text, constants, (*needs, *(["MCUQ_ASSUME"] if assumes(constants, call.parameters) else [])))
 
 
 def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Pointer]:
@@ -119,7 +130,7 @@ def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Seque
         name, c_type = (given[0].accessor, given[0].c_type) if given else (place, "int8_t")
         is_input = bool(given) and given[0] in inputs
         for tensor in storage.tensors:
-            pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input)
+            pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input, not given)
     return pointers
 
 

@@ -1,23 +1,20 @@
-"""What emitted C asks of the compiler and the CPU, found in its text."""
+"""What emitted C asks of the CPU."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from mcuq.lower.source import compiler_source
-
-# Macro in the guard of assembly -> when the assembly is taken, and what such a CPU is called.
-_GUARDS: Mapping[str, tuple[str, str]] = {
-    "__ARM_FEATURE_MVE": ("defined(__ARM_FEATURE_MVE)", "Helium (MVE)"),
-    "__ARM_FEATURE_DSP": ("defined(__ARM_FEATURE_DSP)", "the DSP extension"),
-    "__ARM_ARCH_6M__": ("defined(__ARM_ARCH_6M__)", "Armv6-M"),
-    "__ARM_ARCH_7M__": ("defined(__ARM_ARCH_7M__)", "Armv7-M"),
-    "__riscv_mul": ("defined(__riscv_mul) && __riscv_xlen == 32", "RV32IM"),
+# CPU of mcuq.kernels.item -> the preprocessor's condition under which its assembly is taken, and what it is called.
+_CPUS: Mapping[str, tuple[str, str]] = {
+    "mve": ("defined(__ARM_FEATURE_MVE)", "Helium (MVE)"),
+    "dsp": ("defined(__ARM_FEATURE_DSP)", "the DSP extension"),
+    "armv6m": ("defined(__ARM_ARCH_6M__)", "Armv6-M"),
+    "armv7m": ("defined(__ARM_ARCH_7M__)", "Armv7-M"),
+    "rv32m": ("defined(__riscv_mul) && __riscv_xlen == 32", "RV32IM"),
 }
-# Functions with assembly for either.
-_EITHER = ("__ARM_ARCH_6M__", "__ARM_ARCH_7M__")
+# Items have assembly for either.
+_EITHER = ("armv6m", "armv7m")
 
 
 @dataclass(frozen=True)
@@ -28,23 +25,12 @@ class TargetCpu:
     condition: str
 
 
-def target_cpus(code: str) -> list[TargetCpu]:
-    """The CPUs that assembly in the C is for; all of them are asked for, and one of Armv6-M and Armv7-M."""
-    found = [guard for guard in _GUARDS if re.search(rf"^#(?:el)?if MCUQ_GNU .*{guard}", code, re.MULTILINE)]
-    either = [guard for guard in found if guard in _EITHER]
-    groups = [[guard] for guard in found if guard not in _EITHER] + ([either] if either else [])
+def target_cpus(cpus: Set[str]) -> list[TargetCpu]:
+    """Those of assembly for these; all of them are asked for, and one of Armv6-M and Armv7-M."""
+    found = [cpu for cpu in _CPUS if cpu in cpus]
+    either = [cpu for cpu in found if cpu in _EITHER]
+    groups = [[cpu] for cpu in found if cpu not in _EITHER] + ([either] if either else [])
     return [
-        TargetCpu(" or ".join(_GUARDS[guard][1] for guard in group), " || ".join(_GUARDS[guard][0] for guard in group))
+        TargetCpu(" or ".join(_CPUS[cpu][1] for cpu in group), " || ".join(_CPUS[cpu][0] for cpu in group))
         for group in groups
     ]
-
-
-def macros_of(text: str) -> list[str]:
-    """The macros that C text defines and leaves defined, in their order."""
-    gone = set(re.findall(r"^#undef (\w+)", text, re.MULTILINE))
-    return [name for name in dict.fromkeys(re.findall(r"^#define (\w+)", text, re.MULTILINE)) if name not in gone]
-
-
-def uses_compiler_source(code: str) -> bool:
-    """Whether the C uses a macro of firmware/kernels/mcuq_compiler.h."""
-    return any(re.search(rf"\b{name}\b", code) for name in macros_of(compiler_source()))

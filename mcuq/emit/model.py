@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mcuq.emit.calls import Function, ModelCall, pointers_of, render_calls
-from mcuq.emit.compilers import macros_of, target_cpus, uses_compiler_source
+from mcuq.emit.compilers import target_cpus
 from mcuq.emit.data import DataArray
 from mcuq.emit.listing import (
     Listing,
@@ -27,10 +26,24 @@ from mcuq.emit.port import Port, has_channels, ports_of
 from mcuq.emit.render import environment
 from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import in_comment
+from mcuq.kernels.item import Item
+from mcuq.kernels.runtime import needed_items
+from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
-from mcuq.lower.source import compiler_source, runtime_blocks, runtime_names
 from mcuq.plan import Plan
 from mcuq.version import __version__
+
+# Items that stand at places of their own: what compilers differ in, a promise to them, and what ends each call where
+# tensors are not all of one type.
+COMPILER, ASSUME, BARRIER = "MCUQ_GNU", "MCUQ_ASSUME", "MCUQ_MEMORY_CHANGES_TYPE"
+# The macros of templates/model.c.j2.
+FRAME_MACROS = (
+    "MCUQ_WEIGHTS",
+    "MCUQ_ARENA",
+    "MCUQ_STATIC_ASSERT",
+    "MCUQ_STATIC_ASSERT_NAME_",
+    "MCUQ_STATIC_ASSERT_NAME",
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,10 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     parameters += [f"{port.c_type} *{port.accessor}" for port in outputs]
     dtypes = {tensor.dtype for tensor in graph.tensors.values() if not tensor.is_constant}
     has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
-    kernels = "\n".join(function.text for function in functions)
-    assumes, needs_barriers = "MCUQ_ASSUME(" in kernels, dtypes != {"int8"}
-    code = "\n".join([*runtime_functions(kernels), kernels])
+    barrier = () if dtypes == {"int8"} else (BARRIER,)
+    items = needed_items([*barrier, *(need for function in functions for need in function.needs)])
+    foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
+    runtime = [item for item in items if item.name not in foremost]
     digest = _digest(functions, arrays, calls, (*inputs, *outputs), plan)
     context: dict[str, Any] = {
         "version": __version__,
@@ -72,33 +86,35 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "inputs": inputs,
         "outputs": outputs,
         "arena_bytes": plan.arena_bytes,
-        "stack_bytes": stack_bytes(function.text for function in functions),
+        "stack_bytes": stack_bytes(function.constants for function in functions),
         "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
         "arrays": arrays,
         "functions": marked_functions(functions),
-        "runtime": runtime_functions(kernels),
-        "renamed": runtime_names(kernels),
-        "compiler": compiler_source() if assumes or needs_barriers or uses_compiler_source(code) else "",
-        "cpus": target_cpus(code),
+        "runtime": [item.text for item in runtime],
+        "renamed": [name for name in _names(runtime) if name.islower()],
+        "compiler": foremost[COMPILER].text if COMPILER in foremost else "",
+        "compiler_names": _names(item for item in items if item.name == COMPILER),
+        "frame": list(FRAME_MACROS),
+        "macros": [name for name in (*foremost, *_names(runtime)) if name != COMPILER and not name.islower()],
+        "cpus": target_cpus(assembly_cpus(items)),
         "calls": [marked_call(call) for call in calls],
-        "assumes": assumes,
+        "assume": foremost[ASSUME].text if ASSUME in foremost else "",
+        "barrier": foremost[BARRIER].text if BARRIER in foremost else "",
         "unused": [port.accessor for port in inputs if port.accessor not in read],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(port.accessor for port in (*inputs, *outputs)),
         "has_floats": has_floats,
-        "needs_barriers": needs_barriers,
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
-        "uses_arena": any(re.search(r"\barena\b", call.text) for call in calls),
+        "uses_arena": any(call.uses_arena for call in calls),
         "changes_options": has_floats or program.goal != "balanced",
         "provenance": [in_comment(line) for line in provenance],
         "digest": f"0x{digest:08x}",
     }
     header = templates.get_template("model.h.j2").render(context)
     source, marks = without_marks(templates.get_template("model.c.j2").render(context))
-    source += "".join(f"#undef {name}\n" for name in macros_of(source))
     heads = {function.name: line + 1 for function, line in zip(functions, marks, strict=False)}
     listing = Listing(
         digest=digest,
@@ -113,9 +129,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing)
 
 
-def runtime_functions(text: str) -> list[str]:
-    """The functions of firmware/kernels that `text` uses, directly or through each other, in the headers' order."""
-    return [runtime_blocks()[name] for name in runtime_names(text)]
+def _names(items: Iterable[Item]) -> list[str]:
+    return [name for item in items for name in item.names]
 
 
 def _digest(

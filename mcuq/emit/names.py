@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.port import has_channels, macro_parts
 from mcuq.graph.ir import Graph
 from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.runtime import runtime
 from mcuq.lower import Program, Step
-from mcuq.lower.source import runtime_source
 
 
 def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
@@ -22,10 +21,10 @@ def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
-    runtime = re.findall(r"\bmcuq_\w+", runtime_source().lower())
+    items = [name.lower() for name in runtime()]
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
-    own = (*parts, *runtime)
-    return {name.lower() for name in (*frame, *runtime, *(f"{model_id}_{part}" for part in own))}
+    own = (*parts, *items)
+    return {name.lower() for name in (*frame, *items, *(f"{model_id}_{part}" for part in own))}
 
 
 def layer_identifiers(program: Program, model_id: str, used: set[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import jinja2
 
@@ -11,11 +12,40 @@ from mcuq.kernels.kernel import Constants
 from mcuq.resources import resource_dir
 
 
-def render_kernel(constants: Constants, function: str) -> str:
+def as_enum(initializers: str) -> str:
+    """C of constants `NAME = VALUE, ...`, on lines of their own or on one."""
+    return _line("enum {", initializers, "    };" if initializers.endswith("\n") else " };")
+
+
+def as_locals(initializers: str) -> str:
+    """The same as constants that are computed at run time."""
+    return _line("const int32_t", initializers.rstrip(), ";")
+
+
+def _line(before: str, initializers: str, behind: str) -> str:
+    separator = "\n" if initializers.startswith("        ") else " "
+    return f"    {before}{separator}{initializers}{behind}\n"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a template's head becomes: `parameters` between its arguments, and C of the initializers of its constants
+    and of what derives from them."""
+
+    parameters: str = ""
+    constants: Callable[[str], str] = as_enum
+    derived: Callable[[str], str] = as_enum
+
+
+def render_kernel(constants: Constants, function: str, head: Head | None = None) -> str:
     """The C function of a kernel template."""
+    head = head or Head()
+    kernels = environment()
+    kernels.filters["constants"] = head.constants
+    kernels.filters["derived"] = head.derived
     values = {f.name: getattr(constants, f.name) for f in fields(constants)}
-    template = environment().get_template(f"kernels/{constants.template}.c.j2")
-    return template.render(function=function, **values).strip()
+    template = kernels.get_template(f"kernels/{constants.template}.c.j2")
+    return template.render(function=function, parameters=head.parameters, **values).strip()
 
 
 def environment() -> jinja2.Environment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,6 +39,11 @@ def c_float(value: float) -> str:
         return "mcuq_infinity()" if value > 0 else "-mcuq_infinity()"
     text = f"{np.float32(value):.9g}"
     return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
+
+
+def c_float_needs(values: Iterable[object]) -> tuple[str, ...]:
+    """The runtime items that c_float names of those of the values that are floats."""
+    return ("mcuq_infinity",) if any(isinstance(v, (float, np.floating)) and np.isinf(v) for v in values) else ()
 
 
 def in_comment(text: str) -> str:

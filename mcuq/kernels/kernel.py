@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from mcuq.graph.operator import INT8, Layer
@@ -30,6 +30,11 @@ class Constants:
         """What functions of the template are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"."""
         folder, _, operator = cls.template.partition("/")
         return operator if folder == "portable" else f"{operator}_{folder}"
+
+    @classmethod
+    def numbers(cls) -> list[str]:
+        """The fields that are whole numbers: constants of C, or parameters where calls that differ in them share it."""
+        return [f.name for f in fields(cls) if f.type == "int"]
 
 
 @dataclass(frozen=True)

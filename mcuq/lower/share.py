@@ -9,7 +9,7 @@ import numpy as np
 
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call, Constants
-from mcuq.lower.source import body_code_bytes, has_assembly, names_in
+from mcuq.kernels.source import assembly_cpus, declaration_of, runtime_of
 
 PARAMETERS = "parameters"
 # About how many bytes a parameter array takes where it is passed, and reading one value of it.
@@ -61,15 +61,14 @@ def shifts_down(constants: Constants) -> bool:
 
 
 def _family(constants: Constants) -> _Family:
-    values = (getattr(constants, f.name) for f in fields(constants))
-    return type(constants), shifts_down(constants), tuple(v for v in values if not isinstance(v, int))
+    others = (f.name for f in fields(constants) if f.name not in constants.numbers())
+    return type(constants), shifts_down(constants), tuple(getattr(constants, name) for name in others)
 
 
 def _function_of(members: Sequence[Constants]) -> _Shared:
     """What the kernel reads at run time are its constants that differ among the members."""
     first = members[0]
-    used = [f.name for f in fields(first) if f.name in names_in(first.template)]
-    names = tuple(name for name in used if len({getattr(constants, name) for constants in members}) > 1)
+    names = tuple(name for name in first.numbers() if len({getattr(constants, name) for constants in members}) > 1)
     values = [int(getattr(constants, name)) for constants in members for name in names]
     return _Shared(first, names, next(name for name in ("int8", "int16", "int32") if _holds(name, values)))
 
@@ -85,8 +84,8 @@ def _saves_flash(shared: _Shared, members: Sequence[Constants]) -> bool:
     Half of a function's own code is what remains of it where all sizes are constants. Assembly among that code may
     leave too few registers for sizes that are none, so that compilers refuse it.
     """
-    if has_assembly(shared.constants.template):
+    if assembly_cpus(runtime_of(shared.constants)):
         return False
-    code_bytes = body_code_bytes(shared.constants.template)
+    code_bytes = declaration_of(shared.constants.template).code_bytes
     passed = sum(PASSED_BYTES + shared.values(constants).nbytes for constants in members) if shared.names else 0
     return code_bytes + READ_BYTES * len(shared.names) + passed < len(set(members)) * code_bytes // 2

@@ -1,6 +1,6 @@
 """Of the kernels that fit each layer, those that take the least flash together.
 
-Bytes of constants are exact, those of code an estimate from the kernel's text: what is emitted must not depend on
+Bytes of constants are exact, those of code an estimate that the C declares: what is emitted must not depend on
 which compilers are installed.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.source import declaration_of, runtime_of
 from mcuq.lower.program import array_key
 from mcuq.lower.share import share_functions
-from mcuq.lower.source import body_code_bytes, runtime_code_bytes
 
 Calls = tuple[Call, ...]
 CALL_BYTES = 8  # loading and passing one more argument
@@ -37,10 +37,10 @@ def flash_bytes(steps: Sequence[Calls]) -> int:
     calls = [call for calls in share_functions(steps) for call in calls]
     arrays = {array_key(array): array.nbytes for call in calls for array in call.arrays.values()}
     functions = {(call.constants, call.parameters) for call in calls}
-    runtime = {k: v for constants, _ in functions for k, v in runtime_code_bytes(constants.template).items()}
+    runtime = {item.name: item.declared.code_bytes for constants, _ in functions for item in runtime_of(constants)}
     return (
         sum(arrays.values())
-        + sum(body_code_bytes(constants.template) for constants, _ in functions)
+        + sum(declaration_of(constants.template).code_bytes for constants, _ in functions)
         + sum(runtime.values())
         + sum(CALL_BYTES * (len(call.inputs) + len(call.arrays) + 1) for call in calls)
     )

@@ -18,10 +18,11 @@ from elftools.elf.elffile import ELFFile
 from golden.graphs import pattern, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_kernels import any_items
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel, compile_model
-from mcuq.emit.model import runtime_functions
+from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.emit.text import c_float, wrap
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
@@ -30,7 +31,8 @@ from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Call, Constants, Kernel
-from mcuq.lower.source import compiler_source
+from mcuq.kernels.runtime import needed_items, runtime
+from mcuq.kernels.source import declaration_of
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
@@ -236,7 +238,7 @@ def test_only_the_freestanding_headers_are_included(model: CompiledModel) -> Non
     source, header = c_and_h(model)
     assert re.findall(r"#include (.*)", plain(header)) == ["<stddef.h>", "<stdint.h>"]
     # For compilers without __builtin_memcpy there is one more.
-    assert re.findall(r"#include (.*)", source.replace(compiler_source(), "")) == [f'"{model.name}.h"']
+    assert re.findall(r"#include (.*)", source.replace(runtime()["MCUQ_GNU"].text, "")) == [f'"{model.name}.h"']
 
 
 def test_the_c_has_no_heap_and_no_floating_point(model: CompiledModel) -> None:
@@ -304,9 +306,9 @@ def test_layers_with_the_same_constants_share_a_function() -> None:
 
 
 def test_only_the_runtime_functions_in_use_are_copied() -> None:
-    names = [re.findall(r"\b(mcuq_\w+)\(", block)[0] for block in runtime_functions("mcuq_requantize(x)")]
+    names = [item.name for item in needed_items(["mcuq_requantize"])]
     assert names == ["mcuq_multiply_high", "mcuq_clamp", "mcuq_requantize_shift", "mcuq_requantize"]
-    assert runtime_functions("y[i] = x[i];") == []
+    assert needed_items([]) == []
     source, _ = c_and_h(portable(view_of_an_input(), name="net"))
     assert "mcuq_clamp" not in source
 
@@ -731,9 +733,10 @@ def lower_reverse(op: Reverse, layer: Layer) -> tuple[Call, ...]:
     return (Call(ReverseConstants(layer.output.elements), scratch_bytes=layer.output.elements),)
 
 
-REVERSE = """static void {{ function }}(const int8_t *x, int8_t *scratch, int8_t *y)
+REVERSE = """{# code 40 #}
+static void {{ function }}(const int8_t *x, {{ parameters }}int8_t *scratch, int8_t *y)
 {
-    enum { elements = {{ elements }} };
+    {% filter constants %}elements = {{ elements }}{% endfilter %}
     /* plain C from here on */
     for (int32_t i = 0; i < elements; i++)
         scratch[i] = x[i];
@@ -741,24 +744,53 @@ REVERSE = """static void {{ function }}(const int8_t *x, int8_t *scratch, int8_t
         y[i] = scratch[elements - 1 - i];
 }
 """
+# The same by way of a pointer, a structure, a table and a macro of the runtime: 1 + 2 * (i + 1) - 2 * i = 3.
+REVERSE_BY_ITEMS = REVERSE.replace(
+    "{# code 40", "{# needs MCUQ_TWICE, mcuq_second, mcuq_swapped; stack 0; code 50"
+).replace("[elements - 1 - i]", "[elements + 2 - i - (*mcuq_second(0) + mcuq_swapped(i + 1).low - MCUQ_TWICE(i))]")
 
 
-def test_a_kernels_scratch_is_passed_before_its_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    templates = tmp_path / "templates"
+def reversing_model(monkeypatch: pytest.MonkeyPatch, folder: Path, template: str) -> CompiledModel:
+    """A model of two layers that the template computes."""
+    templates = folder / "templates"
     shutil.copytree(resource_dir("templates"), templates)
-    (templates / "kernels" / "portable" / "reverse.c.j2").write_text(REVERSE)
-    monkeypatch.setattr(
-        "mcuq.emit.render.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
-    )
+    (templates / "kernels" / "portable" / "reverse.c.j2").write_text(template)
+    for module in ("mcuq.emit.render", "mcuq.kernels.source"):
+        monkeypatch.setattr(
+            f"{module}.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
+        )
+    monkeypatch.setattr("mcuq.kernels.source.declaration_of", declaration_of.__wrapped__)
+    monkeypatch.setattr("mcuq.emit.stack.declaration_of", declaration_of.__wrapped__)
     monkeypatch.setitem(KERNELS, Reverse, (Kernel(lower_reverse),))
     builder = GraphBuilder("net")
     x = builder.add(Sigmoid(), [builder.input("x", (9,))], "s")
     builder.outputs.append(builder.add(Reverse(), [builder.add(Reverse(), [x], "r")], "y"))
-    model = portable(quantized(builder), name="net")
+    return portable(quantized(builder), name="net")
+
+
+def test_a_kernels_scratch_is_passed_before_its_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = reversing_model(monkeypatch, tmp_path, REVERSE)
     calls = re.findall(r"net_reverse_shared\((.*)\);", model.files["net.c"].split("net_run_in")[1])
     assert [call.count(",") for call in calls] == [2, 2]
     report = check_bits(model, iter([random_inputs(model.graph, 4)]), "host")
     assert report.first_mismatch is None
+
+
+def test_a_kernel_may_need_items_of_any_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    items = {**runtime(), **any_items()}
+    for module in ("mcuq.kernels.runtime", "mcuq.emit.names"):
+        monkeypatch.setattr(f"{module}.runtime", lambda: items)
+    model = reversing_model(monkeypatch, tmp_path, REVERSE_BY_ITEMS)
+    source = model.files["net.c"]
+    for name in ("mcuq_pair", "mcuq_table", "mcuq_second", "mcuq_pair_of", "mcuq_swap", "mcuq_swapped"):
+        assert f"#define {name} net_{name}\n" in source
+    assert source.count("#define MCUQ_TWICE(x)") == 1
+    assert set(re.findall(r"^#define (\w+)", source, re.MULTILINE)) == set(
+        re.findall(r"^#undef (\w+)", source, re.MULTILINE)
+    )
+    report = check_bits(model, iter([random_inputs(model.graph, 4)]), "host")
+    assert report.first_mismatch is None
+    assert model.stack_bytes == FRAMES_BYTES + 24, "12 bytes that mcuq_pair_of declares below 8 of mcuq_swapped"
 
 
 # --- layout of numbers -----------------------------------------------------------------------------------------

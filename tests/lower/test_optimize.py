@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.graphs import digits, tiny
+from sample_kernels import KERNEL, KERNELS, names_read, sample, with_runtime
 from selections import quick
-from support import Case, integer_branches, integer_graph, random_inputs
+from support import Case, integer_branches, integer_graph, random_inputs, random_reals
 
 import mcuq
 from mcuq.api import compare
@@ -24,22 +25,22 @@ from mcuq.boards.find import load_board, parse_board
 from mcuq.build.footprint import measure_choices, measure_footprint
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, assemble, with_goal
-from mcuq.emit.model import emit, runtime_functions
-from mcuq.emit.parameters import with_parameters
-from mcuq.emit.render import render_kernel
+from mcuq.emit.model import emit
+from mcuq.emit.parameters import render_shared
 from mcuq.errors import BoardError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.source import assembly_cpus, needs_of, runtime_of
 from mcuq.lower import GOALS, Goal, lower
 from mcuq.lower.goal import gcc_options, parse_goal
 from mcuq.lower.share import PARAMETERS, share_functions
 from mcuq.lower.smallest import flash_bytes, smallest_calls
-from mcuq.lower.source import compiler_source, has_assembly, kernel_body, names_in
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
 from mcuq.plan import plan_memory
 from mcuq.plan.fit import STACK_BYTES
+from mcuq.quantize import parse_scheme
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits
 
@@ -252,32 +253,13 @@ def test_calls_that_round_differently_share_no_function() -> None:
     assert not {"shift"} & set(functions[1][1])
 
 
-def subclasses(kind: type[Constants]) -> list[type[Constants]]:
-    return [found for child in kind.__subclasses__() for found in (child, *subclasses(child))]
-
-
-KERNELS = sorted(
-    {c for c in subclasses(Constants) if "template" in vars(c) and c.__module__.startswith("mcuq.")},
-    key=lambda c: c.template,
-)
-
-
-# What fields that are no numbers may hold.
-TEXTS = {"packing": "int4", "sum_type": "int64_t"}
-
-
 @pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.template)
 def test_every_kernel_compiles_with_all_constants_as_parameters(kind: type[Constants]) -> None:
     """-Wconversion must not depend on what is a constant; no array may have a size that is none (-Wvla)."""
-    texts = {f.name: TEXTS.get(f.name, "int16_t") for f in fields(kind) if f.type == "str"}
-    constants = kind(**{**{f.name: 1 for f in fields(kind)}, **texts})
-    names = [f.name for f in fields(kind) if f.type == "int" and f.name in names_in(kind.template)]
+    constants, names = sample(kind), names_read(kind)
     assert names
-    text = with_parameters(render_kernel(constants, "net_layer"), names, "int32_t", shifts_down=True)
-    assert kernel_body(kind.template).count("enum {") >= text.partition("plain C from here on")[2].count("enum {")
-    assume = "#define MCUQ_ASSUME(condition) do { if (!(condition)) __builtin_unreachable(); } while (0)"
-    used = "\n".join(runtime_functions(text))
-    source = f"#include <stdint.h>\n{compiler_source()}\n{assume}\n{used}\n{text}\nvoid *net_run(void);\n"
+    text = render_shared(constants, "net_layer", names, "int32_t")
+    source = with_runtime(text, (*needs_of(constants), "MCUQ_ASSUME")) + "void *net_run(void);\n"
     source += "void *net_run(void)\n{\n    return (void *)(intptr_t)&net_layer;\n}\n"
     compile_strictly(source)
 
@@ -292,6 +274,10 @@ def compile_strictly(source: str) -> None:
 
 def test_kernels_with_assembly_are_not_shared() -> None:
     """It may need all registers, so that compilers refuse it where sizes take some."""
+
+    def has_assembly(template: str) -> bool:
+        return bool(assembly_cpus(runtime_of(sample(KERNEL[template]))))
+
     assert all(has_assembly(template) for template in ("blocked/conv2d", "rv32/conv2d", "dsp/pointwise"))
     assert not any(
         has_assembly(template)
@@ -307,9 +293,39 @@ def test_a_shared_depthwise_kernel_computes_its_depth_multiplier() -> None:
     windows = [(Conv2d(Window((3, 3)), c), (1, 7, 7, c), (c, 3, 3, 1)) for c in (8, 12, 20)]
     graph = integer_branches([(op, [x, rng.normal(size=w), rng.normal(size=w[0])]) for op, x, w in windows])
     (first,), *_ = share_functions([step.calls for step in lower(graph).steps])
-    text = with_parameters(render_kernel(first.constants, "net_layer"), first.parameters, "int8_t", True)
+    text = render_shared(first.constants, "net_layer", first.parameters, "int8_t")
     assert "depth_multiplier = out_channels / groups" in text
     assert "groups" in first.parameters
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16"])
+def test_shared_depthwise_kernels_of_several_depth_multipliers_give_the_simulators_bits(scheme: str) -> None:
+    rng = np.random.default_rng(1)
+    sizes = ((8, 1), (12, 1), (20, 1), (9, 1), (10, 1), (6, 2), (4, 3))
+    cases: list[Case] = [
+        (Conv2d(Window((3, 3)), c), [(1, 7, 7, c), rng.normal(size=(c * m, 3, 3, 1)), rng.normal(size=c * m)])
+        for c, m in sizes
+    ]
+    graph = integer_branches(cases, scheme=parse_scheme(scheme))
+    if scheme == "int16":
+        assert len({call.constants for call in calls_of(graph, "size", "cortex-m0")}) == 1
+    check(graph, "size", "cortex-m0", "host")
+
+
+@pytest.mark.parametrize("scheme", ["float32", "dynamic"])
+def test_shared_depthwise_kernels_that_compute_in_float_compute_their_depth_multiplier(scheme: str) -> None:
+    rng = np.random.default_rng(1)
+    cases: list[Case] = [
+        (Conv2d(Window((3, 3)), c), [(1, 7, 7, c), rng.normal(size=(c, 3, 3, 1)), rng.normal(size=c)])
+        for c in (8, 12, 20, 9, 10, 11)
+    ]
+    graph = integer_branches(cases, scheme=parse_scheme(scheme))
+    (constants,) = {call.constants for call in calls_of(graph, "size", "cortex-m0")}
+    assert "depthwise" in constants.template
+    samples = {n: x[None] for n, x in random_reals(graph, dict.fromkeys(graph.inputs, (-1, 1)), rng).items()}
+    report = check_bits(model_for(graph, "size", "cortex-m0"), iter([samples]), "host")
+    assert report.first_mismatch is None
+    assert report.compared_bytes > 0
 
 
 # --- the smallest kernels ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "../mcuq_compiler.h"
 #include "../mcuq_math.h"
 
+/* item mcuq_pack_pair: code 64 */
 /* columns[i * stride] = a[i] + 65536 * b[i] for `n` values: a and b of two pixels side by side. */
 static inline void mcuq_pack_pair(const int8_t *a, const int8_t *b, int32_t n, int32_t stride, int32_t *columns)
 {
@@ -19,6 +20,7 @@ static inline void mcuq_pack_pair(const int8_t *a, const int8_t *b, int32_t n, i
     }
 }
 
+/* item mcuq_pair_sums_8: needs MCUQ_GNU; cpu armv6m, armv7m; stack 16; code 679 */
 /* Adds one output channel's products with 8 pixels to sums[0..7], which are (low, high) for each of 4 pairs.
  *
  * `x` holds pairs, 4 for each tap. At *w are groups of one byte n in 1..127 and n weights, ended by a 0; *w is left
@@ -147,6 +149,7 @@ static inline void mcuq_pair_sums_8(const int32_t *x, const int8_t **w, uint32_t
 #endif
 }
 
+/* item mcuq_pair_sums_2: code 115 */
 /* The same for one pair: `x` holds one for each tap. */
 static inline void mcuq_pair_sums_2(const int32_t *x, const int8_t **w, uint32_t *sums)
 {
@@ -161,6 +164,7 @@ static inline void mcuq_pair_sums_2(const int32_t *x, const int8_t **w, uint32_t
     *w = weights;
 }
 
+/* item mcuq_dot_4: needs MCUQ_GNU; cpu armv6m; code 357 */
 /* acc[i] = sum of x[k] * w[i * row_bytes + k] over k in 0..n-1, n >= 1, for i in 0..3. */
 static inline void mcuq_dot_4(const int8_t *x, const int8_t *w, int32_t row_bytes, int32_t n, int32_t *acc)
 {
@@ -219,6 +223,7 @@ static inline void mcuq_dot_4(const int8_t *x, const int8_t *w, int32_t row_byte
 #endif
 }
 
+/* item mcuq_settle: needs MCUQ_GNU; code 40 */
 /* Keeps *p in a register of its own, so that what is read at constant distances from it takes no additions. */
 static inline void mcuq_settle(const uint8_t **p)
 {
@@ -229,6 +234,7 @@ static inline void mcuq_settle(const uint8_t **p)
 #endif
 }
 
+/* item mcuq_multiply_high_short: code 207 */
 /* Upper word of acc * multiplier, towards minus infinity, for multiplier >= 0; `is_narrow`, a compile-time constant,
  * says that |acc| < 2^20.
  *
@@ -253,6 +259,7 @@ static inline int32_t mcuq_multiply_high_short(int32_t acc, int32_t multiplier, 
 #endif
 }
 
+/* item mcuq_requantize_short: needs MCUQ_GNU, mcuq_clamp, mcuq_multiply_high_short; cpu armv6m, armv7m; code 214 */
 /* zero_point + acc * multiplier / 2^(32 + shift) for shift in 1..22, rounded once, halves up, then clamped: the sum
  * before the shift stays below 2^30 + 2^29 + 2^21. Where shift is 0 all factors are powers of two, and `multiplier` is
  * how far to shift right, 1..31. */

@@ -22,6 +22,7 @@
 #include "../mcuq_compiler.h"
 #include "../mcuq_math.h"
 
+/* item mcuq_quad_start: code 53 */
 /* What takes the added 128 off s1 and s2, modulo 2^32: -(1 + 2^8) * 128 * sum of x[0..n-1]. */
 static inline uint32_t mcuq_quad_start(const int8_t *x, int32_t n)
 {
@@ -31,6 +32,7 @@ static inline uint32_t mcuq_quad_start(const int8_t *x, int32_t n)
     return 0u - (uint32_t)sum * 0x8080u;
 }
 
+/* item mcuq_quad_sums_4: code 140 */
 /* sums[0..2] = s0, s1, s2 of one word of weights for each of x[0..n-1]; `start` is mcuq_quad_start of x. */
 static inline void mcuq_quad_sums_4(const int8_t *x, const int32_t *w, int32_t n, uint32_t start, uint32_t *sums)
 {
@@ -46,6 +48,7 @@ static inline void mcuq_quad_sums_4(const int8_t *x, const int32_t *w, int32_t n
     sums[2] = s2;
 }
 
+/* item mcuq_quad_sums_8: needs MCUQ_GNU, MCUQ_NOINLINE; cpu armv7m; stack 16; code 648 */
 /* The same for two words of weights for each value: sums[0..2] of the first, sums[3..5] of the second.
  *
  * 23 instructions for the 16 products of two inputs: all registers but the stack pointer, so ends and results are kept
@@ -119,6 +122,7 @@ static void mcuq_quad_sums_8(const int8_t *x, const int32_t *w, int32_t n, uint3
 #endif
 }
 
+/* item mcuq_quad_split: code 156 */
 /* Adds A, B, C, D of s0, s1, s2 to acc[0..3]. */
 static inline void mcuq_quad_split(const uint32_t *s, int32_t *acc)
 {

@@ -16,6 +16,7 @@
 #include "../mcuq_copy.h"
 #include "../mcuq_math.h"
 
+/* item mcuq_dsp_load: needs MCUQ_GNU; cpu dsp; code 151 */
 /* Four int8 as they lie in memory. `is_aligned`, a compile-time constant, says that the address is a multiple of 4: CPUs
  * may trap words from others, so four bytes are loaded there, volatile to keep compilers from joining them. */
 static inline uint32_t mcuq_dsp_load(const int8_t *x, int is_aligned)
@@ -34,6 +35,7 @@ static inline uint32_t mcuq_dsp_load(const int8_t *x, int is_aligned)
     return b0 | b1 << 8 | b2 << 16 | b3 << 24;
 }
 
+/* item mcuq_dsp_store: needs MCUQ_GNU; cpu dsp; code 119 */
 /* Stores four int8, in the same way. */
 static inline void mcuq_dsp_store(int8_t *y, uint32_t word, int is_aligned)
 {
@@ -50,6 +52,7 @@ static inline void mcuq_dsp_store(int8_t *y, uint32_t word, int is_aligned)
         byte[k] = (int8_t)(word >> 8 * k);
 }
 
+/* item mcuq_dsp_even: needs MCUQ_GNU; cpu dsp; code 87 */
 /* The pair of bytes 0 and 2 of a word. */
 static inline uint32_t mcuq_dsp_even(uint32_t word)
 {
@@ -62,6 +65,7 @@ static inline uint32_t mcuq_dsp_even(uint32_t word)
 #endif
 }
 
+/* item mcuq_dsp_odd: needs MCUQ_GNU, mcuq_dsp_even; cpu dsp; code 65 */
 /* The pair of bytes 1 and 3 of a word. */
 static inline uint32_t mcuq_dsp_odd(uint32_t word)
 {
@@ -74,6 +78,7 @@ static inline uint32_t mcuq_dsp_odd(uint32_t word)
 #endif
 }
 
+/* item mcuq_dsp_clamp: needs mcuq_clamp; code 52 */
 /* Limits what a layer wrote where its bounds are narrower than int8. */
 static inline void mcuq_dsp_clamp(int8_t *y, int32_t elements, int32_t output_min, int32_t output_max)
 {
@@ -81,6 +86,8 @@ static inline void mcuq_dsp_clamp(int8_t *y, int32_t elements, int32_t output_mi
         y[i] = mcuq_clamp(y[i], output_min, output_max);
 }
 
+/* item mcuq_dsp_expand_4: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_dsp_load, mcuq_dsp_even, mcuq_dsp_odd; cpu dsp; stack 52;
+   code 371 */
 /* Expands 4 * words int8 of each of four pixels: columns[8 * i] = even pairs of the four pixels' word i,
  * columns[8 * i + 4] = their odd pairs. 15 instructions for 16 values. */
 MCUQ_NOINLINE
@@ -127,6 +134,7 @@ static void mcuq_dsp_expand_4(const int8_t *p0, const int8_t *p1, const int8_t *
 #endif
 }
 
+/* item mcuq_dsp_find_taps: needs MCUQ_NOINLINE; code 164 */
 /* Where the taps of a window lie behind its first one: two words for each of the pairs of columns. Those beyond the last
  * tap, up to whole words of bytes, are the first tap again. */
 MCUQ_NOINLINE
@@ -142,6 +150,7 @@ static void mcuq_dsp_find_taps(int32_t kernel_height, int32_t kernel_width, int3
         taps[(k & ~3) | (k & 1) << 1 | (k & 2) >> 1] = 0;
 }
 
+/* item mcuq_dsp_expand_taps: needs MCUQ_GNU, MCUQ_NOINLINE; cpu dsp; stack 52; code 420 */
 /* Expands 4 * words int8 of each of four windows as mcuq_dsp_expand_4 does, from the places that mcuq_dsp_find_taps
  * found, at any address. 30 instructions for 16 values. */
 MCUQ_NOINLINE
@@ -193,6 +202,7 @@ static void mcuq_dsp_expand_taps(const int8_t *p0, const int8_t *p1, const int8_
 #endif
 }
 
+/* item mcuq_dsp_copy_window: needs MCUQ_NOINLINE; code 287 */
 /* Copies a window to where its taps follow each other, padding as zero points. `to` is volatile as in mcuq_copy_few. */
 MCUQ_NOINLINE
 static void mcuq_dsp_copy_window(const int8_t *image, int32_t in_height, int32_t in_width, int32_t in_channels,
@@ -220,6 +230,8 @@ static void mcuq_dsp_copy_window(const int8_t *image, int32_t in_height, int32_t
     }
 }
 
+/* item mcuq_dsp_product_4: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_clamp; cpu dsp; stack 136; code 917
+   */
 /* Output channels of up to four pixels: products of int8 weights with columns of pairs, as expanded by four pixels.
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
@@ -369,6 +381,8 @@ static void mcuq_dsp_product_4(const int32_t *weight, const int32_t *channel, co
 #endif
 }
 
+/* item mcuq_dsp_product_1: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_clamp; cpu dsp; stack 136; code 847
+   */
 /* Output channels of one pixel (or outputs of a fully connected layer) from its 4 * words int8.
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
@@ -504,6 +518,8 @@ static void mcuq_dsp_product_1(const int32_t *weight, const int32_t *channel, co
 #endif
 }
 
+/* item mcuq_dsp_expand_channels: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_dsp_load, mcuq_dsp_even, mcuq_dsp_odd; cpu dsp;
+   stack 16; code 290 */
 /* Expands four channels of `pixels` pixels, `distance` bytes apart, to two words of pairs each.
  * 10 instructions for two pixels. */
 MCUQ_NOINLINE
@@ -549,6 +565,7 @@ static void mcuq_dsp_expand_channels(const int8_t *x, int32_t distance, int32_t 
     }
 }
 
+/* item mcuq_dsp_expand_few: needs MCUQ_NOINLINE; code 105 */
 /* The same where there are only `channels` of the four, 1 to 3: the others are 0. */
 MCUQ_NOINLINE
 static void mcuq_dsp_expand_few(const int8_t *x, int32_t channels, int32_t distance, int32_t pixels, uint32_t *pairs)
@@ -561,6 +578,7 @@ static void mcuq_dsp_expand_few(const int8_t *x, int32_t channels, int32_t dista
     }
 }
 
+/* item mcuq_dsp_depthwise_3x3_1: needs MCUQ_GNU; cpu dsp; stack 124; code 416 */
 /* Depthwise 3x3, neighbouring outputs one pixel apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_3x3_1(const uint32_t *frame)
 {
@@ -680,6 +698,7 @@ static inline void mcuq_dsp_depthwise_3x3_1(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise_3x3_2: needs MCUQ_GNU; cpu dsp; stack 124; code 416 */
 /* Depthwise 3x3, neighbouring outputs two pixels apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_3x3_2(const uint32_t *frame)
 {
@@ -799,6 +818,7 @@ static inline void mcuq_dsp_depthwise_3x3_2(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise_n: needs MCUQ_GNU; cpu dsp; stack 124; code 443 */
 /* Depthwise of any size, outputs any number of pixels apart: 16 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_n(const uint32_t *frame)
 {
@@ -927,6 +947,8 @@ static inline void mcuq_dsp_depthwise_n(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_clamp, mcuq_dsp_depthwise_3x3_1,
+   mcuq_dsp_depthwise_3x3_2, mcuq_dsp_depthwise_n; cpu dsp; stack 88; code 686 */
 /* Four channels of `rows` output rows from their image as pairs: two words a pixel, `row_pixels` pixels a row.
  *
  * taps: kernel_height * kernel_width weights as pairs, two words each. channel: four biases, then four multipliers.
@@ -991,6 +1013,7 @@ static void mcuq_dsp_depthwise(const uint32_t *taps, int32_t kernel_height, int3
 #endif
 }
 
+/* item mcuq_dsp_add: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_clamp; cpu dsp; stack 48; code 337 */
 /* y[i] = (a[i] * factor_a + b[i] * factor_b + constant) >> shift, limited to int8, for i < 4 * words, words > 0.
  * The generator keeps the sum below 2^31. Each four are read before they are written: y may be a or b.
  * 8 instructions an element. */
@@ -1032,6 +1055,7 @@ static void mcuq_dsp_add(const int8_t *a, const int8_t *b, int32_t factor_a, int
 #endif
 }
 
+/* item mcuq_dsp_add_even: needs MCUQ_GNU; cpu dsp; code 111 */
 /* Sums of pairs: sum + the pair of bytes 0 and 2 of a word, in two halves of 16 bits. */
 static inline uint32_t mcuq_dsp_add_even(uint32_t sum, uint32_t word)
 {
@@ -1045,6 +1069,7 @@ static inline uint32_t mcuq_dsp_add_even(uint32_t sum, uint32_t word)
 #endif
 }
 
+/* item mcuq_dsp_add_odd: needs MCUQ_GNU, mcuq_dsp_add_even; cpu dsp; code 67 */
 /* Sums of pairs: sum + the pair of bytes 1 and 3 of a word. */
 static inline uint32_t mcuq_dsp_add_odd(uint32_t sum, uint32_t word)
 {
@@ -1056,6 +1081,7 @@ static inline uint32_t mcuq_dsp_add_odd(uint32_t sum, uint32_t word)
 #endif
 }
 
+/* item mcuq_dsp_max: needs MCUQ_GNU; cpu dsp; code 128 */
 /* The larger of each of four int8. */
 static inline uint32_t mcuq_dsp_max(uint32_t a, uint32_t b)
 {

@@ -8,12 +8,14 @@
 
 #include "mcuq_dsp.h"
 
+/* item mcuq_dsp_saturate: code 32 */
 /* q limited to int16. */
 static inline int16_t mcuq_dsp_saturate(int32_t q)
 {
     return (int16_t)(q < -32768 ? -32768 : q > 32767 ? 32767 : q);
 }
 
+/* item mcuq_dsp_load_pair: needs mcuq_dsp_load; code 72 */
 /* Two int16 as they lie in memory; `is_aligned` as mcuq_dsp_load has it. */
 static inline uint32_t mcuq_dsp_load_pair(const int16_t *x, int is_aligned)
 {
@@ -25,6 +27,7 @@ static inline uint32_t mcuq_dsp_load_pair(const int16_t *x, int is_aligned)
     return low | (uint32_t)half[1] << 16;
 }
 
+/* item mcuq_dsp_max_pair: needs MCUQ_GNU; cpu dsp; code 129 */
 /* The larger of each of two int16. */
 static inline uint32_t mcuq_dsp_max_pair(uint32_t a, uint32_t b)
 {
@@ -39,6 +42,7 @@ static inline uint32_t mcuq_dsp_max_pair(uint32_t a, uint32_t b)
 #endif
 }
 
+/* item mcuq_dsp_min_pair: needs MCUQ_GNU; cpu dsp; code 129 */
 /* The smaller of each of two int16. */
 static inline uint32_t mcuq_dsp_min_pair(uint32_t a, uint32_t b)
 {
@@ -53,6 +57,7 @@ static inline uint32_t mcuq_dsp_min_pair(uint32_t a, uint32_t b)
 #endif
 }
 
+/* item mcuq_dsp_clamp_s16: needs mcuq_dsp_store, mcuq_dsp_load_pair, mcuq_dsp_max_pair, mcuq_dsp_min_pair; code 216 */
 /* Limits what a layer wrote, pair by pair, where its bounds are narrower than int16. */
 static inline void mcuq_dsp_clamp_s16(int16_t *y, int32_t elements, int32_t output_min, int32_t output_max)
 {
@@ -73,6 +78,7 @@ static inline void mcuq_dsp_clamp_s16(int16_t *y, int32_t elements, int32_t outp
         y[i] = (int16_t)(y[i] < output_min ? output_min : y[i] > output_max ? output_max : y[i]);
 }
 
+/* item mcuq_dsp_gather_4: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_dsp_load_pair; cpu dsp; stack 52; code 345 */
 /* Gathers 4 * fours int16 of each of four pixels: columns[8 * i] = the first pairs of the four pixels' four i,
  * columns[8 * i + 4] = their second pairs. 11 instructions for 16 values. */
 MCUQ_NOINLINE
@@ -115,6 +121,8 @@ static void mcuq_dsp_gather_4(const int16_t *p0, const int16_t *p1, const int16_
 #endif
 }
 
+/* item mcuq_dsp_product_s16_4: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_dsp_saturate; cpu dsp; stack
+   136; code 917 */
 /* Output channels of up to four pixels: products of int8 weights with columns of pairs, as gathered of four pixels.
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
@@ -264,6 +272,8 @@ static void mcuq_dsp_product_s16_4(const int32_t *weight, const int32_t *channel
 #endif
 }
 
+/* item mcuq_dsp_product_s16_1: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_dsp_saturate; cpu dsp; stack
+   136; code 844 */
 /* Output channels of one pixel (or outputs of a fully connected layer) from its 4 * fours int16.
  *
  * weight: for each two output channels a, b and each pair of inputs (u, v) a word of the bytes a[u] b[u] a[v] b[v].
@@ -397,6 +407,7 @@ static void mcuq_dsp_product_s16_1(const int32_t *weight, const int32_t *channel
 #endif
 }
 
+/* item mcuq_dsp_gather_channels: needs MCUQ_NOINLINE, mcuq_dsp_load_pair; code 195 */
 /* Four channels of `pixels` pixels, `distance` elements apart, as two words of pairs each: channels 0 and 2, 1 and 3.
  * 8 instructions a pixel where they lie in whole words, else 10. */
 MCUQ_NOINLINE
@@ -418,6 +429,7 @@ static void mcuq_dsp_gather_channels(const int16_t *x, int32_t distance, int32_t
     }
 }
 
+/* item mcuq_dsp_gather_few: needs MCUQ_NOINLINE; code 99 */
 /* The same where there are only `channels` of the four, 1 to 3: the others are 0. */
 MCUQ_NOINLINE
 static void mcuq_dsp_gather_few(const int16_t *x, int32_t channels, int32_t distance, int32_t pixels, uint32_t *pairs)
@@ -430,6 +442,7 @@ static void mcuq_dsp_gather_few(const int16_t *x, int32_t channels, int32_t dist
     }
 }
 
+/* item mcuq_dsp_depthwise_s16_3x3_1: needs MCUQ_GNU; cpu dsp; stack 124; code 416 */
 /* Depthwise 3x3, neighbouring outputs one pixel apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_s16_3x3_1(const uint32_t *frame)
 {
@@ -549,6 +562,7 @@ static inline void mcuq_dsp_depthwise_s16_3x3_1(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise_s16_3x3_2: needs MCUQ_GNU; cpu dsp; stack 124; code 416 */
 /* Depthwise 3x3, neighbouring outputs two pixels apart: 11 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_s16_3x3_2(const uint32_t *frame)
 {
@@ -668,6 +682,7 @@ static inline void mcuq_dsp_depthwise_s16_3x3_2(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise_s16_n: needs MCUQ_GNU; cpu dsp; stack 124; code 443 */
 /* Depthwise of any size, outputs any number of pixels apart: 16 instructions for 8 products. */
 static inline void mcuq_dsp_depthwise_s16_n(const uint32_t *frame)
 {
@@ -796,6 +811,8 @@ static inline void mcuq_dsp_depthwise_s16_n(const uint32_t *frame)
 #endif
 }
 
+/* item mcuq_dsp_depthwise_s16: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_multiply_high, mcuq_dsp_saturate,
+   mcuq_dsp_depthwise_s16_3x3_1, mcuq_dsp_depthwise_s16_3x3_2, mcuq_dsp_depthwise_s16_n; cpu dsp; stack 88; code 695 */
 /* Four channels of `rows` output rows from their image as pairs: two words a pixel, `row_pixels` pixels a row.
  *
  * taps: kernel_height * kernel_width weights as pairs, two words each. channel: four biases, then four multipliers.
@@ -861,6 +878,7 @@ static void mcuq_dsp_depthwise_s16(const uint32_t *taps, int32_t kernel_height, 
 #endif
 }
 
+/* item mcuq_dsp_columns_4: needs mcuq_dsp_expand_4, mcuq_dsp_gather_4; code 112 */
 /* The same for either type of input or output: `is_s16`, a compile-time constant, says that it is int16, else int8.
  * Columns of int8 have the pairs (c0, c2) and (c1, c3) of each four, those of int16 (c0, c1) and (c2, c3), and so must
  * the weights. */
@@ -875,6 +893,7 @@ static inline void mcuq_dsp_columns_4(const void *p0, const void *p1, const void
                           columns);
 }
 
+/* item mcuq_dsp_product_any_4: needs mcuq_dsp_product_4, mcuq_dsp_product_s16_4; code 87 */
 /* mcuq_dsp_product_s16_4 or mcuq_dsp_product_4. */
 static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *channel, const uint32_t *columns,
                                           int32_t fours, int32_t out_channels, int32_t pixels, int is_s16, void *y)
@@ -885,6 +904,7 @@ static inline void mcuq_dsp_product_any_4(const int32_t *weight, const int32_t *
         mcuq_dsp_product_4(weight, channel, columns, fours, out_channels, pixels, out_channels, (int8_t *)y);
 }
 
+/* item mcuq_dsp_channels: needs mcuq_dsp_expand_channels, mcuq_dsp_gather_channels; code 62 */
 /* mcuq_dsp_gather_channels or mcuq_dsp_expand_channels. */
 static inline void mcuq_dsp_channels(const void *x, int is_s16, int32_t distance, int32_t pixels, uint32_t *pairs)
 {
@@ -894,6 +914,7 @@ static inline void mcuq_dsp_channels(const void *x, int is_s16, int32_t distance
         mcuq_dsp_expand_channels((const int8_t *)x, distance, pixels, pairs);
 }
 
+/* item mcuq_dsp_few_channels: needs mcuq_dsp_expand_few, mcuq_dsp_gather_few; code 69 */
 /* mcuq_dsp_gather_few or mcuq_dsp_expand_few. */
 static inline void mcuq_dsp_few_channels(const void *x, int is_s16, int32_t channels, int32_t distance, int32_t pixels,
                                          uint32_t *pairs)
@@ -904,6 +925,7 @@ static inline void mcuq_dsp_few_channels(const void *x, int is_s16, int32_t chan
         mcuq_dsp_expand_few((const int8_t *)x, channels, distance, pixels, pairs);
 }
 
+/* item mcuq_dsp_depthwise_any: needs mcuq_dsp_depthwise, mcuq_dsp_depthwise_s16; code 148 */
 /* mcuq_dsp_depthwise_s16 or mcuq_dsp_depthwise. */
 static inline void mcuq_dsp_depthwise_any(const uint32_t *taps, int32_t kernel_height, int32_t kernel_width,
                                           const int32_t *channel, int32_t offset, int32_t shift,
@@ -919,6 +941,7 @@ static inline void mcuq_dsp_depthwise_any(const uint32_t *taps, int32_t kernel_h
                            stride_x, rows, out_width, channels, y_row_step, y_pixel_step, (int8_t *)y);
 }
 
+/* item mcuq_dsp_limit: needs mcuq_dsp_clamp, mcuq_dsp_clamp_s16; code 88 */
 /* Limits what a layer wrote where its bounds are narrower than its type. */
 static inline void mcuq_dsp_limit(void *y, int is_s16, int32_t elements, int32_t output_min, int32_t output_max)
 {

@@ -14,6 +14,7 @@
 #include "../mcuq_compiler.h"
 #include "../mcuq_math.h"
 
+/* item mcuq_mve_copy: needs MCUQ_GNU; cpu mve; code 132 */
 /* n_bytes from `from` to `to`, which do not overlap. */
 static inline void mcuq_mve_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 {
@@ -33,6 +34,7 @@ static inline void mcuq_mve_copy(int8_t *to, const int8_t *from, int32_t n_bytes
 #endif
 }
 
+/* item mcuq_mve_copy_rows: needs MCUQ_GNU; cpu mve; code 231 */
 /* n_rows rows of row_bytes, from_row apart, one behind the other at `to`. */
 static inline void mcuq_mve_copy_rows(int8_t *to, const int8_t *from, int32_t from_row, int32_t row_bytes,
                                       int32_t n_rows)
@@ -65,6 +67,7 @@ static inline void mcuq_mve_copy_rows(int8_t *to, const int8_t *from, int32_t fr
 #endif
 }
 
+/* item mcuq_mve_fill: needs MCUQ_GNU; cpu mve; code 130 */
 /* n_bytes of `value` at `to`. */
 static inline void mcuq_mve_fill(int8_t *to, int32_t value, int32_t n_bytes)
 {
@@ -84,6 +87,7 @@ static inline void mcuq_mve_fill(int8_t *to, int32_t value, int32_t n_bytes)
 #endif
 }
 
+/* item mcuq_mve_hold: code 31 */
 /* The bits of `word` as the compiler keeps them in a floating-point register: inline assembly below needs more
  * values than there are integer registers. No arithmetic is done with it. */
 static inline float mcuq_mve_hold(int32_t word)
@@ -95,6 +99,7 @@ static inline float mcuq_mve_hold(int32_t word)
     return both.held;
 }
 
+/* item mcuq_mve_windows: needs MCUQ_GNU; cpu mve; code 286 */
 /* `windows` windows of `rows` rows of up to 16 bytes, x_step apart, one every 32 bytes. */
 static inline void mcuq_mve_windows(int8_t *to, const int8_t *x, int32_t x_row, int32_t x_step, int32_t row_bytes,
                                     int32_t rows, int32_t windows)

@@ -5,6 +5,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_weighted_sum: needs MCUQ_GNU, mcuq_weighted_sum; cpu mve; code 300 */
 /* y = (a * factor_a + b * factor_b + constant) >> shift, clamped; y may be a or b. */
 static inline void mcuq_mve_weighted_sum(const int8_t *a, const int8_t *b, int32_t factor_a, int32_t factor_b,
                                          int32_t constant, int32_t shift, int32_t output_min, int32_t output_max,

@@ -12,6 +12,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_strip: needs MCUQ_GNU, MCUQ_NOINLINE; cpu mve; code 501 */
 /* Rows row to row + 3 of `channels` (up to 16) channels into the columns of a strip. x is the first pixel of row 0;
  * where a row is not one of in_rows, `padding` has 16 bytes for it. */
 MCUQ_NOINLINE
@@ -61,6 +62,7 @@ static void mcuq_mve_strip(int8_t *strip, const int8_t *x, int32_t row, int32_t 
 #endif
 }
 
+/* item mcuq_mve_depthwise_2x2: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize; cpu mve; stack 56; code 763 */
 /* Two rows of `columns` (at least 4) outputs of a 3x3 window with stride 1, of each of `channels` of a strip. Clamps to
  * int8. y_row + 3 * y_step < 2^16.
  *
@@ -167,6 +169,7 @@ static void mcuq_mve_depthwise_2x2(const int32_t *record, int32_t channels, cons
 #endif
 }
 
+/* item mcuq_mve_depthwise_1x4: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize; cpu mve; stack 56; code 659 */
 /* One row of `columns` (at least 4) outputs of a 3x3 window, two columns apart, of each of `channels` of a strip.
  * Clamps to int8. A load and a VMLADAV make an output. */
 MCUQ_NOINLINE

@@ -8,6 +8,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_start_sums: code 68 */
 /* The biases of `pairs` pairs of output channels to where mcuq_mve_dot_2x3 reads them. */
 static inline void mcuq_mve_start_sums(int32_t *sums, const int32_t *bias, int32_t pairs)
 {
@@ -17,6 +18,7 @@ static inline void mcuq_mve_start_sums(int32_t *sums, const int32_t *bias, int32
     }
 }
 
+/* item mcuq_mve_dot_2x3: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_mve_hold; cpu mve; code 650 */
 /* For each pair of output channels a, b and three vectors x0, x1, x2 of `taps` values: the six sums of products
  * plus bias. `sums` has eight words a pair: the biases of a and b, which stay, then a0 b0 a1 b1 a2 b2, which are
  * written. Rows of weights are `taps` bytes, one after the other; the second of a pair is `second` bytes behind
@@ -95,6 +97,7 @@ static void mcuq_mve_dot_2x3(const int8_t *x0, const int8_t *x1, const int8_t *x
 #endif
 }
 
+/* item mcuq_mve_dot_2x3_64: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_mve_dot_2x3; cpu mve; code 402 */
 /* mcuq_mve_dot_2x3 for 64 taps in rows that follow each other: no inner loop. */
 MCUQ_NOINLINE
 static void mcuq_mve_dot_2x3_64(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
@@ -168,6 +171,7 @@ static void mcuq_mve_dot_2x3_64(const int8_t *x0, const int8_t *x1, const int8_t
 #endif
 }
 
+/* item mcuq_mve_dot_2x3_128: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_mve_dot_2x3; cpu mve; code 556 */
 /* mcuq_mve_dot_2x3 for 128 taps in rows that follow each other: no inner loop. */
 MCUQ_NOINLINE
 static void mcuq_mve_dot_2x3_128(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
@@ -287,6 +291,7 @@ static void mcuq_mve_dot_2x3_128(const int8_t *x0, const int8_t *x1, const int8_
 #endif
 }
 
+/* item mcuq_mve_dot: needs mcuq_mve_dot_2x3, mcuq_mve_dot_2x3_64, mcuq_mve_dot_2x3_128; code 117 */
 /* The fastest of the three for a constant number of taps. */
 static inline void mcuq_mve_dot(const int8_t *x0, const int8_t *x1, const int8_t *x2, const int8_t *weight,
                                 int32_t second, int32_t taps, int32_t pairs, int32_t *sums)

@@ -5,6 +5,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_matrix_vector: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize, mcuq_mve_hold; cpu mve; code 773 */
 /* One row of outputs of a fully connected layer, four channels at a time. `bias` and `multiplier` reach to a
  * multiple of four channels. Nine instructions make 64 products. */
 MCUQ_NOINLINE

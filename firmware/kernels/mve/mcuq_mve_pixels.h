@@ -12,6 +12,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_pixels_16: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize; cpu mve; stack 28; code 846 */
 /* All of `channels` (at least 4) outputs of each of `pixels` (at least 3) pixels of up to 16 taps, x_step bytes apart.
  * Clamps to int8.
  *
@@ -140,6 +141,7 @@ static void mcuq_mve_pixels_16(const int8_t *x, int32_t x_step, int32_t pixels, 
 #endif
 }
 
+/* item mcuq_mve_pixels_32: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_mve_pixels_16; cpu mve; stack 28; code 602 */
 /* The same for 17 to 32 taps and at least 2 pixels. Two pixels by four channels: 43 instructions for 8
  * outputs. */
 MCUQ_NOINLINE

@@ -5,6 +5,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_pixels_any: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize; cpu mve; stack 64; code 1192 */
 /* All of `channels` (at least 4) outputs of each of `pixels` pixels of more than 32 taps, x_step bytes apart. Clamps to
  * int8. Three pixels by four channels: for each 16 taps five loads and six VMLADAV, twice. A block has 16 taps of
  * channel 0, 16 of channel 2 and so on to the end of their rows, then the same of channels 1 and 3.

@@ -8,6 +8,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_gather: needs MCUQ_GNU; cpu mve; code 314 */
 /* For each of `rows` rows: `columns` bytes that lie x_step bytes apart (7 * x_step < 2^16), one after the other. */
 static inline void mcuq_mve_gather(int8_t *plane, int32_t plane_row, const int8_t *x, int32_t x_row, int32_t x_step,
                                    int32_t columns, int32_t rows)
@@ -48,6 +49,7 @@ static inline void mcuq_mve_gather(int8_t *plane, int32_t plane_row, const int8_
 #endif
 }
 
+/* item mcuq_mve_depthwise_row: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize, mcuq_mve_hold; cpu mve; code 684 */
 /* One row of `columns` outputs of any window of one channel, from a plane whose rows are plane_row bytes, eight
  * columns at a time. Reads the plane up to the windows of a multiple of eight columns. */
 MCUQ_NOINLINE

@@ -8,6 +8,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_depthwise_dot_1_1: needs MCUQ_GNU, mcuq_requantize, mcuq_mve_hold; cpu mve; code 487 */
 /* One row of `columns` outputs, 1 apart, of a window of one row of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */
@@ -71,6 +72,7 @@ static inline void mcuq_mve_depthwise_dot_1_1(const int8_t *plane, int32_t plane
 #endif
 }
 
+/* item mcuq_mve_depthwise_dot_1_2: needs MCUQ_GNU, mcuq_requantize, mcuq_mve_hold; cpu mve; code 487 */
 /* One row of `columns` outputs, 2 apart, of a window of one row of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */
@@ -134,6 +136,7 @@ static inline void mcuq_mve_depthwise_dot_1_2(const int8_t *plane, int32_t plane
 #endif
 }
 
+/* item mcuq_mve_depthwise_dot_3_1: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize, mcuq_mve_hold; cpu mve; code 586 */
 /* One row of `columns` outputs, 1 apart, of a window of three rows of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */
@@ -221,6 +224,7 @@ static void mcuq_mve_depthwise_dot_3_1(const int8_t *plane, int32_t plane_row, c
 #endif
 }
 
+/* item mcuq_mve_depthwise_dot_3_2: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize, mcuq_mve_hold; cpu mve; code 586 */
 /* One row of `columns` outputs, 2 apart, of a window of three rows of up to 16 taps of one channel. The taps of a row
  * are the lanes of a vector: four columns at a time. Reads the plane up to 16 bytes from the last of a multiple of
  * four columns. Clamps to int8. */

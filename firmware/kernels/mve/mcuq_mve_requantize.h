@@ -5,6 +5,7 @@
 
 #include "mcuq_mve.h"
 
+/* item mcuq_mve_requantize_sums: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_requantize; cpu mve; code 824 */
 /* Sums of mcuq_mve_dot_2x3 for `pixels` (1 to 3) as int8, `channels` bytes a pixel, `y_step` from one to the next.
  *
  * 16 channels at a time: sums of channels 0, 4, 8, 12, of 1, 5, 9, 13 and so on are gathered into one vector

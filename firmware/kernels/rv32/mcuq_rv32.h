@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+/* item mcuq_copy: needs MCUQ_GNU, MCUQ_MEMCPY; code 63 */
 /* Copies bytes; memcpy does it word by word where both addresses allow it, a loop would not. */
 static inline void mcuq_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 {
@@ -22,6 +23,7 @@ static inline void mcuq_copy(int8_t *to, const int8_t *from, int32_t n_bytes)
 #endif
 }
 
+/* item mcuq_add_products: needs MCUQ_GNU; cpu rv32m; code 208 */
 /* acc[i] += x[i] * w for i in 0..3: one input of four pixels times one weight. */
 static inline void mcuq_add_products(int32_t *acc, int32_t x0, int32_t x1, int32_t x2, int32_t x3, int32_t w)
 {
@@ -45,6 +47,7 @@ static inline void mcuq_add_products(int32_t *acc, int32_t x0, int32_t x1, int32
 #endif
 }
 
+/* item mcuq_step_4x4: needs mcuq_add_products; code 136 */
 /* acc[4 * j + i] += x[i * distance] * w[j]: one input of four pixels for four output channels. */
 static inline void mcuq_step_4x4(int32_t *acc, const int8_t *x, int32_t distance, const int8_t *w)
 {
@@ -56,18 +59,21 @@ static inline void mcuq_step_4x4(int32_t *acc, const int8_t *x, int32_t distance
     mcuq_add_products(acc + 12, x0, x1, x2, x3, w[3]);
 }
 
+/* item mcuq_step_4x1: needs mcuq_add_products; code 53 */
 /* acc[i] += x[i * distance] * w: one input of four pixels for one output channel. */
 static inline void mcuq_step_4x1(int32_t *acc, const int8_t *x, int32_t distance, int32_t w)
 {
     mcuq_add_products(acc, x[0], x[distance], x[2 * distance], x[3 * distance], w);
 }
 
+/* item mcuq_step_1x4: needs mcuq_add_products; code 46 */
 /* acc[j] += x * w[j] for j in 0..3: one input for four output channels. */
 static inline void mcuq_step_1x4(int32_t *acc, int32_t x, const int8_t *w)
 {
     mcuq_add_products(acc, w[0], w[1], w[2], w[3], x);
 }
 
+/* item mcuq_step_1x16: needs mcuq_step_1x4; code 67 */
 /* acc[j] += x * w[j] for j in 0..15: one input for sixteen outputs. */
 static inline void mcuq_step_1x16(int32_t *acc, int32_t x, const int8_t *w)
 {
@@ -77,6 +83,7 @@ static inline void mcuq_step_1x16(int32_t *acc, int32_t x, const int8_t *w)
     mcuq_step_1x4(acc + 12, x, w + 12);
 }
 
+/* item mcuq_step_row_3: needs mcuq_add_products; code 132 */
 /* acc[i] += x[i * stride + k] * w[k] over k in 0..2, for i in 0..3: one row of a 3 wide window at four places. */
 static inline void mcuq_step_row_3(int32_t *acc, const int8_t *x, int32_t stride, int32_t w0, int32_t w1, int32_t w2)
 {
@@ -87,6 +94,7 @@ static inline void mcuq_step_row_3(int32_t *acc, const int8_t *x, int32_t stride
     mcuq_add_products(acc, x[2], x1[2], x2[2], x3[2], w2);
 }
 
+/* item mcuq_requantize_rv32: needs MCUQ_GNU, mcuq_multiply_high, mcuq_requantize; cpu rv32m; code 167 */
 /* mcuq_requantize in six instructions, of which compilers make a dozen, where one high word will do. */
 static inline int8_t mcuq_requantize_rv32(int32_t acc, int32_t multiplier, int prescale, int shift, int32_t zero_point,
                                           int32_t output_min, int32_t output_max)
@@ -108,6 +116,7 @@ static inline int8_t mcuq_requantize_rv32(int32_t acc, int32_t multiplier, int p
     return mcuq_requantize(acc, multiplier, prescale, shift, zero_point, output_min, output_max);
 }
 
+/* item mcuq_store_pixels: needs mcuq_requantize_rv32; code 141 */
 /* y[i * distance] of acc[i] for i in 0..3: four pixels of one output channel. */
 static inline void mcuq_store_pixels(int8_t *y, int32_t distance, const int32_t *acc, int32_t multiplier, int prescale,
                                      int shift, int32_t zero_point, int32_t output_min, int32_t output_max)
@@ -118,6 +127,7 @@ static inline void mcuq_store_pixels(int8_t *y, int32_t distance, const int32_t 
     y[3 * distance] = mcuq_requantize_rv32(acc[3], multiplier, prescale, shift, zero_point, output_min, output_max);
 }
 
+/* item mcuq_store_channels: needs mcuq_requantize_rv32; code 148 */
 /* y[j] of acc[j] for j in 0..3: four output channels of one pixel. */
 static inline void mcuq_store_channels(int8_t *y, const int32_t *acc, const int32_t *multiplier, int prescale,
                                        int shift, int32_t zero_point, int32_t output_min, int32_t output_max)
