@@ -23,6 +23,9 @@ from mcuq.kernels.portable.unary_float32 import FUNCTIONS
 from mcuq.kernels.source import assembly_cpus, runtime_of
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.resources import resource_dir
 
 PACKAGE = Path(mcuq.__file__).parent
@@ -271,6 +274,31 @@ def test_operator_has_portable_kernels_or_needs_none(op: type[Operator]) -> None
         assert op not in KERNELS
     else:
         assert KERNELS[op][-1].needs == frozenset(), "the last kernel must run anywhere"
+
+
+# Rewrites that are about convolutions or fully connected layers themselves.
+ABOUT_CONVOLUTIONS = {
+    "passes.fold_affine": "a leftover Affine becomes a depthwise convolution",
+    "passes.fold_pad": "a window takes in the zeros of a Pad before it",
+}
+ABOUT_FULLY_CONNECTED = {"passes.sink_layout": "columns of a matrix take in the order of what is flattened before it"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "allowed"),
+    [("conv2d.Conv2d", ABOUT_CONVOLUTIONS), ("fully_connected.FullyConnected", ABOUT_FULLY_CONNECTED)],
+)
+def test_what_has_weights_is_met_by_its_trait_and_not_by_name(operator: str, allowed: dict[str, str]) -> None:
+    module, _, name = operator.partition(".")
+    wanted = f"from mcuq.ops.{module} import {name}\n"
+    naming = {m for m, path in MODULES.items() if stage(m) not in ("ops", "kernels") and wanted in path.read_text()}
+    assert naming == set(allowed)
+
+
+def test_each_operator_with_integer_weights_has_the_trait_of_them() -> None:
+    """Its quantization is that of weights: none is met by what handles other constants."""
+    quantizing = {op for op in OPS.values() if op.quantize_constants is Weighted.quantize_constants}
+    assert quantizing == {op for op in OPS.values() if issubclass(op, Weighted)} == {Conv2d, FullyConnected}
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.__name__)

@@ -12,8 +12,7 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize import logits_tensor
 from mcuq.quantize.grid import GRIDS, Grid
 
@@ -54,7 +53,7 @@ def measure_sensitivities(
 
 def weighted_nodes(graph: Graph) -> list[Node]:
     """The layers that have weights, in order."""
-    return [node for node in graph.nodes if isinstance(node.op, Conv2d | FullyConnected)]
+    return [node for node in graph.nodes if isinstance(node.op, Weighted)]
 
 
 def _rounded(weight: Array, grid: Grid) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import ClassVar
 
@@ -12,11 +12,10 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.ops.dtypes import MIXED
 from mcuq.ops.float_weights import (
     dynamic_input,
     dynamic_output,
@@ -25,12 +24,11 @@ from mcuq.ops.float_weights import (
     is_dynamic,
     is_float,
     real_input,
-    weighted_operand_dtype,
 )
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
-from mcuq.ops.packed_weights import whole_weights
 from mcuq.ops.requantized import requantize_output
-from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.ops.window import Window, window_from_onnx
 
 
@@ -58,7 +56,7 @@ def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Conv2d(Clamped):
+class Conv2d(Weighted):
     """y = clamp(sum over the window and the group's channels of x * weight, plus bias), rounded once.
 
     x (N, H, W, I), weight (O, KH, KW, I / groups), bias (O); x and y of 8 or 16 bits, each as it likes.
@@ -71,12 +69,13 @@ class Conv2d(Clamped):
     groups: int = 1
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Conv": from_conv}
-    dtypes = frozenset({*MIXED, "float32"})
-    mixes_dtypes = True
 
-    def is_depthwise(self, layer: Layer) -> bool:
-        """Whether every output channel reads just one of several input channels."""
-        return self.groups > 1 and layer.inputs[1].shape[3] == 1
+    @property
+    def is_padded(self) -> bool:
+        return any(self.window.pads)
+
+    def regrouped(self, groups: int) -> Conv2d:
+        return replace(self, groups=groups)
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, weight, bias = inputs
@@ -105,15 +104,6 @@ class Conv2d(Clamped):
         )
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
 
-    def operand_dtype(self, own: str, output: str, weights: str) -> str:
-        return weighted_operand_dtype(own, output, weights)
-
-    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
-        return quantize_weights(layer)
-
-    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
-        return whole_weights(layer)
-
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if is_float(layer):
             return simulate_conv2d_float32(self, layer, inputs[0])
@@ -137,13 +127,13 @@ class Conv2d(Clamped):
         weight, y = layer.inputs[1], layer.output
         return y.elements * weight.elements // weight.shape[0]
 
-    def columns(self, images: Array, out: Shape, padding: int) -> Array:
-        """What each output's weights meet: (groups, taps, windows) of images (B, H, W, I), taps as in OHWI weights."""
+    def columns(self, layer: Layer, x: Array) -> Array:
         top, left, bottom, right = self.window.pads
-        padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=padding)
+        zero_point, out = layer.inputs[0].zero_point, layer.output.shape
+        padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero_point)
         height, width = self.window.kernel
         taps = np.stack([self._taps(padded, out, ky, kx) for ky in range(height) for kx in range(width)], axis=-2)
-        grouped = taps.reshape(-1, height * width, self.groups, images.shape[3] // self.groups)
+        grouped = taps.reshape(-1, height * width, self.groups, x.shape[3] // self.groups)
         return grouped.transpose(2, 1, 3, 0).reshape(self.groups, -1, len(grouped))
 
     def product(self, layer: Layer, padded: Array, weight: Array) -> Array:

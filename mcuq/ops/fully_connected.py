@@ -12,11 +12,10 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
-from mcuq.ops.dtypes import MIXED
 from mcuq.ops.float_weights import (
     dynamic_input,
     dynamic_output,
@@ -25,13 +24,12 @@ from mcuq.ops.float_weights import (
     is_dynamic,
     is_float,
     real_input,
-    weighted_operand_dtype,
 )
-from mcuq.ops.packed_weights import whole_weights
 from mcuq.ops.requantized import requantize_output
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization, quantize_weights
+from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization
+from mcuq.ops.weighted_operator import Weighted
 
 
 def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -100,7 +98,7 @@ def _add(
 
 
 @dataclass(frozen=True)
-class FullyConnected(Clamped):
+class FullyConnected(Weighted):
     """y[m, oc] = clamp(sum over ic of x[m, ic] * weight[oc, ic], plus bias[oc]), rounded once.
 
     x and y of 8 or 16 bits, each as it likes. Largest error against the same sum of the quantized operands: half a
@@ -109,8 +107,6 @@ class FullyConnected(Clamped):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Gemm": from_gemm, "MatMul": from_matmul}
-    dtypes = frozenset({*MIXED, "float32"})
-    mixes_dtypes = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, weight, bias = inputs
@@ -123,15 +119,6 @@ class FullyConnected(Clamped):
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         y = writer.node("Gemm", [t.name for t in layer.inputs], transB=1)
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
-
-    def operand_dtype(self, own: str, output: str, weights: str) -> str:
-        return weighted_operand_dtype(own, output, weights)
-
-    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
-        return quantize_weights(layer)
-
-    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
-        return whole_weights(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if is_float(layer):

@@ -14,9 +14,9 @@ from mcuq.ops.add import Add
 from mcuq.ops.affine import Affine
 from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.ops.window import Window
 
 
@@ -113,7 +113,7 @@ def _parameters(builder: GraphBuilder, node: Node, axis: int) -> tuple[Array, Ar
 
 def _fold_backward(builder: GraphBuilder, node: Node, scale: Array, bias: Array) -> bool:
     layer = builder.producer(node.inputs[0])
-    if layer is None or not isinstance(layer.op, Conv2d | FullyConnected) or not builder.is_private(layer.output):
+    if layer is None or not isinstance(layer.op, Weighted) or not builder.is_private(layer.output):
         return False
     if (layer.op.minimum, layer.op.maximum) != (-inf, inf):
         return False
@@ -132,9 +132,9 @@ def _fold_forward(builder: GraphBuilder, node: Node, scale: Array, bias: Array) 
     if not builder.is_private(node.output):
         return False
     layer = builder.consumers(node.output)[0]
-    if not isinstance(layer.op, Conv2d | FullyConnected) or layer.inputs[0] != node.output:
+    if not isinstance(layer.op, Weighted) or layer.inputs[0] != node.output:
         return False
-    if isinstance(layer.op, Conv2d) and (layer.op.groups != 1 or (any(layer.op.window.pads) and bias.any())):
+    if layer.op.groups != 1 or (layer.op.is_padded and bias.any()):
         # Padding is zero behind the bias, not before it.
         return False
     weight, old_bias = (builder.tensors[name] for name in layer.inputs[1:])

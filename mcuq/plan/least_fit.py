@@ -12,10 +12,10 @@ from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import live_bytes, storages_of
 from mcuq.graph.tensor import Array, Tensor
+from mcuq.ops.weighted_operator import is_weighted
 from mcuq.plan.fit import check_least
 from mcuq.quantize import Scheme
 from mcuq.quantize.least_kept import least_kept
-from mcuq.quantize.prune import is_weighted
 
 # Float values of a sample, and multiply-accumulates, that mcuq computes with itself on the way: 256 MiB a tensor, about
 # 3 s a sample. A microcontroller of 1 GMAC/s would take a minute.

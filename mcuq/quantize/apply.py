@@ -8,11 +8,10 @@ from dataclasses import replace
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.float_weights import FLOAT_WEIGHTS, float_constants
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.weighted import accumulator_bound
+from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.activations import activation_quants
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
@@ -49,13 +48,13 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
 def check_accumulators(graph: Graph) -> None:
     """Raise QuantizationError for a layer of a quantized graph whose sums the integers of kernels do not hold."""
     for layer in graph.layers():
-        if len(layer.inputs) == 3 and layer.inputs[2].dtype == "int32":
+        if is_weighted(layer) and layer.inputs[2].dtype == "int32":
             accumulator_bound(layer)
 
 
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """The layer's inputs with constants in the numbers of the scheme."""
-    if isinstance(layer.op, Conv2d | FullyConnected):
+    if is_weighted(layer):
         weights = scheme.of(*layer.names).weights
         if weights in FLOAT_WEIGHTS:
             return float_constants(layer, weights)

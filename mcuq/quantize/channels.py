@@ -17,9 +17,7 @@ from mcuq.graph.tensor import Array, Shape
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.identity import Identity
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
@@ -28,29 +26,20 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
+from mcuq.ops.weighted_operator import is_weighted
 
 # (channels of an input, channels of the output that are made of them), pair by pair.
 Tie = tuple[Array, Array]
-
-
-def is_weighted(op: Operator) -> bool:
-    """Whether the operator has weights and biases, which mix channels or multiply each."""
-    return isinstance(op, Conv2d | FullyConnected)
-
-
-def is_depthwise(layer: Layer) -> bool:
-    """Whether each output channel of a layer with weights reads one of several input channels."""
-    return isinstance(layer.op, Conv2d) and layer.op.is_depthwise(layer)
 
 
 def channel_axes(graph: Graph) -> dict[str, int]:
     """The dimension of each tensor with dimensions that is its channels: the last, unless Transposes say otherwise."""
     axes: dict[str, int] = {}
     for layer in graph.layers():
-        if is_weighted(layer.op):
+        if is_weighted(layer):
             for t in (layer.inputs[0], layer.output):
                 axes[t.name] = len(t.shape) - 1
-    layers = [layer for layer in graph.layers() if layer.output.shape and not is_weighted(layer.op)]
+    layers = [layer for layer in graph.layers() if layer.output.shape and not is_weighted(layer)]
     for layer in (*layers, *reversed(layers)):
         y = layer.output
         for x in layer.inputs:

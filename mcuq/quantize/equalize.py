@@ -22,10 +22,9 @@ from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.reach import is_little, least_reach
 from mcuq.quantize.seen import Seen
@@ -96,7 +95,7 @@ def _pairs(graph: Graph) -> Iterator[_Pair]:
     """All pairs of layers that a factor per channel can move between; nothing else reads what is between them."""
     readers = graph.consumers()
     for node in graph.nodes:
-        if not isinstance(node.op, Conv2d | FullyConnected):
+        if not isinstance(node.op, Weighted):
             continue
         if node.op.minimum not in (-inf, 0.0) or node.op.maximum != inf:
             continue
@@ -110,8 +109,8 @@ def _pairs(graph: Graph) -> Iterator[_Pair]:
             reader = readers[name][0]
             if reader.inputs[0] != name:
                 break
-            if isinstance(reader.op, Conv2d | FullyConnected):
-                if not isinstance(reader.op, Conv2d) or reader.op.groups in (1, channels):
+            if isinstance(reader.op, Weighted):
+                if reader.op.groups in (1, channels):
                     shrink = tuple(1 / prod(window[i:]) for i in range(len(between)))
                     yield _Pair(node, tuple(between), shrink, reader)
                 break
@@ -147,7 +146,7 @@ def _factors_of_least_error(pair: _Pair, first: Layer, x: Seen, seen: list[Seen]
     Rounding of weights: step^2 / 12 times the mean square of what they read.
     """
     channels = seen[0].largest.shape[1]
-    is_depthwise = isinstance(pair.second.op, Conv2d) and pair.second.op.groups > 1
+    is_depthwise = isinstance(pair.second.op, Weighted) and pair.second.op.groups > 1
     reading = weight.reshape(channels, -1).T if is_depthwise else weight.reshape(len(weight), -1, channels)
     squared = np.sum(reading.reshape(-1, channels) ** 2, axis=0)
 
@@ -185,9 +184,9 @@ def _times(constants: tuple[Tensor, ...], factors: Array) -> tuple[Tensor, ...]:
 def _read_by(node: Node, constants: tuple[Tensor, ...], factors: Array) -> tuple[Tensor, ...]:
     """(weight, bias) of a layer whose weights take each input channel times its factor."""
     weight, bias = constants
-    if isinstance(node.op, Conv2d) and node.op.groups > 1:
+    if isinstance(node.op, Weighted) and node.op.groups > 1:
         outputs = factors.repeat(len(weight.values) // len(factors))
-        return _scaled(weight, outputs.reshape(-1, 1, 1, 1)), bias
+        return _scaled(weight, outputs.reshape(-1, *(1,) * (len(weight.shape) - 1))), bias
     return _scaled(weight, np.tile(factors, weight.shape[-1] // len(factors))), bias
 
 

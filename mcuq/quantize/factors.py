@@ -16,12 +16,12 @@ import numpy as np
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.operator import Clamped, Layer, Operator
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.unary import Unary
+from mcuq.ops.weighted_operator import is_weighted, weight_groups
 from mcuq.quantize.apply import with_constants
-from mcuq.quantize.channels import Tie, channel_axes, is_weighted, ties
+from mcuq.quantize.channels import Tie, channel_axes, ties
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def find_classes(graph: Graph) -> Classes:
             if index in passed:
                 tie = passed[index] or _whole(len(of[t.name]), len(of[layer.output.name]))
                 joined.append((t.name, layer.output.name, tie))
-            elif not (is_weighted(layer.op) and index == 0):
+            elif not (is_weighted(layer) and index == 0):
                 of[t.name][:] = 0
-        if not passed and not is_weighted(layer.op):
+        if not passed and not is_weighted(layer):
             of[layer.output.name][:] = 0
     _join(of, joined)
     return Classes(of, limit)
@@ -111,7 +111,7 @@ def with_factors(graph: Graph, factors: Mapping[str, Array]) -> Graph:
     for node in graph.nodes:
         layer = graph.layer(node)
         inputs = layer.inputs
-        if is_weighted(node.op):
+        if is_weighted(layer):
             inputs = (inputs[0], *_weighted_constants(layer, factors[inputs[0].name], factors[node.output]))
         else:
             inputs = tuple(_times(t, factors[t.name], axes[t.name]) if t.is_constant and t.shape else t for t in inputs)
@@ -122,7 +122,7 @@ def with_factors(graph: Graph, factors: Mapping[str, Array]) -> Graph:
 def _weighted_constants(layer: Layer, x: Array, y: Array) -> tuple[Tensor, Tensor]:
     """(weight, bias) of a layer for the factors of its input and of its output."""
     _, weight, bias = layer.inputs
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    groups = weight_groups(layer)
     rows = weight.values.astype(np.float64).reshape(groups, len(y) // groups, -1, weight.shape[-1])
     scaled = rows / x.reshape(groups, 1, 1, -1) * y.reshape(groups, -1, 1, 1)
     return replace(weight, data=scaled.astype(np.float32).reshape(weight.shape)), _times(bias, y)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcuq.graph.ir import Graph
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights, loses_given_weights
+from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.quantize.groups import given_quants, scale_groups
 
@@ -40,7 +39,7 @@ class GivenQuantization:
 
 def given_quantization(graph: Graph) -> GivenQuantization:
     """Read it off the simplified float graph."""
-    weighted = [layer for layer in graph.layers() if isinstance(layer.op, Conv2d | FullyConnected)]
+    weighted = [layer for layer in graph.layers() if is_weighted(layer)]
     return GivenQuantization(
         activations=tuple(given_quants(graph, scale_groups(graph))),
         calibrated=tuple(scaled_tensors(graph)),

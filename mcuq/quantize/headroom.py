@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -18,10 +19,9 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.exact_product import exact_factor
 
@@ -182,8 +182,7 @@ def _mixing_weights(graph: Graph, name: str) -> Array | None:
     node = readers[0]
     if isinstance(node.op, Convert | Reshape):
         return _mixing_weights(graph, node.output)
-    dense = isinstance(node.op, Conv2d) and node.op.groups == 1 and node.op.window.kernel == (1, 1)
-    if not (dense or isinstance(node.op, FullyConnected)):
+    if not isinstance(node.op, Weighted) or node.op.groups > 1 or prod(graph.tensors[node.inputs[1]].shape[1:-1]) > 1:
         return None
     weight = graph.tensors[node.inputs[1]].values.astype(np.float64)
     weight = weight.reshape(len(weight), -1)

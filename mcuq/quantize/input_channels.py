@@ -18,16 +18,15 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.graph.tensor import Array
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.dtypes import INTEGERS
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.identity import Identity
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
+from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.activations import with_room
 from mcuq.quantize.calibrate import FEWEST_SAMPLES, Range
 from mcuq.quantize.dtypes import activation_dtypes
@@ -332,13 +331,13 @@ def _readers(graph: Graph, name: str, index: Array) -> list[_Reader] | None:
             if isinstance(node.op, Reshape | Transpose | Slice | Identity | Convert):
                 pending.append((node.output, _moved(graph, node, index)))
                 continue
-            if not isinstance(node.op, Conv2d | FullyConnected) or has_given_weights(graph.layer(node)):
+            if not isinstance(node.op, Weighted) or has_given_weights(graph.layer(node)):
                 return None
             rows = index.reshape(-1, index.shape[-1])
             if node.inputs[0] != tensor or (rows != rows[0]).any():
                 return None
-            is_padded = isinstance(node.op, Conv2d) and any(node.op.window.pads)
-            found.append(_Reader(node, _weight_channels(rows[0], graph.tensors[node.inputs[1]].shape), is_padded))
+            channels = _weight_channels(rows[0], graph.tensors[node.inputs[1]].shape)
+            found.append(_Reader(node, channels, node.op.is_padded))
     return found
 
 

@@ -18,8 +18,6 @@ from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.identity import Identity
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
@@ -29,6 +27,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
+from mcuq.ops.weighted_operator import is_weighted, weight_groups
 
 Interval = tuple[Array, Array]
 
@@ -58,7 +57,7 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
     op = layer.op
     if not layer.is_integer:
         return _anything(layer.output)
-    if isinstance(op, Conv2d | FullyConnected):
+    if is_weighted(layer):
         return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
     if isinstance(op, Add | Mul):
         # Linear in each operand: extremes lie at corners.
@@ -84,7 +83,7 @@ def _weighted(layer: Layer, for_positive: Array, for_negative: Array) -> Array:
     x, weight, bias = layer.inputs
     parts = (np.maximum(weight.values, 0), np.minimum(weight.values, 0))
     doubled = np.concatenate(parts, axis=-1)
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    groups = weight_groups(layer)
     split = (*for_positive.shape[:-1], groups, x.shape[-1] // groups)
     both = np.concatenate([for_positive.reshape(split), for_negative.reshape(split)], axis=-1)
     shape = (*x.shape[:-1], 2 * x.shape[-1])

@@ -10,7 +10,8 @@ import numpy as np
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.quantize.prune import channel_ties, is_weighted, kept_channels
+from mcuq.ops.weighted_operator import is_weighted
+from mcuq.quantize.prune import channel_ties, kept_channels
 from mcuq.quantize.scheme import Scheme
 
 # Beside the largest of its layer a channel, and beside the largest of its row a weight, is counted on from here. int8

@@ -20,8 +20,7 @@ import numpy as np
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.conv2d import Conv2d
-from mcuq.quantize.channels import is_depthwise, is_weighted
+from mcuq.ops.weighted_operator import is_depthwise, is_weighted, weight_groups
 from mcuq.quantize.factors import Classes, find_classes, with_factors
 from mcuq.quantize.groups import Groups, scale_groups
 from mcuq.quantize.reach import least_reach
@@ -173,7 +172,7 @@ def _parts(
     sensitivity = sensitivities(graph, seen)
     scales, between = scale_groups(graph), Groups()
     for layer in graph.layers():
-        if not is_weighted(layer.op):
+        if not is_weighted(layer):
             for t in layer.activations:
                 between.join(layer.output.name, t.name)
     producers, readers = graph.producers(), graph.consumers()
@@ -212,7 +211,7 @@ def _parts(
             _reader(graph.layer(node), numbers, classes, seen, weight_levels.get(node.name, INT8_LEVEL))
             for name in names
             for node in readers.get(name, [])
-            if is_weighted(node.op) and node.inputs[0] == name and not is_depthwise(graph.layer(node))
+            if is_weighted(layer := graph.layer(node)) and node.inputs[0] == name and not is_depthwise(layer)
         ]
         if groups:
             yield _Part(numbers, tuple(groups), tuple(reader for reader in mixing if reader.signal > 0))
@@ -226,15 +225,15 @@ def _folds(own: Seen) -> tuple[Array, ...]:
 def _reach(graph: Graph, producer: Node | None, folds: tuple[Array, ...], seen: Mapping[str, Seen]) -> Array:
     """The range of each channel (folds, channels)."""
     reach = np.stack([fold.max(axis=0) for fold in folds])
-    if producer is not None and is_weighted(producer.op):
-        layer, x, y = graph.layer(producer), seen[producer.inputs[0]], seen[producer.output]
+    if producer is not None and is_weighted(layer := graph.layer(producer)):
+        x, y = seen[producer.inputs[0]], seen[producer.output]
         reach = np.maximum(reach, least_reach(layer, x, reach.max(axis=0), y))
     return reach
 
 
 def _reader(layer: Layer, numbers: Array, classes: Classes, seen: Mapping[str, Seen], level: int) -> _Reader:
     x, weight, _ = layer.inputs
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    groups = weight_groups(layer)
     w = np.abs(weight.values.astype(np.float64)).reshape(groups, len(weight.values) // groups, -1, weight.shape[-1])
     square = seen[x.name].square.reshape(groups, -1)
     return _Reader(

@@ -22,8 +22,6 @@ from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.binary import Binary
 from mcuq.ops.concat import Concat
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.identity import Identity
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
@@ -33,6 +31,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import layer_requantization
+from mcuq.ops.weighted_operator import Weighted, is_weighted, weight_groups
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.intervals import Interval, intervals
 
@@ -176,14 +175,9 @@ def kept_channels(
     return {name: classes.kept(name) for name in graph.tensors}
 
 
-def is_weighted(layer: Layer) -> bool:
-    """Whether it multiplies by weights."""
-    return isinstance(layer.op, Conv2d | FullyConnected)
-
-
 def _is_dense(layer: Layer) -> bool:
     """Whether every output channel reads all input channels, through weights."""
-    return isinstance(layer.op, FullyConnected) or (isinstance(layer.op, Conv2d) and layer.op.groups == 1)
+    return is_weighted(layer) and weight_groups(layer) == 1
 
 
 def _absorbed(layer: Layer, low: Array, high: Array) -> Array:
@@ -191,7 +185,7 @@ def _absorbed(layer: Layer, low: Array, high: Array) -> Array:
     x, weight, bias = layer.inputs
     values = low.reshape(-1, x.shape[-1])
     constant = (low == high).reshape(values.shape).all(axis=0) & (values == values[0]).all(axis=0)
-    if isinstance(layer.op, Conv2d) and any(layer.op.window.pads):
+    if isinstance(layer.op, Weighted) and layer.op.is_padded:
         constant &= values[0] == x.zero_point
     w = weight.values.reshape(len(weight.values), -1, x.shape[-1]).sum(axis=1, dtype=np.int64)
     moved = np.abs(bias.values.astype(np.int64)) + np.abs(w * values[0]) @ constant
@@ -211,7 +205,7 @@ def channel_ties(layer: Layer) -> Iterator[tuple[int, tuple[Array, Array]]]:
         return
     x = layer.inputs[0]
     last, outputs = len(y.shape) - 1, np.arange(y.shape[-1])
-    if isinstance(op, Conv2d):
+    if isinstance(op, Weighted):
         if op.is_depthwise(layer):
             yield 0, (outputs // (len(outputs) // x.shape[-1]), outputs)
     elif isinstance(op, Reshape):
@@ -252,8 +246,8 @@ def _resized(layer: Layer, y_shape: Shape, channels: int) -> Operator:
         return Reshape(y_shape)
     if isinstance(op, Slice):
         return replace(op, sizes=y_shape)
-    if isinstance(op, Conv2d) and op.is_depthwise(layer):
-        return replace(op, groups=channels)
+    if isinstance(op, Weighted) and op.is_depthwise(layer):
+        return op.regrouped(channels)
     return op
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.weighted_operator import weight_groups
 from mcuq.quantize.seen import Seen
 
 # Values of a channel, of all samples, below which its largest tells less than its weights and its neighbours' values.
@@ -23,7 +23,7 @@ def least_reach(layer: Layer, x: Seen, reach: Array, y: Seen) -> Array:
     of the layer's input, `y` of what `reach` (channels,) or parts of it are from.
     """
     weight = layer.inputs[1].values.astype(np.float64)
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    groups = weight_groups(layer)
     rows = (weight**2).reshape(groups, len(weight) // groups, -1, weight.shape[-1]).sum(axis=2)
     expected = np.sqrt(rows @ x.square.reshape(groups, -1, 1)).reshape(-1)
     if not expected.any():

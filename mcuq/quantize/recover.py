@@ -20,10 +20,9 @@ from mcuq.graph.simulate import quantize_inputs, run_layer
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
-from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
+from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.adaround import round_adaround
 from mcuq.quantize.gptq import round_gptq
 from mcuq.quantize.progress import Progress, silent
@@ -86,7 +85,7 @@ def recover(
     whose weights came quantized stay as they are: they were trained, or corrected, with these weights.
     """
     given = {layer.output.name for layer in float_graph.layers() if has_given_weights(layer)}
-    weighted = [n for layer in graph.layers() if is_weighted(layer) and (n := layer.output.name) not in given]
+    weighted = [n for layer in graph.layers() if _has_integer_weights(layer) and (n := layer.output.name) not in given]
     if not weighted or not (recovery.bias_correction or recovery.rounding != "nearest"):
         return graph
     wanted = _channel_means(float_graph, weighted, samples) if recovery.bias_correction else {}
@@ -119,9 +118,9 @@ def _phase(recovery: Recovery) -> str:
     return " and ".join([*done, *(["correcting biases"] if recovery.bias_correction else [])])
 
 
-def is_weighted(layer: Layer) -> bool:
+def _has_integer_weights(layer: Layer) -> bool:
     """Whether the layer of a quantized graph has integer weights and an int32 bias."""
-    return isinstance(layer.op, Conv2d | FullyConnected) and layer.inputs[2].dtype == "int32"
+    return is_weighted(layer) and layer.inputs[2].dtype == "int32"
 
 
 def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, scheme: Scheme) -> Layer:

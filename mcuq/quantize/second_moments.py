@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.weighted_operator import Weighted, weight_groups
 
 # Values of one block of columns, and of the covariances that are held at once: 2,048 taps of a layer without groups.
 _BLOCK_VALUES = 2 * 2**20
@@ -50,7 +51,7 @@ class SecondMoments:
 
 def second_moments(layer: Layer, x: Array) -> SecondMoments:
     """For the layer's inputs (samples, *shape), of 8 or 16 bits."""
-    groups, taps = layer.op.groups if isinstance(layer.op, Conv2d) else 1, _taps(layer)
+    groups, taps = weight_groups(layer), _taps(layer)
     is_whole = groups * taps**2 <= MOST_COVARIANCES
     windows, total = 0, np.zeros((groups, taps))
     products = np.zeros((groups, taps, taps) if is_whole else (groups, taps))
@@ -75,7 +76,7 @@ def _central(products: Array, mean: Array, windows: int) -> Array:
 
 def group_rows(layer: Layer, weight: Array) -> Array:
     """Weights (outputs, ...) as (groups, outputs of a group, taps)."""
-    groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+    groups = weight_groups(layer)
     return weight.reshape(groups, len(weight) // groups, -1)
 
 
@@ -88,16 +89,12 @@ def _centred(layer: Layer, columns: Array) -> Iterator[Array]:
 
 def _columns(layer: Layer, x: Array) -> Iterator[Array]:
     """(groups, taps, windows) of a few samples at a time."""
-    op = layer.op
-    if not isinstance(op, Conv2d):
-        rows = x.reshape(-1, x.shape[-1])
-        for start in range(0, len(rows), step := max(1, _BLOCK_VALUES // rows.shape[1])):
-            yield rows[start : start + step].T[None]
-        return
-    images = x.reshape(-1, *x.shape[-3:])
-    step = max(1, _BLOCK_VALUES // (layer.output.elements // layer.output.shape[3] * op.groups * _taps(layer)))
-    for start in range(0, len(images), step):
-        yield op.columns(images[start : start + step], layer.output.shape, layer.inputs[0].zero_point)
+    op, one = layer.op, layer.inputs[0].shape[1:]
+    assert isinstance(op, Weighted)
+    values = x.reshape(-1, *one)
+    step = max(1, _BLOCK_VALUES // (prod(layer.output.shape[1:-1]) * op.groups * _taps(layer)))
+    for start in range(0, len(values), step):
+        yield op.columns(layer, values[start : start + step])
 
 
 def _taps(layer: Layer) -> int:

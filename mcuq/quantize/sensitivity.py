@@ -10,10 +10,10 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
-from mcuq.quantize.channels import channel_axes, is_depthwise, is_weighted, ties
+from mcuq.ops.weighted_operator import is_depthwise, is_weighted, weight_groups
+from mcuq.quantize.channels import channel_axes, ties
 from mcuq.quantize.seen import Seen
 
 
@@ -35,9 +35,9 @@ def sensitivities(graph: Graph, seen: Mapping[str, Seen]) -> dict[str, Array]:
         if layer.output.name not in found:
             continue
         behind = found[layer.output.name]
-        if is_weighted(node.op):
+        if is_weighted(layer):
             x, weight, _ = layer.inputs
-            groups = layer.op.groups if isinstance(layer.op, Conv2d) else 1
+            groups = weight_groups(layer)
             squares = (weight.values.astype(np.float64) ** 2).reshape(
                 groups, len(behind) // groups, -1, weight.shape[-1]
             )

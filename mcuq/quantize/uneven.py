@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mcuq.graph.ir import Graph, Node
-from mcuq.quantize.channels import is_depthwise, is_weighted
+from mcuq.ops.weighted_operator import is_depthwise, is_weighted
 from mcuq.quantize.groups import scale_groups
 from mcuq.quantize.seen import Seen
 from mcuq.quantize.sensitivity import sensitivities
@@ -29,7 +29,7 @@ def uneven_notes(graph: Graph, seen: Mapping[str, Seen], steps: Mapping[str, flo
     read = sensitivities(graph, seen)
     notes = []
     for name, own in seen.items():
-        mixed = [n for n in readers.get(name, []) if is_weighted(n.op) and not is_depthwise(graph.layer(n))]
+        mixed = [n for n in readers.get(name, []) if is_weighted(graph.layer(n)) and not is_depthwise(graph.layer(n))]
         if name not in steps or not mixed or groups.root(name) in of_input:
             continue
         largest = own.largest.max(axis=0)

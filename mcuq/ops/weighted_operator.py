@@ -1,0 +1,73 @@
+"""What has weights: the trait by which passes, quantize and budget know convolutions, fully connected layers and their
+like, none of which they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.tensor import Array, Tensor
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.float_weights import weighted_operand_dtype
+from mcuq.ops.packed_weights import whole_weights
+from mcuq.ops.weighted import quantize_weights
+
+
+@dataclass(frozen=True)
+class Weighted(Clamped):
+    """Sums of products of x with constant weights, plus a bias: inputs are (x, weight, bias).
+
+    Channels are the last dimension of x and y; weight is (outputs, ..., inputs of a group), bias (outputs). Inputs and
+    outputs lie group by group, and an output reads the inputs of its own group.
+    """
+
+    dtypes = frozenset({*MIXED, "float32"})
+    mixes_dtypes = True
+
+    @property
+    def groups(self) -> int:
+        """Into how many groups channels are divided."""
+        return 1
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether some outputs read zeros in place of x, which what is added to x does not reach."""
+        return False
+
+    def is_depthwise(self, layer: Layer) -> bool:
+        """Whether every output channel reads just one of several input channels."""
+        return self.groups > 1 and layer.inputs[1].shape[-1] == 1
+
+    def regrouped(self, groups: int) -> Weighted:
+        """The same on so many groups of channels, which others were taken from; what has no groups stays as it is."""
+        return self
+
+    def columns(self, layer: Layer, x: Array) -> Array:
+        """What each output's weights meet: (groups, taps, windows) of values x (B, *shape of one), taps as in a row of
+        the weights."""
+        return x.reshape(-1, x.shape[-1]).T[None]
+
+    def operand_dtype(self, own: str, output: str, weights: str) -> str:
+        return weighted_operand_dtype(own, output, weights)
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        return quantize_weights(layer)
+
+    def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
+        return whole_weights(layer)
+
+
+def is_weighted(layer: Layer) -> bool:
+    """Whether the layer has weights and biases, which mix channels or multiply each."""
+    return isinstance(layer.op, Weighted)
+
+
+def weight_groups(layer: Layer) -> int:
+    """Into how many groups a layer with weights divides its channels."""
+    assert isinstance(layer.op, Weighted)
+    return layer.op.groups
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether each output channel of a layer with weights reads one of several input channels."""
+    return isinstance(layer.op, Weighted) and layer.op.is_depthwise(layer)
