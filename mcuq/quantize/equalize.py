@@ -34,7 +34,7 @@ EXPONENTS = tuple(i / 16 for i in range(17))
 # channels leave each other room, if that errs less. Two dense layers, means of 6 draws, channels of 8:1 and 64:1: with
 # 64 samples 28.3 and 26.1 dB without room, 31.2 and 31.3 with it, even channels 30.9. With 256 it is worth a decibel,
 # and as much is lost elsewhere as is won.
-MANY_VALUES = 256
+MANY_VALUES = 128
 ROOMS = (1.0, 1.25, 1.5, 2.0)
 # A factor beyond this would give a channel that is all but unused a part in every scale.
 LARGEST_FACTOR = 64.0
