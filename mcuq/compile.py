@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack, cast
 
@@ -69,6 +69,7 @@ from mcuq.quantize import (
     trained_twin,
     widened,
 )
+from mcuq.quantize.long_sums import long_sum_notes
 from mcuq.quantize.notes import listed, scheme_notes
 from mcuq.quantize.progress import Progress, silent
 
@@ -238,6 +239,7 @@ def quantize_as(
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
+    origin = replace(origin, notes=(*origin.notes, *long_sum_notes(graph, integer, scheme)))
     note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 

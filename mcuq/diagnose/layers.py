@@ -16,6 +16,7 @@ from mcuq.graph.tensor import Array, Tensor
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import logits_tensor
+from mcuq.quantize.calibrate import where_in_file
 from mcuq.quantize.ranges import RangeCollector
 
 Sample = Mapping[str, Array]
@@ -68,7 +69,10 @@ def measure_layers(
     names = [layer.output.name for layer in graph.layers()]
     whole = FloatModel(write_onnx(float_graph, names))
     probes = {layer.output.name: _Probe(float_graph, layer, watched) for layer in layers}
-    sums = {layer.output.name: _Sums(RangeCollector(layer.output.name)) for layer in layers}
+    sums = {
+        name: _Sums(RangeCollector(name, where=where_in_file(graph, name)))
+        for name in (layer.output.name for layer in layers)
+    }
     for batch in batches:
         reference = {**batch, **_run(whole, batch, names)}
         integers = run_layers(graph, quantize_inputs(graph, batch), keep_all=True)
@@ -96,6 +100,7 @@ def _layer_noise(layer: Layer, found: _Sums) -> LayerNoise:
 def _add(sums: _Sums, layer: Layer, probe: _Probe, reference: Sample, integer: Array, watched: Array) -> None:
     name = layer.output.name
     want = reference[name]
+    sums.values.update(want)
     sums.accumulated.add(want, layer.output.decode(integer))
     inputs = {t.name: reference[t.name] for t in layer.activations}
     encoded = {t.name: t.encode(inputs[t.name]) for t in layer.activations}
@@ -108,7 +113,6 @@ def _add(sums: _Sums, layer: Layer, probe: _Probe, reference: Sample, integer: A
         sums.weights.add(want, output)
     sums.rounding.add(want, layer.output.decode(layer.output.encode(want)))
     sums.impact.add(watched, probe.watched(alone, reference))
-    sums.values.update(want)
     if layer.output.quant is not None:
         low, high = layer.output.quant.real_bounds
         margin = max(layer.output.quant.scale) / 2

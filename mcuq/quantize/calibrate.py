@@ -55,9 +55,8 @@ def collect(
     without: Collection[str] = (),
 ) -> dict[str, RangeCollector]:
     """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
-    named = {*graph.inputs, *graph.outputs}
     collectors = {
-        name: RangeCollector(name, averaging=averaging, where="" if name in named else _in_file(graph, name))
+        name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, name))
         for name in scaled_tensors(graph, without)
     }
     if not collectors:
@@ -90,6 +89,11 @@ def constant_notes(graph: Graph, constants: Mapping[str, float], made_up: bool =
     if made_up:
         return (f"on made-up inputs {', '.join(shown + more)}: give calibration data if it will vary",)
     return (f"throughout calibration {', '.join(shown + more)}: give data that varies if it will",)
+
+
+def where_in_file(graph: Graph, name: str) -> str:
+    """What errors call the tensor: by its name, if the model has it."""
+    return f"tensor '{name}'" if name in (*graph.inputs, *graph.outputs) else _in_file(graph, name)
 
 
 def _in_file(graph: Graph, name: str) -> str:

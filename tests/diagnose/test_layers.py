@@ -9,6 +9,7 @@ import pytest
 
 from mcuq.diagnose.advice import advise
 from mcuq.diagnose.layers import LayerNoise, measure_layers
+from mcuq.errors import QuantizationError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
@@ -54,6 +55,17 @@ def test_views_are_no_layers_and_all_others_are_measured_in_order() -> None:
 def test_the_first_layer_has_the_same_error_alone_and_in_the_model() -> None:
     found = measured(network(normal(8, 6), normal(4, 8)), normal(SAMPLES, 6))
     assert found["first"].accumulated.sqnr_db == pytest.approx(found["first"].alone.sqnr_db, abs=1e-6)
+
+
+def test_values_that_are_not_finite_are_told_of_by_the_node_of_the_file() -> None:
+    typed = insert_conversions(network(np.full((8, 6), 2, np.float32), normal(4, 8)), Scheme())
+    integer = quantize_graph(typed, calibrate(typed, [{"x": row[None]} for row in normal(4, 6)]), Scheme())
+    with pytest.raises(QuantizationError) as caught:
+        measure_layers(typed, integer, [{"x": np.full((1, 1, 6), np.finfo(np.float32).max)}])
+    assert str(caught.value) == (
+        "the output of 'first': 8 of 8 values are NaN or Inf during calibration; "
+        "check the calibration data and the model's weights"
+    )
 
 
 def test_errors_accumulate() -> None:

@@ -16,7 +16,16 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
-from mcuq.quantize import NAMED, Recovery, Scheme, check_accumulators, insert_conversions, quantize_on_samples
+from mcuq.quantize import (
+    NAMED,
+    Recovery,
+    Scheme,
+    check_accumulators,
+    insert_conversions,
+    quantize_graph,
+    quantize_on_samples,
+)
+from mcuq.quantize.long_sums import long_sum_notes
 
 TAPS = 200_000
 RNG = np.random.default_rng(4)
@@ -68,6 +77,38 @@ def test_sums_of_200_000_products_are_near_those_of_the_float_network(weights: s
 @pytest.mark.parametrize("scheme", ["int16", "dynamic"])
 def test_they_are_in_other_schemes_too(scheme: str) -> None:
     assert decibels(network(WEIGHTS["ones"]), Scheme(NAMED[scheme]), 0.0) > 30
+
+
+@pytest.mark.parametrize(
+    ("scheme", "weights", "notes"),
+    [
+        (
+            "int8",
+            "ones",
+            (
+                "weights of 'long' are rounded up to 1.5 times as coarsely as they could be, so that its sums of "
+                "200,000 products fit; split the layer into two that are added to keep them finer",
+            ),
+        ),
+        (
+            "dynamic",
+            "ones",
+            (
+                "weights of 'long' are rounded up to 3.1 times as coarsely as they could be, so that its sums of "
+                "200,000 products fit; split the layer into two that are added to keep them finer",
+            ),
+        ),
+        ("int8", "positive", ()),
+        ("int16", "ones", ()),
+        ("int4", "ones", ()),
+        ("float32", "ones", ()),
+    ],
+)
+def test_a_scale_that_sums_made_coarser_is_told_of(scheme: str, weights: str, notes: tuple[str, ...]) -> None:
+    chosen = Scheme(NAMED[scheme])
+    graph = insert_conversions(network(WEIGHTS[weights]), chosen)
+    integer = quantize_graph(graph, {"x": (-1.0, 1.0), "y": (-TAPS, TAPS)}, chosen)
+    assert long_sum_notes(graph, integer, chosen) == notes
 
 
 def test_a_convolution_of_as_many_taps_is_near_the_float_one() -> None:
