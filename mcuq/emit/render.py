@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cache
 
 import jinja2
 
 from mcuq.emit.text import c_float
 from mcuq.kernels.kernel import Constants
 from mcuq.resources import resource_dir
+
+_HEAD = "_head"  # in the context of a kernel's template, for the filters
 
 
 def as_enum(initializers: str) -> str:
@@ -40,15 +43,30 @@ class Head:
 def render_kernel(constants: Constants, function: str, head: Head | None = None) -> str:
     """The C function of a kernel template."""
     head = head or Head()
-    kernels = environment()
-    kernels.filters["constants"] = head.constants
-    kernels.filters["derived"] = head.derived
     values = {f.name: getattr(constants, f.name) for f in fields(constants)}
-    template = kernels.get_template(f"kernels/{constants.template}.c.j2")
-    return template.render(function=function, parameters=head.parameters, **values).strip()
+    template = environment().get_template(f"kernels/{constants.template}.c.j2")
+    return template.render(function=function, parameters=head.parameters, **{_HEAD: head}, **values).strip()
 
 
+@jinja2.pass_context
+def _constants(context: jinja2.runtime.Context, initializers: str) -> str:
+    return _head(context).constants(initializers)
+
+
+@jinja2.pass_context
+def _derived(context: jinja2.runtime.Context, initializers: str) -> str:
+    return _head(context).derived(initializers)
+
+
+def _head(context: jinja2.runtime.Context) -> Head:
+    head = context[_HEAD]
+    assert isinstance(head, Head)
+    return head
+
+
+@cache
 def environment() -> jinja2.Environment:
+    """Jinja with mcuq's templates, each of which is compiled once; what differs by kernel is in the context."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates")),
         undefined=jinja2.StrictUndefined,
@@ -57,5 +75,5 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["c_float"] = c_float
+    environment.filters |= {"c_float": c_float, "constants": _constants, "derived": _derived}
     return environment
