@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from mcuq.kernels.dsp import assembly as dsp
 from mcuq.kernels.item import Item, parse_items
+from mcuq.kernels.mve import assembly as mve
 from mcuq.resources import resource_dir
 
 # Items whose text Python prints; they come behind those of the headers, or before the first that needs them.
-PRINTED: tuple[Item, ...] = ()
+PRINTED = tuple(function.item() for function in (*dsp.FUNCTIONS, *mve.FUNCTIONS))
 
 
 @cache

@@ -2,7 +2,8 @@
 /*
  * Inner loops for Armv8.1-M with MVE (Helium). Each function has two bodies that give the same bits: inline
  * assembly, and plain C for every other compiler, CPU and for builds without optimization, where too few
- * registers are free. The generator copies the functions a model uses into its C file.
+ * registers are free. The generator copies the functions a model uses into its C file. Those that are unrolled or come
+ * with several strides or endings are printed: mcuq/kernels/mve/assembly.
  *
  * Functions whose assembly takes nearly all registers are not inlined: a caller would compete for them.
  * Tail predication (DLSTP, LETP, VCTP) ends every load and store exactly at the last element.
