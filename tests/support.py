@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -189,3 +191,19 @@ def check_float(graph: Graph, steps: float | Callable[[Layer], float], samples: 
         assert off[index] <= allowed + FLOAT_ROUNDING * (256 if quant.dtype == "int16" else 1), (
             f"{graph.text()}output '{name}', element {index}: want {exact[index]:.4f}, got {got[index]}"
         )
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until_gone(pid: int) -> None:
+    """Assert that the process ends within 30 s."""
+    deadline = time.monotonic() + 30
+    while is_alive(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.01)

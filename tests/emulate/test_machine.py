@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from golden.graphs import digits
-from support import model_of
+from support import is_alive, model_of, wait_until_gone
 
 from mcuq.artifact import save
 from mcuq.boards.find import load_board
@@ -46,22 +46,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield tmp_path
     assert list(tmp_path.iterdir()) == []
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until_gone(pid: int) -> None:
-    for _ in range(100):
-        if not is_alive(pid):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"process {pid} is still there")
 
 
 @pytest.mark.toolchain

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx_models import ints, model, node, random
+from support import wait_until_gone
 
 from mcuq.errors import ModelError
 from mcuq.onnx_runtime import MEMORY_BYTES, RuntimeFault, Session, process
@@ -162,20 +162,7 @@ def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path, doing: st
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 30
-    while is_alive(worker):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # Nobody may have waited for it yet.
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    wait_until_gone(worker)
 
 
 def test_a_fork_starts_a_process_of_its_own() -> None:

@@ -7,22 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from support import wait_until_gone
 
 from mcuq.system.process import run
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 20
-    while is_running(pid):
-        assert time.monotonic() < deadline, f"{pid} is still there"
-        time.sleep(0.01)
 
 
 def test_what_a_program_says_is_kept_byte_for_byte() -> None:
