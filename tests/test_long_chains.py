@@ -25,7 +25,8 @@ from mcuq.ops.reshape import Reshape
 from mcuq.plan import plan_memory
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import Scheme, quantize_graph
-from mcuq.quantize.calibrate import scaled_tensors
+from mcuq.quantize.calibrate import calibrate, scaled_tensors
+from mcuq.quantize.headroom import add_headroom
 from mcuq.validate.bits import check_bits
 
 CONSTANTS = {"Add": random(4), "Mul": random(4), "Conv": random(4, 4, 1, 1)}
@@ -115,6 +116,24 @@ def test_twice_the_nodes_take_twice_the_operations(stage: Callable[[Graph], obje
     short, long = float_chain(150), float_chain(300)
     stage(short)  # what is read once
     assert operations(lambda: stage(long)) < 2.1 * operations(lambda: stage(short))
+
+
+@pytest.mark.parametrize("walk", ["producers", "consumers"])
+def test_calibration_walks_all_nodes_as_often_in_long_chains(monkeypatch: pytest.MonkeyPatch, walk: str) -> None:
+    walks, original = [0], getattr(Graph, walk)
+
+    def counted(graph: Graph) -> object:
+        walks[-1] += 1
+        return original(graph)
+
+    monkeypatch.setattr(Graph, walk, counted)
+    for length in (10, 20):
+        graph = float_chain(length)
+        samples = [{"x": random(1, 4)}]
+        ranges = calibrate(graph, samples)
+        add_headroom(graph, ranges, samples)
+        walks.append(0)
+    assert walks[0] == walks[1] > 0
 
 
 def test_names_by_number_are_the_first_that_are_free() -> None:

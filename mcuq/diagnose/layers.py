@@ -69,8 +69,9 @@ def measure_layers(
     names = [layer.output.name for layer in graph.layers()]
     whole = FloatModel(write_onnx(float_graph, names))
     probes = {layer.output.name: _Probe(float_graph, layer, watched) for layer in layers}
+    producers = graph.producers()
     sums = {
-        name: _Sums(RangeCollector(name, where=where_in_file(graph, name)))
+        name: _Sums(RangeCollector(name, where=where_in_file(graph, producers, name)))
         for name in (layer.output.name for layer in layers)
     }
     for batch in batches:

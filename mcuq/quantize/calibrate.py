@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from mcuq.errors import QuantizationError
-from mcuq.graph.ir import Graph
+from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
@@ -55,8 +55,9 @@ def collect(
     without: Collection[str] = (),
 ) -> dict[str, RangeCollector]:
     """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
+    producers = graph.producers()
     collectors = {
-        name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, name))
+        name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, producers, name))
         for name in scaled_tensors(graph, without)
     }
     if not collectors:
@@ -84,23 +85,24 @@ def constant_notes(graph: Graph, constants: Mapping[str, float], made_up: bool =
     `constants`, by name."""
     if not constants:
         return ()
-    shown = [f"{_in_file(graph, name)} is {value:g}" for name, value in list(constants.items())[:3]]
+    producers = graph.producers()
+    shown = [f"{_in_file(graph, producers, name)} is {value:g}" for name, value in list(constants.items())[:3]]
     more = [f"{len(constants) - 3} more do not vary"] if len(constants) > 3 else []
     if made_up:
         return (f"on made-up inputs {', '.join(shown + more)}: give calibration data if it will vary",)
     return (f"throughout calibration {', '.join(shown + more)}: give data that varies if it will",)
 
 
-def where_in_file(graph: Graph, name: str) -> str:
+def where_in_file(graph: Graph, producers: Mapping[str, Node], name: str) -> str:
     """What errors call the tensor: by its name, if the model has it."""
-    return f"tensor '{name}'" if name in (*graph.inputs, *graph.outputs) else _in_file(graph, name)
+    return f"tensor '{name}'" if name in (*graph.inputs, *graph.outputs) else _in_file(graph, producers, name)
 
 
-def _in_file(graph: Graph, name: str) -> str:
+def _in_file(graph: Graph, producers: Mapping[str, Node], name: str) -> str:
     """How the model calls the tensor, or else the node that it came from."""
     if name in graph.inputs:
         return f"input '{name}'"
-    return f"the output of '{graph.producers()[name].names[-1]}'"
+    return f"the output of '{producers[name].names[-1]}'"
 
 
 def scaled_tensors(graph: Graph, without: Collection[str] = ()) -> list[str]:

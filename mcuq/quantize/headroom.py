@@ -9,13 +9,13 @@ factor stays at 1 where extremes are no surprise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from mcuq.graph.ir import Graph
+from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
@@ -55,7 +55,8 @@ def add_headroom(graph: Graph, ranges: Mapping[str, Range], samples: Iterable[Ma
         for name, extremes in seen.items():
             real = values[name] if name in values else sample[name]
             extremes.add(np.clip(np.ravel(real), *bounds.get(name, _UNBOUNDED)))
-    return {name: seen[name].widened(span, _mixing_weights(graph, name)) for name, span in ranges.items()}
+    readers = graph.consumers()
+    return {name: seen[name].widened(span, _mixing_weights(graph, readers, name)) for name, span in ranges.items()}
 
 
 _UNBOUNDED = (-np.inf, np.inf)
@@ -174,14 +175,14 @@ def _energy(error: Array, weight: Array | None) -> float:
     return float((mixed**2).sum() / (weight**2).sum() * weight.shape[1])
 
 
-def _mixing_weights(graph: Graph, name: str) -> Array | None:
+def _mixing_weights(graph: Graph, readers: Mapping[str, Sequence[Node]], name: str) -> Array | None:
     """(outputs, inputs) of the one fully connected layer or 1x1 convolution that reads the tensor, if that is so."""
-    readers = graph.consumers().get(name, [])
-    if len(readers) != 1 or name in graph.outputs or readers[0].inputs[0] != name:
+    own = readers.get(name, [])
+    if len(own) != 1 or name in graph.outputs or own[0].inputs[0] != name:
         return None
-    node = readers[0]
+    node = own[0]
     if isinstance(node.op, Convert | Reshape):
-        return _mixing_weights(graph, node.output)
+        return _mixing_weights(graph, readers, node.output)
     if not isinstance(node.op, Weighted) or node.op.groups > 1 or prod(graph.tensors[node.inputs[1]].shape[1:-1]) > 1:
         return None
     weight = graph.tensors[node.inputs[1]].values.astype(np.float64)
