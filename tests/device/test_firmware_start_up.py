@@ -11,7 +11,7 @@ from register_harness import SYST_CSR, SYST_CVR, Chip, Harness
 from support import model_of
 
 from mcuq.boards.find import load_board
-from mcuq.build.firmware import _Buffers, _files_of_all, _link, build_firmware
+from mcuq.build.firmware import _Buffers, _files_of_all, _link, _Place, build_firmware
 from mcuq.device.link import open_link
 from mcuq.emulate.machine import Machine
 
@@ -58,7 +58,7 @@ def test_a_program_that_is_not_optimized_starts(name: str) -> None:
     """
     files = {"main.c": source, **_files_of_all(board)}
     seen = b""
-    with Machine(board, _link(files, [], board, board.memory, 2048, _Buffers(192, 0, False), "-O0", {})) as machine:
+    with Machine(board, _link(files, [], _Place(board, board.memory, _Buffers(192, 0, False)), "-O0", {})) as machine:
         link = open_link(machine.port)
         deadline = time.monotonic() + 10
         while b"runsruns" not in seen and time.monotonic() < deadline:

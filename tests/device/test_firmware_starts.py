@@ -14,7 +14,7 @@ from support import model_of, random_inputs
 from test_firmware_loader import BOOT, Programs, Slot, load
 
 from mcuq.boards.find import load_board
-from mcuq.build.firmware import Firmware, _Buffers, _files_of_all, _link, build_firmware, build_loader
+from mcuq.build.firmware import Firmware, _Buffers, _files_of_all, _link, _Place, build_firmware, build_loader
 from mcuq.compile import CompiledModel
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
@@ -128,7 +128,7 @@ def crashing(name: str) -> Firmware:
     illegal = ".word 0" if name == "riscv32-virt" else "udf #0"
     source = f'#include "board.h"\nvoid mcuq_main(void)\n{{\n    __asm__ volatile("{illegal}");\n}}\n'
     files = {"main.c": source, **_files_of_all(board)}
-    return _link(files, [], board, memory, 2048, _Buffers(192, 0, False), "-O1", {})
+    return _link(files, [], _Place(board, memory, _Buffers(192, 0, False)), "-O1", {})
 
 
 def crashing_in_its_run(model: CompiledModel) -> CompiledModel:

@@ -21,7 +21,7 @@ from support import is_alive, model_of, wait_until_gone
 
 from mcuq.artifact import save
 from mcuq.boards.find import load_board
-from mcuq.build.firmware import _Buffers, _files_of_all, _link, build_loader
+from mcuq.build.firmware import _Buffers, _files_of_all, _link, _Place, build_loader
 from mcuq.compile import CompiledModel
 from mcuq.device.link import open_link
 from mcuq.device.messages import Role
@@ -102,7 +102,7 @@ def starts_seen(name: str, body: str) -> bytes:
         }}
     """
     files = {"main.c": source, **_files_of_all(board)}
-    program = _link(files, [], board, board.memory, 2048, _Buffers(192, 0, False), "-O1", {})
+    program = _link(files, [], _Place(board, board.memory, _Buffers(192, 0, False)), "-O1", {})
     seen = b""
     with Machine(board, program) as machine:
         link = open_link(machine.port)
