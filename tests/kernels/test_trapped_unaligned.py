@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -68,6 +68,12 @@ GRAPHS: dict[tuple[str, str], Callable[[int], Graph]] = {
 }
 
 
+@cache
+def graph_of(board: str, kind: str, seed: int) -> Graph:
+    """One of GRAPHS, which many goals and flags share."""
+    return GRAPHS[board, kind](seed)
+
+
 def any_inputs(graph: Graph) -> dict[str, Array]:
     """Two samples; floats are of size 1."""
     integers = [name for name in graph.inputs if graph.tensors[name].dtype != "float32"]
@@ -87,7 +93,7 @@ def check(board: str, graph: Graph, goal: Goal = "balanced", flags: Sequence[str
 
 @pytest.mark.parametrize(("board", "kind"), GRAPHS)
 def test_no_layer_faults(board: str, kind: str) -> None:
-    check(board, GRAPHS[board, kind](0))
+    check(board, graph_of(board, kind, 0))
 
 
 @pytest.mark.slow
@@ -96,7 +102,7 @@ def test_no_layer_faults(board: str, kind: str) -> None:
 @pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize(("board", "kind"), GRAPHS)
 def test_no_random_layer_faults(board: str, kind: str, seed: int, goal: Goal, flags: str) -> None:
-    check(board, GRAPHS[board, kind](seed), goal, FLAGS[flags])
+    check(board, graph_of(board, kind, seed), goal, FLAGS[flags])
 
 
 def channel_cases(channels: int) -> list[Case]:
@@ -138,6 +144,11 @@ CHANNELS: dict[str, Callable[[list[Case]], Graph]] = {
 }
 
 
+@cache
+def graph_of_channels(scheme: str) -> Graph:
+    return CHANNELS[scheme]([case for channels in range(1, 10) for case in channel_cases(channels)])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", CHANNELS)
 @pytest.mark.parametrize(
@@ -145,8 +156,7 @@ CHANNELS: dict[str, Callable[[list[Case]], Graph]] = {
     [*(("mps2-an386", flags) for flags in FLAGS), ("mps2-an385", "default newlib"), ("cortex-m55", "default newlib")],
 )
 def test_no_number_of_channels_faults(board: str, scheme: str, flags: str) -> None:
-    cases = [case for channels in range(1, 10) for case in channel_cases(channels)]
-    check(board, CHANNELS[scheme](cases), flags=FLAGS[flags])
+    check(board, graph_of_channels(scheme), flags=FLAGS[flags])
 
 
 @pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "cortex-m55"])
