@@ -22,6 +22,7 @@ from sample_kernels import any_items
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel, compile_model
+from mcuq.emit.render import environment
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.emit.text import c_float, wrap
 from mcuq.graph.builder import GraphBuilder
@@ -280,11 +281,11 @@ def test_another_process_elsewhere_with_another_hash_seed_gives_the_same_bytes(t
     )
     want = "".join(f"{name}\n{text}" for make in MODELS.values() for name, text in sorted(make().files.items()))
     for seed in ("1", "77"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C", "TZ": "Asia/Tokyo", "USER": "somebody"}
+        variables = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C", "TZ": "Asia/Tokyo", "USER": "somebody"}
         ended = subprocess.run(
             [sys.executable, "-c", script, *(str(folder) for folder in Path(__file__).parents[:2])],
             cwd=tmp_path,
-            env=environment,
+            env=variables,
             capture_output=True,
             check=True,
         )
@@ -759,6 +760,7 @@ def reversing_model(monkeypatch: pytest.MonkeyPatch, folder: Path, template: str
         monkeypatch.setattr(
             f"{module}.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
         )
+    monkeypatch.setattr("mcuq.emit.render.environment", environment.__wrapped__)
     monkeypatch.setattr("mcuq.kernels.source.declaration_of", declaration_of.__wrapped__)
     monkeypatch.setattr("mcuq.emit.stack.declaration_of", declaration_of.__wrapped__)
     monkeypatch.setitem(KERNELS, Reverse, (Kernel(lower_reverse),))
