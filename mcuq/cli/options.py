@@ -29,6 +29,7 @@ from mcuq.quantize import (
     ROUNDINGS,
     Recovery,
     Scheme,
+    parameters_text,
     parse_method,
     parse_scheme,
 )
@@ -231,8 +232,7 @@ method_option = option_group(
         default=str(DEFAULT_METHOD),
         show_default=True,
         metavar="METHOD",
-        help=f"How ranges are found: {', '.join(METHODS)} (percentile:99.99 sets the share kept, "
-        "moving_average:0.05 the weight of each new sample).",
+        help=f"How ranges are found: {', '.join(METHODS)} ({parameters_text()}).",
     ),
 )
 

@@ -14,7 +14,7 @@ from mcuq.quantize.calibrate import (
 from mcuq.quantize.dtypes import float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.judge import Judgement, judge_fixed
-from mcuq.quantize.method import METHODS, CalibrationMethod, parse_method
+from mcuq.quantize.method import METHODS, CalibrationMethod, parameters_text, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
@@ -80,6 +80,7 @@ __all__ = [
     "insert_conversions",
     "judge_fixed",
     "logits_tensor",
+    "parameters_text",
     "parse_method",
     "parse_recovery",
     "parse_scheme",

@@ -1,12 +1,21 @@
-"""The names of the ways to choose a range, and their parameters; ranges.py carries them out."""
+"""What the user asks of calibration: the name of a calibrator and its parameter; ranges.py carries it out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from mcuq.errors import QuantizationError, did_you_mean
+from mcuq.quantize.calibrators import CALIBRATORS, Calibrator
 
-METHODS = ("minmax", "moving_average", "percentile", "mse", "entropy")
+METHODS = tuple(CALIBRATORS)
+_WITH_PARAMETERS = sorted((item for item in CALIBRATORS.items() if item[1].parameter), reverse=True, key=itemgetter(0))
+
+
+def parameters_text() -> str:
+    """What the parameters of calibrators do, for the command line's help."""
+    taken = [(f"{n}:{c.parameter.example}", c.parameter.sets) for n, c in _WITH_PARAMETERS if c.parameter]
+    return ", ".join(f"{example} sets {what}" for example, what in taken)
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,11 @@ class CalibrationMethod:
 
     def __post_init__(self) -> None:
         """Raise QuantizationError for an unknown name, a percentile outside 50..100, an average outside 0..1."""
-        if self.name not in METHODS:
+        if self.name not in CALIBRATORS:
             raise QuantizationError(
                 f"calibration '{self.name}': unknown method; use {', '.join(map(repr, METHODS))}, "
-                "'percentile:99.99' or 'moving_average:0.05'" + did_you_mean(self.name, METHODS)
+                + " or ".join(f"'{name}:{c.parameter.example}'" for name, c in _WITH_PARAMETERS if c.parameter)
+                + did_you_mean(self.name, CALIBRATORS)
             )
         # Below 50 is always a fraction given for a percentage: 0.999 would drop 99 values in 100.
         if not 50 <= self.percentile <= 100:
@@ -41,9 +51,19 @@ class CalibrationMethod:
             )
 
     def __str__(self) -> str:
-        if self.name == "percentile":
-            return f"percentile:{self.percentile!r}"
-        return f"moving_average:{self.averaging!r}" if self.name == "moving_average" else self.name
+        parameter = self.calibrator.parameter if self.name in CALIBRATORS else None
+        return self.name if parameter is None else f"{self.name}:{self.parameter!r}"
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """What carries it out."""
+        return CALIBRATORS[self.name]
+
+    @property
+    def parameter(self) -> float:
+        """The calibrator's parameter; 0 where it takes none."""
+        parameter = self.calibrator.parameter
+        return 0.0 if parameter is None else float(getattr(self, parameter.field))
 
 
 def parse_method(text: str) -> CalibrationMethod:
@@ -52,14 +72,13 @@ def parse_method(text: str) -> CalibrationMethod:
     Raises QuantizationError for anything else. `parse_method(str(method)) == method`.
     """
     name, colon, parameter = text.partition(":")
-    if not colon or name not in METHODS:
+    if not colon or name not in CALIBRATORS:
         return CalibrationMethod(name)
-    if name == "percentile":
-        return CalibrationMethod(name, _number(text, parameter, "a percentage, as in 'percentile:99.99'"))
-    if name == "moving_average":
-        averaging = _number(text, parameter, "the weight of each new sample, as in 'moving_average:0.05'")
-        return CalibrationMethod(name, averaging=averaging)
-    raise QuantizationError(f"calibration '{text}': '{name}' takes no parameter; use '{name}'")
+    taken = CALIBRATORS[name].parameter
+    if taken is None:
+        raise QuantizationError(f"calibration '{text}': '{name}' takes no parameter; use '{name}'")
+    number = _number(text, parameter, f"{taken.what}, as in '{name}:{taken.example}'")
+    return CalibrationMethod(name, **{taken.field: number})
 
 
 def _number(text: str, parameter: str, wanted: str) -> float:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcuq.errors import QuantizationError
-from mcuq.quantize.entropy_range import least_divergence_range
+from mcuq.quantize.collected import Collected
 from mcuq.quantize.method import CalibrationMethod
-from mcuq.quantize.mse_range import least_error_range
 
 INT8_LEVELS = 256
 
@@ -108,30 +107,20 @@ class RangeCollector:
         """
         if self.values_seen == 0:
             raise QuantizationError(f"{self._called}: calibration saw no values; give at least one sample")
-        if method.name == "moving_average" and method.averaging != self._averaging:
+        calibrator = method.calibrator
+        if calibrator.averages and method.averaging != self._averaging:
             raise ValueError(f"collected with an averaging constant of {self._averaging:g}, not {method.averaging:g}")
         low, high = min(self._min, 0.0), max(self._max, 0.0)
         found = low, high
-        if low < high and not self.is_constant:
-            if method.name == "moving_average":
-                found = self._averaged_range()
-            elif method.name == "percentile":
-                found = self._percentile_range(method)
-            elif method.name == "mse" and levels <= self._bins:
-                found = least_error_range(*self.histogram(), low, high, levels)
-            elif method.name == "entropy" and levels <= self._bins:
-                found = least_divergence_range(*self.histogram(), self._zeros, low, high, levels)
+        if low < high and not self.is_constant and not (calibrator.searches and levels > self._bins):
+            collected = Collected(low, high, self._averaged_range(), *self.histogram(), self._zeros)
+            found = calibrator.choose(collected, method.parameter, levels)
         return min(max(found[0], low), 0.0) + 0.0, max(min(found[1], high), 0.0) + 0.0  # never -0.0
 
     def _averaged_range(self) -> tuple[float, float]:
         low, high, weight = self._averages.tolist()
         # Many zeros at the end can make all that came before vanish.
         return (low / weight, high / weight) if low < high else (self._min, self._max)
-
-    def _percentile_range(self, method: CalibrationMethod) -> tuple[float, float]:
-        edges, counts = self.histogram()
-        dropped = (100 - method.percentile) / 200
-        return _quantile(edges, counts, dropped), -_quantile(-edges[::-1], counts[::-1], dropped)
 
     def _bin(self, value: float) -> int:
         return math.floor(math.ldexp(value, -self._exponent))
@@ -162,12 +151,3 @@ class RangeCollector:
         first, last = self._bin(self._min), self._bin(self._max)
         edges = np.ldexp(np.arange(first, last + 2, dtype=np.float64), self._exponent)
         return edges, self._counts[self._bins + first : self._bins + last + 1]
-
-
-def _quantile(edges: NDArray[np.float64], counts: NDArray[np.int64], fraction: float) -> float:
-    """Return the value below which `fraction` of all counts lie."""
-    below = np.concatenate([[0], np.cumsum(counts)])
-    wanted = fraction * below[-1]
-    k = min(max(int(np.searchsorted(below, wanted, side="right")) - 1, 0), counts.size - 1)
-    within = (wanted - below[k]) / counts[k] if counts[k] else 0.0
-    return float(edges[k] + (edges[k + 1] - edges[k]) * within)
