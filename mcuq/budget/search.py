@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
 from mcuq.budget.steps import Step, steps_down
-from mcuq.compile import calibration_samples
+from mcuq.compile import QuantizedModel, calibration_samples
 from mcuq.dataset import spread_samples
 from mcuq.diagnose.remedies import exactly
 from mcuq.diagnose.report import diagnose_model
@@ -81,7 +82,7 @@ def search(bench: Workbench, now: Candidate, budget: Budget, tick: Callable[[], 
 
 
 class _Finder:
-    """Measures candidates once each."""
+    """Measures candidates once each, and quantizes none twice."""
 
     def __init__(self, bench: Workbench, now: Candidate, tick: Callable[[], None]) -> None:
         self._bench, self._now, self._tick = bench, now, tick
@@ -89,18 +90,24 @@ class _Finder:
 
     def measure(self, candidate: Candidate) -> Figures:
         if candidate not in self.measured:
-            self.measured[candidate] = self._bench.measure(candidate)
+            is_now = replace(candidate, title=self._now.title) == self._now
+            self.measured[candidate] = self._bench.measure(candidate, self._quantized if is_now else None)
             self._tick()
         return self.measured[candidate]
 
+    @cached_property
+    def _quantized(self) -> QuantizedModel:
+        """What the search starts from: sensitivities, advice and the first figures are its."""
+        return self._bench.quantize(self._now)
+
     def steps(self) -> Sequence[Step]:
-        quantized = self._bench.quantize(self._now)
+        quantized = self._quantized
         samples = calibration_samples(quantized.float_graph, self._bench.calibration)
         return steps_down(measure_sensitivities(quantized.float_graph, spread_samples(samples, SENSITIVITY_SAMPLES)))
 
     def finer(self) -> list[Candidate]:
         """int16 activations of all layers, then of half as many of the worst each time."""
-        quantized = self._bench.quantize(self._now)
+        quantized = self._quantized
         samples = calibration_samples(quantized.float_graph, self._bench.calibration)
         found = diagnose_model(quantized, self._bench.board, samples)
         targets = list(dict.fromkeys(n for layer in found.layers for n in layer.advice.producers or (layer.name,)))

@@ -86,9 +86,9 @@ class Workbench:
         """Raises McuqError as quantize_as does."""
         return quantize_as(self.path, self.calibration, candidate.options(self.options))
 
-    def measure(self, candidate: Candidate) -> Figures:
-        """Quantize, compare with the float model, build and run. Raises McuqError as these do."""
-        quantized = self.quantize(candidate)
+    def measure(self, candidate: Candidate, quantized: QuantizedModel | None = None) -> Figures:
+        """Quantize, unless that is done, compare with the float model, build and run. Raises McuqError as these do."""
+        quantized = quantized or self.quantize(candidate)
         report = compare_with_float(quantized.graph, quantized.onnx_model, dataset_for(quantized.graph, self.data))
         flash_bytes = arena_bytes = instructions = None
         try:

@@ -11,6 +11,7 @@ import pytest
 from mcuq.boards.find import load_board
 from mcuq.budget import Budget, Plan, search
 from mcuq.budget.search import _shortfall
+from mcuq.compile import QuantizedModel
 from mcuq.errors import QuantizationError
 from mcuq.options import Options
 from mcuq.quantize import Scheme
@@ -59,6 +60,20 @@ def test_a_flash_that_holds_all_of_int8_leaves_it_as_it_is() -> None:
     found = plan(Budget(max_flash_bytes=10**9))
     assert found.chosen.scheme == Scheme()
     assert found.chosen.title == "all int8 weights"
+
+
+def test_no_candidate_is_quantized_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    quantized: list[Candidate] = []
+    quantize = Workbench.quantize
+
+    def counted(bench: Workbench, candidate: Candidate) -> QuantizedModel:
+        quantized.append(replace(candidate, title=""))
+        return quantize(bench, candidate)
+
+    monkeypatch.setattr(Workbench, "quantize", counted)
+    found = plan(Budget(max_flash_bytes=10**9))
+    assert len(quantized) == len(found.measured)
+    assert all(quantized.count(candidate) == 1 for candidate in quantized)
 
 
 @pytest.mark.slow
