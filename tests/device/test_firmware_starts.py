@@ -20,6 +20,7 @@ from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
 from mcuq.device.messages import Role
 from mcuq.device.session import Session
+from mcuq.emit.listing import files_crc
 from mcuq.emulate.machine import Machine
 from mcuq.errors import DeviceError
 from mcuq.validate.fleet import validate_port
@@ -136,7 +137,14 @@ def crashing_in_its_run(model: CompiledModel) -> CompiledModel:
     name = f"{model.name}.c"
     text = model.files[name]
     at = text.index("{\n", text.index(f"void {model.name}_run_in(")) + 2
-    return replace(model, files={**model.files, name: text[:at] + '    __asm__ volatile("udf #0");\n' + text[at:]})
+    files = {**model.files, name: text[:at] + '    __asm__ volatile("udf #0");\n' + text[at:]}
+    # As if mcuq had written it; the lines of calls are one further down.
+    layers = tuple(
+        replace(layer, calls=tuple(replace(call, line=call.line + 1) for call in layer.calls))
+        for layer in model.listing.layers
+    )
+    crc = files_crc(files[f"{model.name}.h"], files[name])
+    return replace(model, files=files, listing=replace(model.listing, files_crc=crc, layers=layers))
 
 
 def check_that_it_is_replaced(model: CompiledModel, machine: Machine) -> None:
