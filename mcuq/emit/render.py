@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 
 import jinja2
 
@@ -64,11 +65,15 @@ def _head(context: jinja2.runtime.Context) -> Head:
     return head
 
 
-@cache
 def environment() -> jinja2.Environment:
     """Jinja with mcuq's templates, each of which is compiled once; what differs by kernel is in the context."""
+    return _environment(resource_dir("templates"))
+
+
+@cache
+def _environment(templates: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("templates")),
+        loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
