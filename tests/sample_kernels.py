@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import mcuq.kernels  # noqa: F401  the subclasses are those of modules that were imported
 from mcuq.kernels.item import Item, parse_items
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import Constants, Fragment
 from mcuq.kernels.runtime import needed_items
 from mcuq.resources import resource_dir
 
@@ -30,7 +30,8 @@ KERNEL = {kind.template: kind for kind in KERNELS}
 def sample(kind: type[Constants]) -> Constants:
     """The kernel's constants, all 1 or of the first type that there is."""
     texts = {f.name: TEXTS.get(f.name, "int16_t") for f in fields(kind) if f.type == "str"}
-    return kind(**{**{f.name: 1 for f in fields(kind)}, **texts})
+    fragments = {f.name: Fragment("out[i] = x;") for f in fields(kind) if f.type == "Fragment"}
+    return kind(**{**{f.name: 1 for f in fields(kind)}, **texts, **fragments})
 
 
 def template_text(kind: type[Constants]) -> str:

@@ -184,8 +184,8 @@ def test_a_model_without_an_opset(refused):
 
 def test_all_unsupported_operators_are_listed_at_once(refused):
     nodes = [
-        node("Erf", ["x"], "a", "first"),
-        node("Erf", ["a"], "b"),
+        node("LRN", ["x"], "a", "first", size=3),
+        node("LRN", ["a"], "b", size=3),
         node("Foo", ["b"], "c", "not in ONNX"),
         node("Relu", ["c"], "d", "fine"),
         node("Block", ["d"], "e", "custom", domain="my.ops"),
@@ -194,8 +194,8 @@ def test_all_unsupported_operators_are_listed_at_once(refused):
         node("Add", ["f", "g"], "y"),
     ]
     assert refused(model(nodes, X, constants=WEIGHTS)) == (
-        "net.onnx: operators that are not supported: Erf ('first', 'b'), use HardSwish, or "
-        "Mul(x, Sigmoid(1.702 * x)), for GELU; Foo ('not in ONNX'); com.microsoft.Gelu ('contributed'); "
+        "net.onnx: operators that are not supported: Foo ('not in ONNX'); "
+        "LRN ('first', 'b'), use BatchNormalization; com.microsoft.Gelu ('contributed'); "
         "my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
         f"supported: {SUPPORTED}"
     )

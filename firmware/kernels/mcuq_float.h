@@ -80,19 +80,17 @@ static inline float mcuq_clamp_float(float x, float minimum, float maximum)
     return mcuq_one_nan(raised > maximum ? maximum : raised);
 }
 
-/* item mcuq_exponential: needs mcuq_float_of_bits, mcuq_infinity, mcuq_one_nan; code 317 */
-/* exp(x) = 2^n * exp(r) with n = round(x / ln 2) and r = x - n * ln 2. -126 <= n <= 128. */
-static inline float mcuq_exponential(float x)
+/* item mcuq_reduced_exponential: code 192 */
+/* exp(r) - 1 with r = x - n * ln 2, n = round(x / ln 2): exp(x) = 2^n * exp(r), for -126 <= n <= 128. */
+static inline float mcuq_reduced_exponential(float x, int32_t *n)
 {
-    const float low = -87.33654f, high = 88.72283f; /* 2^-126 and 2^128 */
-    const float limited = x >= low ? (x <= high ? x : high) : low;
-    const float scaled = limited * 1.442695041f;
+    const float scaled = x * 1.442695041f;
     const float raised = scaled + 0.5f;
     const int32_t truncated = (int32_t)raised;
-    const int32_t n = truncated - ((float)truncated > raised);
-    const float whole = (float)n;
+    *n = truncated - ((float)truncated > raised);
+    const float whole = (float)*n;
     const float first = whole * 0.693359375f, second = whole * -2.12194440e-4f;
-    const float rest = limited - first;
+    const float rest = x - first;
     const float r = rest - second;
     float y = 1.3950491e-3f;
     y = y * r;
@@ -105,8 +103,18 @@ static inline float mcuq_exponential(float x)
     y = y + 0.5f;
     const float square = r * r;
     y = square * y;
-    y = y + r;
-    y = y + 1.0f;
+    return y + r;
+}
+
+/* item mcuq_exponential: needs mcuq_reduced_exponential, mcuq_float_of_bits, mcuq_infinity, mcuq_one_nan; code 154 */
+/* exp(x) */
+static inline float mcuq_exponential(float x)
+{
+    const float low = -87.33654f, high = 88.72283f; /* 2^-126 and 2^128 */
+    const float limited = x >= low ? (x <= high ? x : high) : low;
+    int32_t n;
+    const float less = mcuq_reduced_exponential(limited, &n);
+    float y = less + 1.0f;
     y = y * mcuq_float_of_bits((uint32_t)((n >> 1) + 127) << 23);
     y = y * mcuq_float_of_bits((uint32_t)(n - (n >> 1) + 127) << 23);
     y = x < low ? 0.0f : x > high ? mcuq_infinity() : y;
@@ -190,31 +198,6 @@ static inline float mcuq_hyperbolic_tangent(float x)
     const float product = doubled * inverse;
     const float y = 1.0f - product;
     return mcuq_one_nan(x < 0.0f ? -y : y);
-}
-
-/* item mcuq_hard_sigmoid: needs mcuq_clamp_float; code 46 */
-/* alpha * x + beta, limited to [0, 1] */
-static inline float mcuq_hard_sigmoid(float x, float alpha, float beta)
-{
-    const float product = x * alpha;
-    const float sum = product + beta;
-    return mcuq_clamp_float(sum, 0.0f, 1.0f);
-}
-
-/* item mcuq_hard_swish: needs mcuq_one_nan, mcuq_hard_sigmoid; code 35 */
-/* x times (x / 6 + 1/2, limited to [0, 1]) */
-static inline float mcuq_hard_swish(float x)
-{
-    const float product = x * mcuq_hard_sigmoid(x, 0.166666672f, 0.5f);
-    return mcuq_one_nan(product);
-}
-
-/* item mcuq_leaky_relu: needs mcuq_one_nan; code 35 */
-/* x, or alpha * x where x < 0 */
-static inline float mcuq_leaky_relu(float x, float alpha)
-{
-    const float product = x * alpha;
-    return mcuq_one_nan(x < 0.0f ? product : x);
 }
 
 /* item mcuq_dynamic_range: needs mcuq_quantize_float; code 193 */

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcuq.arithmetic.float_steps import polynomial, power_of_two
 from mcuq.graph.tensor import Array
 
 ONE = np.float32(1)
@@ -87,19 +88,21 @@ def clamp_float(x: Array, minimum: float, maximum: float) -> Array:
     return one_nan(np.where(raised > high, high, raised))
 
 
+def reduced_exponential(x: Array) -> tuple[Array, Array]:
+    """(exp(r) - 1, n int32) with exp(x) = 2^n * exp(r), n = round(x / ln 2), for -126 <= n <= 128."""
+    n = np.floor(x * LOG2_E + HALF)
+    r = x - n * LN2_HIGH
+    r = r - n * LN2_LOW
+    return r * r * polynomial(r, EXP_COEFFICIENTS) + r, n.astype(np.int32)
+
+
 def exponential(x: Array) -> Array:
     """exp(x), at most 1.2 units in the last place off; 0 below ln(2^-126), infinity above ln(2^128)."""
     limited = np.where(x >= EXP_LOW, np.where(x <= EXP_HIGH, x, EXP_HIGH), EXP_LOW)
-    n = np.floor(limited * LOG2_E + HALF)
-    r = limited - n * LN2_HIGH
-    r = r - n * LN2_LOW
-    p = np.full_like(r, EXP_COEFFICIENTS[0])
-    for coefficient in EXP_COEFFICIENTS[1:]:
-        p = p * r + coefficient
-    y = r * r * p + r + ONE
-    power = n.astype(np.int32)
+    less, n = reduced_exponential(limited)
+    y = less + ONE
     with np.errstate(over="ignore", under="ignore"):
-        y = y * _power_of_two(power >> 1) * _power_of_two(power - (power >> 1))
+        y = y * power_of_two(n >> 1) * power_of_two(n - (n >> 1))
     y = np.where(x < EXP_LOW, np.float32(0), np.where(x > EXP_HIGH, INFINITY, y))
     return one_nan(np.where(np.isnan(x), x, y))
 
@@ -109,20 +112,13 @@ def logarithm(x: Array) -> Array:
     limited = np.where(x > SMALLEST_NORMAL, x, SMALLEST_NORMAL)
     n = (limited.view(np.int32) - SQRT_HALF_BITS) >> 23
     f = (limited.view(np.int32) - (n << 23)).view(np.float32) - ONE
-    p = np.full_like(f, LOG_COEFFICIENTS[0])
-    for coefficient in LOG_COEFFICIENTS[1:]:
-        p = p * f + coefficient
+    p = polynomial(f, LOG_COEFFICIENTS)
     whole, square = n.astype(np.float32), f * f
     with np.errstate(invalid="ignore"):
         y = square * f * p + whole * LN2_LOW
         y = y - square * HALF + f + whole * LN2_HIGH
     y = np.where(limited == INFINITY, INFINITY, y)
     return one_nan(np.where(np.isnan(x), x, y))
-
-
-def _power_of_two(exponent: Array) -> Array:
-    """2^exponent for -126 <= exponent <= 127."""
-    return ((exponent + 127) << 23).astype(np.int32).view(np.float32)
 
 
 def sigmoid(x: Array) -> Array:
@@ -139,33 +135,12 @@ def hyperbolic_tangent(x: Array) -> Array:
     size = np.abs(x)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         z = x * x
-        p = np.full_like(z, TANH_COEFFICIENTS[0])
-        for coefficient in TANH_COEFFICIENTS[1:]:
-            p = p * z + coefficient
-        near = p * z * x + x
+        near = polynomial(z, TANH_COEFFICIENTS) * z * x + x
         e = exponential(size * np.float32(-2))
         inverse = ONE / (ONE + e)
         far = ONE - (e + e) * inverse
     far = np.where(x < 0, -far, far)
     return one_nan(np.where(size < TANH_SMALL, near, far))
-
-
-def hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
-    """alpha * x + beta, limited to [0, 1]."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return clamp_float(x * np.float32(alpha) + np.float32(beta), 0.0, 1.0)
-
-
-def hard_swish(x: Array) -> Array:
-    """x times (x / 6 + 1/2, limited to [0, 1]); 1 / 6 is rounded to float32."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return one_nan(x * hard_sigmoid(x, float32(1 / 6), 0.5))
-
-
-def leaky_relu(x: Array, alpha: float) -> Array:
-    """x, or alpha * x where x < 0."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return one_nan(np.where(x < 0, x * np.float32(alpha), x))
 
 
 def dynamic_range(x: Array) -> tuple[Array, Array, Array]:

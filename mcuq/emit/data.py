@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuq.emit.text import COLUMNS, c_float, wrap
+from mcuq.emit.text import COLUMNS, wrap
 from mcuq.graph.tensor import Array
+from mcuq.kernels.c_types import c_float
 
 
 @dataclass(frozen=True)

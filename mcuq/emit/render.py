@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-from mcuq.emit.text import c_float
+from mcuq.kernels.c_types import c_float
 from mcuq.kernels.kernel import Constants
 from mcuq.resources import resource_dir
 

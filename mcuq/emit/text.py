@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 COLUMNS = 110
 
@@ -31,19 +29,6 @@ C_TYPES = {
     "uint16": "uint16_t",
     "float32": "float",
 }
-
-
-def c_float(value: float) -> str:
-    """A C expression that names the same float32: a literal, but for infinities, which freestanding C has none for."""
-    if np.isinf(value):
-        return "mcuq_infinity()" if value > 0 else "-mcuq_infinity()"
-    text = f"{np.float32(value):.9g}"
-    return f"{text}f" if any(mark in text for mark in ".e") else f"{text}.0f"
-
-
-def c_float_needs(values: Iterable[object]) -> tuple[str, ...]:
-    """The runtime items that c_float names of those of the values that are floats."""
-    return ("mcuq_infinity",) if any(isinstance(v, (float, np.floating)) and np.isinf(v) for v in values) else ()
 
 
 def in_comment(text: str) -> str:

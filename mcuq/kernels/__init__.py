@@ -87,31 +87,27 @@ from mcuq.kernels.rv32.conv2d import (
 )
 from mcuq.kernels.rv32.fully_connected import lower_fully_connected_rv32
 from mcuq.kernels.shifted import with_shifts
+from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.hard_sigmoid import HardSigmoid
-from mcuq.ops.hard_swish import HardSwish
+from mcuq.ops.function import Function
 from mcuq.ops.identity import Identity
-from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.regrid import QuantizeChannels
-from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
-from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale, reads_s16
+from mcuq.ops.unary import Chain, reads_s16
 
 # Of functions of one value on integers.
 UNARY = (
@@ -133,6 +129,7 @@ CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
+    **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FLOAT_UNARY),
     Add: ADD,
     AveragePool: (
         Kernel(lower_average_pool_float32, activations=FLOAT32),
@@ -142,7 +139,6 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_average_pool),
     ),
     Chain: UNARY,
-    Clip: FLOAT_UNARY,
     Concat: CONCAT,
     Conv2d: (
         *CONV2D_FLOAT32_KERNELS,
@@ -227,11 +223,8 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
         Kernel(with_shifts(lower_fully_connected)),
     ),
-    HardSigmoid: FLOAT_UNARY,
-    HardSwish: FLOAT_UNARY,
     Identity: (Kernel(lower_identity, activations=MOVED),),
     Join: CONCAT,
-    LeakyRelu: FLOAT_UNARY,
     LogSoftmax: (
         Kernel(lower_log_softmax_float32, activations=FLOAT32),
         Kernel(lower_log_softmax_s16, activations=INT16),
@@ -258,8 +251,6 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),
-    Rescale: FLOAT_UNARY,
-    Sigmoid: FLOAT_UNARY,
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),
@@ -267,6 +258,5 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_softmax),
     ),
     Sub: ADD,
-    Tanh: FLOAT_UNARY,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
 }

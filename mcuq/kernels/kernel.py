@@ -14,6 +14,18 @@ WHOLE = frozenset({"int8", "int16", "int32"})
 
 
 @dataclass(frozen=True)
+class Fragment:
+    """C that a template pastes into its body: the runtime items that it names, and about the bytes of its code."""
+
+    text: str
+    needs: tuple[str, ...] = ()
+    code_bytes: int = 0
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Constants:
     """All that a kernel template is given.
 
@@ -30,6 +42,11 @@ class Constants:
         """What functions of the template are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"."""
         folder, _, operator = cls.template.partition("/")
         return operator if folder == "portable" else f"{operator}_{folder}"
+
+    def fragments(self) -> list[Fragment]:
+        """The fields that are C."""
+        values = (getattr(self, f.name) for f in fields(self))
+        return [value for value in values if isinstance(value, Fragment)]
 
     @classmethod
     def numbers(cls) -> list[str]:

@@ -26,7 +26,14 @@ def declaration_of(template: str) -> Declaration:
 def needs_of(constants: Constants) -> tuple[str, ...]:
     """The runtime items that a kernel with these constants names."""
     values = {f.name: getattr(constants, f.name) for f in fields(constants)}
-    return tuple(need.format(**values) for need in declaration_of(constants.template).needs)
+    named = tuple(need.format(**values) for need in declaration_of(constants.template).needs)
+    return named + tuple(need for fragment in constants.fragments() for need in fragment.needs)
+
+
+def code_bytes_of(constants: Constants) -> int:
+    """About the bytes of a kernel's own code, with what is pasted into it."""
+    pasted = sum(fragment.code_bytes for fragment in constants.fragments())
+    return declaration_of(constants.template).code_bytes + pasted
 
 
 def runtime_of(constants: Constants) -> list[Item]:

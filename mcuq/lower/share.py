@@ -9,7 +9,7 @@ import numpy as np
 
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call, Constants
-from mcuq.kernels.source import assembly_cpus, declaration_of, runtime_of
+from mcuq.kernels.source import assembly_cpus, code_bytes_of, runtime_of
 
 PARAMETERS = "parameters"
 # About how many bytes a parameter array takes where it is passed, and reading one value of it.
@@ -86,6 +86,6 @@ def _saves_flash(shared: _Shared, members: Sequence[Constants]) -> bool:
     """
     if assembly_cpus(runtime_of(shared.constants)):
         return False
-    code_bytes = declaration_of(shared.constants.template).code_bytes
+    code_bytes = code_bytes_of(shared.constants)
     passed = sum(PASSED_BYTES + shared.values(constants).nbytes for constants in members) if shared.names else 0
     return code_bytes + READ_BYTES * len(shared.names) + passed < len(set(members)) * code_bytes // 2

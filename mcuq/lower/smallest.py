@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.source import declaration_of, runtime_of
+from mcuq.kernels.source import code_bytes_of, runtime_of
 from mcuq.lower.program import array_key
 from mcuq.lower.share import share_functions
 
@@ -40,7 +40,7 @@ def flash_bytes(steps: Sequence[Calls]) -> int:
     runtime = {item.name: item.declared.code_bytes for constants, _ in functions for item in runtime_of(constants)}
     return (
         sum(arrays.values())
-        + sum(declaration_of(constants.template).code_bytes for constants, _ in functions)
+        + sum(code_bytes_of(constants) for constants, _ in functions)
         + sum(runtime.values())
         + sum(CALL_BYTES * (len(call.inputs) + len(call.arrays) + 1) for call in calls)
     )

@@ -6,63 +6,110 @@ from collections.abc import Mapping
 
 from mcuq.graph.operator import Operator
 from mcuq.onnx_io.reader import FromOnnx
+from mcuq.ops.abs import Abs
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
 from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.ceil import Ceil
+from mcuq.ops.celu import Celu
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.cos import Cos
+from mcuq.ops.elu import Elu
+from mcuq.ops.erf import Erf
+from mcuq.ops.exp import Exp
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.floor import Floor
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
+from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
+from mcuq.ops.mish import Mish
 from mcuq.ops.mul import Mul
+from mcuq.ops.neg import Neg
 from mcuq.ops.pad import Pad
+from mcuq.ops.pow import Pow
+from mcuq.ops.reciprocal import Reciprocal
 from mcuq.ops.regrid import QuantizeChannels, Regrid
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.round import Round
+from mcuq.ops.selu import Selu
 from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.sign import Sign
+from mcuq.ops.sin import Sin
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.softplus import Softplus
+from mcuq.ops.softsign import Softsign
+from mcuq.ops.sqrt import Sqrt
+from mcuq.ops.swish import Swish
 from mcuq.ops.tanh import Tanh
+from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale
+from mcuq.ops.unary import Chain
 
 _OPERATORS: tuple[type[Operator], ...] = (
+    Abs,
     Add,
     Affine,
     AveragePool,
+    Ceil,
+    Celu,
     Chain,
     Clip,
     Concat,
     Conv2d,
     Convert,
+    Cos,
+    Elu,
+    Erf,
+    Exp,
     FakeQuantize,
+    Floor,
     FullyConnected,
+    Gelu,
     HardSigmoid,
     HardSwish,
     Identity,
     Join,
     LeakyRelu,
+    Log,
     LogSoftmax,
     MaxPool,
     Mean,
+    Mish,
     Mul,
+    Neg,
     Pad,
+    Pow,
     QuantizeChannels,
+    Reciprocal,
     Regrid,
     Rescale,
     Reshape,
+    Round,
+    Selu,
     Sigmoid,
+    Sign,
+    Sin,
     Slice,
     Softmax,
+    Softplus,
+    Softsign,
+    Sqrt,
     Sub,
+    Swish,
     Tanh,
+    ThresholdedRelu,
     Transpose,
 )
 

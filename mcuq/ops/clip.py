@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
-import numpy as np
-
-from mcuq.arithmetic.float32 import clamp_float
+from mcuq.arithmetic.expression import Expression, X, clamp
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.function import Example, Function
+from mcuq.ops.unary import from_unary
 
 
 def _clip(node: OnnxNode) -> Clip:
@@ -23,7 +21,7 @@ def _clip(node: OnnxNode) -> Clip:
 
 
 @dataclass(frozen=True)
-class Clip(Unary):
+class Clip(Function):
     """min(max(x, minimum), maximum); ReLU and ReLU6 are this. Fused into its producer where possible."""
 
     minimum: float = -inf
@@ -34,8 +32,15 @@ class Clip(Unary):
         "Clip": from_unary(_clip),
     }
 
-    def function(self, x: Array) -> Array:
-        return np.clip(x, self.minimum, self.maximum)
+    units = 0.0
+
+    @property
+    def expression(self) -> Expression:
+        return clamp(X, self.minimum, self.maximum)
+
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        return Example(cls(0.0), -4, 4), Example(cls(0.0, 6.0), -1, 9), Example(cls(-0.5, 0.5), -1, 1)
 
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
         return max(low, self.minimum), min(high, self.maximum)
@@ -43,9 +48,6 @@ class Clip(Unary):
     @property
     def limits(self) -> tuple[float, float] | None:
         return self.minimum, self.maximum
-
-    def float_function(self, x: Array) -> Array:
-        return clamp_float(x, self.minimum, self.maximum)
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.clip(x, self.minimum, self.maximum, output)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from mcuq.arithmetic.float32 import hard_sigmoid
-from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array
+from mcuq.arithmetic.expression import Expression, X, clamp
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.function import Example, Function
+from mcuq.ops.unary import from_unary
 
 
 @dataclass(frozen=True)
-class HardSigmoid(Unary):
+class HardSigmoid(Function):
     """min(max(alpha * x + beta, 0), 1)."""
 
     alpha: float = 0.2
@@ -26,12 +23,17 @@ class HardSigmoid(Unary):
             lambda node: HardSigmoid(float(node.attribute("alpha", 0.2)), float(node.attribute("beta", 0.5)))
         )
     }
+    units = 1
+    least = 0.5
 
-    def function(self, x: Array) -> Array:
-        return np.clip(self.alpha * x + self.beta, 0, 1)
+    @property
+    def expression(self) -> Expression:
+        return clamp(X * self.alpha + self.beta, 0, 1)
 
-    def float_function(self, x: Array) -> Array:
-        return hard_sigmoid(x, self.alpha, self.beta)
-
-    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
-        return writer.node("HardSigmoid", [x], output, alpha=self.alpha, beta=self.beta)
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        return (
+            Example(cls(), -4, 4),
+            Example(cls(0.25, -0.5), -3, 7),
+            Example(cls(-0.5, 0.25), -3, 1),
+        )

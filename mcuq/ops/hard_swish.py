@@ -5,26 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from mcuq.arithmetic.float32 import hard_swish
-from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array
+from mcuq.arithmetic.expression import Expression, X, clamp
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.function import Example, Function
+from mcuq.ops.unary import from_unary
 
 
 @dataclass(frozen=True)
-class HardSwish(Unary):
+class HardSwish(Function):
     """x * min(max(x / 6 + 1/2, 0), 1)."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"HardSwish": from_unary(lambda node: HardSwish())}
+    units = 2.5
+    least = 0.25
 
-    def function(self, x: Array) -> Array:
-        return x * np.clip(x / 6 + 0.5, 0, 1)
+    @property
+    def expression(self) -> Expression:
+        return X * clamp(X * (1 / 6) + 0.5, 0, 1)
 
-    def float_function(self, x: Array) -> Array:
-        return hard_swish(x)
-
-    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
-        return writer.node("HardSwish", [x], output)
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        return (
+            Example(cls(), -4, 4),
+            Example(cls(), -1, 30),
+        )

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from mcuq.arithmetic.float32 import hyperbolic_tangent
-from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array
+from mcuq.arithmetic.expression import Expression, X, call
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.unary import Unary, from_unary
+from mcuq.ops.function import Example, Function
+from mcuq.ops.unary import from_unary
 
 
 @dataclass(frozen=True)
-class Tanh(Unary):
+class Tanh(Function):
     """Hyperbolic tangent."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Tanh": from_unary(lambda node: Tanh())}
+    units = 2
 
-    def function(self, x: Array) -> Array:
-        return np.tanh(x)
+    @property
+    def expression(self) -> Expression:
+        return call("hyperbolic_tangent", X)
 
-    def float_function(self, x: Array) -> Array:
-        return hyperbolic_tangent(x)
-
-    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
-        return writer.node("Tanh", [x], output)
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        return (
+            Example(cls(), -4, 4),
+            Example(cls(), -0.01, 0.02),
+        )

@@ -44,7 +44,7 @@ class Unary(Operator):
 
     @abstractmethod
     def function(self, x: Array) -> Array:
-        """The function itself, in the precision of `x`."""
+        """The function itself, in float64; infinite at most, for any x."""
 
     @abstractmethod
     def float_function(self, x: Array) -> Array:
@@ -154,21 +154,3 @@ class Chain(Unary):
         for step in first:
             x = step.write(writer, x)
         return last.write(writer, x, output)
-
-
-@dataclass(frozen=True)
-class Rescale(Unary):
-    """The same real values with another scale and zero point."""
-
-    def function(self, x: Array) -> Array:
-        return x
-
-    @property
-    def limits(self) -> tuple[float, float] | None:
-        return -inf, inf
-
-    def float_function(self, x: Array) -> Array:
-        return x
-
-    def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
-        return writer.node("Identity", [x], output)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.ops.unary import Rescale
+from mcuq.ops.rescale import Rescale
 
 
 def separate_fixed_scales(graph: Graph) -> Graph:

@@ -11,9 +11,9 @@ from mcuq.ops.concat import Concat, Join
 from mcuq.ops.convert import Convert
 from mcuq.ops.identity import Identity
 from mcuq.ops.regrid import channel_axis
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Rescale
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import MOST_CHANNELS

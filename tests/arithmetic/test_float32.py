@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from float_twins import UNFUSED, assert_same_bits, floats, loops, pointer, run_loop
 from onnx import TensorProto, helper
 
 from mcuq.arithmetic import float32 as float_arithmetic
@@ -18,13 +19,11 @@ from mcuq.arithmetic.float32 import (
     exponential,
     float32,
     half_to_float,
-    hard_sigmoid,
-    hard_swish,
     hyperbolic_tangent,
-    leaky_relu,
     logarithm,
     one_nan,
     quantize_float,
+    reduced_exponential,
     sigmoid,
 )
 from mcuq.build.shared_library import build_library
@@ -42,33 +41,20 @@ UNARY: dict[str, Callable[[Array], Array]] = {
     "logarithm": logarithm,
     "sigmoid": sigmoid,
     "hyperbolic_tangent": hyperbolic_tangent,
-    "hard_swish": hard_swish,
     "one_nan": one_nan,
-    "hard_sigmoid": lambda x: hard_sigmoid(x, 0.2, 0.5),
-    "leaky_relu": lambda x: leaky_relu(x, 0.01),
     "clamp_float": lambda x: float_arithmetic.clamp_float(x, -0.5, 6.0),
 }
-ARGUMENTS = {"hard_sigmoid": ", 0.2f, 0.5f", "leaky_relu": ", 0.01f", "clamp_float": ", -0.5f, 6.0f"}
+ARGUMENTS = {"clamp_float": ", -0.5f, 6.0f"}
 
-UNFUSED = """
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize ("fp-contract=off")
-#endif
-"""
 LOOPS = (
-    "".join(
-        f"""
-void each_{name}(int64_t n, const float *x, float *y)
-{{
-    for (int64_t i = 0; i < n; i++)
-        y[i] = mcuq_{name}(x[i]{ARGUMENTS.get(name, "")});
-}}
-"""
-        for name in UNARY
-    )
+    loops(UNARY, ARGUMENTS)
     + """
+void each_reduced_exponential(int64_t n, const float *x, float *y, int32_t *power)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_reduced_exponential(x[i], power + i);
+}
+
 void each_half_to_float(int64_t n, const uint16_t *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -103,33 +89,20 @@ def c() -> ctypes.CDLL:
     return build_library(UNFUSED + HEADER + LOOPS)
 
 
-def pointer(array: Array) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-def floats() -> Array:
-    """float32 numbers of all exponents, both signs and all kinds, and many of the size that functions care about."""
-    rng = np.random.default_rng(0)
-    any_bits = rng.integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
-    near = rng.uniform(-100, 100, 200_000).astype(np.float32)
-    small = rng.uniform(-1, 1, 100_000).astype(np.float32)
-    corners = np.array([0, -0.0, np.inf, -np.inf, np.nan, 0.625, -0.625, 88.72283, 88.72284, -87.33654, -87.33655], "f")
-    tiny = np.arange(-40, 40).astype(np.int32)
-    around = (corners[5:].view(np.int32)[:, None] + tiny).reshape(-1).view(np.float32)
-    return np.concatenate([any_bits, near, small, corners, around, -np.arange(-20, 20, dtype=np.float32)])
-
-
-def assert_same_bits(want: Array, got: Array, x: Array) -> None:
-    different = np.flatnonzero(want.view(np.uint32) != got.view(np.uint32))
-    assert different.size == 0, f"x={x[different[0]]!r}: want {want[different[0]]!r}, got {got[different[0]]!r}"
-
-
 @pytest.mark.parametrize("name", UNARY)
 def test_function_of_one_float_is_its_c_bit_for_bit(c: ctypes.CDLL, name: str) -> None:
     x = floats()
-    got = np.empty_like(x)
-    getattr(c, f"each_{name}")(ctypes.c_int64(x.size), pointer(x), pointer(got))
-    assert_same_bits(UNARY[name](x), got, x)
+    assert_same_bits(UNARY[name](x), run_loop(c, name, x), x)
+
+
+def test_reduced_exponential_is_its_c_bit_for_bit(c: ctypes.CDLL) -> None:
+    x = floats()
+    x = x[(x >= -87.33654) & (x <= 88.72283)]
+    y, n = np.empty_like(x), np.empty(x.size, np.int32)
+    c.each_reduced_exponential(ctypes.c_int64(x.size), pointer(x), pointer(y), pointer(n))
+    want, power = reduced_exponential(x)
+    assert_same_bits(want, y, x)
+    assert np.array_equal(power, n)
 
 
 def test_every_half_is_converted_exactly(c: ctypes.CDLL) -> None:
@@ -273,4 +246,11 @@ def test_header_and_module_have_the_same_functions() -> None:
     members = inspect.getmembers(float_arithmetic, inspect.isfunction)
     in_python = {name for name, f in members if f.__module__ == float_arithmetic.__name__ and not name.startswith("_")}
     assert in_c == in_python - {"float32"}
-    assert in_c == {*UNARY, "half_to_float", "quantize_float", "dequantize_float", "dynamic_range"}
+    assert in_c == {
+        *UNARY,
+        "half_to_float",
+        "quantize_float",
+        "dequantize_float",
+        "dynamic_range",
+        "reduced_exponential",
+    }

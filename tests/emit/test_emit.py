@@ -24,13 +24,14 @@ from support import model_of, random_inputs
 from mcuq.compile import CompiledModel, compile_model
 from mcuq.emit.render import environment
 from mcuq.emit.stack import FRAMES_BYTES
-from mcuq.emit.text import c_float, wrap
+from mcuq.emit.text import wrap
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.kernels import KERNELS
+from mcuq.kernels.c_types import c_float
 from mcuq.kernels.kernel import Call, Constants, Kernel
 from mcuq.kernels.runtime import needed_items, runtime
 from mcuq.kernels.source import declaration_of

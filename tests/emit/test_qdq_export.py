@@ -37,11 +37,12 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul
 from mcuq.ops.regrid import Regrid
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale
+from mcuq.ops.unary import Chain
 from mcuq.ops.window import Window
 from mcuq.passes import optimize
 from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_graph

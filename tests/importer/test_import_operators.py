@@ -32,41 +32,71 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
     return lambda opset: (attributes or {}, constants or {})
 
 
+# ONNX Runtime 1.32 runs Swish of opset 24 alone.
+NOT_RUN = {("Swish", NEWEST)}
+
+# Functions that not all numbers have a value of.
+OF_POSITIVE = {"Log", "Pow", "Reciprocal", "Sqrt"}
+
 FORMS: dict[str, Form] = {
+    "Abs": always(),
     "Add": always(constants={"b": random(3, 1, 1)}),
     "AveragePool": always({"kernel_shape": [2, 2]}),
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
     ),
+    "Ceil": always(),
+    "Celu": always({"alpha": 0.75}),
     "Clip": attribute_or_input(11, {"min": -0.5, "max": 0.75}, {"min": random(), "max": random(seed=3) + 2}),
     "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
+    "Cos": always(),
     "DequantizeLinear": always(constants=SCALE),
+    "Div": always(constants={"b": random(3, 1, 1) + 2}),
     "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
+    "Elu": always({"alpha": 0.75}),
+    "Erf": always(),
+    "Exp": always(),
     "Flatten": always({"axis": 2}),
+    "Floor": always(),
+    "Gelu": always({"approximate": "tanh"}),
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
     "HardSigmoid": always({"alpha": 0.25, "beta": 0.375}),
     "HardSwish": always(),
     "Identity": always(),
     "LeakyRelu": always({"alpha": 0.125}),
+    "Log": always(),
     "LogSoftmax": always({"axis": 1}),
     "MatMul": always(constants={"b": random(5, 4)}),
     "MaxPool": always({"kernel_shape": [2, 2]}),
+    "Mish": always(),
     "Mul": always(constants={"b": random(3, 1, 1)}),
+    "Neg": always(),
     "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
+    "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
     "QuantizeLinear": always(constants=SCALE),
+    "Reciprocal": always(),
     "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
     "Relu": always(),
     "Reshape": always(constants={"shape": ints(1, -1, 5)}),
+    "Round": always(),
+    "Selu": always({"alpha": 1.5, "gamma": 1.25}),
     "Sigmoid": always(),
+    "Sign": always(),
+    "Sin": always(),
     "Slice": attribute_or_input(
         10, {"starts": [1], "ends": [5], "axes": [2]}, {"starts": ints(1), "ends": ints(5), "axes": ints(2)}
     ),
     "Softmax": always({"axis": 1}),
+    "Softplus": always(),
+    "Softsign": always(),
+    "Sqrt": always(),
     "Squeeze": attribute_or_input(13, {"axes": [0]}, {"axes": ints(0)}),
     "Sub": always(constants={"b": random(3, 1, 1)}),
+    "Swish": always({"alpha": 0.75}),
     "Tanh": always(),
+    "ThresholdedRelu": always({"alpha": 0.75}),
     "Transpose": always({"perm": [0, 2, 1, 3]}),
     "Unsqueeze": attribute_or_input(13, {"axes": [0, 3]}, {"axes": ints(0, 3)}),
 }
@@ -79,7 +109,7 @@ def versions() -> list[tuple[str, int]]:
         if schema.domain == "" and schema.name in FROM_ONNX and schema.since_version <= NEWEST:
             found.add((schema.name, max(schema.since_version, OLDEST)))
             found.add((schema.name, NEWEST))
-    return sorted(found)
+    return sorted(found - NOT_RUN)
 
 
 def test_every_operator_has_a_form_here():
@@ -90,6 +120,8 @@ def test_every_operator_has_a_form_here():
 def test_an_operator_means_the_same_at_every_opset(op_type, opset):
     attributes, constants = FORMS[op_type](opset)
     layers = [node(op_type, ["x", *constants], "y", **attributes)]
+    if op_type in OF_POSITIVE:
+        layers = [node("Exp", ["x"], "positive"), node(op_type, ["positive", *constants], "y", **attributes)]
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]

@@ -22,12 +22,13 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale
+from mcuq.ops.unary import Chain
 from mcuq.ops.window import Window
 
 pytestmark = pytest.mark.slow

@@ -47,10 +47,11 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
-from mcuq.ops.unary import Chain, Rescale, Unary
+from mcuq.ops.unary import Chain, Unary
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
 from mcuq.quantize import NAMED, Scheme

@@ -19,12 +19,13 @@ from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, Rescale, Unary
+from mcuq.ops.unary import Chain, Unary
 from mcuq.ops.window import Window
 from mcuq.quantize import LayerScheme, Scheme, calibrate, float_tensors, insert_conversions, quantize_graph
 from mcuq.quantize.activations import INT16_ROOM

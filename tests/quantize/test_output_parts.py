@@ -13,12 +13,12 @@ from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.graph.tensor import Array, ChannelQuant
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.mul import Mul
+from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Rescale
 from mcuq.passes import optimize
 from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_on_samples
 from mcuq.validate import check_bits

@@ -1,0 +1,30 @@
+"""Round: the nearest whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mcuq.arithmetic.expression import Expression, X, call
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.ops.function import Example, Function
+from mcuq.ops.unary import from_unary
+
+
+@dataclass(frozen=True)
+class Round(Function):
+    """The nearest whole number, ties to even; exact."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Round": from_unary(lambda node: Round())}
+    units = 0
+
+    @property
+    def expression(self) -> Expression:
+        return call("round_half_even", X)
+
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        return (
+            Example(cls(), -4, 4),
+            Example(cls(), -0.5, 30),
+        )
