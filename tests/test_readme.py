@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from mcuq.ops import FROM_ONNX, OPS
+from mcuq.ops.clip import Clip
+from mcuq.ops.function import Function
+from mcuq.ops.rescale import Rescale
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -85,3 +90,17 @@ def test_the_ci_script_calls_the_readmes_test_command() -> None:
 def test_every_file_that_the_readme_links_to_exists() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_readme_lists_every_operator() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| import |"))
+    assert set(FROM_ONNX) - {"QuantizeLinear", "DequantizeLinear"} <= set(re.findall(r"\w+", row))
+
+
+def test_the_page_of_functions_states_each_ones_units() -> None:
+    page = (ROOT / "docs" / "functions.md").read_text()
+    stated = {}
+    for names, units in re.findall(r"^\| ([A-Z][\w, ]+) \| (\d[\d.]*)", page, re.MULTILINE):
+        stated |= dict.fromkeys(names.split(", "), float(units))
+    functions = {op.__name__: op.units for op in OPS.values() if issubclass(op, Function) and op is not Rescale}
+    assert stated == functions | {"Relu": Clip.units}

@@ -10,6 +10,7 @@ from mcuq.passes.constant_operands import constant_operands_to_affine
 from mcuq.passes.fold_affine import fold_affine, lower_affine
 from mcuq.passes.fold_pad import fold_pad
 from mcuq.passes.fuse_clip import fuse_clip
+from mcuq.passes.fuse_functions import fuse_functions
 from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
 from mcuq.passes.neighbouring_axes import neighbouring_axes
@@ -22,6 +23,7 @@ from mcuq.passes.sink_layout import sink_layout
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
+    fuse_functions,
     constant_operands_to_affine,
     sink_layout,
     merge_duplicates,

@@ -8,9 +8,14 @@ import pytest
 from onnx_models import check_import, model, node, random, refusal
 
 from mcuq.graph.tensor import Array
+from mcuq.ops import FROM_ONNX, OPS
+from mcuq.ops.function import Function
 from mcuq.ops.identity import Identity
 
 X = {"x": (2, 3, 4, 5)}
+FUNCTIONS = [op.__name__ for op in OPS.values() if issubclass(op, Function) and op.__name__ in FROM_ONNX]
+# Opset from which on there is an operator, where it is not an old one.
+SINCE = {"Mish": 18, "Gelu": 20, "Swish": 24}
 
 
 def layer(op_type: str, opset: int = 17, constants: dict[str, Array] | None = None, **attributes: object):
@@ -65,6 +70,20 @@ def test_a_tensor_with_itself():
     check_import(model(nodes, X))
 
 
+@pytest.mark.parametrize(
+    "divisor", [random(3, 1, 1, low=0.5, high=2), np.array(-4.0, np.float32), random(2, 3, 4, 5) + 2]
+)
+def test_division_by_a_constant(divisor):
+    check_import(model([node("Div", ["x", "c"], "y")], X, constants={"c": divisor}), samples=1)
+
+
+def test_other_divisions_are_refused():
+    proto = model([node("Div", ["a", "b"], "y", "n")], {"a": (2, 3), "b": (2, 3)})
+    assert refusal(proto) == "Div 'n': the divisor must be a constant; else use Mul by its Reciprocal"
+    proto = layer("Div", constants={"c": np.array([1, 2, 0, 4, 5], np.float32)})
+    assert refusal(proto) == "Div 'n': divisor 'c' has 1 zeros of 5 values; train or export it again"
+
+
 def test_operands_that_do_not_broadcast_are_refused():
     proto = model([node("Add", ["a", "b"], "y", "n")], {"a": (2, 3, 4), "b": (3, 1)})
     assert check_import(proto).tensors["y"].shape == (2, 3, 4)
@@ -97,9 +116,16 @@ def test_clip_may_have_infinite_bounds():
     check_import(layer("Clip", constants={"min": np.float32(0), "max": np.float32(np.finfo(np.float32).max)}))
 
 
-@pytest.mark.parametrize("op_type", ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish"])
+@pytest.mark.parametrize(
+    "op_type", ["Relu", *(op for op in FUNCTIONS if op not in ("Clip", "Log", "Pow", "Reciprocal", "Sqrt"))]
+)
 def test_functions_with_their_default_parameters(op_type):
-    check_import(layer(op_type))
+    check_import(layer(op_type, SINCE.get(op_type, 17)))
+
+
+@pytest.mark.parametrize("op_type", ["Log", "Reciprocal", "Sqrt"])
+def test_functions_of_positive_numbers(op_type):
+    check_import(model([node("Exp", ["x"], "e"), node(op_type, ["e"], "y")], X))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +137,54 @@ def test_functions_with_their_default_parameters(op_type):
         ("HardSigmoid", {"alpha": 1.0 / 6}),
         ("HardSigmoid", {"beta": 0.0}),
         ("HardSigmoid", {"alpha": -0.3, "beta": 0.6}),
+        ("Elu", {"alpha": -0.5}),
+        ("Celu", {"alpha": 2.5}),
+        ("ThresholdedRelu", {"alpha": -0.5}),
     ],
 )
 def test_functions_with_other_parameters(op_type, attributes):
     check_import(layer(op_type, **attributes))
+
+
+@pytest.mark.parametrize("attributes", [{}, {"approximate": "none"}, {"approximate": "tanh"}])
+def test_gelu_in_both_forms(attributes):
+    check_import(layer("Gelu", 20, **attributes))
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0, 0.0, 1.0, -2.0])
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_pow_of_a_constant_exponent_of_any_type(exponent, kind):
+    check_import(layer("Pow", constants={"e": np.array(exponent, kind)}))
+
+
+@pytest.mark.parametrize(
+    ("proto", "message"),
+    [
+        (
+            layer("Pow", constants={"e": np.array([2.0, 3.0], np.float32)}),
+            "Pow 'n': exponent is float32 of shape [2]; it must be one number",
+        ),
+        (
+            layer("Pow", constants={"e": np.full((1, 1, 1, 1, 1), 2.0, np.float32)}),
+            "Pow 'n': the exponent has 5 dimensions, x 4; give one number",
+        ),
+        (
+            layer("Pow", constants={"e": np.array(np.inf, np.float32)}),
+            "Pow 'n': exponent=inf is not supported; it must be finite",
+        ),
+        (
+            model([node("Pow", ["x", "x"], "y", "n")], X),
+            "Pow 'n': exponent must be a constant; export the model with fixed weights and shapes",
+        ),
+        (layer("Celu", alpha=-1.0), "Celu 'n': alpha=-1 is not supported; it must be positive"),
+        (
+            layer("Gelu", 20, approximate="erf"),
+            "Gelu 'n': approximate='erf' is not supported; use 'none' or 'tanh'",
+        ),
+    ],
+)
+def test_functions_that_are_not_supported(proto, message):
+    assert refusal(proto) == message
 
 
 def test_functions_one_behind_the_other():
