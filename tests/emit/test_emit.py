@@ -22,7 +22,6 @@ from sample_kernels import any_items
 from support import model_of, random_inputs
 
 from mcuq.compile import CompiledModel, compile_model
-from mcuq.emit.render import environment
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.emit.text import wrap
 from mcuq.graph.builder import GraphBuilder
@@ -761,7 +760,6 @@ def reversing_model(monkeypatch: pytest.MonkeyPatch, folder: Path, template: str
         monkeypatch.setattr(
             f"{module}.resource_dir", lambda name: templates if name == "templates" else resource_dir(name)
         )
-    monkeypatch.setattr("mcuq.emit.render.environment", environment.__wrapped__)
     monkeypatch.setattr("mcuq.kernels.source.declaration_of", declaration_of.__wrapped__)
     monkeypatch.setattr("mcuq.emit.stack.declaration_of", declaration_of.__wrapped__)
     monkeypatch.setitem(KERNELS, Reverse, (Kernel(lower_reverse),))
