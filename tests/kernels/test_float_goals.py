@@ -9,8 +9,8 @@ from test_float_layers import move_cases, pool_cases
 
 from mcuq.boards.find import load_board
 from mcuq.compile import assemble
-from mcuq.emit.text import c_float
 from mcuq.graph.ir import Graph
+from mcuq.kernels.c_types import c_float
 from mcuq.lower import Goal
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
