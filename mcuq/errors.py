@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# A name in quotation marks, or what has no space in it.
+_LONG = re.compile(r"(?<=')[^'\n]{1001,}(?=')|[^\s']{1001,}")
+
+
+def _both_ends(found: re.Match[str]) -> str:
+    name = found[0]
+    return f"{name[:80]}...({len(name) - 120:,} more letters)...{name[-40:]}"
 
 
 class McuqError(Exception):
     """A problem the user can mend.
 
-    The text reads "where: what is wrong, with the value; what is supported or what to do".
+    The text reads "where: what is wrong, with the value; what is supported or what to do". Of names that would fill the
+    screen, as a file may claim any, it has both ends.
     """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(_LONG.sub(_both_ends, text))
 
 
 class ModelError(McuqError):

@@ -53,3 +53,15 @@ def test_the_c_builds_and_is_bit_exact(tmp_path: Path, name: str) -> None:
 def test_a_refusal_is_one_line(name: str) -> None:
     text = refusal(model([node("NoSuchOperator", ["x"], "y", name=name)], {"x": [1, 4]}))
     assert "\n" not in text and "\r" not in text and "\0" not in text
+
+
+def test_a_long_name_stands_with_both_ends_in_a_refusal() -> None:
+    name = "begin" + "x" * 9_992 + "end"
+    short = f"begin{'x' * 75}...(9,880 more letters)...{'x' * 37}end"
+    assert refusal(model([node("NoSuchOperator", ["x"], "y", name=name)], {"x": [1, 4]})).startswith(
+        f"net.onnx: operators that are not supported: NoSuchOperator ('{short}')"
+    )
+    assert str(mcuq.McuqError(f"{name}: no such file; and '{name}' with spaces '{name} {name}'")) == (
+        f"{short}: no such file; and '{short}' with spaces 'begin{'x' * 75}...(19,881 more letters)...{'x' * 37}end'"
+    )
+    assert str(mcuq.McuqError("x" * 1000)) == "x" * 1000
