@@ -61,7 +61,7 @@ def test_a_long_name_stands_with_both_ends_in_a_refusal() -> None:
     assert refusal(model([node("NoSuchOperator", ["x"], "y", name=name)], {"x": [1, 4]})).startswith(
         f"net.onnx: operators that are not supported: NoSuchOperator ('{short}')"
     )
-    assert str(mcuq.McuqError(f"{name}: no such file; and '{name}' with spaces '{name} {name}'")) == (
-        f"{short}: no such file; and '{short}' with spaces 'begin{'x' * 75}...(19,881 more letters)...{'x' * 37}end'"
+    assert str(mcuq.McuqError(f"{name} is no file, and '{name}' with spaces '{name} {name}'")) == (
+        f"{short} is no file, and '{short}' with spaces 'begin{'x' * 75}...(19,881 more letters)...{'x' * 37}end'"
     )
     assert str(mcuq.McuqError("x" * 1000)) == "x" * 1000
