@@ -49,14 +49,10 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
 def test_a_program_ends_with_the_one_that_runs_it(tmp_path: Path, number: signal.Signals) -> None:
     where = tmp_path / "pid"
     inner = f"import os, time; open({str(where)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    outer = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; from mcuq.system.process import run; run([sys.executable, '-c', {inner!r}])",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
+    # Shells let what they start behind "&" ignore SIGINT, and so do its children.
+    heeds = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    runs = f"from mcuq.system.process import run; run([sys.executable, '-c', {inner!r}])"
+    outer = subprocess.Popen([sys.executable, "-c", f"{heeds}; {runs}"], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not where.is_file() or not where.read_text():
         assert time.monotonic() < deadline
