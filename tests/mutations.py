@@ -211,11 +211,17 @@ def text_with(fault: Fault) -> str:
     return text.replace(fault.old, fault.new)
 
 
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """What is hidden, what Python has compiled, and what was built: of mcuq/build only the first two."""
+    hidden = shutil.ignore_patterns(".*", "__pycache__")(folder, names)
+    return hidden | ({"build", "dist"} if Path(folder) == ROOT else set())
+
+
 def is_caught(fault: Fault) -> bool:
     """Whether the tests fail in a copy of the checkout that has the fault."""
     with TemporaryDirectory(prefix="mcuq-fault-") as folder:
         copy = Path(folder) / "checkout"
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "build"))
+        shutil.copytree(ROOT, copy, ignore=_not_copied)
         (copy / fault.path).write_text(text_with(fault), encoding="utf-8")
         paths, _, chosen = fault.tests.partition(" -k ")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
