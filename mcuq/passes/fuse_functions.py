@@ -20,8 +20,11 @@ from mcuq.ops.swish import Swish
 
 # How many operators such a function is spelled as at most: 8 for Gelu by tanh.
 _MOST_NODES = 10
-# Where functions are compared. Constants of files are rounded to float32, so that Gelu's is off by 2e-7 of itself.
-_POINTS = np.linspace(-7.0, 7.0, 281)
+# Where functions are compared: near 0, where they bend, and far out, where a Clip may be all that tells them apart; at
+# no even distances, lest a Round be overlooked. Constants of files are rounded to float32, so that Gelu's is off by
+# 2e-7 of itself.
+_FAR = 10.0 ** np.random.default_rng(0).uniform(0.0, 30.0, 512)
+_POINTS = np.concatenate([[0.0], np.random.default_rng(1).uniform(-8.0, 8.0, 1024), _FAR, -_FAR])
 _CLOSE = 2e-6
 
 
@@ -68,11 +71,14 @@ def _function(builder: GraphBuilder, node: Node, x: str) -> Function | None:
     made = _expression(builder, node.output, x, [])
     if made is None or not any(n.op == "call" for n in nodes(made)):
         return None
-    values = evaluate(made, _POINTS)
+    with np.errstate(all="ignore"):
+        values = evaluate(made, _POINTS)
     slopes = {-1.0, 1.0, *(n.value for n in nodes(made) if n.op == "constant" and 0.1 < abs(n.value) < 10)}
     candidates = (*map(Swish, sorted(slopes, reverse=True)), HardSwish(), Mish(), Gelu(), Gelu("tanh"))
     for op in candidates:
-        if np.abs(values - op.function(_POINTS)).max() <= _CLOSE:
+        with np.errstate(all="ignore"):
+            wanted = op.function(_POINTS)
+        if np.all(np.abs(values - wanted) <= _CLOSE * np.maximum(1.0, np.abs(wanted))):
             return op
     return None
 

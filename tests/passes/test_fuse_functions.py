@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx_models import check_import, imported, model, node
 
+import mcuq
 from mcuq.passes.fuse_functions import fuse_functions
 
 X = {"x": (1, 3, 4, 5)}
@@ -166,3 +167,30 @@ def test_values_between_that_are_quantized_stay() -> None:
     ]
     graph = imported(model(nodes, X, constants=constants))
     assert fuse_functions(graph).text() == graph.text()
+
+
+CLIPPED = {
+    "value": [node("Clip", ["x", "", "limit"], "c"), node("Sigmoid", ["x"], "s"), node("Mul", ["c", "s"], "y")],
+    "gate": [node("Clip", ["x", "", "limit"], "c"), node("Sigmoid", ["c"], "s"), node("Mul", ["x", "s"], "y")],
+    "rounded": [
+        node("Mul", ["x", "fine"], "a"),
+        node("Round", ["a"], "b"),
+        node("Div", ["b", "fine"], "c"),
+        node("Sigmoid", ["x"], "s"),
+        node("Mul", ["c", "s"], "y"),
+    ],
+}
+
+
+@pytest.mark.parametrize("limit", [8.0, 1e3, 1e20])
+@pytest.mark.parametrize("where", CLIPPED)
+def test_what_differs_only_far_out_or_between_even_steps_stays(where: str, limit: float) -> None:
+    if where == "gate" and limit > 8:
+        limit = 10.0  # beyond, the gate is 1 within what float32 tells
+    constants = {"limit": np.array(limit, np.float32), "fine": np.array(20, np.float32)}
+    proto = model(CLIPPED[where], X, constants=constants)
+    graph = imported(proto)
+    assert fuse_functions(graph).text() == graph.text()
+    compiled = mcuq.compile(proto, "host", np.random.default_rng(0).uniform(-30, 30, (20, 3, 4, 5)).astype(np.float32))
+    data = np.random.default_rng(1).uniform(-30, 30, (20, 3, 4, 5)).astype(np.float32)
+    assert mcuq.simulate(compiled, data).report.sqnr_db > 35
