@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
-# CPU of mcuq.kernels.item -> the preprocessor's condition under which its assembly is taken, and what it is called.
-_CPUS: Mapping[str, tuple[str, str]] = {
-    "mve": ("defined(__ARM_FEATURE_MVE)", "Helium (MVE)"),
-    "dsp": ("defined(__ARM_FEATURE_DSP)", "the DSP extension"),
-    "armv6m": ("defined(__ARM_ARCH_6M__)", "Armv6-M"),
-    "armv7m": ("defined(__ARM_ARCH_7M__)", "Armv7-M"),
-    "rv32m": ("defined(__riscv_mul) && __riscv_xlen == 32", "RV32IM"),
-}
+from mcuq.kernels.item import CPUS
+
 # Items have assembly for either.
 _EITHER = ("armv6m", "armv7m")
 
@@ -27,10 +21,10 @@ class TargetCpu:
 
 def target_cpus(cpus: Set[str]) -> list[TargetCpu]:
     """Those of assembly for these; all of them are asked for, and one of Armv6-M and Armv7-M."""
-    found = [cpu for cpu in _CPUS if cpu in cpus]
+    found = [cpu for cpu in CPUS if cpu in cpus]
     either = [cpu for cpu in found if cpu in _EITHER]
     groups = [[cpu] for cpu in found if cpu not in _EITHER] + ([either] if either else [])
     return [
-        TargetCpu(" or ".join(_CPUS[cpu][1] for cpu in group), " || ".join(_CPUS[cpu][0] for cpu in group))
+        TargetCpu(" or ".join(CPUS[cpu].title for cpu in group), " || ".join(CPUS[cpu].condition for cpu in group))
         for group in groups
     ]

@@ -12,7 +12,7 @@ from itertools import groupby
 from string import Template
 from textwrap import dedent
 
-from mcuq.kernels.item import Declaration, Item
+from mcuq.kernels.item import CPUS, Declaration, Item
 
 WIDTH = 120
 _REGISTERS = (*(f"r{k}" for k in range(13)), *(f"q{k}" for k in range(8)), "lr")
@@ -21,8 +21,8 @@ _SIGNS = str.maketrans("{}[],!", "      ")
 # When the assembly for a CPU is taken, by GCC and its like. That of MVE needs more registers than builds without
 # optimization leave free.
 _GUARDS = {
-    "dsp": "defined(__ARM_FEATURE_DSP) && defined(__thumb2__)",
-    "mve": "defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)",
+    "dsp": f"{CPUS['dsp'].condition} && defined(__thumb2__)",
+    "mve": f"{CPUS['mve'].condition} && defined(__OPTIMIZE__)",
 }
 
 

@@ -3,10 +3,26 @@ the runtime in a line of firmware/kernels/ above each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-# A CPU whose assembly C may hold, as `cpu` names it: the features that kernels need.
-CPUS = ("mve", "dsp", "armv6m", "armv7m", "rv32m")
+
+@dataclass(frozen=True)
+class Cpu:
+    """A CPU whose assembly C may hold: the preprocessor's condition for it, and what it is called."""
+
+    condition: str
+    title: str
+
+
+# As `cpu` names them, by the features that kernels need.
+CPUS: Mapping[str, Cpu] = {
+    "mve": Cpu("defined(__ARM_FEATURE_MVE)", "Helium (MVE)"),
+    "dsp": Cpu("defined(__ARM_FEATURE_DSP)", "the DSP extension"),
+    "armv6m": Cpu("defined(__ARM_ARCH_6M__)", "Armv6-M"),
+    "armv7m": Cpu("defined(__ARM_ARCH_7M__)", "Armv7-M"),
+    "rv32m": Cpu("defined(__riscv_mul) && __riscv_xlen == 32", "RV32IM"),
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.requantized import RequantizedConstants, requantized
-from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
+from mcuq.kernels.window import CountedConstants, WindowConstants, counted_constants, window_constants
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.max_pool import MaxPool
 
@@ -18,17 +18,11 @@ MOST_TAPS = 256
 
 
 @dataclass(frozen=True)
-class AveragePoolDspConstants(WindowConstants, RequantizedConstants):
+class AveragePoolDspConstants(CountedConstants, RequantizedConstants):
     """Windows of at most MOST_TAPS; `counted_*` frame the positions that the divisor counts."""
 
     template = "dsp/average_pool"
 
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
     x_zero_point: int
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.kernels.kernel import Call, Constants, Kernel
 from mcuq.kernels.mve.pixels import (
+    UndilatedConstants,
     accepts_conv2d_pixels,
     accepts_conv2d_windows,
     accepts_pixels,
@@ -41,25 +42,10 @@ class PointwiseMveConstants(RequantizedMveConstants):
 
 
 @dataclass(frozen=True)
-class Conv2dMveConstants(RequantizedMveConstants):
+class Conv2dMveConstants(UndilatedConstants, RequantizedMveConstants):
     """Any window without dilation, any stride and padding, one group."""
 
     template = "mve/conv2d"
-
-    batch: int
-    in_height: int
-    in_width: int
-    in_channels: int
-    out_height: int
-    out_width: int
-    out_channels: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_left: int
-    x_zero_point: int
 
 
 def accepts_conv2d(op: Conv2d, layer: Layer) -> bool:

@@ -22,6 +22,26 @@ _WINDOWS = 16  # that are copied before their products are made
 
 
 @dataclass(frozen=True)
+class UndilatedConstants(Constants):
+    """Sizes of a convolution whose windows have no dilation."""
+
+    batch: int
+    in_height: int
+    in_width: int
+    in_channels: int
+    out_height: int
+    out_width: int
+    out_channels: int
+    kernel_height: int
+    kernel_width: int
+    stride_y: int
+    stride_x: int
+    pad_top: int
+    pad_left: int
+    x_zero_point: int
+
+
+@dataclass(frozen=True)
 class _PixelsConstants(Constants):
     """Clamped to int8 alone."""
 
@@ -47,25 +67,10 @@ class PixelsMveConstants(_PixelsConstants):
 
 
 @dataclass(frozen=True)
-class Conv2dWindowsMveConstants(_PixelsConstants):
+class Conv2dWindowsMveConstants(UndilatedConstants, _PixelsConstants):
     """Any window without dilation, any stride and padding; three are copied at a time."""
 
     template = "mve/conv2d_windows"
-
-    batch: int
-    in_height: int
-    in_width: int
-    in_channels: int
-    out_height: int
-    out_width: int
-    out_channels: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_left: int
-    x_zero_point: int
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,17 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.requantized import RequantizedConstants, requantized
-from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
+from mcuq.kernels.window import CountedConstants, counted_constants, window_constants
 from mcuq.ops.average_pool import AveragePool
 
 
 @dataclass(frozen=True)
-class AveragePoolConstants(WindowConstants, RequantizedConstants):
+class AveragePoolConstants(CountedConstants, RequantizedConstants):
     """Portable average pooling; `counted_*` frame the positions that the divisor counts, all of each window that
     stays on the image; others there are where `meets_padding`."""
 
     template = "portable/average_pool"
 
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
     meets_padding: int
     x_zero_point: int
 

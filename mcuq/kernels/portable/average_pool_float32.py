@@ -9,23 +9,17 @@ import numpy as np
 from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
+from mcuq.kernels.window import CountedConstants, counted_constants, window_constants
 from mcuq.ops.average_pool import AveragePool, inverse_counts
 
 
 @dataclass(frozen=True)
-class AveragePoolFloat32Constants(WindowConstants):
+class AveragePoolFloat32Constants(CountedConstants):
     """As AveragePoolConstants, which see."""
 
     template = "portable/average_pool_float32"
     computes_in_float = True
 
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
     meets_padding: int
     minimum: float
     maximum: float

@@ -9,22 +9,16 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.requantized import S16Constants, requantized_s16
-from mcuq.kernels.window import WindowConstants, counted_constants, window_constants
+from mcuq.kernels.window import CountedConstants, counted_constants, window_constants
 from mcuq.ops.average_pool import AveragePool
 
 
 @dataclass(frozen=True)
-class AveragePoolS16Constants(WindowConstants, S16Constants):
+class AveragePoolS16Constants(CountedConstants, S16Constants):
     """As AveragePoolConstants."""
 
     template = "portable/average_pool_s16"
 
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
     meets_padding: int
     x_zero_point: int
 
