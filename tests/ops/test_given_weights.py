@@ -99,7 +99,9 @@ def test_an_int32_bias_behind_dequantize_linear_is_exact() -> None:
     assert integer.tensors["b"].values.tolist() == stored.tolist()
 
 
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc"])
+@pytest.mark.parametrize(
+    "board", ["cortex-m0", "cortex-m3", "cortex-m4", pytest.param("cortex-m55", marks=pytest.mark.toolchain), "rv32imc"]
+)
 def test_c_gives_the_simulators_bits_with_weights_of_minus_128(board: str) -> None:
     rng = np.random.default_rng(0)
     builder = GraphBuilder("net")
