@@ -7,7 +7,8 @@ tried, and the search ends as soon as the lower bound is met.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mcuq.graph.liveness import live_bytes
@@ -53,7 +54,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
         order = list(best_order)
         i, k = rng.sample(indices, 2)
         order.insert(k, order.pop(i))
-        offsets, end = _first_fit(blocks, order, others)
+        offsets, end = _first_fit(blocks, order, others, best_offsets, min(i, k))
         if end <= best_end:
             best_order, best_offsets, best_end = order, offsets, end
     return best_offsets
@@ -64,28 +65,51 @@ def lower_bound(blocks: Sequence[Block]) -> int:
     return max(live_bytes((b.size_bytes, b.first, b.last) for b in blocks).values(), default=0)
 
 
-def _meeting(blocks: Sequence[Block]) -> list[list[int]]:
+def _meeting(blocks: Sequence[Block]) -> list[set[int]]:
     """For each block the others that live at some step with it; work is theirs, not the square of all."""
-    others: list[list[int]] = [[] for _ in blocks]
+    others: list[set[int]] = [set() for _ in blocks]
     alive: list[int] = []
     for i in sorted(range(len(blocks)), key=lambda i: blocks[i].first):
         alive = [j for j in alive if blocks[j].meets(blocks[i])]
         for j in alive:
-            others[i].append(j)
-            others[j].append(i)
+            others[i].add(j)
+            others[j].add(i)
         alive.append(i)
     return others
 
 
-def _first_fit(blocks: Sequence[Block], order: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[list[int], int]:
-    """Each block at the lowest offset that is free throughout its life; returns (offsets, end)."""
+def _first_fit(
+    blocks: Sequence[Block],
+    order: Sequence[int],
+    others: Sequence[set[int]],
+    before: Sequence[int] = (),
+    kept: int = 0,
+) -> tuple[list[int], int]:
+    """Each block at the lowest offset that is free throughout its life; returns (offsets, end).
+
+    The first `kept` of the order stay at their offsets of `before`.
+    """
+    sizes = [block.size_bytes for block in blocks]
     offsets = [-1] * len(blocks)  # of those that are not placed yet
-    for i in order:
-        taken = sorted((offsets[j], offsets[j] + blocks[j].size_bytes) for j in others[i] if offsets[j] >= 0)
+    for i in order[:kept]:
+        offsets[i] = before[i]
+    # Where most meet, going through all in order is less work than sorting the others of each.
+    is_crowded = sum(map(len, others)) * 4 > len(blocks) ** 2
+    placed = sorted((offsets[i], offsets[i] + sizes[i], i) for i in order[:kept]) if is_crowded else []
+    for i in order[kept:]:
+        near = others[i]
         offset = 0
-        for start, end in taken:
-            if start - offset >= blocks[i].size_bytes:
+        taken: Iterable[tuple[int, int, int]] = (
+            (span for span in placed if span[2] in near)
+            if is_crowded
+            else sorted((offsets[j], offsets[j] + sizes[j], j) for j in near if offsets[j] >= 0)
+        )
+        for start, end, _ in taken:
+            if start - offset >= sizes[i]:
                 break
-            offset = max(offset, end)
+            if end > offset:
+                offset = end
         offsets[i] = offset
-    return offsets, max((offset + block.size_bytes for offset, block in zip(offsets, blocks, strict=True)), default=0)
+        if is_crowded:
+            insort(placed, (offset, offset + sizes[i], i))
+    return offsets, max((offset + size for offset, size in zip(offsets, sizes, strict=True)), default=0)

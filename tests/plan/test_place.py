@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcuq.plan.layout import Block, lower_bound, place
+from mcuq.plan.layout import Block, _first_fit, _meeting, lower_bound, place
 
 BLOCKS = st.lists(
     st.builds(
@@ -101,3 +101,26 @@ def test_most_random_blocks_come_to_their_lower_bound(count: int, steps: int, se
     offsets = place(blocks)
     assert_valid(blocks, offsets)
     assert end_of(blocks, offsets) - lower_bound(blocks) == left_over
+
+
+def lowest(block: Block, placed: list[tuple[Block, int]]) -> int:
+    """The first offset at which it overlaps none that it meets: 0 or the end of one of them."""
+    taken = [(at, at + other.size_bytes) for other, at in placed if block.meets(other)]
+    return min(
+        offset
+        for offset in (0, *(end for _, end in taken))
+        if all(offset + block.size_bytes <= start or end <= offset for start, end in taken)
+    )
+
+
+@pytest.mark.parametrize("longest", [2, 8, 40])  # few meet, some, nearly all
+def test_each_block_of_an_order_has_the_lowest_free_offset_however_many_stay(longest: int) -> None:
+    blocks = random_blocks(3, 40, 40, longest)
+    order = random.Random(4).sample(range(40), 40)
+    others = _meeting(blocks)
+    offsets, end = _first_fit(blocks, order, others)
+    for n, i in enumerate(order):
+        assert offsets[i] == lowest(blocks[i], [(blocks[j], offsets[j]) for j in order[:n]])
+    assert end == end_of(blocks, offsets)
+    for kept in (1, 20, 40):
+        assert _first_fit(blocks, order, others, offsets, kept) == (offsets, end)
