@@ -1,4 +1,5 @@
-"""C that the tests have compiled once is not compiled again: programs by the digest of their sources and command.
+"""C that the tests have compiled once is not compiled again: programs by the digest of their sources and command, and
+each source by that of what it includes, so that programs share what they have in common.
 
 All processes of a run share one folder, and all runs of `.ci/run` do, through MCUQ_TEST_BUILDS. No program
 names the folder that it was built in, so that what is remembered are the bytes that the compiler would give. mcuq
@@ -9,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import mcuq.build.host_program
@@ -67,13 +70,61 @@ def remembered(
 
 def compile_once(compiler: Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:
     """compile_in for what has not been compiled before."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    remembered(
-        folder / output,
-        lambda: compile_in(compiler, folder, arguments, output),
-        [word.replace(os.path.realpath(folder), "") for word in (*compiler.command, *arguments, compiler.version)],
-        [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in files],
-    )
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    sources = [word for word in arguments if word in files and word.endswith(".c")]
+    # Zig remembers by itself; a single source has nothing to share.
+    is_whole = compiler.is_zig or len(sources) < 2 or "-flto" in arguments
+
+    def build() -> None:
+        """What the compiler does where it is given all at once: each source, then the program."""
+        flags = _for_sources(arguments, sources)
+        for source in () if is_whole else sources:
+            command = (*flags, "-c", source)
+            compile = partial(compile_in, compiler, folder, command, f"{source}.o")
+            _remembered_in(folder, f"{source}.o", compile, compiler, command, _read_by(source, flags, files))
+        compiled = {} if is_whole else {source: f"{source}.o" for source in sources}
+        compile_in(compiler, folder, [compiled.get(word, word) for word in arguments], output)
+
+    _remembered_in(folder, output, build, compiler, arguments, files)
+
+
+def _remembered_in(
+    folder: Path,
+    output: str,
+    build: Callable[[], None],
+    compiler: Compiler,
+    arguments: Sequence[str],
+    files: Mapping[str, bytes],
+) -> None:
+    """`remembered`, whatever the folder is called."""
+    words = [word.replace(os.path.realpath(folder), "") for word in (*compiler.command, *arguments, compiler.version)]
+    remembered(folder / output, build, words, files.items())
+
+
+def _for_sources(arguments: Sequence[str], sources: Collection[str]) -> list[str]:
+    """The words that are about compiling, not about linking."""
+    found: list[str] = []
+    is_script = False
+    for word in arguments:
+        if not (is_script or word in sources or word == "-T" or word.startswith(("-Wl,", "-l"))):
+            found.append(word)
+        is_script = word == "-T"
+    return found
+
+
+def _read_by(source: str, flags: Sequence[str], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Of the files those that compiling the source may read: by the last part of their names, wherever they lie."""
+    wanted = [source, *(flag for flag in flags if flag in files)]
+    read = set(wanted)
+    while wanted:
+        for line in re.findall(rb"(?m)^[ \t]*#[ \t]*include[ \t]*(.*)", files[wanted.pop()]):
+            name = re.match(rb'["<](?:.*/)?(.+?)[">]', line)
+            if name is None:  # a macro says what
+                return dict(files)
+            new = {file for file in files if file.rpartition("/")[2].encode() == name[1]} - read
+            read |= new
+            wanted += new
+    return {file: data for file, data in files.items() if file in read}
 
 
 def compile_quickly(compiler: Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:

@@ -21,6 +21,8 @@ FILES = {
     "f.c": '#include "f.h"\nint f_run_in(void *a, const void *x, void *y) { return a == x || a == y; }\n',
 }
 
+OTHERS = ("firmware/host_main.c.o", "firmware/memory.c.o")
+
 
 def host_program(files: dict[str, str], sanitize: bool = True) -> bytes:
     with build_host(files, MODEL, sanitize) as program:
@@ -45,17 +47,46 @@ def test_what_is_remembered_is_what_would_be_compiled(
     build, compiled = BUILDS[kind], []
 
     def counted(compiler: Compiler, folder: Path, arguments: Sequence[str], output: str) -> None:
-        compiled.append(folder)
+        compiled.append(output)
         compile_in(compiler, folder, arguments, output)
 
     monkeypatch.setattr(build_cache, "compile_in", counted)
     with build_cache.compiling_by(build_cache.compile_once):
         first, second = build(FILES), build(FILES)
-        assert len(compiled) == 1
+        built = list(compiled)
         build({**FILES, "f.c": FILES["f.c"].replace("||", "&&")})
-        assert len(compiled) == 2
+        # The other sources are the same.
+        assert compiled[len(built) :] == [output for output in built if output not in OTHERS]
     assert first == second == build(FILES)
     assert b"mcuq-" not in first
+
+
+READ = {
+    "f.c": b'#include "g.h"\n#include <stdint.h>\n',
+    "g.c": b'#  include "sub/h.h"\n',
+    "any.c": b"#include NAME\n",
+    "g.h": b'#include "h.h"\n',
+    "sub/h.h": b"",
+    "config.h": b"",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "read"),
+    [
+        ("f.c", (), {"f.c", "g.h", "sub/h.h"}),
+        ("g.c", (), {"g.c", "sub/h.h"}),
+        ("g.c", ("-include", "config.h"), {"g.c", "sub/h.h", "config.h"}),
+        ("any.c", (), set(READ)),
+    ],
+)
+def test_a_source_counts_with_all_that_it_may_include(source: str, flags: tuple[str, ...], read: set[str]) -> None:
+    assert build_cache._read_by(source, flags, READ) == {name: READ[name] for name in read}
+
+
+def test_what_is_about_linking_does_not_count_for_a_source() -> None:
+    command = ("-O2", "-T", "link.ld", "-Wl,-e,run", "f.c", "-lc", "-nostdlib")
+    assert build_cache._for_sources(command, ["f.c"]) == ["-O2", "-nostdlib"]
 
 
 def test_every_word_of_the_command_and_every_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
