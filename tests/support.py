@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel, assemble
 from mcuq.graph.builder import GraphBuilder
-from mcuq.graph.ir import Graph
+from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array, Quant, Tensor
@@ -37,6 +38,12 @@ RANGES: tuple[Range, ...] = ((-1, 1), (0, 6), (-3, 0), (-0.4, 2.5), (-20, 7), (-
 FLOAT_ROUNDING = 1e-3
 
 INT8 = Scheme()
+
+
+@pytest.fixture(autouse=True)
+def unsearched_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of many layers side by side: their memory is laid out without a search for a smaller layout."""
+    monkeypatch.setattr("mcuq.plan.layout.SEARCH_ROUNDS", 0)
 
 
 def float_graph(op: Operator, inputs: Inputs) -> Graph:
@@ -101,6 +108,23 @@ def with_ranges(graph: Graph, seed: int = 0, samples: int = 3, scheme: Scheme = 
             low_factor, high_factor = rng.uniform(0.5, 1.3, 2)
             ranges[name] = (low * low_factor, high * high_factor)
     return quantize_graph(graph, ranges, scheme)
+
+
+def beside(graphs: Sequence[Graph]) -> Graph:
+    """Graphs as one that computes all of them; names begin with the graph's number."""
+    tensors: dict[str, Tensor] = {}
+    nodes: list[Node] = []
+    for i, graph in enumerate(graphs):
+        tensors |= {f"g{i}_{name}": replace(t, name=f"g{i}_{name}") for name, t in graph.tensors.items()}
+        nodes += [
+            replace(n, name=f"g{i}_{n.name}", inputs=tuple(f"g{i}_{x}" for x in n.inputs), output=f"g{i}_{n.output}")
+            for n in graph.nodes
+        ]
+    inputs, outputs = (
+        tuple(f"g{i}_{name}" for i, graph in enumerate(graphs) for name in getattr(graph, side))
+        for side in ("inputs", "outputs")
+    )
+    return Graph(graphs[0].name, tuple(nodes), tensors, inputs, outputs)
 
 
 def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Generator) -> dict[str, Array]:
