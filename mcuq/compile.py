@@ -50,8 +50,8 @@ from mcuq.quantize import (
     Pruned,
     Range,
     Scheme,
-    calibrate,
     check_accumulators,
+    collect,
     constant_notes,
     float_tensors,
     given_quantization,
@@ -349,17 +349,17 @@ def _guessed_ranges(
     """Ranges without data, the number of BatchNormalizations that helped, and the values of tensors that had one
     throughout; `graph` is `imported` simplified."""
     without = float_tensors(graph, scheme)
-    constants: dict[str, float] = {}
-    constant = constants.__setitem__
     trained = trained_outputs(onnx_model, imported)
     if trained:
         twin, samples = trained_twin(imported, trained)
         twin = insert_conversions(simplify(twin), scheme)
         # Passes look at values too: what is 1 or 0 in the one may not be in the other.
         if scaled_tensors(twin) == scaled_tensors(graph):
-            ranges = calibrate(twin, samples, CalibrationMethod("minmax"), without=without, constant=constant)
-            return widened(twin, ranges), len(trained), constants
-    return calibrate(graph, synthetic_dataset(graph), method, without=without, constant=constant), 0, constants
+            collectors = collect(twin, samples, without=without)
+            ranges = widened(twin, collectors.ranges(CalibrationMethod("minmax")))
+            return ranges, len(trained), collectors.constants()
+    collectors = collect(graph, synthetic_dataset(graph), averaging=method.averaging, without=without)
+    return collectors.ranges(method), 0, collectors.constants()
 
 
 def model_identifier(name: str | None, path: Path) -> str:

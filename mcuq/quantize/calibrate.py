@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from mcuq.errors import QuantizationError
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.writer import write_onnx
-from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.convert import Convert
 from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.method import CalibrationMethod
+from mcuq.quantize.observe import observe
 from mcuq.quantize.ranges import INT8_LEVELS, RangeCollector
 
 # Chosen by measurement on the reference networks: see docs/accuracy.md.
@@ -22,29 +21,53 @@ FEWEST_SAMPLES = 10
 Range = tuple[float, float]
 
 
-def calibrate(
-    graph: Graph,
-    samples: Iterable[Mapping[str, Array]],
-    method: CalibrationMethod = DEFAULT_METHOD,
-    progress: Callable[[], None] = lambda: None,
-    levels: Mapping[str, int] | None = None,
-    without: Collection[str] = (),
-    constant: Callable[[str, float], None] = lambda name, value: None,
-) -> dict[str, Range]:
-    """Range of each tensor with a scale of its own, by name, over float32 samples of the graph's inputs.
+class RangeCollectors:
+    """Observes each tensor with a scale of its own, so that several methods can be tried on one run of the network.
 
-    Memory does not grow with the number of samples: each tensor has one histogram. `progress` is called after
-    each sample. `levels` is the number of integers of each tensor that has not 256. Tensors in `without` need no scale.
-    `constant(name, value)` is called for each tensor that has one value throughout, which is then an end of its range.
-    Raises QuantizationError where that holds for all inputs, as no range can be known.
+    Memory does not grow with the number of samples: each tensor has one histogram.
     """
-    collectors = collect(graph, samples, progress, method.averaging, without)
-    for name, collector in collectors.items():
+
+    def __init__(
+        self, graph: Graph, averaging: float = DEFAULT_METHOD.averaging, without: Collection[str] = ()
+    ) -> None:
+        """Tensors in `without` need no scale; `averaging` is that of the methods to be tried."""
+        producers = graph.producers()
+        self.of = {
+            name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, producers, name))
+            for name in scaled_tensors(graph, without)
+        }
+        self._inputs = [self.of[name] for name in graph.inputs if name in self.of]
+        self._count = 0
+
+    @property
+    def names(self) -> Collection[str]:
+        """The tensors."""
+        return self.of.keys()
+
+    def add(self, values: Mapping[str, Array]) -> None:
+        """Take a sample in. Raises QuantizationError where values are NaN or Inf."""
+        for name, collector in self.of.items():
+            collector.update(values[name])
+        self._count += 1
+
+    def check(self) -> None:
+        """Raise QuantizationError where all inputs had one value throughout: no range can be known then."""
+        if self._inputs and all(c.is_constant and c.values_seen > 1 for c in self._inputs):
+            raise QuantizationError(
+                f"tensor '{self._inputs[0].name}': is {self._inputs[0].minimum:g} throughout the {self._count} "
+                f"calibration sample{'s' * (self._count != 1)}, so its range cannot be known; give calibration data "
+                "that varies"
+            )
+
+    def ranges(self, method: CalibrationMethod, levels: Mapping[str, int] | None = None) -> dict[str, Range]:
+        """Of each tensor; `levels` is the number of integers of those that have not 256."""
+        counts = levels or {}
+        return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in self.of.items()}
+
+    def constants(self) -> dict[str, float]:
+        """The tensors that had one value throughout, which is then an end of their range."""
         # Of a single value nobody expects that it varies.
-        if collector.is_constant and collector.values_seen > 1:
-            constant(name, collector.minimum)
-    counts = levels or {}
-    return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in collectors.items()}
+        return {name: c.minimum for name, c in self.of.items() if c.is_constant and c.values_seen > 1}
 
 
 def collect(
@@ -53,31 +76,27 @@ def collect(
     progress: Callable[[], None] = lambda: None,
     averaging: float = DEFAULT_METHOD.averaging,
     without: Collection[str] = (),
-) -> dict[str, RangeCollector]:
-    """What `calibrate` chooses ranges from, so that several methods can be tried on one run of the network."""
-    producers = graph.producers()
-    collectors = {
-        name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, producers, name))
-        for name in scaled_tensors(graph, without)
-    }
-    if not collectors:
-        return {}
-    computed = [name for name in collectors if name not in graph.inputs]
-    model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
-    count = 0
-    for sample in samples:
-        values = {**sample, **model.run(sample, computed)}
-        for name, collector in collectors.items():
-            collector.update(values[name])
-        count += 1
-        progress()
-    inputs = [collectors[name] for name in graph.inputs if name in collectors]
-    if inputs and all(collector.is_constant and collector.values_seen > 1 for collector in inputs):
-        raise QuantizationError(
-            f"tensor '{inputs[0].name}': is {inputs[0].minimum:g} throughout the {count} calibration sample"
-            f"{'s' * (count != 1)}, so its range cannot be known; give calibration data that varies"
-        )
+) -> RangeCollectors:
+    """Run the float graph over float32 samples of its inputs, for ranges alone; `progress` after each sample.
+
+    Raises QuantizationError where no range can be known.
+    """
+    collectors = RangeCollectors(graph, averaging, without)
+    observe(graph, samples, [collectors], progress)
+    collectors.check()
     return collectors
+
+
+def calibrate(
+    graph: Graph,
+    samples: Iterable[Mapping[str, Array]],
+    method: CalibrationMethod = DEFAULT_METHOD,
+    progress: Callable[[], None] = lambda: None,
+    levels: Mapping[str, int] | None = None,
+    without: Collection[str] = (),
+) -> dict[str, Range]:
+    """Range of each tensor with a scale of its own, by name: `collect`, and what the method makes of it."""
+    return collect(graph, samples, progress, method.averaging, without).ranges(method, levels)
 
 
 def constant_notes(graph: Graph, constants: Mapping[str, float], made_up: bool = False) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ factor stays at 1 where extremes are no surprise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -17,13 +17,12 @@ import numpy as np
 
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.writer import write_onnx
-from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.convert import Convert
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.exact_product import exact_factor
+from mcuq.quantize.observe import observe
 
 # Beyond a factor of two a range would lose more than a bit of precision to samples that may never come.
 FACTORS = 2.0 ** (np.arange(33) / 32)
@@ -39,24 +38,44 @@ _REACHES = 1 - 2.0**-9
 
 
 def add_headroom(graph: Graph, ranges: Mapping[str, Range], samples: Iterable[Mapping[str, Array]]) -> dict[str, Range]:
-    """`ranges` with those ends widened that reach the extremes of these samples.
+    """`ranges` with headroom for what these samples show of their tensors, in a run of its own."""
+    headroom = Headroom(graph, ranges)
+    observe(graph, samples, [headroom])
+    return headroom.widened(ranges)
 
-    An end that lies inside of the extremes was put there on purpose and stays; so does one at 0 that nothing
-    passes. With fewer than four samples the factor is two at least, with one it is three. The error is that of the
-    layer which reads the tensor, where its weights mix channels only; else the tensor's own. Memory: 22 samples of each
-    tensor, whatever their number.
+
+class Headroom:
+    """Observes the extremes of tensors, from which ranges get their headroom.
+
+    Memory: the first 11 samples of each tensor, then what lies beyond the 11th extreme to either side.
     """
-    computed = [name for name in ranges if name not in graph.inputs]
-    model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
-    bounds = {layer.output.name: layer.op.clip_range(-np.inf, np.inf) for layer in graph.layers()}
-    seen = {name: Extremes() for name in ranges}
-    for sample in samples:
-        values = model.run(sample, computed)
-        for name, extremes in seen.items():
-            real = values[name] if name in values else sample[name]
-            extremes.add(np.clip(np.ravel(real), *bounds.get(name, _UNBOUNDED)))
-    readers = graph.consumers()
-    return {name: seen[name].widened(span, _mixing_weights(graph, readers, name)) for name, span in ranges.items()}
+
+    def __init__(self, graph: Graph, names: Iterable[str]) -> None:
+        """Of the named tensors. The error is that of the layer which reads the tensor, where its weights mix channels
+        only; else the tensor's own."""
+        readers = graph.consumers()
+        self._extremes = {name: Extremes(_mixing_weights(graph, readers, name)) for name in names}
+        bounds = {layer.output.name: layer.op.clip_range(-np.inf, np.inf) for layer in graph.layers()}
+        self._bounds = {name: bounds[name] for name in self._extremes if bounds.get(name, _UNBOUNDED) != _UNBOUNDED}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The tensors."""
+        return self._extremes.keys()
+
+    def add(self, values: Mapping[str, Array]) -> None:
+        """Take a sample in."""
+        for name, extremes in self._extremes.items():
+            real = np.ravel(values[name])
+            extremes.add(np.clip(real, *self._bounds[name]) if name in self._bounds else real)
+
+    def widened(self, ranges: Mapping[str, Range]) -> dict[str, Range]:
+        """`ranges` of tensors with those ends widened that reach the extremes.
+
+        An end that lies inside of the extremes was put there on purpose and stays; so does one at 0 that nothing
+        passes. With fewer than four samples the factor is two at least, with one it is three.
+        """
+        return {name: self._extremes[name].widened(span) for name, span in ranges.items()}
 
 
 _UNBOUNDED = (-np.inf, np.inf)
@@ -65,48 +84,82 @@ _UNBOUNDED = (-np.inf, np.inf)
 class Extremes:
     """The samples of one tensor that reach furthest to either side."""
 
-    def __init__(self) -> None:
-        """With none."""
-        self._below = _Largest()
-        self._above = _Largest()
+    def __init__(self, weight: Array | None = None) -> None:
+        """With none; `weight` (outputs, inputs) mixes the channels of what reads the tensor."""
+        self._weight = weight
+        self._channels = 1 if weight is None else weight.shape[1]
+        self._first: list[Array] = []
+        self._sides: tuple[_Largest, _Largest] | None = None
         self._count = 0
+        self._elements = 0
 
     def add(self, values: Array) -> None:
         """Take a sample's values (elements,) in."""
-        self._below.add(-values)
-        self._above.add(values)
         self._count += 1
+        self._elements = len(values)
+        if self._sides is None:
+            self._first.append(values.copy())  # whoever made them may write to them again
+            if len(self._first) == _RANKS:
+                self._sides = self._of_first()
+                self._first.clear()
+        else:
+            for side in self._sides:
+                side.add(values)
 
-    def widened(self, span: Range, weight: Array | None = None) -> Range:
-        """The range with those ends widened that reach the extremes; `weight` (outputs, inputs) mixes channels."""
-        return _widened(span, self._below, self._above, self._count, weight)
+    def widened(self, span: Range) -> Range:
+        """The range with those ends widened that reach the extremes."""
+        below, above = self._sides or self._of_first()
+        weight = None if self._weight is None else self._weight.astype(np.float64)
+        return _widened(span, below, above, (self._count, self._elements), weight)
+
+    def _of_first(self) -> tuple[_Largest, _Largest]:
+        return _Largest(self._first, -1, self._channels), _Largest(self._first, 1, self._channels)
 
 
 class _Largest:
-    """The samples with the largest maxima, those first; ties in the order in which they came."""
+    """The samples with the largest maxima of `sign` times their values, those first; ties in the order in which they
+    came.
 
-    def __init__(self) -> None:
-        self.samples: list[Array] = []
-        self.maxima: list[float] = []
+    `rows` (n, channels) are those of each sample in which a value lies above the least maximum, with 0 for what is
+    below: no half clips others, and hardly any are left of a large tensor.
+    """
+
+    def __init__(self, samples: Sequence[Array], sign: int, channels: int) -> None:
+        """Of at most _RANKS samples' values (elements,)."""
+        self._sign = sign
+        self._channels = channels
+        maxima = [self._maximum(values) for values in samples]
+        order = sorted(range(len(samples)), key=lambda index: -maxima[index])
+        self.maxima = [maxima[index] for index in order]
+        self.rows = [self._beyond(samples[index]) for index in order]
 
     def add(self, values: Array) -> None:
-        """Take a sample's values in, if its maximum is among the largest."""
-        largest = max(float(values.max()), 0.0)
-        rank = sum(m >= largest for m in self.maxima)
-        if rank < _RANKS:
+        """Take in the values of one sample more than _RANKS, if it reaches beyond the least maximum."""
+        largest = self._maximum(values)
+        if largest > self.maxima[-1]:
+            rank = sum(m >= largest for m in self.maxima)
             self.maxima.insert(rank, largest)
-            self.samples.insert(rank, np.maximum(values, 0))
-            del self.maxima[_RANKS:], self.samples[_RANKS:]
+            del self.maxima[-1], self.rows[-1]
+            self.rows.insert(rank, self._beyond(values))
+
+    def end(self) -> _End:
+        """What is known of this end of the range."""
+        least = self.maxima[-1]
+        return _End(np.array(self.maxima), tuple(r[r.max(axis=1) > least].astype(np.float64) for r in self.rows))
+
+    def _maximum(self, values: Array) -> float:
+        return max(float(values.max() if self._sign > 0 else -values.min()), 0.0)
+
+    def _beyond(self, values: Array) -> Array:
+        rows = (values if self._sign > 0 else -values).reshape(-1, self._channels)
+        beyond: Array = np.maximum(rows[rows.max(axis=1) > self.maxima[-1]], 0)
+        return beyond
 
 
 @dataclass(frozen=True)
 class _End:
-    """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and the rows of values (n, channels) of
-    each of them.
-
-    Rows without a value above the least maximum are left out, as no half clips them: hardly any are left of a large
-    tensor.
-    """
+    """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and of each of them the rows of values
+    (n, channels) that may be clipped."""
 
     maxima: Array
     rows: tuple[Array, ...]
@@ -129,14 +182,15 @@ class _End:
         return total
 
 
-def _widened(span: Range, below: _Largest, above: _Largest, count: int, weight: Array | None) -> Range:
-    """The range with the factor of least error on those ends that reach their extremes."""
+def _widened(span: Range, below: _Largest, above: _Largest, seen: tuple[int, int], weight: Array | None) -> Range:
+    """The range with the factor of least error on those ends that reach their extremes; `seen` are the numbers of
+    samples and of elements of each."""
+    count, elements = seen
     low, high = span
     ends: list[_End | None] = []
-    for limit, seen in ((-low, below), (high, above)):
-        loose = limit >= _REACHES * seen.maxima[0] and seen.maxima[0] > 0
-        ends.append(_end(seen, 1 if weight is None else weight.shape[1]) if loose else None)
-    elements = len(below.samples[0])
+    for limit, side in ((-low, below), (high, above)):
+        loose = limit >= _REACHES * side.maxima[0] and side.maxima[0] > 0
+        ends.append(side.end() if loose else None)
 
     def error(factor: float) -> float:
         width = sum(
@@ -155,12 +209,6 @@ def _widened(span: Range, below: _Largest, above: _Largest, count: int, weight: 
         low if first is None else min(low, -first.limit(factor, least)),
         high if last is None else max(high, last.limit(factor, least)),
     )
-
-
-def _end(seen: _Largest, channels: int) -> _End:
-    rows = [values.reshape(-1, channels) for values in seen.samples]
-    clipped = [values[values.max(axis=1) > seen.maxima[-1]].astype(np.float64) for values in rows]
-    return _End(np.array(seen.maxima), tuple(clipped))
 
 
 def _energy(error: Array, weight: Array | None) -> float:
@@ -185,6 +233,6 @@ def _mixing_weights(graph: Graph, readers: Mapping[str, Sequence[Node]], name: s
         return _mixing_weights(graph, readers, node.output)
     if not isinstance(node.op, Weighted) or node.op.groups > 1 or prod(graph.tensors[node.inputs[1]].shape[1:-1]) > 1:
         return None
-    weight = graph.tensors[node.inputs[1]].values.astype(np.float64)
+    weight = graph.tensors[node.inputs[1]].values
     weight = weight.reshape(len(weight), -1)
     return weight if weight.any() else None

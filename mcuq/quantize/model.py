@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mcuq.dataset import Sample, count_samples, spread_samples
+from mcuq.dataset import Sample, count_samples, spread_indices, spread_samples
 from mcuq.errors import QuantizationError
 from mcuq.graph.ir import Graph
 from mcuq.quantize.activations import INT16_ROOM
 from mcuq.quantize.apply import quantize_graph
-from mcuq.quantize.calibrate import DEFAULT_METHOD, calibrate, constant_notes
+from mcuq.quantize.calibrate import DEFAULT_METHOD, RangeCollectors, constant_notes
 from mcuq.quantize.dtypes import activation_dtypes, float_tensors
 from mcuq.quantize.equalize import equalize
 from mcuq.quantize.given import given_quantization
-from mcuq.quantize.headroom import add_headroom
+from mcuq.quantize.headroom import Headroom
 from mcuq.quantize.input_channels import regrid_inputs
 from mcuq.quantize.input_grid import input_grid_ranges
 from mcuq.quantize.judge import Judgement, distinct_samples, judge
 from mcuq.quantize.level import level
+from mcuq.quantize.means import ChannelMeans, corrected_tensors
 from mcuq.quantize.method import CalibrationMethod
+from mcuq.quantize.observe import Only, observe
 from mcuq.quantize.output_parts import join_outputs
 from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.quality import quality_notes
@@ -61,8 +63,8 @@ def quantize_on_samples(
     progress: Progress = silent,
     judged: bool = False,
 ) -> Quantized:
-    """Quantize a float graph that has its conversions on calibration samples, which are read twice, and once more
-    where their number is not known beforehand.
+    """Quantize a float graph that has its conversions on calibration samples, which are read once, twice where they
+    are more than MOST_SAMPLES, and once more where their number is not known beforehand.
 
     `method` finds ranges over all samples, all else is measured on at most MOST_SAMPLES of them; `progress` is told of
     each phase. `judged` says whether models of fewer samples are made too, to tell how they do on others.
@@ -71,14 +73,18 @@ def quantize_on_samples(
     """
     count = count_samples(samples)
     chosen = spread_samples(samples, MOST_SAMPLES, count)
-    quantized, integer, notes = _quantize(graph, samples, chosen, method, scheme, recovery, progress)
+    data = _Data(samples if len(chosen) < count else chosen, chosen, count)
+    quantized, integer, notes = _quantize(graph, data, method, scheme, recovery, progress)
     if not judged:
         return Quantized(quantized, integer, count, notes=notes)
     distinct = distinct_samples(chosen)
     notes += copies_notes(len(chosen), len(distinct))
     try:
         judgement = judge(
-            graph, distinct, lambda part: _quantize(graph, part, part, method, scheme, recovery)[1], progress
+            graph,
+            distinct,
+            lambda part: _quantize(graph, _Data(part, part, len(part)), method, scheme, recovery)[1],
+            progress,
         )
     except QuantizationError as error:
         unjudged = f"how accurate the model is on other inputs was not judged: with fewer of the samples, {error}"
@@ -98,16 +104,30 @@ def copies_notes(samples: int, distinct: int) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """`count` samples, at most MOST_SAMPLES of which are `chosen` and held."""
+
+    samples: Iterable[Sample]
+    chosen: Sequence[Sample]
+    count: int
+
+
 def _quantize(
     graph: Graph,
-    samples: Iterable[Sample],
-    chosen: Sequence[Sample],
+    data: _Data,
     method: CalibrationMethod,
     scheme: Scheme,
     recovery: Recovery,
     progress: Progress = silent,
 ) -> tuple[Graph, Graph, tuple[str, ...]]:
-    """The float graph after equalization, its integer graph, notes; ranges from `samples`, all else from `chosen`."""
+    """The float graph after equalization, its integer graph, notes; ranges are from all samples, all else from those
+    that are chosen.
+
+    The network is run twice: as it is given, for what its channels reach, and equalized, for all that is measured
+    then. Ranges of the second cannot be told from the first bit for bit, as factors round.
+    """
+    chosen = data.chosen
     notes: tuple[str, ...] = ()
     if recovery.equalization and not given_quantization(graph).is_quantized:
         reach = {node.name: scheme.reach_of(*node.names) for node in graph.nodes}
@@ -118,15 +138,20 @@ def _quantize(
         notes = uneven_notes(graph, seen, steps)
     regridded = regrid_inputs(graph, chosen, scheme, method, recovery.headroom)
     graph = regridded.graph
-    tick = progress("calibrating", len(samples) if isinstance(samples, Sized) else None)
-    constants: dict[str, float] = {}
     without = float_tensors(graph, scheme)
-    ranges = calibrate(graph, samples, method, tick, without=without, constant=constants.__setitem__)
-    notes += constant_notes(graph, constants)
+    collectors = RangeCollectors(graph, method.averaging, without)
+    headroom = Headroom(graph, collectors.names if recovery.headroom else ())
+    means = ChannelMeans(graph, corrected_tensors(graph, without) if recovery.bias_correction else ())
+    indices = spread_indices(data.count, MOST_SAMPLES)
+    observers = (collectors, Only(headroom, indices), Only(means, indices))
+    observe(graph, data.samples, observers, progress("calibrating", data.count))
+    collectors.check()
+    ranges = collectors.ranges(method)
+    notes += constant_notes(graph, collectors.constants())
     if recovery.headroom:
-        ranges = add_headroom(graph, ranges, chosen)
+        ranges = headroom.widened(ranges)
     ranges |= {name: span for name, span in input_grid_ranges(graph, chosen).items() if name in ranges}
     joined = join_outputs(graph, {**ranges, **regridded.ranges}, scheme)
     graph = joined.graph
     integer = quantize_graph(graph, joined.ranges, scheme)
-    return graph, recover(graph, integer, chosen, recovery, scheme, progress), notes
+    return graph, recover(graph, integer, chosen, recovery, scheme, progress, means.means), notes

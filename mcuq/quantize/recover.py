@@ -18,13 +18,12 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.simulate import quantize_inputs, run_layer
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.onnx_io.writer import write_onnx
-from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.adaround import round_adaround
 from mcuq.quantize.gptq import round_gptq
+from mcuq.quantize.means import channel_means
 from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.second_moments import SecondMoments, group_rows, second_moments
@@ -78,17 +77,21 @@ def recover(
     recovery: Recovery = DEFAULT_RECOVERY,
     scheme: Scheme = INT8_SCHEME,
     progress: Progress = silent,
+    means: Mapping[str, Array] | None = None,
 ) -> Graph:
     """`graph` with other weights and biases; `float_graph` is its float form, `graph` rounded to nearest.
 
     `samples` are float32 inputs by name, all of which are held at once with what is live of their activations. Layers
-    whose weights came quantized stay as they are: they were trained, or corrected, with these weights.
+    whose weights came quantized stay as they are: they were trained, or corrected, with these weights. `means` are
+    what biases are corrected to, by output: those of `float_graph` over the samples, where another run has found them.
     """
     given = {layer.output.name for layer in float_graph.layers() if has_given_weights(layer)}
     weighted = [n for layer in graph.layers() if _has_integer_weights(layer) and (n := layer.output.name) not in given]
     if not weighted or not (recovery.bias_correction or recovery.rounding != "nearest"):
         return graph
-    wanted = _channel_means(float_graph, weighted, samples) if recovery.bias_correction else {}
+    wanted: Mapping[str, Array | None] = dict.fromkeys(weighted)
+    if recovery.bias_correction:
+        wanted = channel_means(float_graph, samples) if means is None else means
     stacked = {name: np.stack([sample[name] for sample in samples]) for name in graph.inputs}
     values = quantize_inputs(graph, stacked)
     tensors = dict(graph.tensors)
@@ -100,7 +103,7 @@ def recover(
         if layer.output.name in weighted:
             if recovery.rounding != "nearest":
                 layer = _rounded(layer, float_layers[layer.output.name], arguments[0], recovery.rounding, scheme)
-            layer, output = _corrected(layer, arguments[0], wanted.get(layer.output.name))
+            layer, output = _corrected(layer, arguments[0], wanted[layer.output.name])
             tensors |= {t.name: t for t in layer.inputs[1:]}
             tick()
         else:
@@ -180,16 +183,6 @@ def _mean_error(layer: Layer, output: Array, wanted: Array) -> Array:
     steps = output.reshape(-1, output.shape[-1]).mean(axis=0, dtype=np.float64) - layer.output.zero_point
     error: Array = wanted - steps * layer.output.scale
     return error
-
-
-def _channel_means(graph: Graph, names: list[str], samples: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """Mean of each last-dimension index of the named tensors over all samples."""
-    model = FloatModel(write_onnx(graph, names))
-    totals = {name: np.zeros(graph.tensors[name].shape[-1]) for name in names}
-    for sample in samples:
-        for name, value in model.run(sample, names).items():
-            totals[name] += value.reshape(-1, value.shape[-1]).mean(axis=0, dtype=np.float64)
-    return {name: total / len(samples) for name, total in totals.items()}
 
 
 def _moved(bias: Tensor, error: Array) -> Tensor:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.writer import write_onnx
-from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize.channels import channel_axes
+from mcuq.quantize.observe import observe
 
 # Tensors of more channels, flattened images mostly, have one row of magnitudes for every fourth sample.
 _MANY_CHANNELS = 1 << 14
@@ -44,33 +43,48 @@ class Seen:
 
 def see(graph: Graph, samples: Iterable[Mapping[str, Array]]) -> dict[str, Seen]:
     """Run the float graph over the samples; all tensors that are no constants, but scalars."""
-    names = [name for name, t in graph.tensors.items() if not t.is_constant and t.shape]
-    computed = [name for name in names if name not in graph.inputs]
-    model = FloatModel(write_onnx(graph, [*computed, *(o for o in graph.outputs if o not in computed)]))
-    largest: dict[str, list[Array]] = {name: [] for name in names}
-    axes = channel_axes(graph)
-    square = {name: np.zeros(graph.tensors[name].shape[axes[name]]) for name in names}
-    lowest = dict.fromkeys(names, 0.0)
-    count = 0
-    for sample in samples:
-        count += 1
-        values = {**sample, **model.run(sample, computed)}
-        for name in names:
-            rows = np.moveaxis(np.asarray(values[name], np.float32), axes[name], -1).reshape(-1, len(square[name]))
+    channels = _Channels(graph)
+    observe(graph, samples, [channels])
+    return channels.seen()
+
+
+class _Channels:
+    """Observes what Seen has of each tensor."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._tensors = {name: t for name, t in graph.tensors.items() if not t.is_constant and t.shape}
+        self._axes = channel_axes(graph)
+        self._largest: dict[str, list[Array]] = {name: [] for name in self._tensors}
+        self._square = {name: np.zeros(t.shape[self._axes[name]]) for name, t in self._tensors.items()}
+        self._lowest = dict.fromkeys(self._tensors, 0.0)
+        self._count = 0
+
+    @property
+    def names(self) -> Collection[str]:
+        return self._tensors.keys()
+
+    def add(self, values: Mapping[str, Array]) -> None:
+        self._count += 1
+        for name, square in self._square.items():
+            rows = np.moveaxis(np.asarray(values[name], np.float32), self._axes[name], -1).reshape(-1, len(square))
             high, low = rows.max(axis=0), rows.min(axis=0)
             reach = np.maximum(high, -low)
-            if len(reach) > _MANY_CHANNELS and count > 4:
-                np.maximum(largest[name][(count - 1) % 4], reach, out=largest[name][(count - 1) % 4])
+            largest = self._largest[name]
+            if len(reach) > _MANY_CHANNELS and self._count > 4:
+                earlier = largest[(self._count - 1) % 4]
+                np.maximum(earlier, reach, out=earlier)
             else:
-                largest[name].append(reach)
-            square[name] += np.einsum("nc,nc->c", rows, rows) / len(rows)
-            lowest[name] = min(lowest[name], float(low.min()))
-    return {
-        name: Seen(
-            np.stack(values).astype(np.float64),
-            square[name] / count,
-            lowest[name] < 0,
-            graph.tensors[name].elements // len(square[name]),
-        )
-        for name, values in largest.items()
-    }
+                largest.append(reach)
+            square += np.einsum("nc,nc->c", rows, rows) / len(rows)
+            self._lowest[name] = min(self._lowest[name], float(low.min()))
+
+    def seen(self) -> dict[str, Seen]:
+        return {
+            name: Seen(
+                np.stack(self._largest[name]).astype(np.float64),
+                square / self._count,
+                self._lowest[name] < 0,
+                self._tensors[name].elements // len(square),
+            )
+            for name, square in self._square.items()
+        }

@@ -103,10 +103,9 @@ def test_a_tensor_that_never_varies_is_an_error(rows: list[list[float]], message
 def test_an_inner_tensor_that_never_varies_is_told() -> None:
     builder = GraphBuilder("net")
     builder.outputs.append(builder.add(Clip(0.0, 6.0), [builder.input("x", (1, 4))], "cut"))
-    told: dict[str, float] = {}
-    data = samples([-1, -2, -3, -4], [-4, -3, -2, -1])
-    assert calibrate(builder.graph(), data, MINMAX, constant=told.__setitem__)["cut"] == (0.0, 0.0)
-    assert told == {"cut": 0.0}
+    collectors = collect(builder.graph(), samples([-1, -2, -3, -4], [-4, -3, -2, -1]))
+    assert collectors.ranges(MINMAX)["cut"] == (0.0, 0.0)
+    assert collectors.constants() == {"cut": 0.0}
 
 
 def test_one_sample_of_a_single_value_is_no_constant() -> None:
@@ -172,7 +171,7 @@ def test_one_run_serves_several_methods() -> None:
     graph = doubled((1, 1000))
     collectors = collect(graph, data, averaging=0.5)
     for method in (MINMAX, CalibrationMethod("mse"), CalibrationMethod("moving_average", averaging=0.5)):
-        assert calibrate(graph, data, method) == {name: c.range(method) for name, c in collectors.items()}
+        assert calibrate(graph, data, method) == collectors.ranges(method)
 
 
 def test_a_moving_average_counts_each_sample_once() -> None:
