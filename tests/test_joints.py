@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -16,6 +16,9 @@ from sample_kernels import KERNELS as KERNEL_KINDS
 from sample_kernels import names_read, sample, template_text
 
 import mcuq.public
+from mcuq.boards.facts import FLASH_METHODS
+from mcuq.device.flash import METHODS
+from mcuq.emulate.emulators import EMULATORS
 from mcuq.graph.operator import Clamped, Operator
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Constants
@@ -26,6 +29,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.weighted_operator import Weighted
+from mcuq.quantize.calibrators import CALIBRATORS
 from mcuq.resources import resource_dir
 
 PACKAGE = Path(mcuq.__file__).parent
@@ -220,6 +224,30 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_few_modules_lie_loose() -> None:
     assert len([module for module in MODULES if MODULES[module].parent == PACKAGE and module != "__init__"]) <= 12
+
+
+# Names of tables, and the modules that may compare one.
+NAMED_THINGS: dict[str, tuple[Iterable[str], set[str]]] = {
+    "calibrators": (CALIBRATORS, set()),
+    "emulators": (EMULATORS, {"boards.read"}),  # which reads a table called [qemu]
+    "ways to flash": (METHODS, set()),
+}
+
+
+@pytest.mark.parametrize("table", NAMED_THINGS)
+def test_no_module_compares_a_name_that_a_table_has(table: str) -> None:
+    names, allowed = NAMED_THINGS[table]
+    found = set()
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare | ast.MatchValue):
+                texts = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+                found |= {module} if texts & set(names) else set()
+    assert found == allowed
+
+
+def test_what_flashes_and_what_is_known_of_it_have_the_same_names() -> None:
+    assert list(METHODS) == list(FLASH_METHODS)
 
 
 def test_only_emit_knows_jinja() -> None:

@@ -17,17 +17,32 @@ COUNTERS = ("dwt", "systick", "mcycle", "timer")
 """What counts cycles: the debug unit's counter of Cortex-M3 and larger, the core's timer, RISC-V's counter, or a timer
 that the family's driver knows."""
 
-FLASH_OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "mcuq-loader": {},
-    "stm32-rom": {"sectors": "text", "boot0": "text", "reset": "text"},
-    "esptool": {"chip": "word", "offset": "address"},
-    "uf2": {"family_id": "address", "volume": "text"},
-    "pyocd": {"target": "word"},
-    "teensy": {"mcu": "word"},
-    "mcuboot": {"header_bytes": "positive", "key": "path"},
+
+@dataclass(frozen=True)
+class FlashFacts:
+    """Of a way to write a program to a board: its options in [flash] and the kind of each, whether it speaks to mcuq's
+    resident loader, and whether boards that it writes and mcuq has no driver for are built by ESP-IDF.
+
+    All options are optional to the reader, and those of other methods than the board's own are there for `mcuq flash
+    --method`.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    needs_loader: bool = False
+    is_esp_idf: bool = False
+
+
+FLASH_METHODS: Mapping[str, FlashFacts] = {
+    "mcuq-loader": FlashFacts(needs_loader=True),
+    "stm32-rom": FlashFacts({"sectors": "text", "boot0": "text", "reset": "text"}),
+    "esptool": FlashFacts({"chip": "word", "offset": "address"}, is_esp_idf=True),
+    "uf2": FlashFacts({"family_id": "address", "volume": "text"}),
+    "pyocd": FlashFacts({"target": "word"}),
+    "teensy": FlashFacts({"mcu": "word"}),
+    "mcuboot": FlashFacts({"header_bytes": "positive", "key": "path"}),
 }
-"""Ways to write a program to a board -> its options in [flash] and the kind of each; all optional to the reader, and
-those of other methods than the board's own are there for `mcuq flash --method`."""
+"""The table of ways to write a program to a board; their classes are those of mcuq.device.flash."""
+
 
 GCC_COMMANDS = (
     "arm-none-eabi-gcc",
@@ -70,6 +85,9 @@ GCC_FLAGS = (
 """The flags that a board file can give: what names a CPU. A flag that ends in = takes one word; others, such as
 -fplugin= or -wrapper, would run programs or read and write files."""
 
+EMULATOR_KEYS = ("unicorn_model", "qemu_machine")
+"""The keys of [cpu], fields of Cpu, by which emulators know the CPU: see mcuq.emulate.emulators."""
+
 QEMU_SYSTEMS = ("arm", "riscv32")
 """The architectures of QEMU's commands."""
 
@@ -99,8 +117,8 @@ class Cpu:
 
     @property
     def is_emulated(self) -> bool:
-        """Whether Unicorn or QEMU has it."""
-        return self.unicorn_model is not None or self.qemu_machine is not None
+        """Whether an emulator has it."""
+        return any(getattr(self, key) is not None for key in EMULATOR_KEYS)
 
 
 @dataclass(frozen=True)
@@ -146,6 +164,11 @@ class Flashing:
     method: str
     wait_states: int | None = None
     options: tuple[tuple[str, str | int], ...] = ()
+
+    @property
+    def facts(self) -> FlashFacts:
+        """What is known of the method."""
+        return FLASH_METHODS[self.method]
 
 
 @dataclass(frozen=True)

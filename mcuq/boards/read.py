@@ -8,8 +8,9 @@ from dataclasses import fields
 
 from mcuq.boards.facts import (
     COUNTERS,
+    EMULATOR_KEYS,
     FEATURES,
-    FLASH_OPTIONS,
+    FLASH_METHODS,
     GCC_COMMANDS,
     GCC_FLAGS,
     LOADER_KINDS,
@@ -80,8 +81,7 @@ def _cpu(table: Table) -> Cpu:
         zig_cpu=table.word("zig_cpu"),
         gcc=table.choice("gcc", GCC_COMMANDS),
         gcc_flags=table.flags("gcc_flags", GCC_FLAGS),
-        unicorn_model=table.word("unicorn_model") if "unicorn_model" in table else None,
-        qemu_machine=table.word("qemu_machine") if "qemu_machine" in table else None,
+        **{key: table.word(key) for key in EMULATOR_KEYS if key in table},
     )
 
 
@@ -141,7 +141,7 @@ def _check_needed(table: Table, own: Mapping[str, bool], driver: Driver | None) 
 
 
 def _flashing(file: Table, driver: Driver | None) -> Flashing:
-    kinds = {key: kind for options in FLASH_OPTIONS.values() for key, kind in options.items()}
+    kinds = {key: kind for facts in FLASH_METHODS.values() for key, kind in facts.options.items()}
     own = family_keys(driver.family, "flash") if driver else {}
     table = file.table("flash", ("method", *own, *kinds))
     _check_needed(table, own, driver)
@@ -153,7 +153,7 @@ def _flashing(file: Table, driver: Driver | None) -> Flashing:
         "positive": table.positive,
     }
     return Flashing(
-        method=table.choice("method", tuple(FLASH_OPTIONS)),
+        method=table.choice("method", tuple(FLASH_METHODS)),
         wait_states=table.address("wait_states") if "wait_states" in table else None,
         options=tuple((key, read[kind](key)) for key, kind in kinds.items() if key in table),
     )
@@ -191,8 +191,8 @@ def _check_parts(board: Board, where: str) -> None:
     if board.driver is not None and (board.memory is None or board.clock_hz is None):
         raise BoardError(f"{where}: [firmware] needs [memory] and clock_hz too")
     if board.loader is None:
-        if board.flashing is not None and board.flashing.method == "mcuq-loader":
-            raise BoardError(f"{where} [flash]: method 'mcuq-loader' needs a [loader] table")
+        if board.flashing is not None and board.flashing.facts.needs_loader:
+            raise BoardError(f"{where} [flash]: method '{board.flashing.method}' needs a [loader] table")
         return
     if board.driver is None or board.memory is None:
         raise BoardError(f"{where} [loader]: needs a [firmware] table too")

@@ -61,7 +61,7 @@ CONFIG_ESPTOOLPY_FLASHSIZE_4MB=y
 
 def is_esp_idf(board: Board) -> bool:
     """Whether ESP-IDF builds the board's firmware: esptool writes it, and mcuq has no driver for it."""
-    return board.driver is None and board.flashing is not None and board.flashing.method == "esptool"
+    return board.driver is None and board.flashing is not None and board.flashing.facts.is_esp_idf
 
 
 def idf_project(model: CompiledModel, board: Board | None = None) -> Mapping[str, str | bytes]:

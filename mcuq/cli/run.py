@@ -19,7 +19,7 @@ from mcuq.validate.inputs import int8_inputs
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
-@click.option("--on", type=click.Choice(TARGETS), help="Where to run.  [default: emulator, if the board has one]")
+@click.option("--on", type=click.Choice([*TARGETS]), help="Where to run.  [default: emulator, if the board has one]")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Only the first N.  [default: all]")
 @json_option
 def run(folder: str, data: str | None, on: str | None, samples: int | None, as_json: bool) -> None:
@@ -46,8 +46,7 @@ def run(folder: str, data: str | None, on: str | None, samples: int | None, as_j
 
 def run_lines(model: CompiledModel, report: BitsReport) -> Iterator[str]:
     """The report for people."""
-    where = f"emulated {model.board.name}" if report.on == "emulator" else "this computer"
-    yield f"{model.name} on {where} ({report.compiler})"
+    yield f"{model.name} on {TARGETS[report.on].called(model)} ({report.compiler})"
     if report.instructions is not None:
         yield f"  instructions   {report.instructions:,} an inference"
         yield f"  stack          {report.stack_bytes:,} bytes"

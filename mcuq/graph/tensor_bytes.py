@@ -18,6 +18,12 @@ def join_tensors(values: Mapping[str, Array], names: Sequence[str]) -> bytes:
     return b"".join(np.ascontiguousarray(values[name]).tobytes() for name in names)
 
 
+def join_samples(batch: Mapping[str, Array], graph: Graph) -> list[bytes]:
+    """The bytes of all inputs of each sample, of inputs (samples, *shape)."""
+    count = len(next(iter(batch.values())))
+    return [join_tensors({name: batch[name][i] for name in graph.inputs}, graph.inputs) for i in range(count)]
+
+
 def split_tensors(data: bytes, graph: Graph, names: Sequence[str]) -> dict[str, Array]:
     """The named tensors of the graph that lie one after the other in `data`, each of its own shape and dtype."""
     found = {}

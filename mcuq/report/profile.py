@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from mcuq.build.elf import Symbol, read_symbols
-from mcuq.build.target import Built, build_target
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
-from mcuq.emulate.cycles import BlockCycles, CycleModel, cycle_model
-from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram, QemuResult
-from mcuq.emulate.unicorn_cpu import Block, CallResult, Part, UnicornCpu
+from mcuq.emulate.cycles import CycleModel, cycle_model
+from mcuq.emulate.emulator import Trace
+from mcuq.emulate.emulators import emulator_for
+from mcuq.emulate.unicorn_cpu import Block
 from mcuq.errors import BoardError
-from mcuq.plan.fit import STACK_BYTES
 from mcuq.validate.bits import probe_inputs
 
 SAMPLE = 2  # of the probe inputs: the first random one
@@ -65,32 +62,20 @@ class Profile:
     compiler: str
 
 
-@dataclass(frozen=True)
-class _Trace:
-    """A counted inference of one build: what the emulators tell of it, and how to read its code."""
-
-    symbols: Mapping[str, Symbol]
-    instructions: int
-    blocks: Mapping[int, Block]
-    parts: tuple[Part, ...]
-    stack_bytes: int
-    read: Callable[[int, int], bytes]  # (address, bytes)
-    timed: dict[tuple[int, int], BlockCycles] = field(default_factory=dict)  # (address, bytes): parts share most blocks
-
-
 def profile_model(model: CompiledModel) -> Profile:
     """Build the model's C files and count one inference of a made-up input, the same each time.
 
     Raises BoardError where the board is not emulated, BuildError where a compiler or the emulator is missing,
     ArtifactError where the C is not as mcuq wrote it.
     """
-    if not model.board.cpu.is_emulated:
+    emulator = emulator_for(model.board)
+    if emulator is None:
         raise BoardError(f"board '{model.board.name}' has no emulator to profile on; compile for an emulated board")
     listing = model.checked_listing()
     timing = cycle_model(model.board.cpu.core)
     apart_files = {**model.files, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
-    run = _run_on_unicorn if model.board.cpu.unicorn_model is not None else _run_on_qemu
-    built, plain, apart = run(model, apart_files, sorted(listing.functions))
+    sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
+    built, plain, apart = emulator.traces(model, apart_files, sorted(listing.functions), sample)
     counted = _layer_profiles(model, apart, timing)
     cycles = _cycles(plain, [plain.blocks], timing)
     return Profile(
@@ -129,67 +114,9 @@ _APART = """\
 """
 
 
-def _run_on_unicorn(
-    model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str]
-) -> tuple[Built, _Trace, _Trace]:
-    """(the build of the model's files, its trace, the trace of `apart_files` divided at each arrival at a mark)."""
-    with ThreadPoolExecutor() as pool:  # compilers are most of the time that a profile takes
-        plain, apart = pool.map(lambda files: _build(model, files), (model.files, apart_files))
-    return plain, _trace_on_unicorn(model, plain.elf, ()), _trace_on_unicorn(model, apart.elf, marks)
-
-
-def _run_on_qemu(
-    model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str]
-) -> tuple[Built, _Trace, _Trace]:
-    """As `_run_on_unicorn`. The build is one of its own, without the code that starts QEMU's machine."""
-    with ThreadPoolExecutor() as pool:
-        build = pool.submit(_build, model, model.files)
-        programs = pool.map(lambda files: _qemu_program(model, files), (model.files, apart_files))
-        built, plain, apart = build.result(), *programs
-    return built, _trace_on_qemu(model, plain, ()), _trace_on_qemu(model, apart, marks)
-
-
-def _build(model: CompiledModel, files: Mapping[str, str]) -> Built:
-    names = model.listing.accessors
-    return build_target(files, f"{model.name}_run", tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
-
-
-def _qemu_program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
-    graph, names = model.graph, model.listing.accessors
-    ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
-    return QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
-
-
-def _trace_on_unicorn(model: CompiledModel, elf: bytes, marks: Sequence[str]) -> _Trace:
-    graph, cpu = model.graph, UnicornCpu(elf, model.board)
-    address = {tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}
-    for name, data in _sample(model).items():
-        cpu.write(address[name], data)
-    pointers = [address[name] for name in (*graph.inputs, *graph.outputs)]
-    return _trace(cpu.call(f"{model.name}_run", *pointers, count=True, marks=marks), elf, cpu.read)
-
-
-def _trace_on_qemu(model: CompiledModel, program: QemuProgram, marks: Sequence[str]) -> _Trace:
-    sample = _sample(model)
-    joined = b"".join(sample[name] for name in model.graph.inputs)
-    return _trace(program.run([joined], count=True, marks=marks), program.elf, program.read)
-
-
-def _sample(model: CompiledModel) -> dict[str, bytes]:
-    """The bytes of each input."""
-    return {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
-
-
-def _trace(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int], bytes]) -> _Trace:
-    assert result.instructions is not None
-    assert result.blocks is not None
-    symbols = {symbol.name: symbol for symbol in read_symbols(elf)}
-    return _Trace(symbols, result.instructions, result.blocks, result.parts, result.stack_bytes, read)
-
-
 def _layer_profiles(
     model: CompiledModel,
-    trace: _Trace,
+    trace: Trace,
     timing: CycleModel | None,
 ) -> tuple[LayerProfile, ...]:
     parts = list(trace.parts[1:])
@@ -220,7 +147,7 @@ def _layer_profiles(
     return tuple(profiles)
 
 
-def _cycles(trace: _Trace, parts: Sequence[Mapping[int, Block]], timing: CycleModel | None) -> int | None:
+def _cycles(trace: Trace, parts: Sequence[Mapping[int, Block]], timing: CycleModel | None) -> int | None:
     if timing is None:
         return None
     total = 0

@@ -8,20 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.build.host_program import HostModel, build_host
-from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
-from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
-from mcuq.emulate.unicorn_cpu import UnicornCpu
-from mcuq.errors import BoardError
+from mcuq.emulate.emulator import Emulator
+from mcuq.emulate.emulators import emulator_for
+from mcuq.errors import BoardError, did_you_mean
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.graph.tensor import Array
-from mcuq.graph.tensor_bytes import bytes_of, differing_bytes, join_tensors, split_tensors
-from mcuq.plan.fit import STACK_BYTES
+from mcuq.graph.tensor_bytes import differing_bytes, join_samples, join_tensors, split_tensors
 
 BATCH = 64
-TARGETS = ("host", "emulator")
 
 Inputs = Mapping[str, Array]
 
@@ -96,10 +93,10 @@ def check_bits(
     `on` is "host" or "emulator" (default: emulator where the board has one). `observe(sample, outputs)` sees what
     the C gave, `tick` is called after each sample. Raises BuildError or BoardError where it cannot be run.
     """
-    on = on or ("emulator" if model.board.cpu.is_emulated else "host")
-    if on == "emulator" and not model.board.cpu.is_emulated:
-        raise BoardError(f"board '{model.board.name}' has no emulator; use --on host")
-    runner = _runner(model, on)
+    on = on or (EMULATOR if model.board.cpu.is_emulated else HOST)
+    if on not in TARGETS:
+        raise BoardError(f"on '{on}': is not known; use {' or '.join(map(repr, TARGETS))}{did_you_mean(on, TARGETS)}")
+    runner = TARGETS[on].start(model)
     tally = _Tally()
     done = exact = 0
     try:
@@ -153,12 +150,6 @@ def probe_inputs(graph: Graph) -> dict[str, Array]:
     return probes
 
 
-def _runner(model: CompiledModel, on: str) -> _Host | _Emulated | _Qemu:
-    if on == "host":
-        return _Host(model)
-    return _Emulated(model) if model.board.cpu.unicorn_model else _Qemu(model)
-
-
 class _Host:
     """The C on this computer, under AddressSanitizer and UBSan."""
 
@@ -167,78 +158,17 @@ class _Host:
 
     def __init__(self, model: CompiledModel) -> None:
         self._graph = model.graph
-        sizes = [tuple(self._graph.tensors[n].size_bytes for n in names) for names in _ports(model.graph)]
+        ports = self._graph.inputs, self._graph.outputs
+        sizes = [tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports]
         self._program = build_host(model.files, HostModel(model.name, *sizes))
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
-        for answer in self._program.run(_samples(self._graph, batch), before=before):
+        for answer in self._program.run(join_samples(batch, self._graph), before=before):
             yield split_tensors(answer, self._graph, self._graph.outputs)
 
     def close(self) -> None:
         self._program.close()
-
-
-class _Emulated:
-    """The C on the board's emulated CPU, with inputs and outputs in its own arena."""
-
-    def __init__(self, model: CompiledModel) -> None:
-        self._graph = model.graph
-        self._entry = f"{model.name}_run"
-        names = model.listing.accessors
-        built = build_target(model.files, self._entry, tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
-        self.compiler = built.compiler
-        self._cpu = UnicornCpu(built.elf, model.board)
-        self._address = {tensor: self._cpu.call(accessor).value for tensor, accessor in names.items()}
-        arena = self._cpu.address_of(f"{model.name}_arena")
-        self._arena = [(arena, bytes([poison]) * model.arena_bytes) for poison in (0xA5, 0x5A)]
-        self.instructions: int | None = None
-        self.stack_bytes: int | None = None
-
-    def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
-        pointers = [self._address[name] for names in _ports(self._graph) for name in names]
-        for i, held in enumerate(before):
-            self._cpu.write(*self._arena[i % 2])
-            for name, value in split_tensors(held, self._graph, self._graph.outputs).items():
-                self._cpu.write(self._address[name], value.tobytes())
-            for name in self._graph.inputs:  # last: they may lie where outputs do
-                self._cpu.write(self._address[name], batch[name][i].tobytes())
-            is_first = self.instructions is None
-            result = self._cpu.call(self._entry, *pointers, count=is_first)
-            if is_first:
-                self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
-            yield {name: self._read(name) for name in self._graph.outputs}
-
-    def _read(self, name: str) -> Array:
-        data = self._cpu.read(self._address[name], bytes_of([name], self._graph))
-        return split_tensors(data, self._graph, [name])[name]
-
-    def close(self) -> None:
-        """Nothing outlives the object."""
-
-
-class _Qemu:
-    """The C on the board's machine in QEMU, with inputs and outputs in its own arena."""
-
-    def __init__(self, model: CompiledModel) -> None:
-        self._graph = model.graph
-        names = model.listing.accessors
-        ports = [{names[n]: self._graph.tensors[n].size_bytes for n in side} for side in _ports(model.graph)]
-        self._program = QemuProgram(model.files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
-        self.compiler = self._program.compiler
-        self.instructions: int | None = None
-        self.stack_bytes: int | None = None
-
-    def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
-        is_first = self.instructions is None
-        result = self._program.run(_samples(self._graph, batch), count=is_first, before=before)
-        if is_first:
-            self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
-        for answer in result.answers:
-            yield split_tensors(answer, self._graph, self._graph.outputs)
-
-    def close(self) -> None:
-        """Nothing outlives the object."""
 
 
 def _all_wrong(graph: Graph, expected: Mapping[str, Array]) -> list[bytes]:
@@ -248,11 +178,24 @@ def _all_wrong(graph: Graph, expected: Mapping[str, Array]) -> list[bytes]:
     return [bytes(byte ^ 0xFF for byte in data) for data in right]
 
 
-def _samples(graph: Graph, batch: Inputs) -> list[bytes]:
-    """All inputs of each sample, one after the other."""
-    count = len(next(iter(batch.values())))
-    return [join_tensors({name: batch[name][i] for name in graph.inputs}, graph.inputs) for i in range(count)]
+def _emulated(model: CompiledModel) -> Emulator:
+    """The C on the board's emulated CPU."""
+    emulator = emulator_for(model.board)
+    if emulator is None:
+        raise BoardError(f"board '{model.board.name}' has no emulator; use --on host")
+    return emulator(model)
 
 
-def _ports(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return graph.inputs, graph.outputs
+@dataclass(frozen=True)
+class Target:
+    """Where the C can be run, and what that is called for a model."""
+
+    start: Callable[[CompiledModel], _Host | Emulator]
+    called: Callable[[CompiledModel], str]
+
+
+HOST, EMULATOR = "host", "emulator"
+TARGETS: Mapping[str, Target] = {
+    HOST: Target(_Host, lambda model: "this computer"),
+    EMULATOR: Target(_emulated, lambda model: f"emulated {model.board.name}"),
+}

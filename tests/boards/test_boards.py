@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.boards.facts import FEATURES, FLASH_OPTIONS, Board, Cpu, Driver, Flashing, Loader, Memory, Qemu, Uart, Usb
+from mcuq.boards.facts import FEATURES, FLASH_METHODS, Board, Cpu, Driver, Flashing, Loader, Memory, Qemu, Uart, Usb
 from mcuq.boards.family import family_keys, family_names
 from mcuq.boards.find import board_names, load_board
 from mcuq.boards.toml_table import pin_numbers
@@ -257,7 +257,7 @@ def test_a_program_lies_in_the_slot_and_a_slot_in_ram_takes_from_it(tmp_path: Pa
         (
             '"mcuq-loader"',
             '"jtag"',
-            "mine.toml [flash]: method has 'jtag', must be from: " + ", ".join(FLASH_OPTIONS),
+            "mine.toml [flash]: method has 'jtag', must be from: " + ", ".join(FLASH_METHODS),
         ),
         (
             "wait_states = 2",

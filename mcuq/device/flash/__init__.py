@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcuq.boards.facts import FLASH_OPTIONS, Board
+from mcuq.boards.facts import FLASH_METHODS, Board
 from mcuq.device.flash.esptool import EspTool
 from mcuq.device.flash.mcuboot import McuBoot
 from mcuq.device.flash.mcuq_loader import McuqLoader
@@ -37,7 +37,7 @@ def flash_method(board: Board, name: str | None = None) -> FlashMethod:
             f"{', '.join(METHODS)}"
         )
     name = name or (board.flashing.method if board.flashing else "")
-    if name not in FLASH_OPTIONS:
+    if name not in METHODS:
         raise BoardError(f"--method '{name}' is not known; use one of: {', '.join(METHODS)}")
     given = board.flashing.options if board.flashing else ()
-    return METHODS[name]({key: value for key, value in given if key in FLASH_OPTIONS[name]})
+    return METHODS[name]({key: value for key, value in given if key in FLASH_METHODS[name].options})

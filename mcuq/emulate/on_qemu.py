@@ -1,0 +1,56 @@
+"""Compiled models on QEMU (qemu_cpu.py): a program of its own, started once for each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+from mcuq.build.target import Built
+from mcuq.compile import CompiledModel
+from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
+from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import join_samples, split_tensors
+from mcuq.plan.fit import STACK_BYTES
+
+
+class OnQemu(Emulator):
+    """A model whose samples and answers pass through files."""
+
+    key: ClassVar[str] = "qemu_machine"
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._graph = model.graph
+        self._program = _program(model, model.files)
+        self.compiler = self._program.compiler
+
+    def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
+        is_first = self.instructions is None
+        result = self._program.run(join_samples(batch, self._graph), count=is_first, before=before)
+        if is_first:
+            self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
+        for answer in result.answers:
+            yield split_tensors(answer, self._graph, self._graph.outputs)
+
+    @staticmethod
+    def traces(
+        model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
+    ) -> tuple[Built, Trace, Trace]:
+        """The build is one of its own, without the code that starts QEMU's machine."""
+        with ThreadPoolExecutor() as pool:
+            build = pool.submit(build_for_target, model, model.files)
+            programs = pool.map(lambda files: _program(model, files), (model.files, apart_files))
+            built, plain, apart = build.result(), *programs
+        joined = b"".join(sample[name] for name in model.graph.inputs)
+        return built, _trace(plain, (), joined), _trace(apart, marks, joined)
+
+
+def _program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
+    graph, names = model.graph, model.listing.accessors
+    ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
+    return QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
+
+
+def _trace(program: QemuProgram, marks: Sequence[str], sample: bytes) -> Trace:
+    return trace_of(program.run([sample], count=True, marks=marks), program.elf, program.read)

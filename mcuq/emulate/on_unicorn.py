@@ -1,0 +1,70 @@
+"""Compiled models on Unicorn (unicorn_cpu.py): in this process, a call an inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+from mcuq.build.target import Built
+from mcuq.compile import CompiledModel
+from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
+from mcuq.emulate.unicorn_cpu import UnicornCpu
+from mcuq.graph.tensor import Array
+from mcuq.graph.tensor_bytes import bytes_of, split_tensors
+
+
+class OnUnicorn(Emulator):
+    """A model whose inputs and outputs are written and read where its arena has them."""
+
+    key: ClassVar[str] = "unicorn_model"
+
+    def __init__(self, model: CompiledModel) -> None:
+        self._graph = model.graph
+        self._entry = f"{model.name}_run"
+        built = build_for_target(model, model.files)
+        self.compiler = built.compiler
+        self._cpu = UnicornCpu(built.elf, model.board)
+        self._address = _addresses(model, self._cpu)
+        self._pointers = [self._address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
+        arena = self._cpu.address_of(f"{model.name}_arena")
+        self._arena = [(arena, bytes([poison]) * model.arena_bytes) for poison in (0xA5, 0x5A)]
+
+    def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
+        for i, held in enumerate(before):
+            self._cpu.write(*self._arena[i % 2])
+            for name, value in split_tensors(held, self._graph, self._graph.outputs).items():
+                self._cpu.write(self._address[name], value.tobytes())
+            for name in self._graph.inputs:  # last: they may lie where outputs do
+                self._cpu.write(self._address[name], batch[name][i].tobytes())
+            is_first = self.instructions is None
+            result = self._cpu.call(self._entry, *self._pointers, count=is_first)
+            if is_first:
+                self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
+            yield {name: self._read(name) for name in self._graph.outputs}
+
+    def _read(self, name: str) -> Array:
+        data = self._cpu.read(self._address[name], bytes_of([name], self._graph))
+        return split_tensors(data, self._graph, [name])[name]
+
+    @staticmethod
+    def traces(
+        model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
+    ) -> tuple[Built, Trace, Trace]:
+        with ThreadPoolExecutor() as pool:  # compilers are most of the time that a profile takes
+            plain, apart = pool.map(lambda files: build_for_target(model, files), (model.files, apart_files))
+        return plain, _trace(model, plain.elf, (), sample), _trace(model, apart.elf, marks, sample)
+
+
+def _addresses(model: CompiledModel, cpu: UnicornCpu) -> dict[str, int]:
+    """Where inputs and outputs lie."""
+    return {tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}
+
+
+def _trace(model: CompiledModel, elf: bytes, marks: Sequence[str], sample: Mapping[str, bytes]) -> Trace:
+    cpu = UnicornCpu(elf, model.board)
+    address = _addresses(model, cpu)
+    for name, data in sample.items():
+        cpu.write(address[name], data)
+    pointers = [address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
+    return trace_of(cpu.call(f"{model.name}_run", *pointers, count=True, marks=marks), elf, cpu.read)
