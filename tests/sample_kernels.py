@@ -1,19 +1,43 @@
-"""Every kernel with constants of some values, for tests of what its C declares."""
+"""Every kernel with constants of some values and with all that is pasted into it, for tests of what its C declares."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import cache
+from itertools import product
 
-import mcuq.kernels  # noqa: F401  the subclasses are those of modules that were imported
-from mcuq.kernels.item import Item, parse_items
-from mcuq.kernels.kernel import Constants, Fragment
+import numpy as np
+from support import integer_graph
+
+from mcuq.emit.render import render_kernel
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Quant, Tensor
+from mcuq.kernels.item import CPUS, Item, parse_items
+from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import needed_items
+from mcuq.lower.choose import fitting_kernels
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.clip import Clip
+from mcuq.ops.convert import Convert
+from mcuq.ops.elu import Elu
+from mcuq.ops.mul import Mul
+from mcuq.ops.pad import Pad
+from mcuq.quantize.scheme import parse_scheme
 from mcuq.resources import resource_dir
 
 BODY = "/* plain C from here on */\n"
 # What fields that are no numbers may hold.
 TEXTS = {"packing": "int4", "sum_type": "int64_t"}
+# Layers that between them are computed by everything that is pasted into templates.
+Inputs = list[tuple[int, ...] | Array]
+LAYERS: list[tuple[Operator, Inputs]] = [
+    *((op, [(1, 3, 4), shape]) for op in (Add(), Sub(), Mul()) for shape in ((1, 3, 4), (1, 1, 4))),
+    (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),
+    (Pad((0, 1), (0, 1)), [(1, 4)]),
+    (Clip(0.0, 1.0), [(1, 4)]),
+    (Elu(), [(1, 4)]),
+]
 
 
 def subclasses(kind: type[Constants]) -> list[type[Constants]]:
@@ -27,11 +51,50 @@ KERNELS = sorted(
 KERNEL = {kind.template: kind for kind in KERNELS}
 
 
+def has_fragments(kind: type[Constants]) -> bool:
+    return any(f.type == "Fragment" for f in fields(kind))
+
+
 def sample(kind: type[Constants]) -> Constants:
-    """The kernel's constants, all 1 or of the first type that there is."""
+    """The kernel's constants, all 1 or of the first type that there is, or those of a layer where C is pasted."""
+    if has_fragments(kind):
+        return next(found for found in pasted() if type(found) is kind)
     texts = {f.name: TEXTS.get(f.name, "int16_t") for f in fields(kind) if f.type == "str"}
-    fragments = {f.name: Fragment("out[i] = x;") for f in fields(kind) if f.type == "Fragment"}
-    return kind(**{**{f.name: 1 for f in fields(kind)}, **texts, **fragments})
+    return kind(**{**{f.name: 1 for f in fields(kind)}, **texts})
+
+
+@cache
+def pasted() -> list[Constants]:
+    """Constants of kernels into which C is pasted, of all kinds: of LAYERS in each type, and of conversions."""
+    scales = {"int8": Quant((0.1,), 3), "uint8": Quant((0.1,), 3, "uint8"), "int16": Quant((0.1,), 0, "int16")}
+    found = []
+    for scheme in ("int8", "int16", "float32"):
+        found += [layer_of(op, inputs, scheme) for op, inputs in LAYERS]
+    for x, y in product((*scales, "float32"), repeat=2):
+        tensors = [Tensor(name, (1, 4), dtype, quant=scales.get(dtype)) for name, dtype in (("x", x), ("y", y))]
+        found += [Layer("layer", Convert(y), (tensors[0],), tensors[1])] if x != y else []
+    calls = [
+        call
+        for layer in found
+        for kernel in fitting_kernels(layer, set(CPUS))
+        for call in kernel.lower(layer.op, layer)
+    ]
+    return list(dict.fromkeys(call.constants for call in calls if call.constants.fragments()))
+
+
+def layer_of(op: Operator, inputs: Inputs, scheme: str) -> Layer:
+    (layer,) = integer_graph(op, inputs, scheme=parse_scheme(scheme)).layers()
+    return layer
+
+
+def kernels_and_pasted() -> list[Constants]:
+    """One of each kernel without pasted C, and all with."""
+    return [*(sample(kind) for kind in KERNELS if not has_fragments(kind)), *pasted()]
+
+
+def name_of(constants: Constants) -> str:
+    """For tests: its template, and what is pasted."""
+    return f"{constants.template}:{constants.stem()}"
 
 
 def template_text(kind: type[Constants]) -> str:
@@ -48,9 +111,10 @@ def identifiers(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", without_comments(text)))
 
 
-def names_read(kind: type[Constants]) -> list[str]:
+def names_read(constants: Constants) -> list[str]:
     """The constants that the body names."""
-    return [name for name in kind.numbers() if name in identifiers(template_text(kind).partition(BODY)[2])]
+    named = identifiers(render_kernel(constants, "net_layer").partition(BODY)[2])
+    return [name for name in constants.numbers() if name in named]
 
 
 def with_runtime(text: str, needs: tuple[str, ...]) -> str:

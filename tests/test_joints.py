@@ -13,7 +13,7 @@ import jinja2
 import jinja2.meta
 import pytest
 from sample_kernels import KERNELS as KERNEL_KINDS
-from sample_kernels import names_read, sample, template_text
+from sample_kernels import kernels_and_pasted, name_of, names_read, template_text
 
 import mcuq.public
 from mcuq.boards.facts import FLASH_METHODS
@@ -181,12 +181,17 @@ def test_numbers_are_constants_of_their_own_names_that_the_body_reads(kind: type
     before, start, rest = head.partition("    {% filter constants %}")
     constants, end, behind = rest.partition("{% endfilter %}\n")
     assert start and end and behind == "    "
+    numbers = [f.name for f in fields(kind) if f.type == "int"]
     assert re.fullmatch(r"(\s*(\w+) = \{\{ \2 \}\},?)+\s*", constants)
-    assert set(re.findall(r"(\w+) =", constants)) == set(kind.numbers())
-    assert not re.search(rf"\{{\{{ ({'|'.join(kind.numbers())}) ", before)
+    assert set(re.findall(r"(\w+) =", constants)) == set(numbers)
+    assert not re.search(rf"\{{\{{ ({'|'.join(numbers)}) ", before)
     assert "enum" not in body, "what derives from constants is among the derived, as those may be parameters"
-    if not assembly_cpus(runtime_of(sample(kind))):
-        assert names_read(kind) == kind.numbers()
+
+
+@pytest.mark.parametrize("constants", kernels_and_pasted(), ids=name_of)
+def test_all_numbers_are_read(constants: Constants) -> None:
+    if not assembly_cpus(runtime_of(constants)):
+        assert names_read(constants) == list(constants.numbers())
 
 
 @pytest.mark.parametrize("module", ["emit", "lower", "kernels"])

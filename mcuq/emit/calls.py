@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from mcuq.emit.data import DataArray
 from mcuq.emit.names import Callee, call_names, callee_of, function_names
@@ -14,7 +14,6 @@ from mcuq.emit.text import C_TYPES, COLUMNS, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
-from mcuq.kernels.c_types import c_float_needs
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.source import needs_of
 from mcuq.lower import Program, Step, array_key
@@ -114,7 +113,7 @@ def render_calls(
 def _function(call: Call, name: str) -> Function:
     """The function that the call calls."""
     constants = call.constants
-    needs = needs_of(constants) + c_float_needs(getattr(constants, f.name) for f in fields(constants))
+    needs = needs_of(constants)
     if not call.parameters:
         return Function(name, render_kernel(constants, name), constants, needs)
     text = render_shared(constants, name, call.parameters, C_TYPES[call.arrays[PARAMETERS].dtype.name])

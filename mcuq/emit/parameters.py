@@ -23,7 +23,7 @@ def render_shared(constants: Constants, function: str, names: Sequence[str], c_t
     The array stands where a call has it, behind the other arrays. What the body derives from `names` is then computed
     at run time too.
     """
-    fixed = [f"{name} = {getattr(constants, name)}" for name in constants.numbers() if name not in names]
+    fixed = [f"{name} = {value}" for name, value in constants.numbers().items() if name not in names]
     # Zero points are values of tensors: with the type of those no conversion of theirs is one that may lose bits.
     point_type = declaration_of(constants.template).point_type
     points = [

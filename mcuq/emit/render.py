@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
+from mcuq.emit.text import COLUMNS, KERNEL_COLUMNS, broken, wrap
 from mcuq.kernels.c_types import c_float
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import Constants, Fragment
 from mcuq.resources import resource_dir
 
-_HEAD = "_head"  # in the context of a kernel's template, for the filters
+# In the context of a kernel's template, for the filters.
+_HEAD = "_head"
+_PASTED = "_pasted"
+_MARK = "\0"  # before the name of a fragment, on a line of its own
 
 
 def as_enum(initializers: str) -> str:
@@ -45,13 +49,42 @@ def render_kernel(constants: Constants, function: str, head: Head | None = None)
     """The C function of a kernel template."""
     head = head or Head()
     values = {f.name: getattr(constants, f.name) for f in fields(constants)}
+    fragments = {name: value for name, value in values.items() if isinstance(value, Fragment)}
+    values |= {name: f"{_MARK}{name}" for name in fragments}
     template = environment().get_template(f"kernels/{constants.template}.c.j2")
-    return template.render(function=function, parameters=head.parameters, **{_HEAD: head}, **values).strip()
+    context = {_HEAD: head, _PASTED: constants}
+    text = template.render(function=function, parameters=head.parameters, **context, **values)
+    return "\n".join(line for own in text.strip().split("\n") for line in _pasted(own, fragments))
+
+
+def _pasted(line: str, fragments: Mapping[str, Fragment]) -> list[str]:
+    """The line, or in place of the name of a fragment its lines, none where it is empty."""
+    indent, mark, name = line.partition(_MARK)
+    if not mark:
+        return [line]
+    return [part for own in fragments[name].text.splitlines() for part in broken(indent + own, KERNEL_COLUMNS)]
 
 
 @jinja2.pass_context
 def _constants(context: jinja2.runtime.Context, initializers: str) -> str:
-    return _head(context).constants(initializers)
+    constants = context[_PASTED]
+    assert isinstance(constants, Constants)
+    floats = [f"{name} = {c_float(value)}" for name, value in constants.pasted_floats().items()]
+    line = f"    const float {', '.join(floats)};\n" if floats else ""
+    return line + _head(context).constants(_with_pasted(initializers, constants.pasted_numbers()))
+
+
+def _with_pasted(initializers: str, pasted: Mapping[str, int]) -> str:
+    """The initializers and those of what is pasted, on lines of their own unless they fit on one."""
+    if not pasted:
+        return initializers
+    more = [f"{name} = {value}" for name, value in pasted.items()]
+    on_lines = initializers.endswith("\n")
+    joined = ", ".join([initializers, *more])
+    if not on_lines and len(joined) <= COLUMNS - 16:
+        return joined
+    own = initializers.rstrip() if on_lines else f"        {initializers}"
+    return f"{own},\n{wrap(more, ', ', KERNEL_COLUMNS - 8, ' ' * 8)}\n"
 
 
 @jinja2.pass_context

@@ -32,20 +32,18 @@ from mcuq.kernels.dsp.fully_connected_s16 import FULLY_CONNECTED_KERNELS as S16_
 from mcuq.kernels.dsp.mean import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
 from mcuq.kernels.kernel import Kernel
-from mcuq.kernels.mve.add import ADD_KERNELS
+from mcuq.kernels.mve.add import ADD_KERNELS as MVE_ADD_KERNELS
 from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
 from mcuq.kernels.mve.conv2d_packed import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTED_KERNELS
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
-from mcuq.kernels.portable.add import lower_add, lower_add_broadcast
-from mcuq.kernels.portable.add_s16 import lower_add_s16
+from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.kernels.portable.average_pool import lower_average_pool
 from mcuq.kernels.portable.average_pool_float32 import lower_average_pool_float32
 from mcuq.kernels.portable.average_pool_image import accepts_whole_image, lower_whole_image
 from mcuq.kernels.portable.average_pool_s16 import lower_average_pool_s16
-from mcuq.kernels.portable.binary_float32 import lower_add_float32, lower_mul_float32
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
@@ -53,7 +51,7 @@ from mcuq.kernels.portable.conv2d_float32 import CONV2D_FLOAT32_KERNELS
 from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
 from mcuq.kernels.portable.conv2d_s16 import lower_conv2d_s16, lower_depthwise_s16
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
-from mcuq.kernels.portable.convert import lower_convert, lower_dequantize, lower_quantize
+from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
@@ -66,8 +64,7 @@ from mcuq.kernels.portable.max_pool import lower_max_pool, lower_max_pool_float3
 from mcuq.kernels.portable.mean import lower_mean
 from mcuq.kernels.portable.mean_float32 import lower_mean_float32
 from mcuq.kernels.portable.mean_s16 import lower_mean_s16
-from mcuq.kernels.portable.mul import lower_mul, lower_mul_broadcast
-from mcuq.kernels.portable.mul_s16 import lower_mul_s16
+from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.slice import lower_slice
@@ -75,8 +72,7 @@ from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
-from mcuq.kernels.portable.unary import lower_limits, lower_unary, lower_unary_s16
-from mcuq.kernels.portable.unary_float32 import lower_unary_float32
+from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
@@ -107,29 +103,17 @@ from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Chain, reads_s16
+from mcuq.ops.unary import Chain
 
-# Of functions of one value on integers.
-UNARY = (
-    Kernel(lower_unary),
-    Kernel(lower_limits, activations=MIXED, accepts=lambda op, layer: reads_s16(layer) and op.limits is not None),
-    Kernel(lower_unary_s16, activations=MIXED, accepts=lambda op, layer: reads_s16(layer)),
-)
-# The same on floats too.
-FLOAT_UNARY = (Kernel(lower_unary_float32, activations=FLOAT32), *UNARY)
-ADD = (
-    Kernel(lower_add_float32, activations=FLOAT32, constants=FLOAT32),
-    *ADD_KERNELS,
-    Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=lambda op, layer: is_flat(layer)),
-    Kernel(lower_add, accepts=lambda op, layer: is_flat(layer)),
-    Kernel(lower_add_s16, activations=INT16),
-    Kernel(lower_add_broadcast),
-)
+# Of functions of one value on integers, and on floats too.
+UNARY = (Kernel(lower_unary, activations=MIXED),)
+FUNCTION = (Kernel(lower_function, activations=MIXED | FLOAT32),)
+ADD = (*MVE_ADD_KERNELS, Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=is_flat), *ADD_KERNELS)
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
-    **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FLOAT_UNARY),
+    **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FUNCTION),
     Add: ADD,
     AveragePool: (
         Kernel(lower_average_pool_float32, activations=FLOAT32),
@@ -176,19 +160,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_conv2d_s16, activations=MIXED, accepts=has_s16),
         Kernel(with_shifts(lower_conv2d)),
     ),
-    Convert: (
-        Kernel(lambda op, layer: lower_convert(layer, layer.output.quantization.bounds), activations=INTEGERS),
-        Kernel(
-            lower_quantize,
-            activations=frozenset({*INTEGERS, "float32"}),
-            accepts=lambda op, layer: layer.inputs[0].quant is None and layer.output.quant is not None,
-        ),
-        Kernel(
-            lower_dequantize,
-            activations=frozenset({*INTEGERS, "float32"}),
-            accepts=lambda op, layer: layer.inputs[0].quant is not None and layer.output.quant is None,
-        ),
-    ),
+    Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
     FakeQuantize: UNARY,
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
@@ -241,12 +213,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_mean_s16, activations=MIXED, accepts=has_s16),
         Kernel(lower_mean),
     ),
-    Mul: (
-        Kernel(lower_mul_float32, activations=FLOAT32, constants=FLOAT32),
-        Kernel(lower_mul, accepts=lambda op, layer: is_flat(layer)),
-        Kernel(lower_mul_s16, activations=INT16),
-        Kernel(lower_mul_broadcast),
-    ),
+    Mul: MUL_KERNELS,
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),

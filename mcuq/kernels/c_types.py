@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -10,9 +10,15 @@ C_TYPES = {
     "int8": "int8_t",
     "uint8": "uint8_t",
     "int16": "int16_t",
+    "int32": "int32_t",
     "float16": "uint16_t",  # its bits
     "float32": "float",
 }
+
+
+def pointers(dtypes: Mapping[str, str]) -> str:
+    """Parameters of C that point to constant elements of these dtypes, by name, with what follows them in mind."""
+    return "".join(f"const {C_TYPES[dtype]} *{name}, " for name, dtype in dtypes.items())
 
 
 def c_float(value: float) -> str:

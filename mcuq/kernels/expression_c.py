@@ -10,29 +10,23 @@ _LEAVES = ("x", "constant")
 _STEP = "    "
 
 
-def assignment(root: Expression, target: str, indent: str) -> Fragment:
+def assignment(root: Expression, target: str) -> Fragment:
     """Lines that assign the expression's value for the float `x` to `target`, with one NaN for all.
 
     Each function of the library gives one NaN already; x alone is assigned as it is.
     """
     printer = _Printer(root)
+    needs: set[str] = set()
     if root.op in ("x", "call"):
-        lines = printer.lines(root, indent, target)
+        lines = printer.lines(root, "", target)
     else:
-        lines = printer.lines(root, indent)
-        lines.append(f"{indent}{target} = mcuq_one_nan({printer.name(root)});")
-    text = "\n".join(lines).lstrip()
+        lines = printer.lines(root, "")
+        lines.append(f"{target} = mcuq_one_nan({printer.name(root)});")
+        needs = {"mcuq_one_nan"}
     used = list(nodes(root))
-    needs = {f"mcuq_{node.function}" for node in used if node.op == "call"} | ({"mcuq_one_nan"} & set(_tokens(text)))
+    needs |= {f"mcuq_{node.function}" for node in used if node.op == "call"}
     constants = c_float_needs(node.value for node in used if node.op == "constant")
-    return Fragment(text, tuple(sorted({*needs, *constants})), len(_tokens(text)))
-
-
-def _tokens(text: str) -> list[str]:
-    """Its tokens, as far as they are of printed expressions."""
-    for mark in "();,":
-        text = text.replace(mark, f" {mark} ")
-    return text.split()
+    return Fragment("\n".join(lines), tuple(sorted({*needs, *constants})))
 
 
 class _Printer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from mcuq.graph.operator import INT8, Layer
@@ -15,14 +15,38 @@ WHOLE = frozenset({"int8", "int16", "int32"})
 
 @dataclass(frozen=True)
 class Fragment:
-    """C that a template pastes into its body: the runtime items that it names, and about the bytes of its code."""
+    """C that a template pastes into its body: whole lines, without the indentation of their place.
 
-    text: str
+    `needs` are the runtime items that it names, `numbers` and `floats` the constants, which stand in the head behind
+    the template's own. `name` is what functions around it are called where calls share them.
+    """
+
+    text: str = ""
     needs: tuple[str, ...] = ()
-    code_bytes: int = 0
+    numbers: tuple[tuple[str, int], ...] = ()
+    floats: tuple[tuple[str, float], ...] = ()
+    name: str = ""
 
-    def __str__(self) -> str:
-        return self.text
+    @classmethod
+    def of(
+        cls,
+        text: str,
+        *needs: str,
+        name: str = "",
+        numbers: Mapping[str, int] | None = None,
+        floats: Mapping[str, float] | None = None,
+    ) -> Fragment:
+        """The same, with constants by their names."""
+        return cls(text, needs, tuple((numbers or {}).items()), tuple((floats or {}).items()), name)
+
+    def naming(self, **numbers: int) -> Fragment:
+        """The same with numbers that its text names too."""
+        return replace(self, numbers=(*numbers.items(), *self.numbers))
+
+    @property
+    def code_bytes(self) -> int:
+        """About the bytes of its code: a token each."""
+        return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in self.text).split())
 
 
 @dataclass(frozen=True)
@@ -30,28 +54,45 @@ class Constants:
     """All that a kernel template is given.
 
     A subclass stands for templates/kernels/TEMPLATE.c.j2 (TEMPLATE is a CPU's folder and an operator), whose variables
-    are its fields, and `function`: the C name that the emitter chooses. `computes_in_float` says that the kernel is for
-    schemes that ask for floats.
+    are its fields, and `function`: the C name that the emitter chooses. `computes_in_float` says that the template is
+    for schemes that ask for floats.
     """
 
     template: ClassVar[str]
     computes_in_float: ClassVar[bool] = False
 
-    @classmethod
-    def stem(cls) -> str:
-        """What functions of the template are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"."""
-        folder, _, operator = cls.template.partition("/")
+    def stem(self) -> str:
+        """What functions of the kernel are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"; what
+        is pasted may have another name for the operator."""
+        folder, _, operator = self.template.partition("/")
+        operator = next((fragment.name for fragment in self.fragments() if fragment.name), operator)
         return operator if folder == "portable" else f"{operator}_{folder}"
 
     def fragments(self) -> list[Fragment]:
         """The fields that are C."""
-        values = (getattr(self, f.name) for f in fields(self))
-        return [value for value in values if isinstance(value, Fragment)]
+        return [value for f in fields(self) if isinstance(value := getattr(self, f.name), Fragment)]
 
-    @classmethod
-    def numbers(cls) -> list[str]:
-        """The fields that are whole numbers: constants of C, or parameters where calls that differ in them share it."""
-        return [f.name for f in fields(cls) if f.type == "int"]
+    def numbers(self) -> dict[str, int]:
+        """The whole numbers, of fields and of what is pasted: constants of C, or parameters where calls that differ in
+        them share it."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.type == "int"}
+        return own | self.pasted_numbers()
+
+    def pasted_numbers(self) -> dict[str, int]:
+        """Those that fragments name."""
+        return dict(pair for fragment in self.fragments() for pair in fragment.numbers)
+
+    def pasted_floats(self) -> dict[str, float]:
+        """The floats that fragments name."""
+        return dict(pair for fragment in self.fragments() for pair in fragment.floats)
+
+    def form(self) -> tuple[object, ...]:
+        """All but the numbers: what calls of one function have in common."""
+        others = (getattr(self, f.name) for f in fields(self) if f.type != "int")
+        return (
+            type(self),
+            *(replace(value, numbers=()) if isinstance(value, Fragment) else value for value in others),
+        )
 
 
 @dataclass(frozen=True)

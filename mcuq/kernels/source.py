@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import fields
 from functools import cache
 
+from mcuq.kernels.c_types import c_float_needs
 from mcuq.kernels.item import Declaration, Item, parse_declaration
 from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import needed_items
@@ -27,7 +28,8 @@ def needs_of(constants: Constants) -> tuple[str, ...]:
     """The runtime items that a kernel with these constants names."""
     values = {f.name: getattr(constants, f.name) for f in fields(constants)}
     named = tuple(need.format(**values) for need in declaration_of(constants.template).needs)
-    return named + tuple(need for fragment in constants.fragments() for need in fragment.needs)
+    pasted = tuple(need for fragment in constants.fragments() for need in fragment.needs)
+    return named + pasted + c_float_needs([*values.values(), *constants.pasted_floats().values()])
 
 
 def code_bytes_of(constants: Constants) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ PARAMETERS = "parameters"
 # About how many bytes a parameter array takes where it is passed, and reading one value of it.
 PASSED_BYTES, READ_BYTES = 12, 4
 Calls = tuple[Call, ...]
-_Family = tuple[type[Constants], bool, tuple[object, ...]]
+_Family = tuple[bool, tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class _Shared:
 
     def values(self, constants: Constants) -> Array:
         """What a call with these constants gives the function."""
-        return np.array([getattr(constants, name) for name in self.names], self.dtype)
+        numbers = constants.numbers()
+        return np.array([numbers[name] for name in self.names], self.dtype)
 
 
 def share_functions(steps: Sequence[Calls]) -> list[Calls]:
@@ -57,20 +58,19 @@ def share_functions(steps: Sequence[Calls]) -> list[Calls]:
 
 def shifts_down(constants: Constants) -> bool:
     """Whether `shift`, where the kernel has one, is at least 1."""
-    return bool(getattr(constants, "shift", 1) >= 1)
+    return constants.numbers().get("shift", 1) >= 1
 
 
 def _family(constants: Constants) -> _Family:
-    others = (f.name for f in fields(constants) if f.name not in constants.numbers())
-    return type(constants), shifts_down(constants), tuple(getattr(constants, name) for name in others)
+    return shifts_down(constants), constants.form()
 
 
 def _function_of(members: Sequence[Constants]) -> _Shared:
     """What the kernel reads at run time are its constants that differ among the members."""
-    first = members[0]
-    names = tuple(name for name in first.numbers() if len({getattr(constants, name) for constants in members}) > 1)
-    values = [int(getattr(constants, name)) for constants in members for name in names]
-    return _Shared(first, names, next(name for name in ("int8", "int16", "int32") if _holds(name, values)))
+    numbers = [constants.numbers() for constants in members]
+    names = tuple(name for name in numbers[0] if len({own[name] for own in numbers}) > 1)
+    values = [int(own[name]) for own in numbers for name in names]
+    return _Shared(members[0], names, next(name for name in ("int8", "int16", "int32") if _holds(name, values)))
 
 
 def _holds(dtype: str, values: Sequence[int]) -> bool:

@@ -87,8 +87,8 @@ def _moved(options: Sequence[Calls], pick: int, source: str, target: str) -> int
 
 
 def _kernel(calls: Calls) -> str:
-    """What tells kernels apart here: the templates of their calls."""
-    return " ".join(sorted({call.constants.template for call in calls}))
+    """What tells kernels apart here: the templates of their calls, and what is pasted into them."""
+    return " ".join(sorted({f"{call.constants.template}:{call.constants.stem()}" for call in calls}))
 
 
 def _of(choices: Sequence[Sequence[Calls]], picks: Sequence[int]) -> list[Calls]:

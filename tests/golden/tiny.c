@@ -8,7 +8,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x78fbca8fu
+#if TINY_DIGEST != 0x9fff0c0eu
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -416,12 +416,12 @@ static void tiny_sum(const int8_t *a, const int8_t *b, int8_t *y)
 {
     enum {
         elements = 36,
-        factor_a = 8388608, factor_b = 4194304, constant = 2097152, shift = 22,
-        output_min = -128, output_max = 127
+        factor_a = 8388608, factor_b = 4194304, constant = 2097152, shift = 22, output_min = -128, output_max = 127
     };
     /* plain C from here on */
-    for (int32_t i = 0; i < elements; i++)
+    for (int32_t i = 0; i < elements; i++) {
         y[i] = mcuq_weighted_sum(a[i], factor_a, b[i], factor_b, constant, shift, output_min, output_max);
+    }
 }
 
 /* lookup: Chain 1x3x3x4 -> 1x3x3x4 */
@@ -429,8 +429,9 @@ static void tiny_lookup(const int8_t *x, const int8_t *table, int8_t *y)
 {
     enum { elements = 36 };
     /* plain C from here on */
-    for (int32_t i = 0; i < elements; i++)
+    for (int32_t i = 0; i < elements; i++) {
         y[i] = mcuq_lookup(x[i], table);
+    }
 }
 
 /* mean: AveragePool 1x3x3x4 -> 1x1x1x4, |accumulator| <= 2295 */

@@ -29,7 +29,7 @@ def c() -> ctypes.CDLL:
     for i, example in enumerate(EXAMPLES):
         text += f"void each_function_{i}(int64_t n, const float *in, float *out)\n{{\n"
         text += "    for (int64_t i = 0; i < n; i++) {\n        const float x = in[i];\n        "
-        text += assignment(example.op.expression, "out[i]", " " * 8).text + "\n    }\n}\n"
+        text += assignment(example.op.expression, "out[i]").text + "\n    }\n}\n"
     return build_library(text)
 
 
@@ -45,22 +45,22 @@ def test_c_gives_the_bits_of_numpy(c: ctypes.CDLL, index: int) -> None:
 
 
 def test_each_operation_is_assigned_before_the_next_reads_it() -> None:
-    assert assignment(X * 2 + 0.5, "y", "    ").text == (
-        "const float t0 = x * 2.0f;\n    const float t1 = t0 + 0.5f;\n    y = mcuq_one_nan(t1);"
+    assert assignment(X * 2 + 0.5, "y").text == (
+        "const float t0 = x * 2.0f;\nconst float t1 = t0 + 0.5f;\ny = mcuq_one_nan(t1);"
     )
 
 
 def test_a_function_alone_is_assigned_as_it_is() -> None:
-    assert assignment(call("sigmoid", X), "y", "").text == "y = mcuq_sigmoid(x);"
-    assert assignment(clamp(X * 0.2, 0, 1), "y", "").text.splitlines() == [
+    assert assignment(call("sigmoid", X), "y").text == "y = mcuq_sigmoid(x);"
+    assert assignment(clamp(X * 0.2, 0, 1), "y").text.splitlines() == [
         "const float t0 = x * 0.200000003f;",
         "y = mcuq_clamp_float(t0, 0.0f, 1.0f);",
     ]
-    assert assignment(X, "y", "").text == "y = x;"
+    assert assignment(X, "y").text == "y = x;"
 
 
 def test_cheap_branches_are_both_computed() -> None:
-    assert assignment(where(X < 0, X * 0.5, X), "y", "").text.splitlines() == [
+    assert assignment(where(X < 0, X * 0.5, X), "y").text.splitlines() == [
         "const float t0 = x * 0.5f;",
         "const float t1 = x < 0.0f ? t0 : x;",
         "y = mcuq_one_nan(t1);",
@@ -69,7 +69,7 @@ def test_cheap_branches_are_both_computed() -> None:
 
 def test_what_a_costly_branch_alone_needs_is_computed_there() -> None:
     double = X * 2
-    text = assignment(where(double > X, call("exponential", double - 1) + double, double), "y", "").text
+    text = assignment(where(double > X, call("exponential", double - 1) + double, double), "y").text
     assert text.splitlines() == [
         "const float t0 = x * 2.0f;",
         "float t1;",
@@ -91,5 +91,5 @@ def test_every_function_of_the_library_is_in_the_headers() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example.op))
 def test_what_is_printed_declares_what_it_names(example: Example) -> None:
-    found = assignment(example.op.expression, "out[i]", "")
+    found = assignment(example.op.expression, "out[i]")
     assert set(found.needs) == set(re.findall(r"mcuq_\w+", found.text))

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sample_kernels import KERNELS, any_items, identifiers, sample, template_text, with_runtime, without_comments
+from sample_kernels import (
+    KERNELS,
+    any_items,
+    identifiers,
+    kernels_and_pasted,
+    name_of,
+    pasted,
+    template_text,
+    with_runtime,
+    without_comments,
+)
 
 from mcuq.emit.render import render_kernel
 from mcuq.kernels.item import CPUS, Declaration, Item, parse_declaration, parse_items
@@ -100,16 +110,26 @@ def test_each_item_compiles_with_only_what_it_declares(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.template)
 def test_kernel_declares_what_its_text_has(kind: type[Constants]) -> None:
     declared, text = declaration_of(kind.template), template_text(kind)
-    body = text.partition("/* plain C from here on */\n")[2]
-    assert set(needs_of(sample(kind))) == identifiers(render_kernel(sample(kind), "net_layer")) & runtime().keys()
+    body = re.sub(r"\{\{ \w+ \}\}", "", text.partition("/* plain C from here on */\n")[2])
     assert declared.stack_bytes == own_stack_bytes(text)
     assert declared.code_bytes == pytest.approx(code_bytes(body), rel=0.1)
     assert declared.cpus == ()
 
 
+@pytest.mark.parametrize("constants", kernels_and_pasted(), ids=name_of)
+def test_kernel_needs_what_its_text_names(constants: Constants) -> None:
+    assert set(needs_of(constants)) == identifiers(render_kernel(constants, "net_layer")) & runtime().keys()
+
+
+@pytest.mark.parametrize("constants", pasted(), ids=name_of)
+def test_code_of_what_is_pasted_is_counted_as_that_of_a_template(constants: Constants) -> None:
+    for fragment in constants.fragments():
+        assert fragment.code_bytes == pytest.approx(code_bytes(fragment.text), rel=0.1)
+
+
 def test_each_kernel_compiles_with_only_what_it_declares(tmp_path: Path) -> None:
-    texts = {kind: render_kernel(sample(kind), "net_layer") for kind in KERNELS}
-    compile_all(tmp_path, {k.__name__: with_runtime(text, needs_of(sample(k))) for k, text in texts.items()})
+    sources = [with_runtime(render_kernel(c, "net_layer"), needs_of(c)) for c in kernels_and_pasted()]
+    compile_all(tmp_path, {f"kernel_{i}": text for i, text in enumerate(sources)})
 
 
 # --- items of any kind -------------------------------------------------------------------------------------------

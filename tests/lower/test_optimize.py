@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.graphs import digits, tiny
-from sample_kernels import KERNEL, KERNELS, names_read, sample, with_runtime
+from sample_kernels import KERNEL, kernels_and_pasted, name_of, names_read, sample, with_runtime
 from selections import quick
 from support import Case, integer_branches, integer_graph, random_inputs, random_reals
 
@@ -253,10 +253,10 @@ def test_calls_that_round_differently_share_no_function() -> None:
     assert not {"shift"} & set(functions[1][1])
 
 
-@pytest.mark.parametrize("kind", KERNELS, ids=lambda kind: kind.template)
-def test_every_kernel_compiles_with_all_constants_as_parameters(kind: type[Constants]) -> None:
+@pytest.mark.parametrize("constants", kernels_and_pasted(), ids=name_of)
+def test_every_kernel_compiles_with_all_constants_as_parameters(constants: Constants) -> None:
     """-Wconversion must not depend on what is a constant; no array may have a size that is none (-Wvla)."""
-    constants, names = sample(kind), names_read(kind)
+    names = names_read(constants)
     assert names
     text = render_shared(constants, "net_layer", names, "int32_t")
     source = with_runtime(text, (*needs_of(constants), "MCUQ_ASSUME")) + "void *net_run(void);\n"
@@ -281,7 +281,7 @@ def test_kernels_with_assembly_are_not_shared() -> None:
     assert all(has_assembly(template) for template in ("blocked/conv2d", "rv32/conv2d", "dsp/pointwise"))
     assert not any(
         has_assembly(template)
-        for template in ("portable/conv2d", "portable/conv2d_size", "portable/fully_connected", "portable/add")
+        for template in ("portable/conv2d", "portable/conv2d_size", "portable/fully_connected", "portable/elementwise")
     )
     assert {call.parameters for call in calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")} == {()}
     own = calls_of(convolutions(4, 8, 12), "balanced", "rv32imc")

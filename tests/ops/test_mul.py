@@ -7,7 +7,7 @@ from binary_cases import SHAPES, binary_cases
 from support import check_float, check_portable_c, integer_branches, integer_graph
 
 from mcuq.errors import QuantizationError
-from mcuq.kernels.portable.mul import lower_mul, lower_mul_broadcast
+from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.lower import choose_kernel, lower
 from mcuq.ops.mul import Mul
 
@@ -27,7 +27,7 @@ def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
 def test_kernel_without_strides_takes_just_operands_of_one_shape() -> None:
     for a, b in SHAPES:
         (layer,) = integer_graph(Mul(), [a, b]).layers()
-        assert choose_kernel(layer, frozenset()).lower is (lower_mul if a == b else lower_mul_broadcast)
+        assert choose_kernel(layer, frozenset()) is MUL_KERNELS[a != b]
 
 
 @pytest.mark.parametrize("on", ["host", "emulator"])

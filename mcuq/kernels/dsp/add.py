@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.operands import operand_inputs, operands
-from mcuq.kernels.weighted_sum import weighted_sum_fields
+from mcuq.kernels.weighted_sum import weighted_sum_bound, weighted_sum_fields
 from mcuq.ops.add import Add
 
 
@@ -29,7 +29,6 @@ class AddDspConstants(Constants):
 def lower_add_dsp(op: Add, layer: Layer) -> tuple[Call, ...]:
     """Constants alone, and an operand if it is one."""
     inputs, arrays = operand_inputs(layer)
-    p = op.parameters(layer, operands(layer))
-    constants = AddDspConstants(**weighted_sum_fields(op, layer), elements=layer.output.elements)
-    bound = 128 * (abs(p.factor_a) + abs(p.factor_b)) + abs(p.constant)
-    return (Call(constants, inputs, arrays, bound=bound),)
+    numbers = weighted_sum_fields(op, layer, operands(layer))
+    constants = AddDspConstants(**numbers, elements=layer.output.elements)
+    return (Call(constants, inputs, arrays, bound=weighted_sum_bound(numbers)),)

@@ -8,7 +8,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call, Constants, Kernel
 from mcuq.kernels.mve.requantized import MVE
 from mcuq.kernels.operands import is_flat, operand_inputs, operands
-from mcuq.kernels.weighted_sum import weighted_sum_fields
+from mcuq.kernels.weighted_sum import weighted_sum_bound, weighted_sum_fields
 from mcuq.ops.add import Add
 
 
@@ -30,10 +30,9 @@ class AddMveConstants(Constants):
 def lower_add(op: Add, layer: Layer) -> tuple[Call, ...]:
     """Constants alone, and an operand if it is one."""
     inputs, arrays = operand_inputs(layer)
-    p = op.parameters(layer, operands(layer))
-    constants = AddMveConstants(**weighted_sum_fields(op, layer), elements=layer.output.elements)
-    bound = 128 * (abs(p.factor_a) + abs(p.factor_b)) + abs(p.constant)
-    return (Call(constants, inputs, arrays, bound=bound),)
+    numbers = weighted_sum_fields(op, layer, operands(layer))
+    constants = AddMveConstants(**numbers, elements=layer.output.elements)
+    return (Call(constants, inputs, arrays, bound=weighted_sum_bound(numbers)),)
 
 
-ADD_KERNELS = (Kernel(lower_add, MVE, lambda op, layer: is_flat(layer)),)
+ADD_KERNELS = (Kernel(lower_add, MVE, is_flat),)

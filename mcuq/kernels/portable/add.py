@@ -1,55 +1,30 @@
-"""Add and Sub of int8: one loop, or loops with strides."""
+"""Add and Sub: a weighted sum of the operands' integers, or one sum of floats, and limits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcuq.graph.operator import Layer
-from mcuq.kernels.kernel import Call, Constants
-from mcuq.kernels.operands import BroadcastConstants, broadcast_loops, operand_inputs, operands
-from mcuq.kernels.weighted_sum import weighted_sum_fields
+from mcuq.kernels.ending import limited
+from mcuq.kernels.kernel import Fragment
+from mcuq.kernels.portable.binary import Elements, binary_kernels
+from mcuq.kernels.weighted_sum import weighted_sum_bound, weighted_sum_fields
 from mcuq.ops.add import Add
 
 
-@dataclass(frozen=True)
-class _WeightedSumConstants(Constants):
-    factor_a: int
-    factor_b: int
-    constant: int
-    shift: int
-    output_min: int
-    output_max: int
+def sum_of(op: Add, layer: Layer, e: Elements) -> tuple[Fragment, int]:
+    """One sum; those of int16 have 64 bits."""
+    if layer.output.quant is None:
+        value = f"{e.a} + {e.b}" if op.signs == (1, 1) else " - ".join(e.inputs)
+        return limited(op, value, e.y, "add_float32"), 0
+    if layer.output.dtype == "int16":
+        output_min, output_max = op.output_bounds(layer.output)
+        numbers = {**vars(op.parameters_s16(layer, e.order)), "output_min": output_min, "output_max": output_max}
+        text = (
+            f"{e.y} = (int16_t)mcuq_weighted_sum_s16({e.a}, factor_a, {e.b}, factor_b, shift, output_min, output_max);"
+        )
+        return Fragment.of(text, "mcuq_weighted_sum_s16", name="add_s16", numbers=numbers), 0
+    numbers = weighted_sum_fields(op, layer, e.order)
+    text = f"{e.y} = mcuq_weighted_sum({e.a}, factor_a, {e.b}, factor_b, constant, shift, output_min, output_max);"
+    return Fragment.of(text, "mcuq_weighted_sum", name="add", numbers=numbers), weighted_sum_bound(numbers)
 
 
-@dataclass(frozen=True)
-class AddConstants(_WeightedSumConstants):
-    """Operands of one shape."""
-
-    template = "portable/add"
-
-    elements: int
-
-
-@dataclass(frozen=True)
-class AddBroadcastConstants(BroadcastConstants, _WeightedSumConstants):
-    """Operands that repeat along some dimensions."""
-
-    template = "portable/add_broadcast"
-
-
-def _lower(op: Add, layer: Layer, constants: Constants) -> tuple[Call, ...]:
-    inputs, arrays = operand_inputs(layer)
-    p = op.parameters(layer, operands(layer))
-    bound = 128 * (abs(p.factor_a) + abs(p.factor_b)) + abs(p.constant)
-    return (Call(constants, inputs, arrays, bound=bound),)
-
-
-def lower_add(op: Add, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
-    return _lower(op, layer, AddConstants(**weighted_sum_fields(op, layer), elements=layer.output.elements))
-
-
-def lower_add_broadcast(op: Add, layer: Layer) -> tuple[Call, ...]:
-    """Loops with strides."""
-    constants = AddBroadcastConstants(**weighted_sum_fields(op, layer), **broadcast_loops(layer))
-    return _lower(op, layer, constants)
+ADD_KERNELS = binary_kernels(sum_of)

@@ -2,92 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.kernel import Call, Fragment
+from mcuq.kernels.portable.elementwise import elementwise
 from mcuq.ops.convert import Convert, convert_bound, convert_requantization
 
 
-@dataclass(frozen=True)
-class ConvertConstants(Constants):
-    """Integers of one type, scale and zero point to another's: one rounding."""
-
-    template = "portable/convert"
-
-    elements: int
-    x_type: str
-    y_type: str
-    x_zero_point: int
-    multiplier: int
-    prescale: int
-    shift: int
-    y_zero_point: int
-    output_min: int
-    output_max: int
+def lower_convert(op: Convert, layer: Layer) -> tuple[Call, ...]:
+    """From float, to float, or between integers."""
+    x, y = layer.inputs[0], layer.output
+    if x.quant is None:
+        return (Call(elementwise(layer, {"x": x.dtype}, _quantized(layer))),)
+    if y.quant is None:
+        return (Call(elementwise(layer, {"x": x.dtype}, _dequantized(layer))),)
+    return requantize(layer, y.quantization.bounds)
 
 
-@dataclass(frozen=True)
-class QuantizeConstants(Constants):
-    """float to integers; `inverse_scale` is 1 / scale, rounded to float."""
-
-    template = "portable/quantize"
-    computes_in_float = True
-
-    elements: int
-    y_type: str
-    inverse_scale: float
-    y_zero_point: int
-    output_min: int
-    output_max: int
-
-
-@dataclass(frozen=True)
-class DequantizeConstants(Constants):
-    """Integers to float."""
-
-    template = "portable/dequantize"
-    computes_in_float = True
-
-    elements: int
-    x_type: str
-    scale: float
-    x_zero_point: int
-
-
-def lower_convert(layer: Layer, bounds: tuple[int, int]) -> tuple[Call, ...]:
-    """One loop; `bounds` are output_min and output_max."""
+def requantize(layer: Layer, bounds: tuple[int, int]) -> tuple[Call, ...]:
+    """Integers of one type, scale and zero point to another's, by one rounding, within `bounds`."""
     (x,), y = layer.inputs, layer.output
     requant = convert_requantization(layer)
-    output_min, output_max = bounds
-    constants = ConvertConstants(
-        elements=y.elements,
-        x_type=C_TYPES[x.dtype],
-        y_type=C_TYPES[y.dtype],
-        x_zero_point=x.zero_point,
-        multiplier=requant.multiplier[0],
-        prescale=requant.prescale,
-        shift=requant.shift,
-        y_zero_point=y.zero_point,
-        output_min=output_min,
-        output_max=output_max,
+    numbers = {
+        "x_zero_point": x.zero_point,
+        "multiplier": requant.multiplier[0],
+        "prescale": requant.prescale,
+        "shift": requant.shift,
+        "y_zero_point": y.zero_point,
+        "output_min": bounds[0],
+        "output_max": bounds[1],
+    }
+    value = (
+        "mcuq_requantize_s16(x[i] - x_zero_point, multiplier, prescale, shift, y_zero_point, output_min, output_max)"
     )
-    return (Call(constants, bound=convert_bound(x)),)
+    text = f"y[i] = ({C_TYPES[y.dtype]}){value};"
+    statements = Fragment.of(text, "mcuq_requantize_s16", name="convert", numbers=numbers)
+    return (Call(elementwise(layer, {"x": x.dtype}, statements), bound=convert_bound(x)),)
 
 
-def lower_quantize(op: Convert, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
+def _quantized(layer: Layer) -> Fragment:
+    """`inverse_scale` is 1 / scale, rounded to float."""
     y = layer.output
     output_min, output_max = y.quantization.bounds
-    constants = QuantizeConstants(
-        y.elements, C_TYPES[y.dtype], float32(1 / y.scale), y.zero_point, output_min, output_max
+    return Fragment.of(
+        f"y[i] = ({C_TYPES[y.dtype]})mcuq_quantize_float(x[i], inverse_scale, y_zero_point, output_min, output_max);",
+        "mcuq_quantize_float",
+        name="quantize",
+        numbers={"y_zero_point": y.zero_point, "output_min": output_min, "output_max": output_max},
+        floats={"inverse_scale": float32(1 / y.scale)},
     )
-    return (Call(constants),)
 
 
-def lower_dequantize(op: Convert, layer: Layer) -> tuple[Call, ...]:
-    """One loop."""
+def _dequantized(layer: Layer) -> Fragment:
     x = layer.inputs[0]
-    return (Call(DequantizeConstants(x.elements, C_TYPES[x.dtype], float32(x.scale), x.zero_point)),)
+    return Fragment.of(
+        "y[i] = mcuq_dequantize_float(x[i], scale, x_zero_point);",
+        "mcuq_dequantize_float",
+        name="dequantize",
+        numbers={"x_zero_point": x.zero_point},
+        floats={"scale": float32(x.scale)},
+    )

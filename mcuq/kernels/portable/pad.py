@@ -10,7 +10,8 @@ import numpy as np
 from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.kernel import Call, Constants, Fragment
+from mcuq.kernels.portable.elementwise import elementwise
 from mcuq.kernels.portable.strided import StridedScatter, strided_loops
 from mcuq.ops.pad import Pad
 
@@ -26,17 +27,6 @@ class FillConstants(Constants):
     value: int
 
 
-@dataclass(frozen=True)
-class FillFloat32Constants(Constants):
-    """How many elements of which value."""
-
-    template = "portable/fill_float32"
-    computes_in_float = True
-
-    elements: int
-    value: float
-
-
 def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """Where the input goes in the output; the rest is filled before."""
     y = layer.output
@@ -49,7 +39,8 @@ def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
 
 def lower_pad_float32(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """The same of floats."""
-    return Call(FillFloat32Constants(layer.output.elements, float32(op.value)), inputs=()), _inner(op, layer)
+    fill = Fragment.of("y[i] = value;", name="fill_float32", floats={"value": float32(op.value)})
+    return Call(elementwise(layer, {}, fill), inputs=()), _inner(op, layer)
 
 
 def _inner(op: Pad, layer: Layer) -> Call:
