@@ -29,7 +29,9 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.weighted_operator import Weighted
+from mcuq.quantize import NAMED
 from mcuq.quantize.calibrators import CALIBRATORS
+from mcuq.quantize.numbers import INPUT_SCALES, WEIGHTS
 from mcuq.resources import resource_dir
 
 PACKAGE = Path(mcuq.__file__).parent
@@ -231,11 +233,14 @@ def test_few_modules_lie_loose() -> None:
     assert len([module for module in MODULES if MODULES[module].parent == PACKAGE and module != "__init__"]) <= 12
 
 
+PACKINGS = "arithmetic.packing"  # how each is packed
 # Names of tables, and the modules that may compare one.
 NAMED_THINGS: dict[str, tuple[Iterable[str], set[str]]] = {
     "calibrators": (CALIBRATORS, set()),
     "emulators": (EMULATORS, {"boards.read"}),  # which reads a table called [qemu]
     "ways to flash": (METHODS, set()),
+    # Others are names of types too.
+    "schemes": ({*NAMED, *WEIGHTS, *INPUT_SCALES} - {"auto", "int8", "int16", "float16", "float32"}, {PACKINGS}),
 }
 
 
@@ -249,6 +254,17 @@ def test_no_module_compares_a_name_that_a_table_has(table: str) -> None:
                 texts = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
                 found |= {module} if texts & set(names) else set()
     assert found == allowed
+
+
+def test_no_module_compares_what_a_scheme_says_with_a_name() -> None:
+    """As "int8", which is a type too; see the table of mcuq.quantize.numbers."""
+    fields = {"weights", "activations", "input_scale", "stored", "storage", "packing"}
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                names = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+                texts = [n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                assert not (texts and names & fields), f"{path.name}:{node.lineno}"
 
 
 def test_what_flashes_and_what_is_known_of_it_have_the_same_names() -> None:

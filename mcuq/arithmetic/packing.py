@@ -27,19 +27,24 @@ CODEBOOK_WORDS = CODES // 4
 PACKED = frozenset(PACKINGS)
 
 
+def has_codebook(packing: str) -> bool:
+    """Whether constants of the packing carry a table of their values."""
+    return packing in PACKED - _GRIDS.keys()
+
+
 def fits(values: Array, packing: str, shift: int = 0) -> bool:
     """Whether the packing has a code for each of the values, any shape; a codebook for all of them together.
 
     Values of other packings are those of the table above times 2^shift.
     """
-    if packing == "codebook":
+    if has_codebook(packing):
         return np.unique(values).size <= CODES
     return bool(np.isin(values, [value << shift for value in _GRIDS[packing]]).all())
 
 
 def packed_words(count: int, packing: str) -> int:
     """Words that `count` values take."""
-    return -(-count // VALUES_A_WORD[packing]) + (CODEBOOK_WORDS if packing == "codebook" else 0)
+    return -(-count // VALUES_A_WORD[packing]) + (CODEBOOK_WORDS if has_codebook(packing) else 0)
 
 
 def stored_bytes(tensor: Tensor) -> int:
@@ -56,10 +61,10 @@ def pack(values: Array, packing: str, shift: int = 0) -> Array:
     """
     if not fits(values, packing, shift):
         raise ValueError(f"{np.unique(values).tolist()} are not values of {packing}")
-    flat = values.reshape(-1).astype(np.int64) >> (0 if packing == "codebook" else shift)
+    flat = values.reshape(-1).astype(np.int64) >> (0 if has_codebook(packing) else shift)
     a_word = VALUES_A_WORD[packing]
     rows = np.pad(flat, (0, -flat.size % a_word), constant_values=flat[0] if flat.size else 0).reshape(-1, a_word)
-    if packing == "codebook":
+    if has_codebook(packing):
         codes = np.unique(flat)
         table = np.pad(codes, (0, CODES - codes.size)).astype(np.int8)
         indices = np.searchsorted(codes, rows)

@@ -188,7 +188,7 @@ scheme_options = option_group(
     click.option("--output-type", type=click.Choice(PORTS), help="Type of the outputs.  [default: the scheme's]"),
     click.option(
         "--input-scale",
-        type=click.Choice(INPUT_SCALES),
+        type=click.Choice([*INPUT_SCALES]),
         help="One scale for each input, or where channels differ one for each of them.  [default: auto]",
     ),
     click.option("--per-tensor", is_flag=True, help="One weight scale a layer instead of one an output channel."),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from mcuq.diagnose.layers import LayerNoise
 from mcuq.diagnose.noise import Noise
+from mcuq.quantize import WEIGHTS
 
 Part = Literal["inputs", "weights", "clipping", "outliers", "rounding"]
 
@@ -35,13 +36,14 @@ def advise(found: LayerNoise, producers: tuple[str, ...]) -> Advice:
     name = found.layer.name
     if largest == "weights":
         storage = next(t.storage for t in found.layer.inputs if t.is_constant)
-        if storage != "int8":
-            return Advice("weights", f'its {storage} weights: [layers."{name}"] weights = "int8"')
+        stored = WEIGHTS[storage]
+        if stored.is_float or stored.drops_any:
+            return Advice("weights", f'its {storage} weights: [layers."{name}"] weights = "{stored.finer}"')
         channel, db = found.weights.worst_channel if found.weights else (0, 0.0)
         return Advice(
             "weights",
-            f'its weights (channel {channel}: {db:.1f} dB): [layers."{name}"] weights = "float32", or retrain with '
-            "weight decay",
+            f'its weights (channel {channel}: {db:.1f} dB): [layers."{name}"] weights = "{stored.finer}", or '
+            "retrain with weight decay",
         )
     if largest == "inputs":
         if not producers:

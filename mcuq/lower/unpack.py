@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
+from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, has_codebook, pack
 from mcuq.graph.liveness import aligned
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -68,7 +68,7 @@ def _parts(values: Array, packing: str, shift: int, channels: int) -> Array | No
     neither fits."""
     if fits(values, packing, shift):
         return values.reshape(1, -1)
-    if packing == "codebook" and values.size % channels == 0:
+    if has_codebook(packing) and values.size % channels == 0:
         rows = values.reshape(channels, -1)
         if all(fits(row, packing) for row in rows):
             return rows

@@ -23,8 +23,6 @@ MOST_VALUES = 2**26
 MOST_MACS = 2**36
 MOST_CHANNELS = 2**22  # of all tensors: pruning looks at each one
 
-_BITS = {"int8": 8, "int4": 4, "int2": 2, "ternary": 1.6, "binary": 1, "codebook": 4, "float16": 16, "float32": 32}
-
 
 def check_least_fit(name: str, graph: Graph, scheme: Scheme, board: Board | None, prune: bool) -> None:
     """Raise BoardError for a float graph of which no plan fits the board, ModelError for one too large for mcuq.
@@ -100,7 +98,7 @@ def _weights(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> Iterato
         key = (weight.shape, levels.astype(np.int8).tobytes())
         if key not in seen:
             seen.add(key)
-            yield weight, int(elements * _BITS[scheme.of(layer.name).weights] / 8)
+            yield weight, int(elements * scheme.of(layer.name).stored.bits / 8)
 
 
 def _channels(tensor: Tensor, kept: Mapping[str, Array]) -> int:

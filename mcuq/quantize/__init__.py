@@ -16,6 +16,7 @@ from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.judge import Judgement, judge_fixed
 from mcuq.quantize.method import METHODS, CalibrationMethod, parameters_text, parse_method
 from mcuq.quantize.model import MOST_SAMPLES, Quantized, quantize_on_samples
+from mcuq.quantize.numbers import INPUT_SCALES, WEIGHTS
 from mcuq.quantize.origin import UNKNOWN_ORIGIN, Origin
 from mcuq.quantize.prune import UNPRUNED, Pruned, prune_graph
 from mcuq.quantize.quality import (
@@ -29,7 +30,6 @@ from mcuq.quantize.quality import (
 )
 from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding, parse_recovery
 from mcuq.quantize.scheme import (
-    INPUT_SCALES,
     INT8_SCHEME,
     NAMED,
     PORTS,
@@ -55,6 +55,7 @@ __all__ = [
     "ROUNDINGS",
     "UNKNOWN_ORIGIN",
     "UNPRUNED",
+    "WEIGHTS",
     "CalibrationMethod",
     "GivenQuantization",
     "Judgement",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
-from mcuq.ops.float_weights import FLOAT_WEIGHTS, float_constants
+from mcuq.ops.float_weights import float_constants
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.weighted_operator import is_weighted
@@ -55,9 +55,9 @@ def check_accumulators(graph: Graph) -> None:
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """The layer's inputs with constants in the numbers of the scheme."""
     if is_weighted(layer):
-        weights = scheme.of(*layer.names).weights
-        if weights in FLOAT_WEIGHTS:
-            return float_constants(layer, weights)
+        own = scheme.of(*layer.names)
+        if own.stored.is_float:
+            return float_constants(layer, own.weights)
         if layer.output.quant is None:
             return round_for_dynamic_input(layer, scheme)
         if given_weight_scale(layer.inputs[1]) is None:

@@ -12,7 +12,7 @@ from mcuq.ops.convert import Convert
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize.float_chains import split_float_chains
 from mcuq.quantize.groups import scale_groups
-from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme
+from mcuq.quantize.scheme import Scheme
 
 
 def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
@@ -99,7 +99,7 @@ def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, gi
     output = own.activations if own.activations in op.dtypes else "int8"
     if op.operand_dtype(wanted, output, own.weights) != wanted:
         return True
-    loses = is_finer(given, wanted) and (own.weights in FLOAT_WEIGHTS or output == "float32")
+    loses = is_finer(given, wanted) and (own.stored.is_float or output == "float32")
     return op.operand_dtype(given, output, own.weights) == given and (output == given or loses)
 
 

@@ -12,7 +12,7 @@ def split_float_chains(graph: Graph, scheme: Scheme) -> Graph:
     """The graph with a node for each function of the chains that the scheme wants in float32."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
-        if isinstance(node.op, Chain) and scheme.of(*node.names).activations == "float32":
+        if isinstance(node.op, Chain) and scheme.of(*node.names).writes_floats:
             builder.remove(node)
             (x,) = node.inputs
             *first, last = node.op.functions

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import PACKINGS, Array
 
 Fit = Literal["max", "mse"]
 
@@ -27,6 +27,11 @@ class Grid:
     levels: tuple[int, ...]
     bits: int
     fit: Fit = "max"
+
+    @property
+    def packing(self) -> str | None:
+        """How its integers lie in flash; None where each has a byte."""
+        return self.name if self.name in PACKINGS else None
 
     @property
     def reach(self) -> int:
@@ -130,6 +135,3 @@ class Codebook:
 
 
 _LLOYD_ROUNDS = 60
-
-# Name of a scheme's weights -> what they are rounded to.
-WEIGHT_GRIDS: dict[str, Grid | Codebook] = {**GRIDS, "codebook": Codebook()}

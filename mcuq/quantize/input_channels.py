@@ -99,7 +99,7 @@ def regrid_inputs(
     nothing of ranges.
     """
     ranges: dict[str, Range] = {}
-    if scheme.input_scale == "per-tensor":
+    if not scheme.splits_inputs:
         return Regridded(graph, ranges)
     on_grid = input_grid_ranges(graph, samples)
     for entry in list(_entries(graph, scheme)):

@@ -29,7 +29,7 @@ def least_kept(graph: Graph, scheme: Scheme) -> dict[str, Array]:
     constant = _may_be_constant(graph)
     while True:
         absorbed = partial(_may_be_absorbed, constant=constant, alive=alive, scheme=scheme)
-        kept = kept_channels(graph, absorbed, lambda layer: scheme.of(layer.name).activations == "float32")
+        kept = kept_channels(graph, absorbed, lambda layer: scheme.of(layer.name).writes_floats)
         now = {name: np.isin(np.arange(len(alive[name])), channels) for name, channels in kept.items()}
         if all(np.array_equal(now[name] & alive[name], alive[name]) for name in alive):
             return kept
@@ -77,7 +77,7 @@ def _may_be_constant_rows(layer: Layer) -> Array:
 
 def _may_be_absorbed(layer: Layer, constant: Mapping[str, Array], alive: Mapping[str, Array], scheme: Scheme) -> Array:
     x, weight = layer.inputs[:2]
-    if scheme.of(layer.name).weights != "int8":
+    if scheme.of(layer.name).stored.drops_any:
         return np.ones(x.shape[-1], bool)
     rows = np.abs(weight.values.reshape(len(weight.values), -1, x.shape[-1])[alive[layer.output.name]])
     read = (rows > _LEAST * rows.max(axis=(1, 2), keepdims=True)).any(axis=(0, 1))

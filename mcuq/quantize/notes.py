@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mcuq.graph.ir import Graph
 from mcuq.ops.convert import Convert
 from mcuq.ops.given_weights import has_given_weights
-from mcuq.quantize.scheme import FLOAT_WEIGHTS, Scheme
+from mcuq.quantize.scheme import Scheme
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
@@ -45,8 +45,8 @@ def _other_weights(graph: Graph, scheme: Scheme) -> Iterator[str]:
     """Weights that came as int8 are kept, unless they are to be floats."""
     found: dict[str, list[str]] = {}
     for layer in graph.layers():
-        wanted = scheme.of(*layer.names).weights
-        if has_given_weights(layer) and wanted not in (*FLOAT_WEIGHTS, "int8"):
-            found.setdefault(wanted, []).append(layer.name)
+        own = scheme.of(*layer.names)
+        if has_given_weights(layer) and not own.stored.keeps_int8:
+            found.setdefault(own.weights, []).append(layer.name)
     for wanted, names in found.items():
         yield f"weights of {listed(names)} came quantized and stay int8; quantize the float model to have {wanted}"

@@ -12,27 +12,34 @@ from typing import Any
 
 from mcuq.errors import QuantizationError, did_you_mean
 from mcuq.graph.quantization import ActivationOptions, WeightOptions
-from mcuq.quantize.grid import WEIGHT_GRIDS, Codebook, Grid
+from mcuq.quantize.grid import Codebook, Grid
+from mcuq.quantize.numbers import ACTIVATIONS, INPUT_SCALES, WEIGHTS, Weights
 from mcuq.system.regular_file import what_is_no_file
 
-WEIGHTS = ("int8", "int4", "int2", "ternary", "binary", "codebook", "float16", "float32")
-FLOAT_WEIGHTS = ("float16", "float32")
 FLOAT_REACH = 2**15  # finer than any integer weights
-ACTIVATIONS = ("int8", "int16", "float32")
-INPUT_SCALES = ("auto", "per-tensor")
 PORTS = ("int8", "uint8", "int16", "float32")
 
 
 @dataclass(frozen=True)
 class LayerScheme:
-    """What the weights of a layer are stored as, and what it writes.
+    """What the weights of a layer are stored as, and what it writes: names of mcuq.quantize.numbers.
 
-    `weights`: a grid of mcuq.quantize.grid, or floats. `activations`: the type of the layer's output; where that is
-    "float32" and the weights are integers, the range of its input is found on the device at each inference.
+    Where `activations`, the layer's output, are floats and the weights are integers, the range of its input is found on
+    the device at each inference.
     """
 
     weights: str = "int8"
     activations: str = "int8"
+
+    @property
+    def stored(self) -> Weights:
+        """What is known of the weights."""
+        return WEIGHTS[self.weights]
+
+    @property
+    def writes_floats(self) -> bool:
+        """Whether its output has no scale."""
+        return ACTIVATIONS[self.activations].is_float
 
 
 # Names that --scheme takes, beside the path of a .toml file.
@@ -79,15 +86,21 @@ class Scheme:
 
     def grid_of(self, *names: str) -> Grid | Codebook:
         """The grid of the integer weights of the layer that has these names."""
-        grid = WEIGHT_GRIDS[self.of(*names).weights]
+        grid = self.of(*names).stored.grid
+        assert grid is not None, "floats are not rounded"
         return replace(grid, fit="mse") if self.clip_weights and isinstance(grid, Grid) else grid
 
     def reach_of(self, *names: str) -> int:
         """The largest level of a layer's weights if its levels were evenly spread: what their resolution amounts to."""
-        if self.of(*names).weights in FLOAT_WEIGHTS:
+        if self.of(*names).stored.is_float:
             return FLOAT_REACH
         grid = self.grid_of(*names)
         return grid.size // 2 if isinstance(grid, Codebook) else grid.reach
+
+    @property
+    def splits_inputs(self) -> bool:
+        """Whether channels of an input may get scales of their own."""
+        return INPUT_SCALES[self.input_scale].splits
 
     @property
     def weight_options(self) -> WeightOptions:
@@ -216,7 +229,7 @@ def _scheme(where: str, values: Mapping[str, Any]) -> Scheme:
         _known(inner, table, ("scheme", "weights", "activations"))
         own[name] = _layer_scheme(inner, table, default)
     given: dict[str, Any] = {}
-    for key, choices in (("input", PORTS), ("output", PORTS), ("input_scale", INPUT_SCALES)):
+    for key, choices in (("input", PORTS), ("output", PORTS), ("input_scale", tuple(INPUT_SCALES))):
         if key in values:
             given[key] = _choice(where, key, values[key], choices)
     for key in _SWITCHES:
@@ -232,9 +245,9 @@ def _layer_scheme(where: str, values: Mapping[str, Any], default: LayerScheme) -
     if "scheme" in values:
         found = NAMED[_choice(where, "scheme", values["scheme"], tuple(NAMED))]
     if "weights" in values:
-        found = replace(found, weights=_choice(where, "weights", values["weights"], WEIGHTS))
+        found = replace(found, weights=_choice(where, "weights", values["weights"], tuple(WEIGHTS)))
     if "activations" in values:
-        found = replace(found, activations=_choice(where, "activations", values["activations"], ACTIVATIONS))
+        found = replace(found, activations=_choice(where, "activations", values["activations"], tuple(ACTIVATIONS)))
     return found
 
 

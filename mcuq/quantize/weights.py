@@ -8,7 +8,7 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.graph.quantization import WeightOptions, power_of_two_above
-from mcuq.graph.tensor import PACKINGS, Array, Tensor
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.float_weights import LARGEST_DIFFERENCE, dynamic_constants
 from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
@@ -19,7 +19,7 @@ from mcuq.ops.weighted import (
     scales_for_sums,
     weight_rows,
 )
-from mcuq.quantize.grid import Codebook, Grid
+from mcuq.quantize.grid import INT8, Codebook, Grid
 from mcuq.quantize.scheme import Scheme
 
 
@@ -53,7 +53,7 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
 def packed(constants: tuple[Tensor, ...], grid: Grid) -> tuple[Tensor, ...]:
     """(x, weight, bias) with the packing of weights on the grid."""
     x, weight, bias = constants
-    return x, replace(weight, packing=grid.name if grid.name in PACKINGS else None), bias
+    return x, replace(weight, packing=grid.packing), bias
 
 
 def layer_grid(real: Array, grid: Grid | Codebook, importance: Array | None = None) -> Grid:
@@ -68,7 +68,7 @@ def weight_scales(
 
     A power of two is the smallest that is not below the scale of best fit, so that nothing more is clipped.
     """
-    if options.per_channel and real.shape[1] == 1 and grid.name == "int8":
+    if options.per_channel and real.shape[1] == 1 and grid.bits == INT8.bits:
         x, _, bias = layer.inputs
         scale = single_tap_scale(real[:, 0], bias.values.astype(np.float64), x.scale)
     elif options.per_channel:

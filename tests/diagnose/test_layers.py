@@ -92,6 +92,13 @@ def test_weights_with_an_outlier_are_the_largest_part_and_named() -> None:
     assert '[layers."first"] weights = "float32"' in advice.text
 
 
+@pytest.mark.parametrize(("weights", "finer"), [("int4", "int8"), ("binary", "int8"), ("float16", "float32")])
+def test_weights_that_are_not_as_fine_as_they_could_be_are_told_the_next(weights: str, finer: str) -> None:
+    scheme = Scheme(LayerScheme(weights, "float32"))
+    advice = advise(measured(network(normal(8, 6), normal(4, 8)), normal(SAMPLES, 6), scheme)["first"], ())
+    assert (advice.part, advice.text) == ("weights", f'its {weights} weights: [layers."first"] weights = "{finer}"')
+
+
 def test_inputs_with_outliers_are_the_largest_part_and_their_producer_is_named() -> None:
     first = np.eye(8, 6, dtype=np.float32)
     first[0] *= 500  # one channel takes the range of the tensor; the second layer does not read it

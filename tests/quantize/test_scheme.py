@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mcuq.arithmetic.packing import stored_bytes
 from mcuq.errors import QuantizationError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.quantize import insert_conversions, quantize_graph
+from mcuq.quantize.numbers import WEIGHTS
 from mcuq.quantize.scheme import NAMED, LayerScheme, Scheme, parse_scheme, read_scheme, scheme_toml
 
 
@@ -135,3 +141,26 @@ def test_an_override_of_no_layer_is_an_error_that_names_layers() -> None:
     with pytest.raises(QuantizationError) as caught:
         Scheme(layers={"zzz": LayerScheme("int4")}).check_layers(["conv_1", "dense"])
     assert str(caught.value) == 'scheme [layers."zzz"]: no layer has this name; layers: conv_1, dense'
+
+
+def test_what_is_advised_for_coarse_weights_ends_at_floats() -> None:
+    for name in WEIGHTS:
+        steps = [name]
+        while (finer := WEIGHTS[steps[-1]].finer) is not None:
+            steps.append(finer)
+            assert len(steps) <= len(WEIGHTS)
+        assert steps[-1] == "float32"
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_weights_of_the_table_take_the_bits_that_it_says(name: str) -> None:
+    """1,000 times 8 weights in a layer, as they lie in flash."""
+    builder = GraphBuilder("net")
+    weight = builder.constant(np.random.default_rng(0).normal(size=(8, 1000)).astype(np.float32), "w")
+    bias = builder.constant(np.zeros(8, np.float32), "b")
+    builder.outputs.append(builder.add(FullyConnected(), [builder.input("x", (1, 1000)), weight, bias], "y"))
+    scheme = Scheme(LayerScheme(name, "float32" if WEIGHTS[name].is_float else "int8"))
+    ranges = {} if WEIGHTS[name].is_float else {"x": (-1.0, 1.0), "y": (-9.0, 9.0)}
+    integer = quantize_graph(insert_conversions(builder.graph(), scheme), ranges, scheme)
+    stored = stored_bytes(integer.layer(integer.nodes[0]).inputs[1])
+    assert stored == pytest.approx(1000 * WEIGHTS[name].bits, rel=0.001)
