@@ -359,7 +359,7 @@ def tampered(folder: Path, **changes: Any) -> Path:
         manifest = json.loads(parts["manifest.json"])
         change(manifest)
         parts["manifest.json"] = json.dumps(manifest).encode()
-    parts |= {name: data for name, data in changes.items() if name in parts}
+    parts |= {name: data() if callable(data) else data for name, data in changes.items() if name in parts}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
             archive.writestr(name, data)
@@ -399,8 +399,8 @@ def larger_output(manifest: dict[str, Any]) -> None:
         ({"manifest": larger_output}, "ModelError"),
         ({"model.onnx": b"garbage"}, "DecodeError"),
         ({"constants.npz": b"garbage"}, "ValueError"),
-        ({"constants.npz": bomb()}, "ValueError"),
-        ({"manifest.json": bytes(2**28 + 1)}, "ValueError"),
+        ({"constants.npz": bomb}, "ValueError"),
+        ({"manifest.json": lambda: bytes(2**28 + 1)}, "ValueError"),
     ],
     ids=["no outputs", "no inputs", "text", "shape", "onnx", "constants", "bomb", "manifest"],
 )

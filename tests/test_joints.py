@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -89,10 +90,17 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports(module: str) -> set[str]:
+@cache
+def nodes_of(module: str) -> list[ast.AST]:
+    """All of its syntax."""
+    return list(ast.walk(ast.parse(MODULES[module].read_text())))
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
     """The modules of mcuq that a module imports, anywhere in it and for annotations too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in nodes_of(module):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import"
             base = node.module or ""
@@ -101,9 +109,9 @@ def imports(module: str) -> set[str]:
             found |= {name if name.removeprefix("mcuq.") in MODULES else base for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    ours = {
+    ours = frozenset(
         "__init__" if name == "mcuq" else name.removeprefix("mcuq.") for name in found if name.split(".")[0] == "mcuq"
-    }
+    )
     assert ours <= MODULES.keys(), f"{module} imports {ours - MODULES.keys()}"
     return ours
 
@@ -119,7 +127,7 @@ def stage(module: str) -> str:
 
 def imported_packages(module: str) -> set[str]:
     """Top-level packages that a module imports anywhere."""
-    nodes = list(ast.walk(ast.parse(MODULES[module].read_text())))
+    nodes = nodes_of(module)
     plain = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
 
@@ -217,10 +225,17 @@ def test_every_module_has_its_place_in_the_order() -> None:
     assert {stage(name) for name in MODULES} == set(LEVEL)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_module_imports_only_from_stages_before_its_own(module: str) -> None:
-    wrong = {i for i in imports(module) if stage(i) != stage(module) and LEVEL[stage(i)] >= LEVEL[stage(module)]}
-    assert not wrong, f"mcuq.{module} imports from its own stage or a later one: {sorted(wrong)}"
+def test_modules_import_only_from_stages_before_their_own() -> None:
+    wrong = {
+        module: later
+        for module in MODULES
+        if (
+            later := {
+                i for i in imports(module) if stage(i) != stage(module) and LEVEL[stage(i)] >= LEVEL[stage(module)]
+            }
+        )
+    }
+    assert not wrong, f"import from their own stage or a later one: {wrong}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -295,8 +310,8 @@ def test_only_build_and_the_block_counter_load_native_code() -> None:
 def test_only_the_command_line_prints() -> None:
     printing = {module for module in MODULES if imported_packages(module) & {"click", "rich"}}
     assert {stage(module) for module in printing} == {"cli"}
-    for module, path in MODULES.items():
-        calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+    for module in MODULES:
+        calls = [n.func for n in nodes_of(module) if isinstance(n, ast.Call)]
         assert not any(isinstance(f, ast.Name) and f.id == "print" for f in calls), module
 
 
@@ -378,8 +393,8 @@ def test_no_two_files_of_tests_have_one_name() -> None:
 
 def test_no_function_has_more_than_seven_parameters() -> None:
     """What goes together is one value."""
-    for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+    for module in MODULES:
+        for node in nodes_of(module):
             if isinstance(node, ast.FunctionDef):
                 own = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 assert len([a for a in own if a.arg not in ("self", "cls")]) <= 7, f"{module}.{node.name}"
