@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import pytest
 
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
@@ -38,12 +37,6 @@ RANGES: tuple[Range, ...] = ((-1, 1), (0, 6), (-3, 0), (-0.4, 2.5), (-20, 7), (-
 FLOAT_ROUNDING = 1e-3
 
 INT8 = Scheme()
-
-
-@pytest.fixture(autouse=True)
-def unsearched_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of many layers side by side: their memory is laid out without a search for a smaller layout."""
-    monkeypatch.setattr("mcuq.plan.layout.SEARCH_ROUNDS", 0)
 
 
 def float_graph(op: Operator, inputs: Inputs) -> Graph:

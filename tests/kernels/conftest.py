@@ -1,5 +1,5 @@
-"""Kernels do not care where memory lies."""
+"""Kernels in many layers side by side."""
 
-from support import unsearched_memory
+from many_layers import hardly_optimized_sweeps, unsearched_memory
 
-__all__ = ["unsearched_memory"]
+__all__ = ["hardly_optimized_sweeps", "unsearched_memory"]
