@@ -108,11 +108,14 @@ FAULTS = (
         "mcuq_dsp_clamp(y, whole, output_min, output_max)",
         "mcuq_dsp_clamp(y, whole, output_min, 127)",
     ),
-    kernel("portable/average_pool", "cortex-m0", BOUNDS, NO_MAXIMUM),
-    kernel("portable/mean", "cortex-m0", BOUNDS, NO_MINIMUM),
-    kernel("portable/mul", "cortex-m0", BOUNDS, NO_MINIMUM),
-    kernel("portable/mul_broadcast", "cortex-m0", BOUNDS, NO_MAXIMUM),
-    kernel("portable/add", "cortex-m0", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
+    Fault("mcuq/kernels/ending.py", BOUNDS, NO_MAXIMUM, clips("cortex-m0]")),
+    Fault("mcuq/kernels/ending.py", BOUNDS, NO_MINIMUM, clips("cortex-m0]")),
+    Fault(
+        "mcuq/kernels/portable/add.py",
+        "constant, shift, output_min, output_max",
+        "constant, shift, -128, output_max",
+        clips("cortex-m0]"),
+    ),
     kernel(
         "blocked/conv2d", "cortex-m3", f"low, m, is_narrow, shift, {BOUNDS}", f"low, m, is_narrow, shift, {NO_MAXIMUM}"
     ),
@@ -132,6 +135,9 @@ FAULTS = (
     kernel("blocked/fully_connected_armv6m", "cortex-m0", BOUNDS, NO_MAXIMUM),
     kernel("mve/fully_connected", "cortex-m55", BOUNDS, NO_MAXIMUM),
     kernel("mve/add", "cortex-m55", "constant, shift, output_min, output_max", "constant, shift, -128, output_max"),
+    # Walks over windows and over inputs that repeat.
+    Fault("templates/kernels/portable/pool.c.j2", "in_height - top", "in_height", "tests/ops/test_max_pool.py"),
+    Fault("templates/kernels/portable/broadcast.c.j2", "i4 * b_stride_4", "i4 * a_stride_4", "tests/ops/test_mul.py"),
     # Arithmetic, here and in C.
     Fault(MATH, "return (int8_t)(low > output_max ? output_max : low);", "return (int8_t)low;", ARITHMETIC),
     Fault(

@@ -18,11 +18,15 @@ from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import needed_items
 from mcuq.lower.choose import fitting_kernels
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.convert import Convert
 from mcuq.ops.elu import Elu
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
 from mcuq.resources import resource_dir
 
@@ -37,6 +41,9 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Pad((0, 1), (0, 1)), [(1, 4)]),
     (Clip(0.0, 1.0), [(1, 4)]),
     (Elu(), [(1, 4)]),
+    *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 
 

@@ -29,8 +29,8 @@ from mcuq.kernels.dsp.conv2d_s16 import CONV2D_KERNELS as S16_CONV2D_KERNELS
 from mcuq.kernels.dsp.fully_connected import is_fully_connected_dsp, lower_fully_connected_dsp
 from mcuq.kernels.dsp.fully_connected_packed import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
 from mcuq.kernels.dsp.fully_connected_s16 import FULLY_CONNECTED_KERNELS as S16_FULLY_CONNECTED_KERNELS
-from mcuq.kernels.dsp.mean import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
+from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.kernel import Kernel
 from mcuq.kernels.mve.add import ADD_KERNELS as MVE_ADD_KERNELS
 from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
@@ -40,10 +40,6 @@ from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.portable.add import ADD_KERNELS
-from mcuq.kernels.portable.average_pool import lower_average_pool
-from mcuq.kernels.portable.average_pool_float32 import lower_average_pool_float32
-from mcuq.kernels.portable.average_pool_image import accepts_whole_image, lower_whole_image
-from mcuq.kernels.portable.average_pool_s16 import lower_average_pool_s16
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
@@ -60,13 +56,11 @@ from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
-from mcuq.kernels.portable.max_pool import lower_max_pool, lower_max_pool_float32
-from mcuq.kernels.portable.mean import lower_mean
-from mcuq.kernels.portable.mean_float32 import lower_mean_float32
-from mcuq.kernels.portable.mean_s16 import lower_mean_s16
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
+from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
+from mcuq.kernels.portable.reduce import accepts_whole_image, lower_mean, lower_whole_image
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
@@ -116,11 +110,9 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FUNCTION),
     Add: ADD,
     AveragePool: (
-        Kernel(lower_average_pool_float32, activations=FLOAT32),
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
-        Kernel(lower_average_pool_s16, activations=MIXED, accepts=has_s16),
-        Kernel(lower_average_pool),
+        Kernel(lower_average_pool, activations=MIXED | FLOAT32),
     ),
     Chain: UNARY,
     Concat: CONCAT,
@@ -203,15 +195,12 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax),
     ),
     MaxPool: (
-        Kernel(lower_max_pool_float32, activations=FLOAT32),
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
-        Kernel(lower_max_pool, activations=MOVED - FLOAT32),
+        Kernel(lower_max_pool, activations=MOVED),
     ),
     Mean: (
-        Kernel(lower_mean_float32, activations=FLOAT32),
         Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
-        Kernel(lower_mean_s16, activations=MIXED, accepts=has_s16),
-        Kernel(lower_mean),
+        Kernel(lower_mean, activations=MIXED | FLOAT32),
     ),
     Mul: MUL_KERNELS,
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),

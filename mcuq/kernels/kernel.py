@@ -39,14 +39,19 @@ class Fragment:
         """The same, with constants by their names."""
         return cls(text, needs, tuple((numbers or {}).items()), tuple((floats or {}).items()), name)
 
-    def naming(self, **numbers: int) -> Fragment:
-        """The same with numbers that its text names too."""
-        return replace(self, numbers=(*numbers.items(), *self.numbers))
+    def naming(self, floats: Mapping[str, float] | None = None, **numbers: int) -> Fragment:
+        """The same with constants that its text names too."""
+        return replace(self, numbers=(*numbers.items(), *self.numbers), floats=(*(floats or {}).items(), *self.floats))
 
     @property
     def code_bytes(self) -> int:
-        """About the bytes of its code: a token each."""
-        return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in self.text).split())
+        """About the bytes of its code: a token each, but those of comments."""
+        code, *commented = self.text.split("/*")
+        code += "".join(part.partition("*/")[2] for part in commented)
+        return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in code).split())
+
+
+NOTHING = Fragment()
 
 
 @dataclass(frozen=True)

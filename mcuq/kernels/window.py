@@ -29,29 +29,11 @@ class WindowConstants(Constants):
     pad_left: int
 
 
-@dataclass(frozen=True)
-class CountedConstants(WindowConstants):
-    """The same of a mean: `counted_*` frame the positions that its divisor counts, of a window `smallest_count` at
-    least."""
-
-    channels: int
-    counted_top: int
-    counted_left: int
-    counted_bottom: int
-    counted_right: int
-    smallest_count: int
-
-
-def counted_constants(op: AveragePool, x: Tensor) -> dict[str, int]:
-    """The channels, and the frame `counted_*` of the positions that the divisor of a mean counts."""
+def counted_frame(op: AveragePool, x: Tensor) -> tuple[dict[str, int], dict[str, int]]:
+    """The rows and the columns whose positions the divisor of a mean counts."""
     top, left, bottom, right = op.window.pads if op.count_include_pad else (0, 0, 0, 0)
-    return {
-        "channels": x.shape[3],
-        "counted_top": -top,
-        "counted_left": -left,
-        "counted_bottom": x.shape[1] + bottom,
-        "counted_right": x.shape[2] + right,
-    }
+    rows = {"counted_top": -top, "counted_bottom": x.shape[1] + bottom}
+    return rows, {"counted_left": -left, "counted_right": x.shape[2] + right}
 
 
 def window_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:

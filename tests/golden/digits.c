@@ -8,7 +8,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0xd93851c9u
+#if DIGITS_DIGEST != 0x13bbf81eu
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -639,7 +639,6 @@ static void digits_node_add(const int8_t *a, const int8_t *b, int8_t *y)
 /* node_max_pool2d: MaxPool 1x8x8x16 -> 1x4x4x16 */
 static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
 {
-    typedef int8_t element;
     enum {
         batch = 1, channels = 16,
         in_height = 8, in_width = 8,
@@ -647,8 +646,7 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0,
-        lowest = -128
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -664,11 +662,12 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = (element)lowest;
+                    int8_t largest = -128;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
-                                                    + kx * dilation_x) * channels + oc];
+                            const int32_t i = ((n * in_height + top + ky * dilation_y) * in_width + left
+                                               + kx * dilation_x) * channels + oc;
+                            const int8_t value = x[i];
                             if (value > largest)
                                 largest = value;
                         }
@@ -757,16 +756,17 @@ static void digits_node_mean(const int8_t *x, int8_t *y)
 {
     enum {
         outer = 1, reduced = 16, inner = 32,
-        bias = 2048, multiplier = 1867863381,
-        y_zero_point = -128, prescale = 0, shift = 1,
-        output_min = -128, output_max = 127
+        bias = 2048, multiplier = 1867863381, y_zero_point = -128, prescale = 0, shift = 1, output_min = -128,
+        output_max = 127
     };
     /* plain C from here on */
     for (int32_t n = 0; n < outer; n++) {
         for (int32_t oc = 0; oc < inner; oc++) {
             int32_t acc = bias;
-            for (int32_t i = 0; i < reduced; i++)
-                acc += x[i * inner + oc];
+            for (int32_t k = 0; k < reduced; k++) {
+                const int32_t i = k * inner + oc;
+                acc += x[i];
+            }
             *y++ = mcuq_requantize(acc, multiplier, prescale, shift, y_zero_point, output_min, output_max);
         }
         x += reduced * inner;

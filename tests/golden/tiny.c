@@ -8,7 +8,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0x9fff0c0eu
+#if TINY_DIGEST != 0xfb2265fau
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -372,7 +372,6 @@ static void tiny_depthwise(const int8_t *x, const int8_t *weight, const int32_t 
 /* pooled: MaxPool 1x6x6x4 -> 1x3x3x4 */
 static void tiny_pooled(const int8_t *x, int8_t *y)
 {
-    typedef int8_t element;
     enum {
         batch = 1, channels = 4,
         in_height = 6, in_width = 6,
@@ -380,8 +379,7 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0,
-        lowest = -128
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -397,11 +395,12 @@ static void tiny_pooled(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = (element)lowest;
+                    int8_t largest = -128;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
-                                                    + kx * dilation_x) * channels + oc];
+                            const int32_t i = ((n * in_height + top + ky * dilation_y) * in_width + left
+                                               + kx * dilation_x) * channels + oc;
+                            const int8_t value = x[i];
                             if (value > largest)
                                 largest = value;
                         }
@@ -439,16 +438,17 @@ static void tiny_mean(const int8_t *x, int8_t *y)
 {
     enum {
         outer = 1, reduced = 9, inner = 4,
-        bias = -378, multiplier = 1908874354,
-        y_zero_point = 42, prescale = 0, shift = 2,
-        output_min = -128, output_max = 127
+        bias = -378, multiplier = 1908874354, y_zero_point = 42, prescale = 0, shift = 2, output_min = -128,
+        output_max = 127
     };
     /* plain C from here on */
     for (int32_t n = 0; n < outer; n++) {
         for (int32_t oc = 0; oc < inner; oc++) {
             int32_t acc = bias;
-            for (int32_t i = 0; i < reduced; i++)
-                acc += x[i * inner + oc];
+            for (int32_t k = 0; k < reduced; k++) {
+                const int32_t i = k * inner + oc;
+                acc += x[i];
+            }
             *y++ = mcuq_requantize(acc, multiplier, prescale, shift, y_zero_point, output_min, output_max);
         }
         x += reduced * inner;
@@ -458,7 +458,6 @@ static void tiny_mean(const int8_t *x, int8_t *y)
 /* largest: MaxPool 1x3x3x4 -> 1x1x1x4 */
 static void tiny_largest(const int8_t *x, int8_t *y)
 {
-    typedef int8_t element;
     enum {
         batch = 1, channels = 4,
         in_height = 3, in_width = 3,
@@ -466,8 +465,7 @@ static void tiny_largest(const int8_t *x, int8_t *y)
         kernel_height = 3, kernel_width = 3,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
-        pad_top = 0, pad_left = 0, meets_padding = 0,
-        lowest = -128
+        pad_top = 0, pad_left = 0, meets_padding = 0
     };
     /* plain C from here on */
     /* Order: pixels, in each the channels. An output is written when its inputs, of its channel alone, were read. */
@@ -483,11 +481,12 @@ static void tiny_largest(const int8_t *x, int8_t *y)
                 const int32_t kx_end = meets_padding ? mcuq_taps_before(in_width - left, dilation_x, kernel_width)
                                                      : kernel_width;
                 for (int32_t oc = 0; oc < channels; oc++) {
-                    element largest = (element)lowest;
+                    int8_t largest = -128;
                     for (int32_t ky = ky_begin; ky < ky_end; ky++)
                         for (int32_t kx = kx_begin; kx < kx_end; kx++) {
-                            const element value = x[((n * in_height + top + ky * dilation_y) * in_width + left
-                                                    + kx * dilation_x) * channels + oc];
+                            const int32_t i = ((n * in_height + top + ky * dilation_y) * in_width + left
+                                               + kx * dilation_x) * channels + oc;
+                            const int8_t value = x[i];
                             if (value > largest)
                                 largest = value;
                         }

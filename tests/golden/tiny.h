@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0x9fff0c0eu
+#define TINY_DIGEST 0xfb2265fau
 
 /* Working memory: input, output and everything between. */
 #define TINY_ARENA_BYTES 252

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.kernels.kernel import Call
-from mcuq.kernels.requantized import RequantizedConstants, requantized
-from mcuq.kernels.window import CountedConstants, WindowConstants, counted_constants, window_constants
+from mcuq.kernels.c_types import pointers
+from mcuq.kernels.dsp.reduction import MOST_TAPS, largest_fours, summed_fours
+from mcuq.kernels.ending import Sum
+from mcuq.kernels.kernel import NOTHING, Call, Fragment
+from mcuq.kernels.reduction import Reduction
+from mcuq.kernels.window import WindowConstants, counted_frame, window_constants
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.window import Window
 
-# 256 * -128 is the least that 16 bits hold.
-MOST_TAPS = 256
+# The positions of a window that are counted, which need not lie on the image.
+_ROWS = """\
+const int32_t counted_first_y = top < counted_top ? counted_top : top;
+const int32_t counted_end_y = top + kernel_height < counted_bottom ? top + kernel_height : counted_bottom;"""
+_COLUMNS = """\
+const int32_t counted_first_x = left < counted_left ? counted_left : left;
+const int32_t counted_end_x = left + kernel_width < counted_right ? left + kernel_width : counted_right;
+const int32_t count = (counted_end_y - counted_first_y) * (counted_end_x - counted_first_x);
+const int32_t factor = multiplier[count - smallest_count];
+const int32_t bias = -x_zero_point * (end_y - first_y) * (end_x - first_x);"""
 
 
 @dataclass(frozen=True)
-class AveragePoolDspConstants(CountedConstants, RequantizedConstants):
-    """Windows of at most MOST_TAPS; `counted_*` frame the positions that the divisor counts."""
+class PoolDspConstants(WindowConstants):
+    """The window is cut at the border.
 
-    template = "dsp/average_pool"
+    `row` and `column` stand before the windows of a row and before each; `begin`, `tap` and `end` are a Reduction.
+    """
 
-    x_zero_point: int
-
-
-@dataclass(frozen=True)
-class MaxPoolDspConstants(WindowConstants):
-    """The window is cut at the border."""
-
-    template = "dsp/max_pool"
+    template = "dsp/pool"
 
     channels: int
+    arrays: str
+    begin: Fragment
+    tap: Fragment
+    end: Fragment
+    row: Fragment = NOTHING
+    column: Fragment = NOTHING
 
 
 def is_average_pool_dsp(op: AveragePool, layer: Layer) -> bool:
@@ -43,16 +56,17 @@ def is_average_pool_dsp(op: AveragePool, layer: Layer) -> bool:
 
 def lower_average_pool_dsp(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """One multiplier for each divisor from the smallest to the largest."""
-    x, y = layer.inputs[0], layer.output
+    x = layer.inputs[0]
     smallest, requant = op.requantization(layer)
-    constants = AveragePoolDspConstants(
-        **window_constants(op.window, x, y),
-        **requantized(op, requant, y),
-        **counted_constants(op, x),
-        smallest_count=smallest,
-        x_zero_point=x.zero_point,
+    total = Sum(op, layer, requant, op.bound(layer))
+    rows, columns = counted_frame(op, x)
+    constants = PoolDspConstants(
+        **_fields(op.window, layer, summed_fours(total, "factor", "average_pool")),
+        arrays=pointers({"multiplier": "int32"}),
+        row=Fragment.of(_ROWS, numbers=rows),
+        column=Fragment.of(_COLUMNS, numbers={**columns, "smallest_count": smallest, "x_zero_point": x.zero_point}),
     )
-    return (Call(constants, arrays={"multiplier": np.array(requant.multiplier, np.int32)}, bound=op.bound(layer)),)
+    return (Call(constants, arrays={"multiplier": np.array(requant.multiplier, np.int32)}, bound=total.bound),)
 
 
 def is_max_pool_dsp(op: MaxPool, layer: Layer) -> bool:
@@ -62,5 +76,9 @@ def is_max_pool_dsp(op: MaxPool, layer: Layer) -> bool:
 
 def lower_max_pool_dsp(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    x, y = layer.inputs[0], layer.output
-    return (Call(MaxPoolDspConstants(**window_constants(op.window, x, y), channels=x.shape[3])),)
+    return (Call(PoolDspConstants(**_fields(op.window, layer, largest_fours("max_pool")), arrays="")),)
+
+
+def _fields(window: Window, layer: Layer, reduction: Reduction) -> dict[str, Any]:
+    x = layer.inputs[0]
+    return {**window_constants(window, x, layer.output), "channels": x.shape[3], **vars(reduction)}

@@ -1,0 +1,44 @@
+"""Many inputs that become one output: C that is pasted into loops over windows and over dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.graph.operator import Clamped
+from mcuq.kernels.c_types import C_TYPES
+from mcuq.kernels.ending import Sum, limited
+from mcuq.kernels.kernel import Fragment
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """`begin` stands before the first input, `tap` takes each x[i], `end` assigns *y++."""
+
+    begin: Fragment
+    tap: Fragment
+    end: Fragment
+
+
+def summed(total: Sum, start: str, multiplier: str = "multiplier", name: str = "") -> Reduction:
+    """The requantized sum of integers; where it starts and its multiplier are C."""
+    begin = Fragment(f"{total.c_type} acc = {start};", name=name)
+    return Reduction(begin, Fragment("acc += x[i];"), total.stored("acc", "*y++", multiplier))
+
+
+def summed_float32(op: Clamped, factor: str, name: str) -> Reduction:
+    """The sum of floats, one after the other, times `factor`, which is C, limited."""
+    begin = Fragment("float acc = 0.0f;", name=name)
+    return Reduction(begin, Fragment("acc = acc + x[i];"), limited(op, f"acc * {factor}", "*y++"))
+
+
+def largest(dtype: str, name: str) -> Reduction:
+    """The largest value, or the least of the type where there is none."""
+    c_type = C_TYPES[dtype]
+    if dtype == "float32":
+        begin = Fragment.of("float largest = -mcuq_infinity();", "mcuq_infinity", name=name)
+    else:
+        begin = Fragment(f"{c_type} largest = {np.iinfo(dtype).min};", name=name)
+    tap = Fragment(f"const {c_type} value = x[i];\nif (value > largest)\n    largest = value;")
+    return Reduction(begin, tap, Fragment("*y++ = largest;"))
