@@ -12,6 +12,7 @@ from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
 from mcuq.build.footprint import Choice, measure_choices
 from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, quantize_model
+from mcuq.dataset import Source
 from mcuq.described import Described
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
@@ -20,6 +21,7 @@ from mcuq.graph.simulate import simulate as run_simulator
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model
 from mcuq.options import Asked
+from mcuq.quantize import sqnr_text
 from mcuq.report.candidates import count_instructions
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
 
@@ -41,7 +43,7 @@ class Simulation(Described):
             facts["accuracy"] = f"{100 * report.accuracy:.2f} % (float {100 * report.float_accuracy:.2f} %)"
         if report.agreement is not None:
             facts["agreement"] = f"{100 * report.agreement:.2f} %"
-        return "Simulation", {**facts, "SQNR": ", ".join(f"{quality.sqnr_db:.1f} dB" for quality in report.outputs)}
+        return "Simulation", {**facts, "SQNR": ", ".join(sqnr_text(quality.sqnr_db) for quality in report.outputs)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,11 +68,12 @@ def boards() -> dict[str, Board]:
     return {name: load_board(name) for name in board_names()}
 
 
-def simulate(model: CompiledModel, data: Data, labels: Array | None = None) -> Simulation:
+def simulate(model: CompiledModel, data: Data | Source, labels: Array | None = None) -> Simulation:
     """Run the bit-exact simulator over inputs, next to the float model.
 
-    `data` is a file or folder as for compile, or float32 arrays with a leading sample dimension: one for a
-    model of one input, else a dictionary by input name. `labels` (samples,) go with arrays, as in (arrays, labels).
+    `data` is a file or folder as for compile, float32 arrays with a leading sample dimension, one for a model of one
+    input, else a dictionary by input name, or what makes samples as for compile, read once, whose items may have labels
+    behind their inputs. `labels` (samples,) go with arrays, as in (arrays, labels).
     Raises DataError for data that does not fit.
     """
     dataset = dataset_for(model.graph, data, labels)
@@ -79,7 +82,7 @@ def simulate(model: CompiledModel, data: Data, labels: Array | None = None) -> S
     return Simulation(integers, dequantize_outputs(model.graph, integers), measure_accuracy(model, dataset))
 
 
-def run(model: CompiledModel, data: Data, on: str | None = None) -> Run:
+def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run:
     """Build the model's C, run it on inputs, and compare every output byte with the simulator.
 
     `on` is "host" or "emulator" (default: the emulator where the board has one). `data` as for simulate. Raises

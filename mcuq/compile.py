@@ -18,6 +18,7 @@ from mcuq.dataset import (
     Spooled,
     from_arrays,
     from_generator,
+    from_source,
     held_back_part,
     is_pair,
     is_read_once,
@@ -29,7 +30,7 @@ from mcuq.described import Described
 from mcuq.emit.identifiers import KEYWORDS, identifier
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
-from mcuq.errors import ArtifactError, DataError, ModelError
+from mcuq.errors import ArtifactError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -64,11 +65,13 @@ from mcuq.quantize import (
     quantize_on_samples,
     scaled_tensors,
     scheme_name,
+    sqnr_text,
     synthetic_dataset,
     trained_outputs,
     trained_twin,
     widened,
 )
+from mcuq.quantize.large_tables import large_table_notes
 from mcuq.quantize.long_sums import long_sum_notes
 from mcuq.quantize.notes import listed, scheme_notes
 from mcuq.quantize.progress import Progress, silent
@@ -142,7 +145,7 @@ class CompiledModel(Described):
             "ranges": self.origin.ranges,
         }
         if self.origin.judgement is not None:
-            facts["SQNR"] = ", ".join(f"{quality.sqnr_db:.1f} dB" for quality in self.origin.judgement.outputs)
+            facts["SQNR"] = ", ".join(sqnr_text(quality.sqnr_db) for quality in self.origin.judgement.outputs)
         return f"CompiledModel {self.name}", facts
 
 
@@ -239,7 +242,8 @@ def quantize_as(
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
-    origin = replace(origin, notes=(*origin.notes, *long_sum_notes(graph, integer, scheme)))
+    later = (*long_sum_notes(graph, integer, scheme), *large_table_notes(integer))
+    origin = replace(origin, notes=(*origin.notes, *later))
     note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
@@ -321,15 +325,15 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     return assemble(model.graph, model.board, model.name, model.onnx_model, model.origin, model.pruned, optimize)
 
 
-def dataset_for(graph: Graph, data: Data | Part, labels: Array | None = None) -> Dataset:
-    """Samples for the graph's inputs: a file or folder, arrays with `labels`, (arrays, labels), or a part of these."""
+def dataset_for(graph: Graph, data: Calibration, labels: Array | None = None) -> Dataset:
+    """Samples for the graph's inputs: a file or folder, arrays with `labels`, (arrays, labels), what makes samples and
+    is read here, or a part of these."""
     if isinstance(data, Part):
         return (held_back_part if data.held_back else other_part)(dataset_for(graph, data.data, labels))
     specs = input_specs(graph)
     if is_source(data):
-        kind = type(data).__name__
-        raise DataError(f"data: a {kind} is read for calibration alone; give its samples as arrays, (x, y) with labels")
-    return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(data, specs, labels)
+        return from_source(data, specs, labels)
+    return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(cast(Array, data), specs, labels)
 
 
 def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
@@ -338,7 +342,7 @@ def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
     if is_pair(data, specs):
         data = cast(tuple[Array, Array], data)[0]
     if not is_source(data):
-        return dataset_for(graph, cast(Data | Part, data))
+        return dataset_for(graph, data)
     samples = from_generator(data, specs)
     return Spooled(specs, samples) if is_read_once(data) else samples
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mcuq
-from mcuq.errors import DataError, QuantizationError
+from mcuq.errors import QuantizationError
 from mcuq.quantize import NO_RECOVERY, parse_recovery
 from mcuq.resources import resource_dir
 
@@ -61,7 +61,28 @@ def test_results_show_themselves_in_a_line_and_in_a_table(model: mcuq.CompiledMo
     )
 
 
-def test_what_makes_samples_is_for_calibration(model: mcuq.CompiledModel) -> None:
-    message = "data: a generator is read for calibration alone; give its samples as arrays, (x, y) with labels"
-    with pytest.raises(DataError, match=f"^{message.replace('(', '.').replace(')', '.')}$"):
-        mcuq.simulate(model, (x for x in X))
+SOURCES = {
+    "generator": lambda: (x for x in X),
+    "batches": lambda: iter([X[:13], X[13:]]),
+    "function": lambda: lambda: iter(X),
+    "list of dictionaries": lambda: [{"image": x} for x in X],
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_makes_samples_serves_simulate_and_run_as_arrays_do(model: mcuq.CompiledModel, source: str) -> None:
+    wanted, found = mcuq.simulate(model, X), mcuq.simulate(model, SOURCES[source]())
+    assert found.report == wanted.report
+    np.testing.assert_array_equal(found.integers["logits"], wanted.integers["logits"])
+    run = mcuq.run(model, SOURCES[source]())
+    assert (run.report.samples, run.report.bit_exact) == (20, True)
+    np.testing.assert_array_equal(run.integers["logits"], wanted.integers["logits"])
+
+
+def test_what_makes_samples_gives_their_labels(model: mcuq.CompiledModel) -> None:
+    labels = mcuq.simulate(model, X).integers["logits"].reshape(20, -1).argmax(axis=1)
+    for data in (zip(X, labels, strict=True), ({"image": x, "y": y} for x, y in zip(X, labels, strict=True))):
+        assert mcuq.simulate(model, data).report.accuracy == 1.0
+    assert mcuq.simulate(model, iter([(X[:5], labels[:5]), (X[5:], labels[5:])])).report.accuracy == 1.0
+    assert mcuq.simulate(model, iter(X), labels).report.accuracy == 1.0
+    assert mcuq.simulate(model, iter(X)).report.accuracy is None

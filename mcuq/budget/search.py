@@ -14,7 +14,7 @@ from mcuq.dataset import spread_samples
 from mcuq.diagnose.remedies import exactly
 from mcuq.diagnose.report import diagnose_model
 from mcuq.errors import QuantizationError
-from mcuq.quantize import LayerScheme, Scheme
+from mcuq.quantize import LayerScheme, Scheme, sqnr_text
 from mcuq.report.candidates import Candidate, Figures, Workbench
 
 # Samples that sensitivities are measured on: their order settles with few.
@@ -165,7 +165,7 @@ def _shortfall(budget: Budget, measured: Mapping[Candidate, Figures]) -> str:
             f"--max-flash {budget.max_flash_bytes:,}: the least is {least:,}" if least is not None else "flash"
         )
     if budget.min_sqnr_db is not None:
-        parts.append(f"--min-sqnr {budget.min_sqnr_db:g}: the best is {best.sqnr_db:.1f} dB")
+        parts.append(f"--min-sqnr {budget.min_sqnr_db:g}: the best is {sqnr_text(best.sqnr_db)}")
     if budget.min_accuracy is not None:
         most = max((f.accuracy for f in measured.values() if f.accuracy is not None), default=None)
         parts.append(

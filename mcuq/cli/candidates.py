@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcuq.cli.common import decibels, percent
+from mcuq.cli.common import percent
 from mcuq.cli.table import Column, Row, table_lines
+from mcuq.quantize import sqnr_text
 from mcuq.report.candidates import Candidate, Figures, best_of
 
 
@@ -34,7 +35,7 @@ def candidates_lines(
         )
         shares = (percent(figures.agreement), percent(figures.accuracy))
         mark = "*" if candidate in best else " "
-        cells = (f"{decibels(figures.sqnr_db)} dB", *shares, *costs)
+        cells = (sqnr_text(figures.sqnr_db), *shares, *costs)
         rows.append(Row(f"{mark} {candidate.title}", cells, remarks.get(candidate, "")))
     return table_lines(title, columns, rows, width)
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mcuq.build.footprint import Choice, Footprint
 from mcuq.compile import CompiledModel
 from mcuq.graph.tensor import ChannelQuant
+from mcuq.quantize import sqnr_text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
 
@@ -197,7 +198,7 @@ def judgement_lines(model: CompiledModel) -> Iterator[str]:
         yield "  SQNR    not known on other inputs"
         return
     for quality in judgement.outputs:
-        yield f"  SQNR    {decibels(quality.sqnr_db)} dB of '{quality.tensor}'"
+        yield f"  SQNR    {sqnr_text(quality.sqnr_db)} of '{quality.tensor}'"
     yield f"          on {judgement.judged_on}"
 
 
@@ -207,7 +208,5 @@ def percent(share: float | None) -> str:
 
 
 def decibels(value: float | None) -> str:
-    """A ratio in dB with one digit, or a dash where there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if math.isfinite(value) else ("exact" if value > 0 else "none")
+    """A ratio in dB for a column that says so, or a dash where there is none."""
+    return "-" if value is None else sqnr_text(value).removesuffix(" dB")

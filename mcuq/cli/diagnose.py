@@ -32,7 +32,7 @@ from mcuq.diagnose.remedies import remedies
 from mcuq.diagnose.report import Diagnosis, LayerDiagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.options import Options
-from mcuq.quantize import scheme_toml
+from mcuq.quantize import scheme_toml, sqnr_text
 from mcuq.report.candidates import Candidate, Figures, Workbench
 
 SHOWN = 5
@@ -116,7 +116,7 @@ def diagnose(
         print_json({"model": model, "board": board, **asdict(found), "remedies": remedied})
         return
     console = out()
-    console.print(f"{model}: {found.sqnr_db:.1f} dB at '{found.output}' over {found.samples} samples", markup=False)
+    console.print(f"{model}: {sqnr_text(found.sqnr_db)} at '{found.output}' over {found.samples} samples", markup=False)
     print_lines(_table(found, console.width))
     console.print("the layers that cost most:")
     for layer in found.layers[:SHOWN]:
@@ -165,7 +165,7 @@ def _table(found: Diagnosis, width: int) -> Iterator[str]:
 
 
 def _details(layer: LayerDiagnosis) -> Iterator[str]:
-    yield f"  {layer.name} ({layer.op}, {decibels(layer.impact_db)} dB): {layer.advice.text}"
+    yield f"  {layer.name} ({layer.op}, {sqnr_text(layer.impact_db)}): {layer.advice.text}"
     for title, histogram in (("weights", layer.weight_histogram), ("output", layer.output_histogram)):
         if histogram is not None:
             yield f"    {title:<8} {_histogram(histogram)}"

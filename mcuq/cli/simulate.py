@@ -7,8 +7,9 @@ from dataclasses import asdict
 import click
 
 from mcuq.artifact import load
-from mcuq.cli.common import decibels, json_option, out, percent, print_json, progress, warn
+from mcuq.cli.common import json_option, out, percent, print_json, progress, warn
 from mcuq.compile import dataset_for
+from mcuq.quantize import sqnr_text
 from mcuq.validate import measure_accuracy
 
 
@@ -39,4 +40,4 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
         console.print(f"  accuracy    {percent(report.accuracy)}   float {percent(report.float_accuracy)}")
     console.print(f"  agreement   {percent(report.agreement)}   with the float model")
     for quality in report.outputs:
-        console.print(f"  SQNR        {decibels(quality.sqnr_db)} dB   of '{quality.tensor}'", markup=False)
+        console.print(f"  SQNR        {sqnr_text(quality.sqnr_db)}   of '{quality.tensor}'", markup=False)

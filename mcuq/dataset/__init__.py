@@ -1,6 +1,7 @@
 """Labelled inputs for calibration and comparison, streamed from .npz files, folders, arrays or generators."""
 
 from mcuq.dataset.arrays import from_arrays, is_pair
+from mcuq.dataset.from_source import from_source
 from mcuq.dataset.generator import Source, from_generator, is_read_once, is_source
 from mcuq.dataset.part import held_back_part, other_part
 from mcuq.dataset.samples import Dataset, InputSpec, Sample
@@ -17,6 +18,7 @@ __all__ = [
     "count_samples",
     "from_arrays",
     "from_generator",
+    "from_source",
     "held_back_part",
     "is_pair",
     "is_read_once",

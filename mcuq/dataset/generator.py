@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mcuq.dataset.arrays import Arrays, ArraySlices, array_column
-from mcuq.dataset.checks import SINGLE_INPUT_KEY, dataset_of, input_keys, sample_shapes
+from mcuq.dataset.checks import LABELS_KEY, SINGLE_INPUT_KEY, dataset_of, input_keys, sample_shapes, shape_text
+from mcuq.dataset.plain import as_array
 from mcuq.dataset.samples import InputSpec, Sample
 from mcuq.errors import DataError
 
@@ -48,14 +49,8 @@ class Generated:
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield samples as a Dataset does. Raises DataError for the first item that does not fit, or for none."""
-        number = -1
-        for number, item in enumerate(_items(self.source)):
-            yield from _samples(f"calibration data, item {number}", item, self.inputs)
-        if number < 0:
-            raise DataError(
-                "calibration data: gives no samples; give at least one. A generator that was read before gives no "
-                "more: make it anew, or give a function that returns it"
-            )
+        for where, item in _numbered(self.source, "calibration data"):
+            yield from _samples(where, _inputs(where, item, self.inputs), self.inputs)
 
 
 def is_source(data: object) -> TypeGuard[Source]:
@@ -86,23 +81,54 @@ def from_generator(source: Source, inputs: Sequence[InputSpec]) -> Generated:
     return Generated(tuple(inputs), source)
 
 
-def _samples(where: str, item: Item, inputs: Sequence[InputSpec]) -> Iterable[Sample]:
-    arrays = _by_name(where, item, inputs)
+def labelled_samples(
+    source: Source, inputs: Sequence[InputSpec], called: str
+) -> Iterator[tuple[Sample, NDArray[Any] | None]]:
+    """The samples of a source, each with its label, or None for an item without labels; as `from_generator` reads them.
+
+    `called` is what errors call the data.
+    """
+    for where, item in _numbered(source, called):
+        samples = list(_samples(where, _inputs(where, item, inputs), inputs))
+        given = _labels(item, inputs)
+        if given is None:
+            yield from ((sample, None) for sample in samples)
+            continue
+        labels = np.atleast_1d(as_array(f"{where}: labels", given))
+        if len(labels) != len(samples):
+            raise DataError(
+                f"{where}: shape {shape_text(labels.shape)} of its labels does not fit {len(samples)} samples; "
+                "give one class number each"
+            )
+        yield from zip(samples, labels, strict=True)
+
+
+def _numbered(source: Source, called: str) -> Iterator[tuple[str, Item]]:
+    """Each item with where it is, for errors. Raises DataError for none."""
+    number = -1
+    for number, item in enumerate(_items(source, called)):
+        yield f"{called}, item {number}", item
+    if number < 0:
+        raise DataError(
+            f"{called}: gives no samples; give at least one. A generator that was read before gives no "
+            "more: make it anew, or give a function that returns it"
+        )
+
+
+def _samples(where: str, arrays: Mapping[str, ArrayLike], inputs: Sequence[InputSpec]) -> Iterable[Sample]:
     keys = input_keys(where, arrays, inputs)
     columns = [_batch(f"{where}: array '{key}'", arrays[key], spec) for key, spec in zip(keys, inputs, strict=True)]
     return dataset_of(where, inputs, columns, None)
 
 
-def _items(source: Source) -> Iterable[Item]:
+def _items(source: Source, called: str) -> Iterable[Item]:
     if isinstance(source, Reader):
         return _read(source)
     if callable(source):
         source = source()
         if not isinstance(source, Iterable | Reader | Indexed):
-            raise DataError(
-                f"calibration data: the function returns {type(source).__name__}; return an iterator of samples"
-            )
-        return _items(source)
+            raise DataError(f"{called}: the function returns {type(source).__name__}; return an iterator of samples")
+        return _items(source, called)
     return source if isinstance(source, Iterable) else (source[index] for index in range(len(source)))
 
 
@@ -116,7 +142,8 @@ def _has_parts(item: object) -> bool:
     return isinstance(item, list | tuple) and any(isinstance(part, Mapping) or hasattr(part, "shape") for part in item)
 
 
-def _by_name(where: str, item: Any, inputs: Sequence[InputSpec]) -> Mapping[str, ArrayLike]:
+def _inputs(where: str, item: Any, inputs: Sequence[InputSpec]) -> Mapping[str, ArrayLike]:
+    """The arrays of an item by name, labels maybe among them."""
     if not _has_parts(item):
         return item if isinstance(item, Mapping) else {SINGLE_INPUT_KEY: item}
     if isinstance(item[0], Mapping) and len(item) <= 2:
@@ -128,6 +155,17 @@ def _by_name(where: str, item: Any, inputs: Sequence[InputSpec]) -> Mapping[str,
         f"{'s' * (len(inputs) != 1)}; give an array for each, and labels behind them or not, or a dictionary of arrays "
         "by input name"
     )
+
+
+def _labels(item: Any, inputs: Sequence[InputSpec]) -> ArrayLike | None:
+    """What is behind the inputs of an item, or its entry "y", if anything."""
+    if isinstance(item, Mapping):
+        return item.get(LABELS_KEY) if LABELS_KEY not in {spec.name for spec in inputs} else None
+    if not _has_parts(item):
+        return None
+    if isinstance(item[0], Mapping):
+        return item[1] if len(item) == 2 else _labels(item[0], inputs)
+    return item[-1] if len(item) == len(inputs) + 1 else None
 
 
 def _batch(where: str, values: ArrayLike, spec: InputSpec) -> ArraySlices:

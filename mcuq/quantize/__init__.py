@@ -26,6 +26,7 @@ from mcuq.quantize.quality import (
     decibels,
     logits_tensor,
     quality_notes,
+    sqnr_text,
     watched_tensors,
 )
 from mcuq.quantize.recover import DEFAULT_RECOVERY, NO_RECOVERY, ROUNDINGS, Recovery, Rounding, parse_recovery
@@ -92,6 +93,7 @@ __all__ = [
     "scaled_tensors",
     "scheme_name",
     "scheme_toml",
+    "sqnr_text",
     "synthetic_dataset",
     "trained_outputs",
     "trained_twin",

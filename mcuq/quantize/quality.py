@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, log10
+from math import inf, isfinite, log10
 
 import numpy as np
 
@@ -68,8 +68,8 @@ def quality_notes(qualities: Iterable[OutputQuality], judged_on: str = "") -> tu
     for quality in qualities:
         if quality.sqnr_db < LOW_SQNR_DB:
             found.append(
-                f"output '{quality.output}': its SQNR is low, {quality.sqnr_db:.1f} dB{on}; find the layers that cost "
-                "it: mcuq diagnose"
+                f"output '{quality.output}': its SQNR is low, {sqnr_text(quality.sqnr_db)}{on}; find the layers that "
+                "cost it: mcuq diagnose"
             )
         if quality.saturated > SATURATED_SHARE:
             found.append(
@@ -116,6 +116,11 @@ def logits_tensor(graph: Graph, output: str | None = None) -> str:
     if last is not None and isinstance(last.op, Softmax | LogSoftmax):
         return before_conversions(last.inputs[0])
     return output
+
+
+def sqnr_text(sqnr_db: float) -> str:
+    """A ratio for people: with its unit, "exact" without noise, "none" without signal."""
+    return f"{sqnr_db:.1f} dB" if isfinite(sqnr_db) else ("exact" if sqnr_db > 0 else "none")
 
 
 def decibels(signal: float, noise: float) -> float:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx_models import model, node, saved
 
+import mcuq
 from mcuq.artifact import load
 from mcuq.cli import main
 from mcuq.resources import resource_dir
@@ -465,3 +466,20 @@ def test_inspect_says_what_came_quantized(tmp_path: Path) -> None:
     assert "  quantized: weights of 5 of 5 layers, scales of 11 of 11 tensors\n" in call("inspect", QUANTIZED).stdout
     assert "quantized:" not in call("inspect", MODEL).stdout
     assert call_json("inspect", MODEL)["quantization"]["activations"] == []
+
+
+def test_equal_outputs_are_called_exact_and_not_so_many_decibels(tmp_path: Path) -> None:
+    """The float model gives whole numbers, which int8 holds."""
+    proto = model([node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2])], {"x": [1, 1, 4, 4]}, ["y"])
+    x = np.random.default_rng(0).integers(-128, 128, (20, 1, 1, 4, 4)).astype(np.float32)
+    x[0].flat[:2] = -128, 127
+    np.savez(tmp_path / "x.npz", x=x)
+    data = str(tmp_path / "x.npz")
+    compiled = call(
+        *("compile", str(saved(proto, tmp_path)), "--board", "host", "--calibration", data, "-o", str(tmp_path / "net"))
+    )
+    assert "\n  SQNR    exact of 'y'\n" in compiled.stdout
+    assert "\n  SQNR        exact   of 'y'\n" in call("simulate", str(tmp_path / "net"), "--data", data).stdout
+    found = load(tmp_path / "net")
+    assert repr(found).endswith("SQNR exact>")
+    assert repr(mcuq.simulate(found, x)).endswith("SQNR exact>")
