@@ -340,11 +340,45 @@ def test_operator_has_portable_kernels_or_needs_none(op: type[Operator]) -> None
         assert KERNELS[op][-1].needs == frozenset(), "the last kernel must run anywhere"
 
 
-# Rewrites that are about convolutions or fully connected layers themselves.
-ABOUT_CONVOLUTIONS = {
-    "passes.fold_affine": "a leftover Affine becomes a depthwise convolution",
-    "passes.fold_pad": "a window takes in the zeros of a Pad before it",
+# Rewrites that are about these very operators. All else asks for traits: what is on no list is not forgotten.
+ABOUT = {
+    "passes.absorb_quantization": {"FakeQuantize"},  # takes it away
+    "passes.constant_operands": {"FakeQuantize"},  # leaves what it gives to integers
+    "passes.fold_affine": {"Affine", "Clip"},  # a layer that a leftover Affine becomes takes in the Clip behind it
+    "passes.fold_pad": {"Pad"},  # goes into the window behind it
+    "passes.fuse_clip": {"Clip"},  # goes into the layer before it
+    "passes.fuse_functions": {"Mul"},  # x * f(x), as files spell functions
+    "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
+    "passes.raise_layout": {"Affine"},  # goes behind changes of layout
+    "passes.sink_layout": {"Reshape", "Transpose", "FullyConnected"},  # undo each other, or go into columns
+    "quantize.batch_norm": {"Affine"},  # takes statistics of BatchNormalization
+    "quantize.edges": {"Join"},  # an output of a scale for each part
+    "quantize.output_parts": {"Concat", "Reshape", "Rescale"},  # a Concat at an output becomes a Join
 }
+
+
+def named_where_kinds_are_asked(module: str) -> set[str]:
+    """What the module's isinstance, issubclass, `type(x) in` and `case` name."""
+    asked: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked.add(node.args[1])
+        elif isinstance(node, ast.MatchClass):
+            asked.add(node.cls)
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(isinstance(side, ast.Call) and ast.unparse(side.func) == "type" for side in sides):
+                asked.update(sides)
+    names = {name for kind in asked for name in ast.walk(kind)}
+    return {n.id for n in names if isinstance(n, ast.Name)} | {n.attr for n in names if isinstance(n, ast.Attribute)}
+
+
+def test_operators_are_met_by_their_traits_and_not_by_name() -> None:
+    naming = {m: named_where_kinds_are_asked(m) & OPS.keys() for m in MODULES if stage(m) not in ("ops", "kernels")}
+    assert {module: names for module, names in naming.items() if names} == ABOUT
+
+
+ABOUT_CONVOLUTIONS = {"passes.fold_affine": "a leftover Affine becomes a depthwise convolution"}
 ABOUT_FULLY_CONNECTED = {"passes.sink_layout": "columns of a matrix take in the order of what is flattened before it"}
 
 
@@ -357,6 +391,16 @@ def test_what_has_weights_is_met_by_its_trait_and_not_by_name(operator: str, all
     wanted = f"from mcuq.ops.{module} import {name}\n"
     naming = {m for m, path in MODULES.items() if stage(m) not in ("ops", "kernels") and wanted in path.read_text()}
     assert naming == set(allowed)
+
+
+def test_no_collection_outside_ops_and_kernels_lists_operators() -> None:
+    for module in MODULES:
+        if stage(module) in ("ops", "kernels"):
+            continue
+        for node in ast.walk(ast.parse(MODULES[module].read_text())):
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                listed = {n.id for n in node.elts if isinstance(n, ast.Name)} & OPS.keys()
+                assert not listed, f"{module}, line {node.lineno}: {sorted(listed)}"
 
 
 def test_each_operator_with_integer_weights_has_the_trait_of_them() -> None:

@@ -16,17 +16,28 @@ import mcuq
 from mcuq.boards.find import load_board
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
 from mcuq.importer.functions import MOST_NODES
 from mcuq.lower import lower
 from mcuq.ops.add import Add
+from mcuq.ops.clip import Clip
+from mcuq.ops.concat import Concat, Join
+from mcuq.ops.convert import Convert
+from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.slice import Slice
+from mcuq.ops.tanh import Tanh
+from mcuq.passes.absorb_quantization import absorb_quantization
+from mcuq.passes.fuse_clip import fuse_clip
 from mcuq.plan import plan_memory
 from mcuq.plan.least_fit import check_least_fit
-from mcuq.quantize import Scheme, quantize_graph
+from mcuq.quantize import LayerScheme, Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.calibrate import calibrate, scaled_tensors
 from mcuq.quantize.headroom import add_headroom
+from mcuq.quantize.output_parts import join_outputs
 from mcuq.validate.bits import check_bits
 
 CONSTANTS = {"Add": random(4), "Mul": random(4), "Conv": random(4, 4, 1, 1)}
@@ -144,3 +155,51 @@ def test_names_by_number_are_the_first_that_are_free() -> None:
     assert names == ["c", "c_2", "c_4", "c_5"]
     nodes = [builder.nodes[builder.add(Identity(), [x], f"t{i}", "n")].name for i in range(3)]
     assert nodes == ["n", "n_2", "n_3"]
+
+
+# More nodes than Python's stack holds calls, and as many as are supported.
+LENGTHS = quick([2 * sys.getrecursionlimit(), MOST_NODES], 1)
+
+
+def moving_chain(builder: GraphBuilder, x: str, length: int) -> str:
+    """There are 2^(length / 2) ways from one end to the other."""
+    rows, columns = builder.tensors[x].shape
+    for i in range(length):
+        if i % 2:
+            x = builder.add(Slice((0, 0), (rows, columns), (2, 1)), [x], name="half")
+        else:
+            x = builder.add(Concat(0), [x, x], name="twice")
+    return x
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_range_of_a_part_of_an_output_is_found_at_the_end_of_a_long_chain(length: int) -> None:
+    builder = GraphBuilder("net")
+    parts = [builder.input("boxes", (3, 4)), moving_chain(builder, builder.input("scores", (3, 4)), length)]
+    builder.outputs.append(builder.add(Concat(1), parts, "y"))
+    joined = join_outputs(builder.graph(), {"boxes": (0.0, 400.0), "scores": (0.0, 1.0)}, Scheme())
+    assert [type(node.op) for node in joined.graph.nodes].count(Join) == 1
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_an_input_of_its_own_type_passes_a_long_chain_to_what_takes_it(length: int) -> None:
+    builder = GraphBuilder("net")
+    builder.outputs.append(builder.add(Sigmoid(), [moving_chain(builder, builder.input("x", (3, 4)), length)], "y"))
+    scheme = Scheme(input="int16", layers={"y": LayerScheme("int8", "int16")})
+    converted = insert_conversions(builder.graph(), scheme)
+    assert not any(isinstance(node.op, Convert) for node in converted.nodes)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("last", [Clip(0.0, 1.0), FakeQuantize(1 / 64, 3)], ids=["clip", "quantization"])
+def test_what_commutes_with_moves_goes_up_a_long_chain(last: Operator, length: int) -> None:
+    builder = GraphBuilder("net")
+    y = builder.add(Add(), [builder.input("a", (3, 4)), builder.input("b", (3, 4))])
+    for _ in range(length):
+        y = builder.add(Slice((2, 0), (3, 4), (-1, 1)), [y], name="turned")
+    builder.outputs.append(builder.add(Tanh(), [builder.add(last, [y])], "y"))
+    graph = absorb_quantization(fuse_clip(builder.graph()))
+    assert not any(node.op == last for node in graph.nodes)
+    first = graph.nodes[0]
+    is_clipped = first.op == Add(minimum=0.0, maximum=1.0)
+    assert is_clipped != (graph.tensors[first.output].quant == FakeQuantize(1 / 64, 3).quant)

@@ -17,7 +17,6 @@ from mcuq.diagnose.layers import LayerNoise, measure_layers
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Tensor
 from mcuq.lower import Goal, Step, lower
-from mcuq.ops.regrid import Regrid
 from mcuq.quantize import logits_tensor
 
 BATCH = 16
@@ -122,7 +121,8 @@ def _layer(float_graph: Graph, noise: LayerNoise, step: Step, advice: Advice) ->
     channel, channel_db = noise.alone.worst_channel
     node = next(n for n in float_graph.nodes if n.output == layer.output.name)
     constants = [float_graph.tensors[name] for name in node.inputs if float_graph.tensors[name].is_constant]
-    weights = [t for t in layer.inputs if t.is_constant and not isinstance(layer.op, Regrid)]
+    # Of what converts, constants are scales.
+    weights = [t for t in layer.inputs if t.is_constant and layer.op.stated_dtype is None]
     low, high = layer.output.quant.real_bounds if layer.output.quant is not None else (-np.inf, np.inf)
     return LayerDiagnosis(
         name=layer.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import ClassVar
@@ -11,9 +11,12 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array, Quant, Shape, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 
 INT8 = frozenset({"int8"})
+
+# (channels of an input, channels of the output that are made of them), pair by pair.
+Tie = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,16 @@ class Operator(ABC):
     shares_scale: ClassVar[bool] = False
     # Each element is a function of those in its place in the inputs, which may broadcast.
     is_elementwise: ClassVar[bool] = False
+    # The input's values in another element type, and nothing else.
+    is_conversion: ClassVar[bool] = False
+    # Where no input grows, no output does, in integers as in floats.
+    is_monotone: ClassVar[bool] = False
+    # Linear in each input, but for rounding and clipping, so that extremes lie where those of inputs meet.
+    is_multilinear: ClassVar[bool] = False
+    # An index of a dimension of the output is made of values at indices of one dimension of each input, as `tie` says.
+    passes_channels: ClassVar[bool] = False
+    # What it gives hides errors of what it reads, and amplifies others: probabilities of scores.
+    hides_errors: ClassVar[bool] = False
     # What its output may hold once the graph is quantized.
     dtypes: ClassVar[frozenset[str]] = INT8
     # Whether its inputs may be of other dtypes than its output; else they are converted before it.
@@ -76,6 +89,11 @@ class Operator(ABC):
 
     def output_quant(self, layer: Layer, dtype: str = "int8") -> Quant | None:
         """The output's quantization in integers of `dtype` where the operator fixes it; None: calibrate."""
+        return None
+
+    def edge_quant(self, layer: Layer, inner: Quant) -> ChannelQuant | None:
+        """The quantization of an input of the model that has one for each channel, where the output's is `inner`; None
+        where all its channels have one."""
         return None
 
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
@@ -105,6 +123,85 @@ class Operator(ABC):
         in it."""
         return replace(layer, inputs=tuple(replace(t, packing=None) for t in layer.inputs)), 0
 
+    @property
+    def keeps_values(self) -> bool:
+        """Whether its real values are its inputs'."""
+        return self.shares_scale or self.is_conversion
+
+    @property
+    def keeps_dtype(self) -> bool:
+        """Whether its output holds what its inputs hold, if they all hold the same."""
+        return self.shares_scale or self.is_view
+
+    @property
+    def stated_dtype(self) -> str | None:
+        """What its output holds where an attribute says so; None: what the scheme says."""
+        return None
+
+    @property
+    def fills(self) -> tuple[float, ...]:
+        """Real values that it puts among those which it moves."""
+        return ()
+
+    def refilled(self, fills: tuple[float, ...]) -> Operator:
+        """The same with other values for `fills`."""
+        return self
+
+    def reordered(self, perm: tuple[int, ...]) -> Operator | None:
+        """op' with op(transpose(a, perm), ...) = transpose(op'(a, ...), perm), where all computed inputs, and constants
+        of as many dimensions, are in the other order; None where there is none."""
+        return None
+
+    def reshaped(self, shape: Shape, source: Shape) -> Operator | None:
+        """op' with op(reshape(a)) = reshape(op'(a)), for a of shape `source` that op reads as `shape`, which its output
+        has too; None where there is none."""
+        return self if self.is_elementwise else None
+
+    def padded(self, pads: tuple[int, int, int, int]) -> Operator | None:
+        """The same with so many zeros around its image, (top, left, bottom, right); None where it cannot add them."""
+        return None
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        """The dimension of the output whose indices are those of dimension `axis` of input `index`; None where there
+        is none."""
+        passes = self.passes_channels and axis not in self.mixed_axes(len(layer.inputs[index].shape))
+        return axis if passes else None
+
+    def mixed_axes(self, rank: int) -> Collection[int]:
+        """The dimensions along which several places of an input go into one of the output."""
+        return ()
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        """Indices of dimension `a` of an input, and those of dimension `b` of the output that are made of them; None
+        where all of the one meet all of the other. Of operators that pass channels."""
+        x, y = layer.inputs[index].shape, layer.output.shape
+        if a != b or x[a] != y[b] or a in self.mixed_axes(len(x)):
+            return None
+        own = np.arange(x[a])
+        return own, own
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        """The same on tensors without some of their channels, indices of the last dimension, whose output has shape
+        `y`; None where it needs all that `layer` has."""
+        return None
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        """Indices of inputs which, all multiplied by one s > 0, give the output times s; the other inputs stay."""
+        return ()
+
+    @property
+    def clip_limits(self) -> tuple[float, float]:
+        """What it clips to, where it passes factors but for that."""
+        return -inf, inf
+
+    def averaged(self, layer: Layer) -> int | None:
+        """How many values of x each value of the output is the mean of; None for what is no mean."""
+        return None
+
+    def gain(self, index: int, squares: Sequence[float]) -> float:
+        """The mean square of what it multiplies an input by, where the inputs have mean squares `squares`."""
+        return 1.0
+
     def macs(self, layer: Layer) -> int:
         """Multiply-accumulates of one inference."""
         return 0
@@ -120,6 +217,10 @@ class Clamped(Operator):
 
     minimum: float = field(default=-inf, kw_only=True)
     maximum: float = field(default=inf, kw_only=True)
+
+    @property
+    def clip_limits(self) -> tuple[float, float]:
+        return self.minimum, self.maximum
 
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
         """Nothing outside [minimum, maximum] needs a code."""

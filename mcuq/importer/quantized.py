@@ -13,12 +13,15 @@ from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.given import read_given, same_dimension
 from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops import OPS
+from mcuq.ops.clip import Clip
+from mcuq.ops.reshape import Reshape
 
-_RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+_RESHAPES = (*Reshape.from_onnx, "Identity")
 # They limit integers, which then are still those of the quantization.
-LIMITS = ("Clip", "Relu")
+LIMITS = tuple(Clip.from_onnx)
 # What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
-MOVERS = (*_RESHAPES, "Transpose", "MaxPool", "Concat", "Slice", "Pad", "Dropout", *LIMITS)
+MOVERS = (*(kind for op in OPS.values() if op.shares_scale for kind in vars(op).get("from_onnx", {})), *LIMITS)
 
 
 def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:

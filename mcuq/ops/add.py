@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.expression import Expression
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
 from mcuq.arithmetic.int16 import SumS16, sum_parameters_s16, weighted_sum_s16
@@ -28,6 +29,16 @@ class Add(Binary):
     dtypes = frozenset({*MIXED, "float32"})
     onnx_type: ClassVar[str] = "Add"
     signs: ClassVar[tuple[int, int]] = (1, 1)
+    is_multilinear = True
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return range(len(layer.inputs))
+
+    def affine(self, constant: Array, index: int) -> tuple[Array, Array] | None:
+        return np.full_like(constant, self.signs[1 - index]), self.signs[index] * constant
+
+    def expression(self, a: Expression, b: Expression) -> Expression | None:
+        return a + b if self.signs == (1, 1) else a - b
 
     def parameters(self, layer: Layer, order: tuple[int, int] = (0, 1)) -> WeightedSum:
         """The integer factors, for the operands in the order given."""

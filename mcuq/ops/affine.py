@@ -16,6 +16,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.onnx_io.given import same_dimension
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 
 
@@ -58,6 +59,16 @@ class Affine(Operator):
                 f"scale {list(scale.shape)} and bias {list(bias.shape)} do not fit axis {self.axis} of {list(x.shape)}"
             )
         return x.shape
+
+    def reordered(self, perm: tuple[int, ...]) -> Operator | None:
+        return Affine(perm[self.axis])
+
+    def reshaped(self, shape: Shape, source: Shape) -> Operator | None:
+        axis = same_dimension(shape, self.axis, source)
+        return None if axis is None else Affine(axis)
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return axis
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, scale, bias = layer.inputs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.operator import Clamped, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED
@@ -44,10 +45,33 @@ class AveragePool(Clamped):
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
+    is_monotone = True
+    passes_channels = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape
         return (n, *self.window.output_size(height, width), channels)
+
+    def mixed_axes(self, rank: int) -> Collection[int]:
+        return range(rank - 1)
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
+
+    def averaged(self, layer: Layer) -> int | None:
+        return prod(self.window.kernel)
+
+    def padded(self, pads: tuple[int, int, int, int]) -> Operator | None:
+        if any(self.window.pads) or self.window.ceil_mode:
+            return None
+        window = self.window.padded(pads)
+        # ONNX, which calibration runs, has no pooling window in the padding alone.
+        if any(pad >= size for pad, size in zip(pads, window.kernel * 2, strict=True)):
+            return None
+        return replace(self, window=window, count_include_pad=True)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         window = self.window

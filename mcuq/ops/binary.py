@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcuq.arithmetic.expression import Expression
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.quantization import quant_for_range, with_dtype
-from mcuq.graph.tensor import Shape, Tensor
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.ops.elementwise import Elementwise
 from mcuq.ops.reshape import Reshape
 
 
@@ -38,10 +40,8 @@ def from_binary(make: Callable[[], Binary]) -> FromOnnx:
 
 
 @dataclass(frozen=True)
-class Binary(Clamped):
+class Binary(Elementwise, Clamped):
     """y = clamp(a op b); shapes have one rank and broadcast as in NumPy."""
-
-    is_elementwise = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         a, b = inputs
@@ -50,6 +50,15 @@ class Binary(Clamped):
         ):
             raise ModelError(f"shapes {list(a.shape)} and {list(b.shape)} do not broadcast")
         return tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
+
+    def affine(self, constant: Array, index: int) -> tuple[Array, Array] | None:
+        """(scale, bias) of what it is of its other operand where operand `index` is constant; None where it is no such
+        thing."""
+        return None
+
+    def expression(self, a: Expression, b: Expression) -> Expression | None:
+        """What it is of its operands, bounds aside; None where that cannot be said."""
+        return None
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constant operands of the quantization that is given, else over their own range, in the output's type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
@@ -12,11 +12,11 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moves import Moves
 
 
 def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -39,14 +39,12 @@ def from_concat(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Concat(Operator):
+class Concat(Moves):
     """All inputs and the output share one scale. Exact."""
 
     axis: int
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Concat": from_concat}
-    shares_scale = True
-    dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         first = inputs[0].shape
@@ -57,6 +55,21 @@ class Concat(Operator):
                 raise ModelError(f"shapes {[list(t.shape) for t in inputs]} do not join along axis {self.axis}")
         total = sum(x.shape[self.axis] for x in inputs)
         return (*first[: self.axis], total, *first[self.axis + 1 :])
+
+    def reordered(self, perm: tuple[int, ...]) -> Operator | None:
+        return replace(self, axis=perm[self.axis])
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return axis if axis != self.axis else None
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        if a != b:
+            return None
+        own = np.arange(layer.inputs[index].shape[a])
+        return own, own + (sum(t.shape[a] for t in layer.inputs[:index]) if a == self.axis else 0)
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("Concat", [t.name for t in layer.inputs], layer.output.name, axis=self.axis)

@@ -12,7 +12,7 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer
+from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
@@ -122,6 +122,9 @@ class Conv2d(Weighted):
         acc += bias
         q = requantize_output(self, acc, layer_requantization(layer), accumulator_bound(layer), y)
         return q.reshape(*samples, *y.shape[1:])
+
+    def padded(self, pads: tuple[int, int, int, int]) -> Operator | None:
+        return replace(self, window=self.window.padded(pads))
 
     def macs(self, layer: Layer) -> int:
         weight, y = layer.inputs[1], layer.output

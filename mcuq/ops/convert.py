@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mcuq.arithmetic.float32 import dequantize_float, float32, quantize_float
 from mcuq.arithmetic.int8 import Requantization, requantization, requantize_s16
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, ChannelQuant, Shape, Tensor
 from mcuq.ops.dtypes import INTEGERS
+from mcuq.ops.elementwise import Elementwise
 
 
 def simulate_convert(layer: Layer, x: Array, bounds: tuple[int, int]) -> Array:
@@ -21,7 +22,7 @@ def simulate_convert(layer: Layer, x: Array, bounds: tuple[int, int]) -> Array:
 
 
 @dataclass(frozen=True)
-class Convert(Operator):
+class Convert(Elementwise):
     """y = x, in the element type `dtype`.
 
     Between integers: zero point + the requantized difference to x's zero point, rounded once. From float:
@@ -30,12 +31,20 @@ class Convert(Operator):
 
     dtype: str = "int8"
 
-    is_elementwise = True
+    is_conversion = True
+    is_monotone = True
     dtypes = frozenset({*INTEGERS, "float32"})
     mixes_dtypes = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
+
+    @property
+    def stated_dtype(self) -> str | None:
+        return self.dtype
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
 
     def operand_dtype(self, own: str, output: str, weights: str) -> str:
         return own

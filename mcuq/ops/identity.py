@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.elementwise import Elementwise
+from mcuq.ops.moves import Moves
 
 
 def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -24,13 +25,11 @@ def from_identity(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Identity(Operator):
+class Identity(Elementwise, Moves):
     """y = x. Exact."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Identity": from_identity, "Dropout": from_identity}
-    shares_scale = True
-    is_elementwise = True
-    dtypes = MOVED
+    permutes = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape

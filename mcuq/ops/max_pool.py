@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,6 +39,8 @@ class MaxPool(Operator):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
     shares_scale = True
+    is_monotone = True
+    passes_channels = True
     dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
@@ -57,6 +59,15 @@ class MaxPool(Operator):
                 f"{[height, width]}"
             )
         return (n, *self.window.output_size(height, width), channels)
+
+    def mixed_axes(self, rank: int) -> Collection[int]:
+        return range(rank - 1)
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         y = writer.node(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -14,9 +14,10 @@ from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer
-from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.dtypes import MIXED
+from mcuq.ops.reduction import Reduction
 from mcuq.ops.requantized import largest_difference, requantize_output
 from mcuq.ops.reshape import Reshape
 
@@ -44,13 +45,11 @@ def from_reduce_mean(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Mean(Clamped):
+class Mean(Reduction, Clamped):
     """y = clamp(sum of x over `axes` / their size); reduced dimensions stay with size 1.
 
     Largest error half a step.
     """
-
-    axes: tuple[int, ...]
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {
         "GlobalAveragePool": from_global_average_pool,
@@ -58,29 +57,19 @@ class Mean(Clamped):
     }
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
+    is_monotone = True
 
-    def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        return tuple(1 if axis in self.axes else size for axis, size in enumerate(inputs[0].shape))
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
+
+    def averaged(self, layer: Layer) -> int | None:
+        return self.count(layer)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         # ReduceMean without axes reduces all dimensions.
         x = layer.inputs[0].name
         y = writer.node("ReduceMean", [x], axes=list(self.axes), keepdims=1) if self.axes else x
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
-
-    def span(self, shape: Shape) -> tuple[int, int]:
-        """[first, last) of the reduced dimensions; ValueError where kept ones lie between."""
-        reduced = [axis for axis in self.axes if shape[axis] != 1]
-        if not reduced:
-            return 0, 0
-        first, last = min(reduced), max(reduced) + 1
-        if any(shape[axis] != 1 and axis not in self.axes for axis in range(first, last)):
-            raise ValueError(f"axes {self.axes} of {shape} are not neighbours")
-        return first, last
-
-    def count(self, layer: Layer) -> int:
-        """How many values a mean is of."""
-        return prod(layer.inputs[0].shape[axis] for axis in self.axes)
 
     def bound(self, layer: Layer) -> int:
         """Largest sum of (x - zero_point)."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
+from mcuq.arithmetic.expression import Expression
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
@@ -41,6 +42,21 @@ class Mul(Binary):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul()), "Div": from_division}
     dtypes = frozenset({*MIXED, "float32"})
+    is_multilinear = True
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        """The factor of a product is that of one operand; the other, which has fewer elements, keeps its own at 1."""
+        computed = [i for i, t in enumerate(layer.inputs) if not t.is_constant]
+        return sorted(computed, key=lambda i: -layer.inputs[i].elements)[:1]
+
+    def gain(self, index: int, squares: Sequence[float]) -> float:
+        return squares[1 - index]
+
+    def affine(self, constant: Array, index: int) -> tuple[Array, Array] | None:
+        return constant, np.zeros_like(constant)
+
+    def expression(self, a: Expression, b: Expression) -> Expression | None:
+        return a * b
 
     def bound(self, layer: Layer) -> int:
         """Largest product of (a - a_zero_point) and (b - b_zero_point); int32 holds it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isinf
 from typing import ClassVar
 
@@ -12,10 +12,10 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moves import Moves
 
 
 def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -44,7 +44,7 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Pad(Operator):
+class Pad(Moves):
     """`before` and `after` elements of `value` around each dimension. Exact where `value` is a code of the
     shared scale; zero always is."""
 
@@ -53,14 +53,35 @@ class Pad(Operator):
     value: float = field(default=0.0)
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pad": from_pad}
-    shares_scale = True
-    dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape
         if len(shape) != len(self.before):
             raise ModelError(f"pads of {len(self.before)} dimensions do not fit {list(shape)}")
         return tuple(b + n + a for b, n, a in zip(self.before, shape, self.after, strict=True))
+
+    @property
+    def fills(self) -> tuple[float, ...]:
+        return (self.value,)
+
+    def refilled(self, fills: tuple[float, ...]) -> Operator:
+        return replace(self, value=fills[0])
+
+    def reordered(self, perm: tuple[int, ...]) -> Operator | None:
+        before, after = (
+            tuple(field[perm.index(axis)] for axis in range(len(perm))) for field in (self.before, self.after)
+        )
+        return replace(self, before=before, after=after)
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return axis if self.before[axis] == self.after[axis] == 0 else None
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        own = np.arange(layer.inputs[index].shape[a])
+        return (own, own + self.before[b]) if a == b else None
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self if self.before[-1] == self.after[-1] == 0 else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         pads = writer.constant(np.array([*self.before, *self.after], np.int64))

@@ -16,10 +16,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
-from mcuq.onnx_io.given import same_dimension
 from mcuq.ops.dtypes import INTEGERS, MOVED
-from mcuq.ops.reshape import Reshape
-from mcuq.ops.transpose import Transpose
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,10 @@ class QuantizeChannels(Regrid):
     is_view = False
     dtypes = INTEGERS
 
+    @property
+    def stated_dtype(self) -> str | None:
+        return self.dtype
+
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         (x, scale, shift), y = layer.inputs, layer.output
         shape = [-1 if axis == self.axis else 1 for axis in range(len(x.shape))]
@@ -89,10 +90,3 @@ class QuantizeChannels(Regrid):
 
 def inverse_scale(scale: Tensor, y: Tensor) -> Array:
     return (1 / (scale.values.astype(np.float64) * y.scale)).astype(np.float32)
-
-
-def channel_axis(op: Operator, shape: Shape, axis: int) -> int | None:
-    """The dimension that an operator which moves or converts makes of `axis` of a tensor of `shape`; None for none."""
-    if isinstance(op, Transpose):
-        return op.perm.index(axis)
-    return same_dimension(shape, axis, op.shape) if isinstance(op, Reshape) else axis

@@ -25,6 +25,10 @@ class Rescale(Function):
         return Example(cls(), -4, 4), Example(cls(), -1, 7)
 
     @property
+    def keeps_values(self) -> bool:
+        return True
+
+    @property
     def limits(self) -> tuple[float, float] | None:
         return -inf, inf
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import lcm, prod
 from typing import ClassVar
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.onnx_io.given import same_dimension
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moves import Moves
 
 
 def from_reshape(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -80,7 +81,7 @@ def from_unsqueeze(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Reshape(Operator):
+class Reshape(Moves):
     """The same elements in the same order under another shape. Exact."""
 
     shape: Shape
@@ -92,13 +93,30 @@ class Reshape(Operator):
         "Unsqueeze": from_unsqueeze,
     }
     is_view = True
-    shares_scale = True
-    dtypes = MOVED
+    permutes = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         if prod(self.shape) != inputs[0].elements:
             raise ModelError(f"{list(inputs[0].shape)} does not reshape to {list(self.shape)}")
         return self.shape
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return same_dimension(layer.inputs[index].shape, axis, self.shape)
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        """Each index of `a` may stay an index of `b`, or the last dimension be split or joined with those before."""
+        x, y = layer.inputs[index].shape, self.shape
+        if x[a] == y[b] and prod(x[:a]) == prod(y[:b]):
+            return np.arange(x[a]), np.arange(x[a])
+        if (a, b) != (len(x) - 1, len(y) - 1):
+            return None
+        size = lcm(x[a], y[b])
+        if size > max(x[a], y[b]) and size == x[a] * y[b]:
+            return None
+        return np.arange(size) % x[a], np.arange(size) % y[b]
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return Reshape(y)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         shape = writer.constant(np.array(self.shape, np.int64))

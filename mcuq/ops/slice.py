@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moves import Moves
 
 
 def from_slice(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -40,7 +40,7 @@ def from_slice(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Slice(Operator):
+class Slice(Moves):
     """`sizes` elements from `begin` on, every `steps`-th, per dimension. Exact."""
 
     begin: tuple[int, ...]
@@ -48,11 +48,26 @@ class Slice(Operator):
     steps: tuple[int, ...]
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Slice": from_slice}
-    shares_scale = True
-    dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return self.sizes
+
+    def reordered(self, perm: tuple[int, ...]) -> Operator | None:
+        fields = (self.begin, self.sizes, self.steps)
+        return Slice(*(tuple(field[perm.index(axis)] for axis in range(len(perm))) for field in fields))
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return axis if self._is_whole(layer.inputs[index].shape, axis) else None
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        own = np.arange(self.sizes[b])
+        return (self.begin[b] + self.steps[b] * own, own) if a == b else None
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return replace(self, sizes=y) if self._is_whole(layer.inputs[0].shape, len(y) - 1) else None
+
+    def _is_whole(self, shape: Shape, axis: int) -> bool:
+        return self.sizes[axis] == shape[axis] and self.steps[axis] == 1
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         ends = [b + n * s for b, n, s in zip(self.begin, self.sizes, self.steps, strict=True)]

@@ -75,6 +75,7 @@ class Softmax(Operator):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Softmax": from_softmax(lambda: Softmax())}
+    hides_errors = True
     dtypes = frozenset({*MIXED, "float32"})
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:

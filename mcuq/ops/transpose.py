@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
-from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moves import Moves
 
 
 def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -23,20 +25,30 @@ def from_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class Transpose(Operator):
+class Transpose(Moves):
     """y[i[perm[0]], i[perm[1]], ...] = x[i[0], i[1], ...]. Exact."""
 
     perm: tuple[int, ...]
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"Transpose": from_transpose}
-    shares_scale = True
-    dtypes = MOVED
+    permutes = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         shape = inputs[0].shape
         if sorted(self.perm) != list(range(len(shape))):
             raise ModelError(f"perm={list(self.perm)} does not order the dimensions of {list(shape)}")
         return tuple(shape[axis] for axis in self.perm)
+
+    def moved_axis(self, layer: Layer, axis: int, index: int = 0) -> int | None:
+        return self.perm.index(axis)
+
+    def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
+        own = np.arange(layer.output.shape[b])
+        return (own, own) if self.perm[b] == a else None
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        last = len(y) - 1
+        return self if self.perm[last] == last else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.transpose(layer.inputs[0].name, self.perm, layer.output.name)

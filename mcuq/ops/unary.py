@@ -4,7 +4,7 @@ table."""
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
@@ -15,11 +15,12 @@ from mcuq.arithmetic.int8 import lookup
 from mcuq.arithmetic.int16 import interpolate
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.convert import simulate_convert
 from mcuq.ops.dtypes import MIXED
+from mcuq.ops.elementwise import Elementwise
 from mcuq.ops.unary_s16 import straight_pieces
 
 
@@ -29,7 +30,7 @@ def reads_s16(layer: Layer) -> bool:
 
 
 @dataclass(frozen=True)
-class Unary(Operator):
+class Unary(Elementwise):
     """y = function(x), element by element, by a table computed in double precision: half a step of error.
 
     On int16, also where y is int8, limits alone are a requantization and a clamp, half a step of error; other
@@ -39,7 +40,6 @@ class Unary(Operator):
     # Whether straight pieces can stand for it: not for one with a step at each code of its output.
     is_smooth: ClassVar[bool] = True
 
-    is_elementwise = True
     dtypes = frozenset({*MIXED, "float32"})
 
     @abstractmethod
@@ -78,6 +78,18 @@ class Unary(Operator):
     def is_homogeneous(self) -> bool:
         """Whether it gives s * y for s * x, whatever s > 0."""
         return self.limits is not None and all(limit in (-inf, 0.0, inf) for limit in self.limits)
+
+    @property
+    def clip_limits(self) -> tuple[float, float]:
+        return self.limits or (-inf, inf)
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,) if self.is_homogeneous or self.limits is not None else ()
+
+    @property
+    def steps(self) -> tuple[Unary, ...]:
+        """The functions of which it is made, one after the other."""
+        return (self,)
 
     def limit_bounds(self, layer: Layer) -> tuple[int, int]:
         """`output_min`, `output_max` of a function that is limits."""
@@ -121,6 +133,10 @@ class Chain(Unary):
     functions: tuple[Unary, ...]
 
     dtypes = MIXED  # in floats its functions are layers of their own: see mcuq.quantize.float_chains
+
+    @property
+    def steps(self) -> tuple[Unary, ...]:
+        return self.functions
 
     @property
     def is_smooth(self) -> bool:  # type: ignore[override]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuq.graph.operator import Clamped, Layer
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.operator import Clamped, Layer, Operator
+from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.float_weights import weighted_operand_dtype
 from mcuq.ops.packed_weights import whole_weights
@@ -41,6 +41,9 @@ class Weighted(Clamped):
     def regrouped(self, groups: int) -> Weighted:
         """The same on so many groups of channels, which others were taken from; what has no groups stays as it is."""
         return self
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self.regrouped(self.groups * y[-1] // layer.output.shape[-1]) if self.is_depthwise(layer) else self
 
     def columns(self, layer: Layer, x: Array) -> Array:
         """What each output's weights meet: (groups, taps, windows) of values x (B, *shape of one), taps as in a row of

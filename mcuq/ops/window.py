@@ -43,6 +43,11 @@ class Window:
             sizes.append(count)
         return sizes[0], sizes[1]
 
+    def padded(self, pads: tuple[int, int, int, int]) -> Window:
+        """The same on an image with so much more padding."""
+        top, left, bottom, right = (old + new for old, new in zip(self.pads, pads, strict=True))
+        return replace(self, pads=(top, left, bottom, right))
+
     def meets_input(self, height: int, width: int) -> bool:
         """Whether every window has a tap on an input of `height` x `width`; dilation may leave one none."""
         return all(

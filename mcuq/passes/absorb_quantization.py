@@ -12,12 +12,9 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.graph.operator import Operator
 from mcuq.graph.quantization import quant_for_range
 from mcuq.graph.tensor import Quant, Tensor
-from mcuq.ops.concat import Concat
 from mcuq.ops.fake_quantize import FakeQuantize
-from mcuq.ops.pad import Pad
 from mcuq.passes.order_quantization import is_value
 
 
@@ -35,32 +32,42 @@ def absorb_quantization(graph: Graph) -> Graph:
     return builder.graph()
 
 
-def _absorb(builder: GraphBuilder, node: Node) -> None:
-    """Take the FakeQuantize away if its input can be, or is, of that quantization; else move it up, or leave it."""
+def _absorb(builder: GraphBuilder, first: Node) -> None:
+    """`_absorb_one` for the FakeQuantize and for those that are above it once it is moved up."""
+    pending = [first.output]
+    while pending:
+        if (node := builder.producer(pending.pop())) is not None:
+            pending += reversed(_absorb_one(builder, node))
+
+
+def _absorb_one(builder: GraphBuilder, node: Node) -> list[str]:
+    """Take the FakeQuantize away if its input can be, or is, of that quantization; else move it up, or leave it.
+
+    Returns the tensors that it gives where it was moved to."""
     assert isinstance(node.op, FakeQuantize)
     x, quant = builder.tensors[node.inputs[0]], node.op.quant
     producer = builder.producer(x.name)
     if x.quant == quant:
         if _bypass(builder, node):
-            return
+            return []
     elif x.quant is None and _only_quantization(builder, x.name, node):
         if producer is None:
             builder.give(x.name, quant)
             if _bypass(builder, node):
-                return
+                return []
         elif not producer.op.shares_scale:
             if builder.layer(producer).op.output_quant(builder.layer(producer)) in (None, quant):
                 builder.give(x.name, quant)
                 if _bypass(builder, node):
-                    return
+                    return []
         elif x.name not in builder.outputs:
             for reader in builder.consumers(x.name):
                 if reader.output != node.output:
                     inputs = tuple(node.output if name == x.name else name for name in reader.inputs)
                     builder.nodes[reader.output] = replace(reader, inputs=inputs)
-            _raise(builder, producer, node)
-            return
+            return _raise(builder, producer, node)
     builder.give(node.output, quant)
+    return []
 
 
 def _only_quantization(builder: GraphBuilder, name: str, node: Node) -> bool:
@@ -83,14 +90,12 @@ def _bypass(builder: GraphBuilder, node: Node) -> bool:
     return True
 
 
-def _raise(builder: GraphBuilder, producer: Node, node: Node) -> None:
-    """quantize(move(x)) -> move(quantize(x)), for all inputs of what moves values; then on from there."""
+def _raise(builder: GraphBuilder, producer: Node, node: Node) -> list[str]:
+    """quantize(move(x)) -> move(quantize(x)), for all inputs of what moves values, which are returned."""
     assert isinstance(node.op, FakeQuantize)
     builder.remove(producer)
     builder.remove(node)
-    op: Operator = producer.op
-    if isinstance(op, Pad):
-        op = replace(op, value=_rounded(node.op, op.value))
+    op = producer.op.refilled(tuple(_rounded(node.op, value) for value in producer.op.fills))
     inputs = []
     for name in producer.inputs:
         tensor = builder.tensors[name]
@@ -100,9 +105,7 @@ def _raise(builder: GraphBuilder, producer: Node, node: Node) -> None:
             inputs.append(builder.add(node.op, [name], name=node.name))
     builder.add(op, inputs, node.output, producer.name)
     builder.give(node.output, node.op.quant)
-    for name in inputs:
-        if (moved := builder.producer(name)) is not None:
-            _absorb(builder, moved)
+    return inputs
 
 
 def _rounded(op: FakeQuantize, real: float) -> float:
@@ -120,7 +123,7 @@ def _pass_on(builder: GraphBuilder, node: Node) -> None:
     quants = {t.quant for t in tensors}
     if None in quants:
         return
-    if isinstance(node.op, Concat) and len(quants) > 1:
+    if len(quants) > 1:
         behind = [reader for reader in builder.consumers(node.output) if isinstance(reader.op, FakeQuantize)]
         if behind and node.output not in builder.outputs and _only_quantization(builder, node.output, behind[0]):
             return  # it will move up, and its quantization is the one to meet in
@@ -128,7 +131,7 @@ def _pass_on(builder: GraphBuilder, node: Node) -> None:
         return
     quant = tensors[0].quant
     assert quant is not None
-    if not isinstance(node.op, Pad) or is_value(FakeQuantize(quant.step, quant.zero_point), node.op.value):
+    if all(is_value(FakeQuantize(quant.step, quant.zero_point), value) for value in node.op.fills):
         builder.give(node.output, quant)
 
 

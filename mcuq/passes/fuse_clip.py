@@ -8,11 +8,11 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Clamped
 from mcuq.ops.clip import Clip
-from mcuq.ops.max_pool import MaxPool
 
 
 def fuse_clip(graph: Graph) -> Graph:
-    """Fuse each Clip whose input only it reads; on its way up it may pass a MaxPool, which it commutes with."""
+    """Fuse each Clip whose input only it reads; on its way up it may pass what picks or moves values, which it commutes
+    with."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
         if isinstance(node.op, Clip):
@@ -21,21 +21,32 @@ def fuse_clip(graph: Graph) -> Graph:
 
 
 def _fuse(builder: GraphBuilder, node: Node, clip: Clip) -> None:
-    producer = builder.producer(node.inputs[0])
-    if producer is None or not builder.is_private(producer.output):
+    passed = _passed(builder, node)
+    if passed is None:
         return
-    if isinstance(producer.op, Clamped):
-        low, high = (min(max(v, clip.minimum), clip.maximum) for v in (producer.op.minimum, producer.op.maximum))
-        builder.remove(node)
-        builder.remove(producer)
-        fused = replace(producer.op, minimum=low, maximum=high)
-        builder.add(fused, list(producer.inputs), node.output, producer.name)
-    elif isinstance(producer.op, MaxPool):
-        source = builder.producer(producer.inputs[0])
-        if source is None or not isinstance(source.op, Clamped | MaxPool) or not builder.is_private(source.output):
-            return
-        builder.remove(node)
-        builder.remove(producer)
-        clipped = builder.add(clip, list(producer.inputs), name=node.name)
-        builder.add(producer.op, [clipped], node.output, producer.name)
-        _fuse(builder, builder.nodes[clipped], clip)
+    *between, clamped = passed
+    assert isinstance(clamped.op, Clamped)
+    low, high = (min(max(v, clip.minimum), clip.maximum) for v in clamped.op.clip_limits)
+    # Each tensor behind has other values now, and the last the name of the clipped one.
+    outputs = [node.output]
+    for _ in between:
+        outputs.append(builder.fresh(node.name))
+        builder.reserve([outputs[-1]])
+    for old in (node, *passed):
+        builder.remove(old)
+    builder.add(replace(clamped.op, minimum=low, maximum=high), list(clamped.inputs), outputs[-1], clamped.name)
+    for index in range(len(between) - 1, -1, -1):
+        builder.add(between[index].op, [outputs[index + 1]], outputs[index], between[index].name)
+
+
+def _passed(builder: GraphBuilder, node: Node) -> list[Node] | None:
+    """The nodes above, which nobody else reads, that commute with a Clip, up to one that takes it for free."""
+    found: list[Node] = []
+    while (before := builder.producer(node.inputs[0])) is not None and builder.is_private(before.output):
+        found.append(before)
+        if isinstance(before.op, Clamped):
+            return found
+        if not before.op.shares_scale or len(before.inputs) > 1 or before.op.fills:
+            return None
+        node = before
+    return None

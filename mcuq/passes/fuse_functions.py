@@ -10,7 +10,7 @@ import numpy as np
 from mcuq.arithmetic.expression import Expression, X, evaluate, expression, nodes, substituted
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.ops.add import Add, Sub
+from mcuq.ops.binary import Binary
 from mcuq.ops.function import Function
 from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_swish import HardSwish
@@ -62,8 +62,7 @@ def _sources(builder: GraphBuilder, node: Node) -> Iterator[str]:
 
 def _is_step(node: Node) -> bool:
     op = node.op
-    is_plain = isinstance(op, Add | Mul) and (op.minimum, op.maximum) == (-inf, inf)
-    return is_plain or isinstance(op, Function)
+    return isinstance(op, Function) or (isinstance(op, Binary) and op.clip_limits == (-inf, inf))
 
 
 def _function(builder: GraphBuilder, node: Node, x: str) -> Function | None:
@@ -100,10 +99,8 @@ def _expression(builder: GraphBuilder, name: str, x: str, seen: list[str]) -> Ex
     op = producer.op
     if isinstance(op, Function):
         return substituted(op.expression, _given(operands[0]))
-    a, b = map(_given, operands)
-    if isinstance(op, Mul):
-        return a * b
-    return a - b if isinstance(op, Sub) else a + b
+    assert isinstance(op, Binary)
+    return op.expression(*map(_given, operands))
 
 
 def _given(found: Expression | None) -> Expression:

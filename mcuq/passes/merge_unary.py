@@ -9,7 +9,8 @@ from mcuq.ops.unary import Chain, Unary
 
 
 def merge_unary(graph: Graph) -> Graph:
-    """Merge each Unary into the Unary before it, if nobody else reads what is between them.
+    """Merge each Unary into the Unary before it, if nobody else reads what is between them and it fixes no scale
+    of its output.
 
     A quantization that is given for what is between them goes into the table too.
     """
@@ -19,16 +20,12 @@ def merge_unary(graph: Graph) -> Graph:
         if producer is None or not builder.is_private(producer.output):
             continue
         if isinstance(node.op, Unary) and isinstance(producer.op, Unary):
-            if isinstance(node.op, FakeQuantize):
-                continue  # it fixes the scale of its output
+            if node.op.output_quant(builder.layer(node)) is not None:
+                continue
             quant = builder.tensors[producer.output].quant
             between = (FakeQuantize(quant.step, quant.zero_point),) if quant else ()
-            functions = (*_functions(producer.op), *between, *_functions(node.op))
+            functions = (*producer.op.steps, *between, *node.op.steps)
             builder.remove(producer)
             builder.remove(node)
             builder.add(Chain(functions), list(producer.inputs), node.output, node.name)
     return builder.graph()
-
-
-def _functions(op: Unary) -> tuple[Unary, ...]:
-    return op.functions if isinstance(op, Chain) else (op,)

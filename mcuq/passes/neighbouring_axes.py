@@ -1,10 +1,10 @@
-"""Brings the dimensions that a Mean reduces next to each other, as its kernel needs them."""
+"""Brings the dimensions that a mean or its like reduces next to each other, as kernels need them."""
 
 from __future__ import annotations
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.ops.mean import Mean
+from mcuq.ops.reduction import Reduction
 from mcuq.ops.transpose import Transpose
 
 
@@ -12,7 +12,7 @@ def neighbouring_axes(graph: Graph) -> Graph:
     """Where a kept dimension lies between reduced ones, move the reduced ones to the end and back."""
     builder = GraphBuilder(graph)
     for node in graph.nodes:
-        if not isinstance(node.op, Mean):
+        if not isinstance(node.op, Reduction):
             continue
         op, shape = node.op, builder.tensors[node.inputs[0]].shape
         try:
@@ -22,8 +22,7 @@ def neighbouring_axes(graph: Graph) -> Graph:
             perm = (*kept, *op.axes)
             builder.remove(node)
             moved = builder.add(Transpose(perm), [node.inputs[0]])
-            mean = Mean(tuple(range(len(kept), len(shape))), minimum=op.minimum, maximum=op.maximum)
-            y = builder.add(mean, [moved], name=node.name)
+            y = builder.add(op.over(tuple(range(len(kept), len(shape)))), [moved], name=node.name)
             inverse = tuple(perm.index(axis) for axis in range(len(shape)))
             builder.add(Transpose(inverse), [y], node.output)
     return builder.graph()

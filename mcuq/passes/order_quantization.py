@@ -8,9 +8,9 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
+from mcuq.graph.operator import Operator
 from mcuq.ops.clip import Clip
 from mcuq.ops.fake_quantize import FakeQuantize
-from mcuq.ops.pad import Pad
 from mcuq.ops.unary import Unary
 
 
@@ -30,7 +30,7 @@ def order_quantization(graph: Graph) -> Graph:
                 isinf(bound) or is_value(before.op, bound) for bound in (node.op.minimum, node.op.maximum)
             ):
                 _swap(builder, before, node, node.op)
-        elif isinstance(node.op, FakeQuantize) and isinstance(before.op, Pad) and is_value(node.op, before.op.value):
+        elif isinstance(node.op, FakeQuantize) and _fills_with_values(before.op, node.op):
             _swap(builder, before, node, node.op)
     return builder.graph()
 
@@ -46,6 +46,11 @@ def _comes_from_input(builder: GraphBuilder, name: str) -> bool:
         if node is not None and node.op.shares_scale:
             pending += node.inputs
     return False
+
+
+def _fills_with_values(op: Operator, quantize: FakeQuantize) -> bool:
+    """Whether it puts values among those that it moves, all of the quantization."""
+    return len(op.fills) > 0 and all(is_value(quantize, value) for value in op.fills)
 
 
 def is_value(op: FakeQuantize, real: float) -> bool:

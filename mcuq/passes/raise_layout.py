@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.onnx_io.given import same_dimension
 from mcuq.ops.affine import Affine
-from mcuq.ops.identity import Identity
-from mcuq.ops.reshape import Reshape
-from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Unary
+from mcuq.ops.moves import Moves
 
 
 def raise_layout(graph: Graph) -> Graph:
@@ -42,7 +38,7 @@ def _next(builder: GraphBuilder, node: Node) -> Node | None:
     if not builder.is_private(node.output):
         return None
     reader = builder.consumers(node.output)[0]
-    return reader if isinstance(reader.op, Affine | Unary | Identity | Reshape | Transpose) else None
+    return reader if _stays(reader) or _is_layout(reader) else None
 
 
 def _raise(builder: GraphBuilder, first: Node) -> None:
@@ -50,7 +46,7 @@ def _raise(builder: GraphBuilder, first: Node) -> None:
     chain, best = [first], 0
     while (reader := _next(builder, chain[-1])) is not None:
         chain.append(reader)
-        if isinstance(reader.op, Reshape | Transpose) and _is_last(builder, chain):
+        if not _stays(reader) and _is_last(builder, chain):
             best = len(chain)
     if best == 0 or _is_last(builder, chain[:1]):
         return
@@ -71,7 +67,13 @@ def _raise(builder: GraphBuilder, first: Node) -> None:
 
 
 def _stays(node: Node) -> bool:
-    return not isinstance(node.op, Reshape | Transpose)
+    """Whether it leaves each element in its place."""
+    return isinstance(node.op, Affine) or (node.op.is_elementwise and len(node.inputs) == 1)
+
+
+def _is_layout(node: Node) -> bool:
+    """Whether it puts all elements in other places."""
+    return isinstance(node.op, Moves) and node.op.permutes
 
 
 def _is_last(builder: GraphBuilder, chain: list[Node]) -> bool:
@@ -83,8 +85,5 @@ def _mapped(builder: GraphBuilder, chain: list[Node]) -> int | None:
     """The dimension behind the chain that is the Affine's at its start; None where there is none, or no Affine."""
     axis: int | None = chain[0].op.axis if isinstance(chain[0].op, Affine) else None
     for node in chain[1:]:
-        if axis is not None and isinstance(node.op, Transpose):
-            axis = node.op.perm.index(axis)
-        elif axis is not None and isinstance(node.op, Reshape):
-            axis = same_dimension(builder.tensors[node.inputs[0]].shape, axis, node.op.shape)
+        axis = None if axis is None else node.op.moved_axis(builder.layer(node), axis)
     return axis

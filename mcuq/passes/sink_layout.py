@@ -7,25 +7,15 @@ element leaves at most one at the model's edges, where the caller's layout diffe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Shape
-from mcuq.onnx_io.given import same_dimension
-from mcuq.ops.affine import Affine
-from mcuq.ops.binary import Binary
-from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.identity import Identity
-from mcuq.ops.mean import Mean
-from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Unary
 
 
 def sink_layout(graph: Graph) -> Graph:
@@ -103,11 +93,12 @@ def _sink_transpose(builder: GraphBuilder, node: Node) -> bool:
         for p in map(builder.producer, node.inputs)
         if p is not None and isinstance(p.op, Transpose) and p.output not in builder.outputs
     }
-    if len(perms) != 1 or not isinstance(node.op, Unary | Identity | Affine | Binary | Concat | Slice | Pad | Mean):
+    if len(perms) != 1:
         return False
     perm = perms.pop()
-    sources = [_untransposed(builder, name, perm, node) for name in node.inputs]
-    if any(source is None for source in sources):
+    op = node.op.reordered(perm)
+    sources = [_untransposed(builder, name, perm) for name in node.inputs]
+    if op is None or any(source is None for source in sources):
         return False
     # What another Transpose gives already is as good as free, but so it is the other way round: each turn must gain
     # inputs without one, or, where it gains none, go the one way.
@@ -115,19 +106,6 @@ def _sink_transpose(builder: GraphBuilder, node: Node) -> bool:
     turned = sum(_is_turned(builder, name, perm) for name in node.inputs)
     if reused > turned or (reused == turned and perm <= inverse(perm)):
         return False
-
-    def reordered(field: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(field[axis] for axis in inverse(perm))
-
-    op = node.op
-    if isinstance(op, Affine | Concat):
-        op = replace(op, axis=perm[op.axis])
-    elif isinstance(op, Mean):
-        op = replace(op, axes=tuple(sorted(perm[axis] for axis in op.axes)))
-    elif isinstance(op, Slice):
-        op = Slice(reordered(op.begin), reordered(op.sizes), reordered(op.steps))
-    elif isinstance(op, Pad):
-        op = Pad(reordered(op.before), reordered(op.after), op.value)
     inputs = [source() for source in sources if source is not None]
     builder.remove(node)
     y = builder.add(op, inputs, name=node.name)
@@ -135,11 +113,11 @@ def _sink_transpose(builder: GraphBuilder, node: Node) -> bool:
     return True
 
 
-def _untransposed(builder: GraphBuilder, name: str, perm: tuple[int, ...], node: Node) -> Callable[[], str] | None:
+def _untransposed(builder: GraphBuilder, name: str, perm: tuple[int, ...]) -> Callable[[], str] | None:
     """How to get the tensor in the order before `perm` at no cost; None where it would cost a copy."""
     tensor, producer, back = builder.tensors[name], builder.producer(name), inverse(perm)
-    if isinstance(node.op, Affine) and tensor.is_constant:
-        return lambda: name
+    if tensor.is_constant and len(tensor.shape) != len(perm):
+        return lambda: name  # one value for each index of a dimension, or the like
     if tensor.is_constant:
         return lambda: builder.constant(tensor.values.transpose(back), name, tensor.quant)
     if producer is not None and _is_turned(builder, name, perm):
@@ -183,18 +161,10 @@ def _sink_reshape(builder: GraphBuilder, node: Node) -> bool:
     if len(shapes) != 1:
         return False
     source, shape = shapes.pop(), builder.tensors[node.output].shape
-    op = node.op
-    if isinstance(op, Affine):
-        axis = same_dimension(shape, op.axis, source)
-        if axis is None:
-            return False
-        op = Affine(axis)
-    elif isinstance(op, Binary):
-        if any(builder.tensors[name].is_constant for name in node.inputs) or any(
-            builder.tensors[name].shape != shape for name in node.inputs
-        ):
-            return False
-    elif not isinstance(op, Unary | Identity):
+    op = node.op.reshaped(shape, source)
+    if op is None:
+        return False
+    if op.is_elementwise and any(t.is_constant or t.shape != shape for t in builder.layer(node).inputs):
         return False
     builder.remove(node)
     y = builder.add(op, sources, name=node.name)

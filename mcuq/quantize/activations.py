@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from mcuq.graph.ir import Graph
 from mcuq.graph.quantization import ActivationOptions, quant_for_range, with_dtype
 from mcuq.graph.tensor import Quant
-from mcuq.ops.convert import Convert
-from mcuq.ops.pad import Pad
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import is_finer
 from mcuq.quantize.groups import Groups, given_quants, scale_groups
@@ -37,7 +35,7 @@ def activation_quants(
     groups = scale_groups(graph)
     types = {groups.root(name): dtype for name, dtype in dtypes.items()}
     conversions = [
-        (groups.root(node.output), groups.root(node.inputs[0])) for node in graph.nodes if isinstance(node.op, Convert)
+        (groups.root(node.output), groups.root(node.inputs[0])) for node in graph.nodes if node.op.is_conversion
     ]
     fixed = _fixed_quants(graph, groups)
     integers = sorted(set(types.values()) - {"float32"})
@@ -75,7 +73,7 @@ def _fixed_quants(graph: Graph, groups: Groups) -> _Fixed:
     fixing = {
         groups.root(layer.output.name): layer
         for layer in graph.layers()
-        if not isinstance(layer.op, Convert) and layer.op.output_quant(layer) is not None
+        if not layer.op.is_conversion and layer.op.output_quant(layer) is not None
     }
 
     def fixed(root: str, dtype: str) -> Quant | None:
@@ -104,8 +102,7 @@ def _own_spans(graph: Graph, groups: Groups, ranges: Mapping[str, Range], dtype:
             cover(name, *layer.op.clip_range(*with_room(ranges[name], dtype)))
         elif layer.op.shares_scale:
             constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
-            if isinstance(layer.op, Pad):
-                constants.append(layer.op.value)
+            constants += layer.op.fills
             if constants:
                 cover(name, float(min(constants)), float(max(constants)))
     return spans

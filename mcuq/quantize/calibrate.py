@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from mcuq.errors import QuantizationError
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
-from mcuq.ops.convert import Convert
 from mcuq.quantize.groups import given_quants, scale_groups
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.observe import observe
@@ -132,7 +131,7 @@ def scaled_tensors(graph: Graph, without: Collection[str] = ()) -> list[str]:
     chosen = [
         layer.output.name
         for layer in graph.layers()
-        if not (layer.op.shares_scale or isinstance(layer.op, Convert)) and layer.op.output_quant(layer) is None
+        if not (layer.op.shares_scale or layer.op.is_conversion) and layer.op.output_quant(layer) is None
     ]
     given = given_quants(graph, scale_groups(graph))
     return [name for name in (*graph.inputs, *chosen) if name not in given and name not in without]

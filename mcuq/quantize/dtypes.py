@@ -7,9 +7,7 @@ from dataclasses import replace
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.ops.concat import Join
 from mcuq.ops.convert import Convert
-from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize.float_chains import split_float_chains
 from mcuq.quantize.groups import scale_groups
 from mcuq.quantize.scheme import Scheme
@@ -52,7 +50,7 @@ def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
     What is quantized behind an operator that only moves values has the range of what that reads.
     """
     groups = scale_groups(graph)
-    quantized = {groups.root(n.inputs[0]) for n in graph.nodes if isinstance(n.op, Convert) and n.op.dtype != "float32"}
+    quantized = {groups.root(n.inputs[0]) for n in graph.nodes if n.op.is_conversion and n.op.stated_dtype != "float32"}
     dtypes = activation_dtypes(graph, scheme)
     return frozenset(
         name for name, dtype in dtypes.items() if dtype == "float32" and groups.root(name) not in quantized
@@ -88,13 +86,23 @@ def _convert_inputs(builder: GraphBuilder, scheme: Scheme) -> None:
 def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, given: str, scheme: Scheme) -> bool:
     """Whether an input of type `given` goes to the node as it is: the node computes in this type, or in a third one to
     which it is then converted in one step. What only moves values takes what an operator behind it wants."""
+    pending, seen = [node], {node.output}
+    while pending:
+        node = pending.pop()
+        if not node.op.shares_scale:
+            if _computes_on(node, given, scheme):
+                return True
+        elif given in node.op.dtypes:
+            if node.output in graph.outputs and scheme.output == given:
+                return True
+            readers = [reader for reader in consumers.get(node.output, ()) if reader.output not in seen]
+            seen.update(reader.output for reader in readers)
+            pending += readers
+    return False
+
+
+def _computes_on(node: Node, given: str, scheme: Scheme) -> bool:
     op, own = node.op, scheme.of(*node.names)
-    if op.shares_scale:
-        if given not in op.dtypes:
-            return False
-        if node.output in graph.outputs and scheme.output == given:
-            return True
-        return any(_takes(graph, consumers, reader, given, scheme) for reader in consumers.get(node.output, ()))
     wanted = _input_dtype(scheme)
     output = own.activations if own.activations in op.dtypes else "int8"
     if op.operand_dtype(wanted, output, own.weights) != wanted:
@@ -105,10 +113,10 @@ def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, gi
 
 def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: Scheme) -> str:
     op = node.op
-    if isinstance(op, Convert | QuantizeChannels):
-        return op.dtype
+    if op.stated_dtype is not None:
+        return op.stated_dtype
     computed = [dtypes[t.name] for t in graph.layer(node).activations]
-    if (op.shares_scale or op.is_view or isinstance(op, Join)) and len(set(computed)) == 1 and computed[0] in op.dtypes:
+    if op.keeps_dtype and len(set(computed)) == 1 and computed[0] in op.dtypes:
         return computed[0]
     wanted = scheme.of(*node.names).activations
     return wanted if wanted in op.dtypes else "int8"
@@ -123,9 +131,9 @@ def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
         for tensor in graph.layer(node).activations:
             own = dtypes[tensor.name]
-            # No operator but Convert reads uint8, which has the codes of int8.
+            # None but conversions read uint8, which has the codes of int8.
             wanted = node.op.operand_dtype("int8" if own == "uint8" else own, dtype, scheme.of(*node.names).weights)
-            if isinstance(node.op, Convert) or own == wanted:
+            if node.op.is_conversion or own == wanted:
                 continue
             key = (tensor.name, wanted)
             if key not in converted:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import ChannelQuant, Quant
 from mcuq.ops.concat import Join
-from mcuq.ops.regrid import Regrid, channel_axis
 
 # Each index of the dimension has a scale in the header.
 MOST_CHANNELS = 4096
@@ -17,8 +16,9 @@ def edge_quants(graph: Graph, quants: Mapping[str, Quant]) -> dict[str, Quant]:
     """By name, for those that have one, where `quants` has the quantization of what layers read and write."""
     found: dict[str, Quant] = {}
     for node in graph.nodes:
-        if isinstance(node.op, Regrid) and node.op.is_view:
-            found[node.inputs[0]] = node.op.edge_quant(graph.layer(node), quants[node.output])
+        inner = quants.get(node.output) if node.op.is_view else None
+        if inner is not None and (edge := node.op.edge_quant(graph.layer(node), inner)) is not None:
+            found[node.inputs[0]] = edge
         elif isinstance(node.op, Join):
             found[node.output] = _of_parts(graph, node, [quants[name] for name in node.inputs])
         elif isinstance(before := found.get(node.inputs[0]), ChannelQuant) and node.inputs[0] not in graph.inputs:
@@ -41,7 +41,7 @@ def _of_parts(graph: Graph, node: Node, parts: list[Quant]) -> ChannelQuant:
 def _moved(graph: Graph, node: Node, before: ChannelQuant, dtype: str) -> ChannelQuant:
     """Of the same codes in another shape or order, or 128 higher as uint8."""
     x, y = graph.tensors[node.inputs[0]], graph.tensors[node.output]
-    axis = channel_axis(node.op, x.shape, len(x.shape) + before.axis)
+    axis = node.op.moved_axis(graph.layer(node), len(x.shape) + before.axis)
     assert axis is not None, "only what keeps the dimension is behind a Join"
     added = 128 if dtype == "uint8" and before.dtype == "int8" else 0
     zero_points = tuple(point + added for point in before.zero_points)

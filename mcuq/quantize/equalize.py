@@ -21,9 +21,7 @@ import numpy as np
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.reshape import Reshape
+from mcuq.ops.reduction import Reduction
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.apply import with_constants
 from mcuq.quantize.reach import is_little, least_reach
@@ -114,17 +112,25 @@ def _pairs(graph: Graph) -> Iterator[_Pair]:
                     shrink = tuple(1 / prod(window[i:]) for i in range(len(between)))
                     yield _Pair(node, tuple(between), shrink, reader)
                 break
-            if not _passes_factors(reader, graph.tensors[reader.output], channels):
+            layer = graph.layer(reader)
+            if not _passes_factors(layer, channels):
                 break
-            window.append(prod(reader.op.window.kernel) if isinstance(reader.op, AveragePool) else 1)
+            window.append(reader.op.averaged(layer) or 1)
             between.append(reader.output)
 
 
-def _passes_factors(node: Node, y: Tensor, channels: int) -> bool:
+def _passes_factors(layer: Layer, channels: int) -> bool:
     """Whether the operator gives s * y for s * x, s > 0, and channel c of x is every index c mod channels of y."""
-    if isinstance(node.op, AveragePool):
-        return (node.op.minimum, node.op.maximum) in ((-inf, inf), (0.0, inf))
-    return isinstance(node.op, MaxPool) or (isinstance(node.op, Reshape) and y.shape[-1] % channels == 0)
+    op, y = layer.op, layer.output
+    # Of a mean over whole dimensions a sample has one value a channel, too few to tell how far the next reaches: with
+    # 32 samples even channels before one lost 0.4 of 41.5 dB, and those of 8:1 won 2.
+    if isinstance(op, Reduction) or not op.passes_channels or not y.shape:
+        return False
+    is_free = len(layer.inputs) == 1 and all(limit in (-inf, 0.0, inf) for limit in op.clip_limits)
+    if not is_free or 0 not in op.factor_inputs(layer):
+        return False
+    tie = op.tie(layer, 0, len(layer.inputs[0].shape) - 1, len(y.shape) - 1)
+    return tie is not None and len(set(tie[1].tolist())) == y.shape[-1] and not ((tie[0] - tie[1]) % channels).any()
 
 
 def _factors(reach: Array, exponent: float, room: float) -> Array:

@@ -14,14 +14,11 @@ from math import inf
 import numpy as np
 
 from mcuq.graph.ir import Graph, Node, verify
-from mcuq.graph.operator import Clamped, Layer, Operator
+from mcuq.graph.operator import Layer, Tie
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.mul import Mul
-from mcuq.ops.pad import Pad
-from mcuq.ops.unary import Unary
 from mcuq.ops.weighted_operator import is_weighted, weight_groups
 from mcuq.quantize.apply import with_constants
-from mcuq.quantize.channels import Tie, channel_axes, ties
+from mcuq.quantize.channels import channel_axes, ties
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def find_classes(graph: Graph) -> Classes:
     limit: dict[str, float] = {}
     for layer in graph.layers():
         passed = dict(_passed(layer, axes))
-        low, high = _limits(layer.op)
+        low, high = layer.op.clip_limits
         if not low <= 0 <= high:
             of[layer.output.name][:] = 0
         limit[layer.output.name] = min((abs(v) for v in (low, high) if v not in (-inf, 0.0, inf)), default=inf)
@@ -81,27 +78,10 @@ def _join(of: dict[str, Array], joined: list[tuple[str, str, Tie]]) -> None:
                 np.minimum.at(of[b], b_channels, least)
 
 
-def _limits(op: Operator) -> tuple[float, float]:
-    if isinstance(op, Clamped):
-        return op.minimum, op.maximum
-    if isinstance(op, Unary) and not op.is_homogeneous and op.limits is not None:
-        return op.limits
-    return -inf, inf
-
-
 def _passed(layer: Layer, axes: Mapping[str, int]) -> list[tuple[int, Tie | None]]:
     """Input index -> its channels and the output's that have the same factor, None for all, where factors pass."""
-    op = layer.op
-    if isinstance(op, Pad) and op.value != 0:
-        return []
-    if isinstance(op, Unary) and not op.is_homogeneous and op.limits is None:
-        return []
-    found = list(ties(layer, axes))
-    if isinstance(op, Mul):
-        # The factor of a product is that of one operand; the other, which has fewer elements, keeps its own at 1.
-        computed = [(i, tie) for i, tie in found if not layer.inputs[i].is_constant]
-        return sorted(computed, key=lambda item: -layer.inputs[item[0]].elements)[:1]
-    return found
+    passing = layer.op.factor_inputs(layer)
+    return [(index, tie) for index, tie in ties(layer, axes) if index in passing]
 
 
 def with_factors(graph: Graph, factors: Mapping[str, Array]) -> Graph:

@@ -17,8 +17,6 @@ import numpy as np
 
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
-from mcuq.ops.convert import Convert
-from mcuq.ops.reshape import Reshape
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.exact_product import exact_factor
@@ -225,12 +223,14 @@ def _energy(error: Array, weight: Array | None) -> float:
 
 def _mixing_weights(graph: Graph, readers: Mapping[str, Sequence[Node]], name: str) -> Array | None:
     """(outputs, inputs) of the one fully connected layer or 1x1 convolution that reads the tensor, if that is so."""
-    own = readers.get(name, [])
-    if len(own) != 1 or name in graph.outputs or own[0].inputs[0] != name:
-        return None
-    node = own[0]
-    if isinstance(node.op, Convert | Reshape):
-        return _mixing_weights(graph, readers, node.output)
+    while True:
+        own = readers.get(name, [])
+        if len(own) != 1 or name in graph.outputs or own[0].inputs[0] != name:
+            return None
+        node = own[0]
+        if not (node.op.is_conversion or (node.op.is_view and node.op.shares_scale)):
+            break
+        name = node.output
     if not isinstance(node.op, Weighted) or node.op.groups > 1 or prod(graph.tensors[node.inputs[1]].shape[1:-1]) > 1:
         return None
     weight = graph.tensors[node.inputs[1]].values

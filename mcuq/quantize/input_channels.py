@@ -18,14 +18,10 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.graph.tensor import Array
-from mcuq.ops.convert import Convert
 from mcuq.ops.dtypes import INTEGERS
 from mcuq.ops.given_weights import has_given_weights
-from mcuq.ops.identity import Identity
+from mcuq.ops.moves import is_selection
 from mcuq.ops.regrid import QuantizeChannels, Regrid
-from mcuq.ops.reshape import Reshape
-from mcuq.ops.slice import Slice
-from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.quantize.activations import with_room
 from mcuq.quantize.calibrate import FEWEST_SAMPLES, Range
@@ -128,9 +124,9 @@ def _entries(graph: Graph, scheme: Scheme) -> Iterator[_Entry]:
         while pending:
             tensor, moves = pending.pop()
             for node in readers.get(tensor, []):
-                if isinstance(node.op, Convert) and node.op.dtype in INTEGERS:
+                if node.op.is_conversion and node.op.stated_dtype in INTEGERS:
                     yield _Entry(node.output, name, moves)
-                elif isinstance(node.op, Reshape | Transpose | Slice | Identity):
+                elif is_selection(graph.layer(node)):
                     pending.append((node.output, (*moves, node)))
 
 
@@ -268,9 +264,10 @@ def _regridded(
     scale, shift = scale.astype(np.float32), shift.astype(np.float32)
     constants = [builder.constant(scale, f"{entry.input}.scale"), builder.constant(shift, f"{entry.input}.shift")]
     output = entry.name
-    if convert is not None and isinstance(convert.op, Convert):
-        inputs = (convert.inputs[0], *constants)
-        builder.nodes[output] = replace(convert, op=QuantizeChannels(axis, convert.op.dtype), inputs=inputs)
+    if convert is not None:
+        builder.nodes[output] = replace(
+            convert, op=QuantizeChannels(axis, dtype), inputs=(convert.inputs[0], *constants)
+        )
     else:
         output = builder.fresh(f"{entry.name}.uniform")
         builder.redirect(entry.name, output)
@@ -328,7 +325,7 @@ def _readers(graph: Graph, name: str, index: Array) -> list[_Reader] | None:
         if tensor in graph.outputs:
             return None
         for node in consumers.get(tensor, []):
-            if isinstance(node.op, Reshape | Transpose | Slice | Identity | Convert):
+            if node.op.is_conversion or is_selection(graph.layer(node)):
                 pending.append((node.output, _moved(graph, node, index)))
                 continue
             if not isinstance(node.op, Weighted) or has_given_weights(graph.layer(node)):
@@ -350,7 +347,7 @@ def _weight_channels(channels: Array, shape: tuple[int, ...]) -> Array:
 
 def _moved(graph: Graph, node: Node, x: Array) -> Array:
     """What the node, which only moves or converts, makes of values of its input's shape."""
-    if isinstance(node.op, Convert):
+    if node.op.is_conversion:
         return x
     moved: Array = node.op.simulate(graph.layer(node), [x[None]])[0]
     return moved

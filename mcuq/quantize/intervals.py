@@ -15,31 +15,17 @@ import numpy as np
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.add import Add
-from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.concat import Concat
-from mcuq.ops.identity import Identity
-from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
-from mcuq.ops.mul import Mul
-from mcuq.ops.pad import Pad
-from mcuq.ops.reshape import Reshape
-from mcuq.ops.slice import Slice
-from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Unary
 from mcuq.ops.weighted_operator import is_weighted, weight_groups
 
 Interval = tuple[Array, Array]
 
-# Where no input grows, no output does.
-_MONOTONE = (AveragePool, Concat, Identity, MaxPool, Mean, Pad, Reshape, Slice, Transpose)
-
 
 def intervals(graph: Graph) -> dict[str, Interval]:
     """(least, greatest) value of each element, (1, *shape), of every tensor; a constant's are its values.
 
-    Inputs of the graph can be anything. An operator that is not known here can give anything as well, and so can one
-    that has to do with floats.
+    Inputs of the graph can be anything. An operator that says nothing of its extremes can give anything as well, and so
+    can one that has to do with floats.
     """
     found: dict[str, Interval] = {}
     for tensor in graph.tensors.values():
@@ -59,13 +45,13 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
         return _anything(layer.output)
     if is_weighted(layer):
         return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
-    if isinstance(op, Add | Mul):
-        # Linear in each operand: extremes lie at corners.
+    if op.is_multilinear:
+        # Extremes lie at corners.
         corners = [op.simulate(layer, corner) for corner in product(*zip(low, high, strict=True))]
         return np.minimum.reduce(corners), np.maximum.reduce(corners)
     if isinstance(op, Unary):
         return _function_interval(layer, low[0], high[0])
-    if isinstance(op, _MONOTONE):
+    if op.is_monotone:
         return op.simulate(layer, low), op.simulate(layer, high)
     return _anything(layer.output)
 

@@ -68,7 +68,7 @@ def _may_be_constant_rows(layer: Layer) -> Array:
     rows = weight.reshape(len(weight), -1)
     above, below = np.maximum(rows, 0).sum(axis=1), np.maximum(-rows, 0).sum(axis=1)
     least = _LEAST * (above + below).max(initial=0)
-    low, high = getattr(layer.op, "minimum", -np.inf), getattr(layer.op, "maximum", np.inf)
+    low, high = layer.op.clip_limits
     on_edge = (bias == low) | (bias == high)
     return np.asarray(
         (above + below <= least) | (bias < low) | (bias > high) | (on_edge & (np.minimum(above, below) <= least))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mcuq.graph.ir import Graph
-from mcuq.ops.convert import Convert
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.quantize.scheme import Scheme
 
@@ -35,7 +34,7 @@ def _other_activations(graph: Graph, scheme: Scheme) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for node in graph.nodes:
         wanted = scheme.of(*node.names).activations
-        if not (node.op.shares_scale or isinstance(node.op, Convert)) and wanted not in node.op.dtypes:
+        if not (node.op.shares_scale or node.op.is_conversion) and wanted not in node.op.dtypes:
             found.setdefault(wanted, []).append(node.name)
     for wanted, names in found.items():
         yield f"{listed(names)} compute in int8, as their operators have no {wanted}, which the scheme asks for"

@@ -9,11 +9,9 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.convert import Convert
-from mcuq.ops.identity import Identity
-from mcuq.ops.regrid import channel_axis
+from mcuq.ops.moves import is_selection
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.transpose import Transpose
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import MOST_CHANNELS
@@ -41,7 +39,7 @@ class _Output:
     @property
     def convert(self) -> Node | None:
         """The Convert to the type of the output, where there is one."""
-        return next((node for node in self.behind if isinstance(node.op, Convert)), None)
+        return next((node for node in self.behind if node.op.is_conversion), None)
 
 
 def join_outputs(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme) -> Joined:
@@ -52,9 +50,10 @@ def join_outputs(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme) -> J
     found = dict(ranges)
     for output in _joining_outputs(graph):
         apart = _with_heads_apart(graph, output.concat) or graph
-        concat = apart.producers()[output.concat.output]
+        producers = apart.producers()
+        concat = producers[output.concat.output]
         dtypes = activation_dtypes(apart, scheme)
-        spans = [_span(apart, found, name) for name in concat.inputs]
+        spans = [_span(apart, producers, found, name) for name in concat.inputs]
         known = [span for span in spans if span is not None]
         if dtypes[concat.output] == "float32" or len(known) < len(spans) or not _keeps_channels(apart, concat, output):
             continue
@@ -73,14 +72,15 @@ def _joining_outputs(graph: Graph) -> Iterator[_Output]:
         behind: list[Node] = []
         name, readers = output, 0
         while (node := producers.get(name)) is not None and len(consumers.get(name, [])) == readers:
-            if (readers and name in graph.outputs) or not isinstance(node.op, Reshape | Transpose | Identity | Convert):
+            passes = node.op.is_conversion or is_selection(graph.layer(node))
+            if (readers and name in graph.outputs) or not passes:
                 break
             behind.insert(0, node)
             name, readers = node.inputs[0], 1
         is_private = len(consumers.get(name, [])) == readers and not (readers and name in graph.outputs)
         if node is None or not is_private or not isinstance(node.op, Concat):
             continue
-        if graph.tensors[name].quant is None and sum(isinstance(moving.op, Convert) for moving in behind) < 2:
+        if graph.tensors[name].quant is None and sum(moving.op.is_conversion for moving in behind) < 2:
             yield _Output(node, tuple(behind))
 
 
@@ -91,7 +91,7 @@ def _keeps_channels(graph: Graph, concat: Node, output: _Output) -> bool:
     if graph.tensors[concat.output].shape[concat.op.axis] > MOST_CHANNELS:
         return False
     for node in output.behind:
-        axis = None if axis is None else channel_axis(node.op, graph.tensors[node.inputs[0]].shape, axis)
+        axis = None if axis is None else node.op.moved_axis(graph.layer(node), axis)
     return axis is not None and not any(graph.tensors[name].is_constant for name in concat.inputs)
 
 
@@ -107,11 +107,7 @@ def _with_heads_apart(graph: Graph, outer: Node) -> Graph | None:
             node, reshape = builder.producer(node.inputs[0]), node
         if node is None or not isinstance(node.op, Concat) or not builder.is_private(node.output):
             return None
-        axis = (
-            node.op.axis
-            if reshape is None
-            else channel_axis(reshape.op, graph.tensors[node.output].shape, node.op.axis)
-        )
+        axis = node.op.axis if reshape is None else reshape.op.moved_axis(graph.layer(reshape), node.op.axis)
         if axis is None or axis == outer.op.axis or any(graph.tensors[part].is_constant for part in node.inputs):
             return None
         found.append((node, reshape, axis))
@@ -134,20 +130,30 @@ def _with_heads_apart(graph: Graph, outer: Node) -> Graph | None:
     return builder.graph()
 
 
-def _span(graph: Graph, ranges: Mapping[str, Range], name: str) -> Range | None:
+def _span(graph: Graph, producers: Mapping[str, Node], ranges: Mapping[str, Range], name: str) -> Range | None:
     """The range of a part: its own, or that of what its values are from; None where it is not known."""
-    node = graph.producers().get(name)
-    if node is None:
-        return ranges.get(name)
-    layer = graph.layer(node)
-    quant = layer.op.output_quant(layer)
-    if quant is not None:
-        return quant.real_bounds
-    if layer.op.shares_scale or isinstance(layer.op, Rescale | Convert):
-        sources = [_span(graph, ranges, t.name) for t in layer.activations]
-        known = [span for span in sources if span is not None]
-        return _union(known) if len(known) == len(sources) else None
-    return layer.op.clip_range(*ranges[name]) if name in ranges else None
+    spans: list[Range | None] = []
+    seen = {name}
+    pending = [name]
+    while pending:
+        name = pending.pop()
+        if name not in producers:
+            spans.append(ranges.get(name))
+            continue
+        layer = graph.layer(producers[name])
+        quant = layer.op.output_quant(layer)
+        if quant is not None:
+            spans.append(quant.real_bounds)
+        elif layer.op.keeps_values:
+            constants = [t.values for t in layer.inputs if t.is_constant]
+            spans += [(float(v.min()), float(v.max())) for v in constants] + [(v, v) for v in layer.op.fills]
+            sources = {t.name for t in layer.activations} - seen
+            seen |= sources
+            pending += sources
+        else:
+            spans.append(layer.op.clip_range(*ranges[name]) if name in ranges else None)
+    known = [span for span in spans if span is not None]
+    return _union(known) if known and len(known) == len(spans) else None
 
 
 def _union(spans: Sequence[Range]) -> Range:

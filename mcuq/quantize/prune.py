@@ -17,22 +17,12 @@ import numpy as np
 from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.arithmetic.packing import stored_bytes
 from mcuq.graph.ir import Graph, verify
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
-from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.binary import Binary
-from mcuq.ops.concat import Concat
-from mcuq.ops.identity import Identity
-from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
-from mcuq.ops.pad import Pad
-from mcuq.ops.reshape import Reshape
-from mcuq.ops.slice import Slice
-from mcuq.ops.transpose import Transpose
-from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.weighted_operator import Weighted, is_weighted, weight_groups
 from mcuq.quantize.apply import with_constants
+from mcuq.quantize.channels import ties
 from mcuq.quantize.intervals import Interval, intervals
 
 
@@ -92,8 +82,7 @@ def _prune_once(graph: Graph) -> Graph:
     for node in graph.nodes:
         layer = graph.layer(node)
         inputs = _smaller_inputs(layer, kept, found)
-        x = kept[layer.inputs[0].name]
-        node = replace(node, op=_resized(layer, tensors[node.output].shape, len(x)))
+        node = replace(node, op=node.op.resized(layer, tensors[node.output].shape) or node.op)
         nodes.append(with_constants(node, inputs, tensors))
     return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
 
@@ -204,51 +193,15 @@ def channel_ties(layer: Layer) -> Iterator[tuple[int, tuple[Array, Array]]]:
     if not y.shape or not all(t.shape for t in layer.inputs):
         return
     x = layer.inputs[0]
-    last, outputs = len(y.shape) - 1, np.arange(y.shape[-1])
     if isinstance(op, Weighted):
         if op.is_depthwise(layer):
+            outputs = np.arange(y.shape[-1])
             yield 0, (outputs // (len(outputs) // x.shape[-1]), outputs)
-    elif isinstance(op, Reshape):
-        size = max(x.shape[-1], y.shape[-1])
-        if size % x.shape[-1] == size % y.shape[-1] == 0:
-            yield 0, (np.arange(size) % x.shape[-1], np.arange(size) % y.shape[-1])
-    elif isinstance(op, Binary):
-        for index, t in enumerate(layer.inputs):
-            if t.shape[-1] == y.shape[-1]:
-                yield index, (outputs, outputs)
-    elif isinstance(op, Concat):
-        first = 0
-        for index, t in enumerate(layer.inputs):
-            own = np.arange(t.shape[-1])
-            yield index, (own, own + first)
-            first += t.shape[-1] if op.axis == last else 0
-    elif _keeps_channels(op, x, last):
-        yield 0, (outputs, outputs)
-
-
-def _keeps_channels(op: Operator, x: Tensor, last: int) -> bool:
-    """Whether each output channel is made of the input channel of the same index alone."""
-    if isinstance(op, Mean):
-        return last not in op.axes
-    if isinstance(op, Pad):
-        return op.before[last] == op.after[last] == 0
-    if isinstance(op, Slice):
-        return op.sizes[last] == x.shape[last] and op.steps[last] == 1
-    if isinstance(op, Transpose):
-        return op.perm[last] == last
-    return isinstance(op, AveragePool | Identity | MaxPool | Unary)
-
-
-def _resized(layer: Layer, y_shape: Shape, channels: int) -> Operator:
-    """The operator with those of its attributes that state sizes changed."""
-    op = layer.op
-    if isinstance(op, Reshape):
-        return Reshape(y_shape)
-    if isinstance(op, Slice):
-        return replace(op, sizes=y_shape)
-    if isinstance(op, Weighted) and op.is_depthwise(layer):
-        return op.regrouped(channels)
-    return op
+    elif op.resized(layer, y.shape) is not None:
+        last = {t.name: len(t.shape) - 1 for t in (*layer.inputs, y)}
+        for index, tie in ties(layer, last):
+            if tie is not None:
+                yield index, tie
 
 
 def _smaller_inputs(layer: Layer, kept: Mapping[str, Array], found: Mapping[str, Interval]) -> tuple[Tensor, ...]:

@@ -10,9 +10,6 @@ import numpy as np
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.convert import Convert
-from mcuq.ops.log_softmax import LogSoftmax
-from mcuq.ops.softmax import Softmax
 
 # With noise added to the logits of float models, at 15 dB 4 (mnist_mlp) to 11 (ic) in a hundred answers on calibration
 # data were others, at 10 dB 10 to 21, at 20 dB 2 to 6.
@@ -108,12 +105,12 @@ def logits_tensor(graph: Graph, output: str | None = None) -> str:
     output = graph.outputs[0] if output is None else output
 
     def before_conversions(name: str) -> str:
-        while name in producers and isinstance(producers[name].op, Convert):
+        while name in producers and producers[name].op.is_conversion:
             name = producers[name].inputs[0]
         return name
 
     last = producers.get(before_conversions(output))
-    if last is not None and isinstance(last.op, Softmax | LogSoftmax):
+    if last is not None and last.op.hides_errors:
         return before_conversions(last.inputs[0])
     return output
 

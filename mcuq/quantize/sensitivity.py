@@ -9,9 +9,6 @@ import numpy as np
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.mean import Mean
-from mcuq.ops.mul import Mul
 from mcuq.ops.weighted_operator import is_depthwise, is_weighted, weight_groups
 from mcuq.quantize.channels import channel_axes, ties
 from mcuq.quantize.seen import Seen
@@ -49,7 +46,7 @@ def sensitivities(graph: Graph, seen: Mapping[str, Seen]) -> dict[str, Array]:
                 found[x.name] += read / signal if signal > 0 else 0.0
             continue
         tied = dict(ties(layer, axes))
-        shrink = layer.output.elements / max(t.elements for t in layer.inputs) if _averages(layer) else 1.0
+        shrink = layer.output.elements / max(t.elements for t in layer.inputs) if layer.op.averaged(layer) else 1.0
         for index, t in enumerate(layer.inputs):
             if t.name not in found:
                 continue
@@ -66,15 +63,10 @@ def sensitivities(graph: Graph, seen: Mapping[str, Seen]) -> dict[str, Array]:
     return found
 
 
-def _averages(layer: Layer) -> bool:
-    return isinstance(layer.op, AveragePool | Mean)
-
-
 def _gain(layer: Layer, index: int, seen: Mapping[str, Seen]) -> float:
-    """The mean square of what a product multiplies the input by; 1 for what is no product."""
-    if not isinstance(layer.op, Mul):
-        return 1.0
-    other = layer.inputs[1 - index]
-    if other.name in seen:
-        return float(seen[other.name].square.mean())
-    return float(np.mean(other.values.astype(np.float64) ** 2))
+    """The mean square of what the operator multiplies the input by."""
+    squares = [
+        float(np.mean(t.values.astype(np.float64) ** 2)) if t.is_constant else float(seen[t.name].square.mean())
+        for t in layer.inputs
+    ]
+    return layer.op.gain(index, squares)

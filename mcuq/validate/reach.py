@@ -9,8 +9,6 @@ import numpy as np
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, ChannelQuant, Tensor
-from mcuq.ops.convert import Convert
-from mcuq.ops.regrid import QuantizeChannels
 from mcuq.quantize import beyond_range
 
 OUTSIDE_SHARE = 0.001
@@ -59,6 +57,7 @@ def _quantized(graph: Graph, name: str) -> Tensor:
     if tensor.quant is not None or len(readers) != 1:
         return tensor
     (reader,), y = readers, graph.tensors[readers[0].output]
-    if isinstance(reader.op, QuantizeChannels):
-        return replace(tensor, dtype=y.dtype, quant=reader.op.edge_quant(graph.layer(reader), y.quantization))
-    return y if isinstance(reader.op, Convert) else tensor
+    edge = None if y.quant is None else reader.op.edge_quant(graph.layer(reader), y.quant)
+    if edge is not None:
+        return replace(tensor, dtype=y.dtype, quant=edge)
+    return y if reader.op.is_conversion else tensor

@@ -24,12 +24,14 @@ from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, run_layers, simulate
 from mcuq.graph.tensor import Array
 from mcuq.onnx_runtime.float_model import FloatModel
+from mcuq.ops import OPS
 from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.function import Function
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
@@ -178,6 +180,20 @@ def test_functions_between_layers_over_images_need_no_transposes(op: Operator, s
     count = Counter(node.op_type for node in export_qdq(graph).graph.node)
     assert count["Transpose"] == 2, "where images come in and where they go out"
     compare_layers(graph, real_samples(graph, 0)[0])
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float32"])
+@pytest.mark.parametrize("kind", [op for op in OPS.values() if issubclass(op, Function)], ids=lambda op: op.__name__)
+def test_no_function_between_layers_over_images_needs_transposes(kind: type[Function], scheme: str) -> None:
+    for example in kind.examples():
+        builder = GraphBuilder("net")
+        # Within what the function is defined for.
+        x = builder.add(Clip(0.5, 2.0), [conv(builder, builder.input("x", (1, 5, 5, 4)), "first")])
+        builder.outputs.append(conv(builder, builder.add(example.op, [x], "function"), "second"))
+        numbers = Scheme(NAMED[scheme])
+        graph = with_ranges(insert_conversions(builder.graph(), numbers), scheme=numbers)
+        count = Counter(node.op_type for node in export_qdq(graph).graph.node)
+        assert count["Transpose"] == 2, example.op
 
 
 @pytest.mark.parametrize("op", [Add(), Mul()], ids=repr)

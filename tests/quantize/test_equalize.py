@@ -3,16 +3,25 @@ import pytest
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Operator
 from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
+from mcuq.ops.abs import Abs
 from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.identity import Identity
+from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.quantize import NO_RECOVERY, Recovery, quantize_on_samples
 from mcuq.quantize.equalize import LARGEST_FACTOR, equalize
@@ -90,6 +99,46 @@ def test_uneven_channels_cost_less_after_equalization() -> None:
         got = integer.tensors["dense"].quantization.dequantize(simulate(integer, stacked)["dense"])
         errors.append(float(((got - want) ** 2).sum()))
     assert errors[1] < 0.3 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [LeakyRelu(0.1)],
+        [Abs(), Pad((0, 1, 0, 0), (0, 0, 1, 0))],
+        [Slice((0, 1, 0, 0), (1, 6, 8, 8), (1, 1, 1, 1)), Identity()],
+    ],
+    ids=["leaky relu", "abs and pad", "slice"],
+)
+def test_factors_pass_all_that_gives_them_on(between: list[Operator]) -> None:
+    rng = np.random.default_rng(4)
+    builder = GraphBuilder("net")
+    x = builder.input("x", (1, 8, 8, 3))
+    first = rng.normal(size=(8, 1, 1, 3)) * UNEVEN.reshape(-1, 1, 1, 1)
+    x = builder.add(Conv2d(Window((1, 1))), [x, *constants(builder, "first", first)], "first")
+    for op in between:
+        x = builder.add(op, [x])
+    second = rng.normal(size=(5, 1, 1, 8)) / UNEVEN
+    builder.outputs.append(builder.add(Conv2d(Window((1, 1))), [x, *constants(builder, "second", second)], "y"))
+    graph, samples = builder.graph(), samples_of(12)
+    equal = equalized(graph, samples)
+    want = outputs(graph, samples)
+    np.testing.assert_allclose(outputs(equal, samples), want, atol=1e-4 * np.abs(want).max())
+    reach = [np.abs(g.tensors["first.w"].values).reshape(8, -1).max(axis=1) for g in (graph, equal)]
+    assert reach[0].max() > 30 * reach[0].min()
+    assert reach[1].max() < 6 * reach[1].min()
+
+
+@pytest.mark.parametrize("op", [Mean((1, 2)), Sigmoid(), Clip(maximum=1.0), Pad((0,) * 4, (0, 0, 0, 2))], ids=repr)
+def test_factors_stop_where_channels_change_or_values_are_few(op: Operator) -> None:
+    builder = GraphBuilder("net")
+    first = np.random.default_rng(4).normal(size=(8, 1, 1, 3)) * UNEVEN.reshape(-1, 1, 1, 1)
+    x = builder.add(Conv2d(Window((1, 1))), [builder.input("x", (1, 8, 8, 3)), *constants(builder, "first", first)])
+    x = builder.add(op, [x])
+    second = np.random.default_rng(5).normal(size=(5, 1, 1, builder.tensors[x].shape[3]))
+    builder.outputs.append(builder.add(Conv2d(Window((1, 1))), [x, *constants(builder, "second", second)], "y"))
+    graph = builder.graph()
+    assert equalized(graph, samples_of(8)) is graph
 
 
 def test_factors_do_not_pass_a_bound_above() -> None:

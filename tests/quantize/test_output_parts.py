@@ -162,6 +162,26 @@ def test_heads_that_join_the_same_parts_are_joined_part_by_part(flat: bool) -> N
     check_c(integer, "host", 4)
 
 
+def test_rows_of_an_output_may_be_taken_out_behind() -> None:
+    net = Network()
+    y = net.add(Concat(2), list(head(net)))
+    graph = net.finish(net.add(Slice((0, 2, 0), (1, 5, 4 + CLASSES), (1, 1, 1)), [y], "y"))
+    integer = quantized(graph)
+    assert len(set(integer.tensors["y"].quantization.scale)) == 2
+    assert min(parts_db(graph, integer, 2)) > 30
+    check_c(integer, "host", 4)
+
+
+def test_constants_of_a_part_count_for_its_range() -> None:
+    """Scores beside a constant of 0.5 have their own scale, and beside one of 400 that of boxes."""
+    for value, parts in ((0.5, 2), (400.0, 1)):
+        net = Network()
+        boxes, scores = head(net)
+        beside = net.constant(np.full((1, ANCHORS, 1), value, np.float32))
+        integer = quantized(net.finish(net.add(Concat(2), [boxes, net.add(Concat(2), [scores, beside])], "y")))
+        assert len(set(integer.tensors["y"].quantization.scale)) == parts
+
+
 def alike() -> Graph:
     net = Network()
     boxes, scores = head(net)

@@ -15,6 +15,7 @@ from mcuq.ops.add import Add
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.convert import Convert
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.max_pool import MaxPool
@@ -27,7 +28,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.window import Window
-from mcuq.quantize import NAMED, UNPRUNED, Pruned, Scheme, prune_graph
+from mcuq.quantize import NAMED, UNPRUNED, LayerScheme, Pruned, Scheme, prune_graph
 
 INT16 = Scheme(NAMED["int16"])
 ONE = Window((1, 1))
@@ -111,6 +112,15 @@ def test_a_dead_channel_goes_from_its_producer_its_followers_and_the_weights_beh
     want = want.replace("4,1,1,8]", "4,1,1,6]").replace("int32[8]", "int32[6]").replace("groups=8", "groups=6")
     assert shapes(pruned) == want
     assert saved == Pruned(channels=4, macs=2 * 30 * (3 + 9 + 4), parameter_bytes=2 * (3 + 9 + 4 + 4 + 4))
+
+
+def test_a_dead_channel_goes_from_what_is_converted_too() -> None:
+    net = Network()
+    y = net.add(Convert("int16"), net.conv(net.x, "first", 8, {1: 0.0, 6: -3.0}), name="wide")
+    scheme = Scheme(layers={"third": LayerScheme("int8", "int16")})
+    pruned, saved = pruned_equally(net.integer(net.conv(y, "third", 4, {}), scheme=scheme))
+    assert channels_of(pruned)["first"] == channels_of(pruned)["wide"] == 6
+    assert saved.channels == 4
 
 
 def test_the_model_without_dead_channels_stays_as_it_is() -> None:
