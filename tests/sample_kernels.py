@@ -26,6 +26,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
 from mcuq.resources import resource_dir
@@ -39,6 +40,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((op, [(1, 3, 4), shape]) for op in (Add(), Sub(), Mul()) for shape in ((1, 3, 4), (1, 1, 4))),
     (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),
     (Pad((0, 1), (0, 1)), [(1, 4)]),
+    (Slice((1,), (2,), (2,)), [(8,)]),
     (Clip(0.0, 1.0), [(1, 4)]),
     (Elu(), [(1, 4)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),

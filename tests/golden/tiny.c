@@ -8,7 +8,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0xfb2265fau
+#if TINY_DIGEST != 0x128ed0a3u
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -517,7 +517,7 @@ static void tiny_joined_1(const int8_t *x, int8_t *y)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
                         element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
-                                           + i4 * stride_4);
+                                            + i4 * stride_4);
                         if (stride_5 == 1 && row_bytes >= 16) {
                             mcuq_copy_bytes(row, x, row_bytes);
                             x += size_5;
@@ -549,7 +549,7 @@ static void tiny_joined_2(const int8_t *x, int8_t *y)
                 for (int32_t i3 = 0; i3 < size_3; i3++)
                     for (int32_t i4 = 0; i4 < size_4; i4++) {
                         element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
-                                           + i4 * stride_4);
+                                            + i4 * stride_4);
                         if (stride_5 == 1 && row_bytes >= 16) {
                             mcuq_copy_bytes(row, x, row_bytes);
                             x += size_5;

@@ -6,7 +6,7 @@ from math import prod
 
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.portable.strided import StridedScatter, strided_loops
+from mcuq.kernels.portable.strided import WRITTEN, strided_loops
 from mcuq.ops.concat import Concat
 
 
@@ -18,7 +18,7 @@ def lower_concat(op: Concat, layer: Layer) -> tuple[Call, ...]:
     for index, x in enumerate(layer.inputs):
         block = prod(x.shape[op.axis :])
         outer = prod(x.shape[: op.axis])
-        constants = strided_loops(StridedScatter, layer, (outer, block), (total, 1), start)
+        constants = strided_loops(WRITTEN, layer, (outer, block), (total, 1), start)
         if x.is_constant:
             calls.append(Call(constants, inputs=(), arrays={f"part_{index}": x.values}))
         else:

@@ -12,7 +12,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Call, Constants, Fragment
 from mcuq.kernels.portable.elementwise import elementwise
-from mcuq.kernels.portable.strided import StridedScatter, strided_loops
+from mcuq.kernels.portable.strided import WRITTEN, strided_loops
 from mcuq.ops.pad import Pad
 
 
@@ -47,4 +47,4 @@ def _inner(op: Pad, layer: Layer) -> Call:
     x, y = layer.inputs[0], layer.output
     strides = [prod(y.shape[axis + 1 :]) for axis in range(len(y.shape))]
     start = sum(b * s for b, s in zip(op.before, strides, strict=True))
-    return Call(strided_loops(StridedScatter, layer, x.shape, strides, start))
+    return Call(strided_loops(WRITTEN, layer, x.shape, strides, start))

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from mcuq.errors import ModelError
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import Constants, Fragment
 
 MAX_LOOPS = 6
 
 
 @dataclass(frozen=True)
 class StridedConstants(Constants):
-    """Loop counts, outermost first, and for each the distance in elements on the strided side."""
+    """Loop counts, outermost first, and for each the distance in elements on the strided side.
+
+    `row` points to where the innermost loop begins; `whole` moves all of that, `element` one of its elements.
+    """
+
+    template = "portable/strided"
 
     element_type: str
     start: int
@@ -31,22 +36,42 @@ class StridedConstants(Constants):
     stride_3: int
     stride_4: int
     stride_5: int
+    row: Fragment
+    whole: Fragment
+    element: Fragment
 
 
-class StridedCopy(StridedConstants):
-    """The input is read with strides, the output written in order."""
+@dataclass(frozen=True)
+class Side:
+    """Which side has strides; the other is in order."""
 
-    template = "portable/strided_copy"
+    row: Fragment
+    whole: Fragment
+    element: Fragment
 
 
-class StridedScatter(StridedConstants):
-    """The input is read in order, the output written with strides; between its elements it stays as it is."""
+def _row(pointer: str, side: str, name: str) -> Fragment:
+    before = f"{pointer} = {side} + ("
+    strides = "start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3"
+    return Fragment(f"{before}{strides}\n{' ' * len(before)}+ i4 * stride_4);", name=name)
 
-    template = "portable/strided_scatter"
+
+# The input is read with strides.
+READ = Side(
+    _row("const element *row", "x", "strided_copy"),
+    Fragment.of("mcuq_copy_bytes(y, row, row_bytes);\ny += size_5;", "mcuq_copy_bytes"),
+    Fragment("*(volatile element *)y++ = row[i5 * stride_5];"),
+)
+# The output is written with strides; between its elements it stays as it is.
+WRITTEN = Side(
+    _row("element *row", "y", "strided_scatter"),
+    Fragment.of("mcuq_copy_bytes(row, x, row_bytes);\nx += size_5;", "mcuq_copy_bytes"),
+    Fragment("*(volatile element *)&row[i5 * stride_5] = *x++;"),
+)
 
 
 def strided_loops(
-    kind: type[StridedConstants], layer: Layer, sizes: Sequence[int], strides: Sequence[int], start: int = 0
+    side: Side, layer: Layer, sizes: Sequence[int], strides: Sequence[int], start: int = 0
 ) -> StridedConstants:
     """The loops, with dimensions merged where one walks on from the other.
 
@@ -65,4 +90,6 @@ def strided_loops(
     merged = [(1, 0)] * (MAX_LOOPS - len(merged)) + merged
     sizes_by_name = {f"size_{i}": size for i, (size, _) in enumerate(merged)}
     strides_by_name = {f"stride_{i}": stride for i, (_, stride) in enumerate(merged)}
-    return kind(element_type=C_TYPES[layer.output.dtype], start=start, **sizes_by_name, **strides_by_name)
+    return StridedConstants(
+        **{**sizes_by_name, **strides_by_name, **vars(side)}, element_type=C_TYPES[layer.output.dtype], start=start
+    )
