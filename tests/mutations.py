@@ -52,8 +52,8 @@ ARITHMETIC = "tests/arithmetic/test_int8.py"
 
 FAULTS = (
     # Kernels without one of their bounds.
-    kernel("portable/conv2d", "rv32imc", BOUNDS, NO_MINIMUM),
-    kernel("portable/conv2d", "rv32imc", BOUNDS, NO_MAXIMUM),
+    Fault("mcuq/kernels/ending.py", BOUNDS, NO_MINIMUM, clips("rv32imc]")),
+    Fault("mcuq/kernels/ending.py", BOUNDS, NO_MAXIMUM, clips("rv32imc]")),
     Fault(
         RV32,
         "acc[0], multiplier, prescale, shift, zero_point, output_min, output_max",
@@ -86,22 +86,10 @@ FAULTS = (
         "multiplier + oc, prescale, shift, y_zero_point, output_min",
         "multiplier + oc, prescale, shift, y_zero_point, -128",
     ),
-    kernel(
-        "dsp/conv2d", "cortex-m4", "now * out_channels, output_min, output_max", "now * out_channels, -128, output_max"
-    ),
-    kernel(
-        "dsp/pointwise",
-        "cortex-m4",
-        "now * out_channels, output_min, output_max",
-        "now * out_channels, output_min, 127",
-    ),
-    kernel(
-        "dsp/depthwise",
-        "cortex-m4",
-        "out_width * channels, output_min, output_max",
-        "out_width * channels, -128, output_max",
-    ),
-    kernel("dsp/fully_connected", "cortex-m4", "output_min > -128 || output_max < 127", "output_max < -127"),
+    Fault("mcuq/kernels/dsp/pasted.py", "output_min, output_max);", "-128, output_max);", clips("cortex-m4]")),
+    Fault("mcuq/kernels/dsp/pasted.py", "output_min, output_max);", "output_min, 127);", clips("cortex-m4]")),
+    *(kernel(f"dsp/{stem}", "cortex-m4", "    {{ limit }}\n", "") for stem in ("conv2d", "pointwise", "depthwise")),
+    kernel("dsp/fully_connected", "cortex-m4", "    {{ limit }}\n", ""),
     kernel(
         "dsp/add",
         "cortex-m4",

@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from functools import cache
 from itertools import product
+from math import inf
 
 import numpy as np
 from support import integer_graph
@@ -20,8 +21,10 @@ from mcuq.lower.choose import fitting_kernels
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.elu import Elu
+from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
@@ -34,6 +37,13 @@ from mcuq.resources import resource_dir
 BODY = "/* plain C from here on */\n"
 # What fields that are no numbers may hold.
 TEXTS = {"packing": "int4", "sum_type": "int64_t"}
+
+
+def few(*shape: int) -> Array:
+    """Weights of two values."""
+    return np.where(np.arange(np.prod(shape)).reshape(shape) % 3, 1.0, -1.0)
+
+
 # Layers that between them are computed by everything that is pasted into templates.
 Inputs = list[tuple[int, ...] | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
@@ -46,6 +56,20 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
+]
+# Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words and of others, 1x1 and
+# depthwise; rows of whole words and of others, and with sums that need 64 bits in int16.
+WEIGHTED: list[tuple[Operator, Inputs]] = [
+    *(
+        (Conv2d(Window(kernel, pads=pads), groups, minimum=minimum), [(1, 5, 5, channels), weight, np.zeros(4)])
+        for kernel, pads, groups, minimum, channels, weight in (
+            ((3, 3), (1, 1, 1, 1), 1, 0.0, 4, few(4, 3, 3, 4)),
+            ((3, 3), (0, 0, 0, 0), 1, -inf, 3, few(4, 3, 3, 3)),
+            ((1, 1), (0, 0, 0, 0), 1, 0.0, 4, few(4, 1, 1, 4)),
+            ((3, 3), (1, 1, 1, 1), 4, 0.0, 4, few(4, 3, 3, 1)),
+        )
+    ),
+    *((FullyConnected(minimum=0.0), [(2, size), few(4, size), np.zeros(4)]) for size in (8, 6, 1200)),
 ]
 
 
@@ -79,6 +103,8 @@ def pasted() -> list[Constants]:
     found = []
     for scheme in ("int8", "int16", "float32"):
         found += [layer_of(op, inputs, scheme) for op, inputs in LAYERS]
+    for scheme in ("int8", "int16", "int4", "dynamic"):
+        found += [layer_of(op, inputs, scheme) for op, inputs in WEIGHTED]
     for x, y in product((*scales, "float32"), repeat=2):
         tensors = [Tensor(name, (1, 4), dtype, quant=scales.get(dtype)) for name, dtype in (("x", x), ("y", y))]
         found += [Layer("layer", Convert(y), (tensors[0],), tensors[1])] if x != y else []

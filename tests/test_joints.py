@@ -177,6 +177,9 @@ def test_kernel_body_is_plain_c(path: Path) -> None:
     for fragment in (f.name for kind in kinds for f in fields(kind) if f.type == "Fragment"):
         # What is pasted is C too: tests/kernels/test_expression_c.py.
         plain = re.sub(rf"^ +\{{\{{ {fragment} \}}\}}$", "", plain, count=1, flags=re.MULTILINE)
+    for word in (f.name for kind in kinds for f in fields(kind) if f.type == "str"):
+        # A type, or what something is called.
+        plain = re.sub(rf"\{{\{{ {word} \}}\}}", word, plain)
     assert not re.search(r"\{\{|\}\}|\{%|%\}|\{#|#\}", plain)
     assert head.startswith("{#")
     constants = re.search(r"    \{% filter constants %\}[^%]*\{% endfilter %\}\n", head)

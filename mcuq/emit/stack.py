@@ -20,4 +20,5 @@ def stack_bytes(kernels: Iterable[Constants]) -> int:
 
 
 def _depth_bytes(constants: Constants) -> int:
-    return declaration_of(constants.template).stack_bytes + deepest_stack_bytes(needs_of(constants))
+    pasted = sum(fragment.stack_bytes for fragment in constants.fragments())
+    return declaration_of(constants.template).stack_bytes + pasted + deepest_stack_bytes(needs_of(constants))

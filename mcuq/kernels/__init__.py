@@ -16,19 +16,10 @@ from mcuq.kernels.blocked.fully_connected_armv6m import (
 )
 from mcuq.kernels.blocked.fully_connected_armv7m import lower_armv7m_fully_connected
 from mcuq.kernels.dsp.add import lower_add_dsp
-from mcuq.kernels.dsp.conv2d import (
-    is_conv2d_dsp,
-    is_depthwise_dsp,
-    is_pointwise_dsp,
-    lower_conv2d_dsp,
-    lower_depthwise_dsp,
-    lower_pointwise_dsp,
-)
-from mcuq.kernels.dsp.conv2d_packed import PACKED_DSP_KERNELS
-from mcuq.kernels.dsp.conv2d_s16 import CONV2D_KERNELS as S16_CONV2D_KERNELS
-from mcuq.kernels.dsp.fully_connected import is_fully_connected_dsp, lower_fully_connected_dsp
-from mcuq.kernels.dsp.fully_connected_packed import is_packed_fully_connected_dsp, lower_packed_fully_connected_dsp
-from mcuq.kernels.dsp.fully_connected_s16 import FULLY_CONNECTED_KERNELS as S16_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.dsp.conv2d import CONV2D_KERNELS as DSP_CONV2D_KERNELS
+from mcuq.kernels.dsp.conv2d import PACKED_CONV2D_KERNELS as DSP_PACKED_CONV2D_KERNELS
+from mcuq.kernels.dsp.fully_connected import FULLY_CONNECTED_KERNEL as DSP_FULLY_CONNECTED_KERNEL
+from mcuq.kernels.dsp.fully_connected import PACKED_FULLY_CONNECTED_KERNEL as DSP_PACKED_FULLY_CONNECTED_KERNEL
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
 from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.kernel import Kernel
@@ -45,13 +36,11 @@ from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
 from mcuq.kernels.portable.conv2d_float32 import CONV2D_FLOAT32_KERNELS
 from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
-from mcuq.kernels.portable.conv2d_s16 import lower_conv2d_s16, lower_depthwise_s16
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
-from mcuq.kernels.portable.fully_connected_s16 import lower_fully_connected_s16
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
@@ -67,7 +56,6 @@ from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
-from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -122,10 +110,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         *DEPTHWISE_KERNELS,
         *ONE_PIXEL_KERNELS,
         *MVE_CONV2D_KERNELS,
-        *S16_CONV2D_KERNELS,
-        Kernel(lower_depthwise_dsp, needs=frozenset({"dsp"}), accepts=is_depthwise_dsp),
-        Kernel(lower_pointwise_dsp, needs=frozenset({"dsp"}), accepts=is_pointwise_dsp),
-        Kernel(lower_conv2d_dsp, needs=frozenset({"dsp"}), accepts=is_conv2d_dsp),
+        *DSP_CONV2D_KERNELS,
         Kernel(with_shifts(lower_blocked), needs=frozenset({"armv6m"}), accepts=accepts_blocked),
         Kernel(lower_blocked, needs=frozenset({"armv7m"}), accepts=accepts_blocked),
         Kernel(lower_depthwise_rv32, needs=frozenset({"rv32m"}), accepts=lambda op, layer: op.is_depthwise(layer)),
@@ -135,7 +120,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_blocked_depthwise, needs=frozenset({"armv7m"}), accepts=accepts_blocked_depthwise),
         Kernel(with_shifts(lower_conv2d_size), needs=frozenset({"size"})),
         *PACKED_CONV2D_KERNELS,
-        *PACKED_DSP_KERNELS,
+        *DSP_PACKED_CONV2D_KERNELS,
         *PACKED_BLOCKED_KERNELS,
         Kernel(
             with_shifts(lower_packed_depthwise),
@@ -143,22 +128,15 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
             constants=PACKED_CONSTANTS,
         ),
         Kernel(with_shifts(lower_packed), constants=PACKED_CONSTANTS),
-        Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer)),
-        Kernel(
-            lower_depthwise_s16,
-            activations=MIXED,
-            accepts=lambda op, layer: has_s16(op, layer) and op.is_depthwise(layer),
-        ),
-        Kernel(lower_conv2d_s16, activations=MIXED, accepts=has_s16),
-        Kernel(with_shifts(lower_conv2d)),
+        Kernel(with_shifts(lower_depthwise), accepts=lambda op, layer: op.is_depthwise(layer), activations=MIXED),
+        Kernel(with_shifts(lower_conv2d), activations=MIXED),
     ),
     Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
     FakeQuantize: UNARY,
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
         *FULLY_CONNECTED_KERNELS,
-        *S16_FULLY_CONNECTED_KERNELS,
-        Kernel(lower_fully_connected_dsp, needs=frozenset({"dsp"}), accepts=is_fully_connected_dsp),
+        DSP_FULLY_CONNECTED_KERNEL,
         Kernel(lower_fully_connected_rv32, needs=frozenset({"rv32m"})),
         Kernel(
             with_shifts(lower_armv6m_fully_connected),
@@ -170,14 +148,8 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
             needs=frozenset({"armv7m"}),
             accepts=accepts_short_requantization,
         ),
-        Kernel(lower_fully_connected_s16, activations=MIXED, accepts=has_s16),
         *PACKED_FULLY_CONNECTED_KERNELS,
-        Kernel(
-            lower_packed_fully_connected_dsp,
-            needs=frozenset({"dsp"}),
-            accepts=is_packed_fully_connected_dsp,
-            constants=PACKED_CONSTANTS,
-        ),
+        DSP_PACKED_FULLY_CONNECTED_KERNEL,
         Kernel(
             with_shifts(lower_packed_armv6m),
             needs=frozenset({"armv6m"}),
@@ -185,7 +157,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
             constants=PACKED_CONSTANTS,
         ),
         Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
-        Kernel(with_shifts(lower_fully_connected)),
+        Kernel(with_shifts(lower_fully_connected), activations=MIXED),
     ),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     Join: CONCAT,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcuq.arithmetic.float32 import float32
 from mcuq.arithmetic.int8 import INT32_MAX, Requantization
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Fragment
 from mcuq.kernels.requantized import has_s16, requantized
+from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ class Sum:
     def c_type(self) -> str:
         """Of the accumulator."""
         return "int64_t" if self.bound > INT32_MAX else "int32_t"
+
+    def named(self, operator: str) -> str:
+        """What kernels are called that end in it: as their templates, but for those of 16 bits."""
+        return f"{operator}_s16" if has_s16(self.op, self.layer) else ""
+
+    def declared(self, count: int) -> Fragment:
+        """Declares so many accumulators `acc`, all 0."""
+        zeros = ", ".join("0" * count)
+        return Fragment.of(
+            f"{self.c_type} acc[{count}] = {{ {zeros} }};", stack_bytes=np.dtype(self.c_type[:-2]).itemsize * count
+        )
 
     def stored(self, acc: str, y: str, multiplier: str = "multiplier", name: str = "") -> Fragment:
         """Assigns to `y`; `acc` and `multiplier` are C. One multiplier is among the numbers, several are an array."""
@@ -44,6 +58,11 @@ class Sum:
             )
         text = f"{y} = {cast}{function}({acc}, {multiplier}, {exponents}, y_zero_point, output_min, output_max);"
         return Fragment.of(text, function, name=name, numbers=numbers)
+
+
+def weighted_sum(op: Clamped, layer: Layer) -> Sum:
+    """The accumulator of a layer with weights: one multiplier a channel."""
+    return Sum(op, layer, layer_requantization(layer), accumulator_bound(layer))
 
 
 def limited(op: Clamped, value: str, y: str, name: str = "") -> Fragment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mcuq.graph.operator import INT8, Layer
 from mcuq.graph.tensor import Array
@@ -18,7 +18,8 @@ class Fragment:
     """C that a template pastes into its body: whole lines, without the indentation of their place.
 
     `needs` are the runtime items that it names, `numbers` and `floats` the constants, which stand in the head behind
-    the template's own. `name` is what functions around it are called where calls share them.
+    the template's own, `stack_bytes` those of its arrays. `name` is what functions around it are called where calls
+    share them.
     """
 
     text: str = ""
@@ -26,6 +27,7 @@ class Fragment:
     numbers: tuple[tuple[str, int], ...] = ()
     floats: tuple[tuple[str, float], ...] = ()
     name: str = ""
+    stack_bytes: int = 0
 
     @classmethod
     def of(
@@ -35,13 +37,22 @@ class Fragment:
         name: str = "",
         numbers: Mapping[str, int] | None = None,
         floats: Mapping[str, float] | None = None,
+        stack_bytes: int = 0,
     ) -> Fragment:
         """The same, with constants by their names."""
-        return cls(text, needs, tuple((numbers or {}).items()), tuple((floats or {}).items()), name)
+        return cls(text, needs, tuple((numbers or {}).items()), tuple((floats or {}).items()), name, stack_bytes)
 
     def naming(self, floats: Mapping[str, float] | None = None, **numbers: int) -> Fragment:
         """The same with constants that its text names too."""
         return replace(self, numbers=(*numbers.items(), *self.numbers), floats=(*(floats or {}).items(), *self.floats))
+
+    def followed_by(self, text: str, *needs: str) -> Fragment:
+        """The same with more lines behind."""
+        return replace(self, text=f"{self.text}\n{text}", needs=(*self.needs, *needs))
+
+    def changed(self, numbers: Mapping[str, int]) -> Fragment:
+        """The same with other numbers of those of these names that it has."""
+        return replace(self, numbers=tuple((name, numbers.get(name, value)) for name, value in self.numbers))
 
     @property
     def code_bytes(self) -> int:
@@ -49,6 +60,9 @@ class Fragment:
         code, *commented = self.text.split("/*")
         code += "".join(part.partition("*/")[2] for part in commented)
         return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in code).split())
+
+
+NOTHING = Fragment()
 
 
 NOTHING = Fragment()
@@ -82,6 +96,12 @@ class Constants:
         them share it."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.type == "int"}
         return own | self.pasted_numbers()
+
+    def with_numbers(self, changed: Mapping[str, int]) -> Self:
+        """The same with other numbers of these names, wherever they stand."""
+        own = {f.name: changed[f.name] for f in fields(self) if f.name in changed}
+        pasted = {f.name: getattr(self, f.name).changed(changed) for f in fields(self) if f.type == "Fragment"}
+        return replace(self, **own, **pasted)
 
     def pasted_numbers(self) -> dict[str, int]:
         """Those that fragments name."""

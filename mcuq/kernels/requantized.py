@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from mcuq.arithmetic.int8 import INT32_MAX, Requantization
+from mcuq.arithmetic.int8 import Requantization
 from mcuq.graph.operator import Clamped, Layer, Operator
 from mcuq.graph.tensor import Tensor
-from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Constants
 
 
@@ -38,28 +36,3 @@ def requantized(op: Clamped, requant: Requantization, y: Tensor) -> dict[str, in
 def has_s16(op: Operator, layer: Layer) -> bool:
     """Whether an activation has 16 bits."""
     return any(t.dtype == "int16" for t in (*layer.activations, layer.output))
-
-
-@dataclass(frozen=True)
-class S16Constants(RequantizedConstants):
-    """What kernels need that read and write 8 or 16 bits: C types of input, output and sums.
-
-    `is_long` says that sums are of 64 bits, and so what mcuq_requantize_sum does.
-    """
-
-    x_type: str
-    y_type: str
-    sum_type: str
-    is_long: int
-
-
-def requantized_s16(op: Clamped, layer: Layer, requant: Requantization, bound: int) -> dict[str, Any]:
-    """The fields of S16Constants, for accumulators of magnitudes up to `bound`."""
-    is_long = bound > INT32_MAX
-    return {
-        **requantized(op, requant, layer.output),
-        "x_type": C_TYPES[layer.inputs[0].dtype],
-        "y_type": C_TYPES[layer.output.dtype],
-        "sum_type": "int64_t" if is_long else "int32_t",
-        "is_long": int(is_long),
-    }

@@ -13,7 +13,7 @@ from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.requantized import RequantizedConstants
+from mcuq.kernels.requantized import has_s16
 
 MOST = 31
 Lower = Callable[[Any, Layer], tuple[Call, ...]]
@@ -22,26 +22,27 @@ Lower = Callable[[Any, Layer], tuple[Call, ...]]
 def with_shifts(lower: Lower) -> Lower:
     """`lower` with calls whose `multiplier` holds shifts, and whose constants say so, where that gives the same bits.
 
-    For kernels that end in mcuq_requantize or mcuq_requantize_short: Cortex-M0 takes 12 to 21 instructions for the
-    high word of a product that they save.
+    For kernels that end in mcuq_requantize or mcuq_requantize_short, which sums for 16 bits do not: Cortex-M0 takes 12
+    to 21 instructions for the high word of a product that they save.
     """
 
     @wraps(lower)
     def lowered(op: Any, layer: Layer) -> tuple[Call, ...]:
-        return tuple(_shifted(call) for call in lower(op, layer))
+        calls = lower(op, layer)
+        return calls if has_s16(op, layer) else tuple(_shifted(call) for call in calls)
 
     return lowered
 
 
 def _shifted(call: Call) -> Call:
     """The call, by shifts where all its multipliers are powers of two, or 0, and no rounding half overflows."""
-    constants: Any = call.constants
-    is_whole = isinstance(constants, RequantizedConstants)
-    shifts = right_shifts(call.arrays["multiplier"], constants.shift, constants.prescale if is_whole else 0, call.bound)
+    numbers = call.constants.numbers()
+    shifts = right_shifts(call.arrays["multiplier"], numbers["shift"], numbers.get("prescale", 0), call.bound)
     if shifts is None:
         return call
-    told = {"prescale": -1, "shift": 0} if is_whole else {"is_narrow": 0, "shift": 0}
-    return replace(call, constants=replace(constants, **told), arrays={**call.arrays, "multiplier": shifts})
+    told = {"prescale": -1, "shift": 0} if "prescale" in numbers else {"is_narrow": 0, "shift": 0}
+    constants = call.constants.with_numbers(told)
+    return replace(call, constants=constants, arrays={**call.arrays, "multiplier": shifts})
 
 
 def right_shifts(multiplier: Array, shift: int, prescale: int, bound: int) -> Array | None:

@@ -8,7 +8,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x13bbf81eu
+#if DIGITS_DIGEST != 0x828b5dacu
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -422,9 +422,8 @@ static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
-        x_zero_point = -128, y_zero_point = -128,
-        prescale = 0, shift = 6,
-        output_min = -128, output_max = 127
+        x_zero_point = -128,
+        y_zero_point = -128, prescale = 0, shift = 6, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     enum {
@@ -497,9 +496,8 @@ static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
-        x_zero_point = -128, y_zero_point = -128,
-        prescale = 0, shift = 4,
-        output_min = -128, output_max = 127
+        x_zero_point = -128,
+        y_zero_point = -128, prescale = 0, shift = 4, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
@@ -561,9 +559,8 @@ static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 0, pad_left = 0, meets_padding = 0,
-        x_zero_point = -128, y_zero_point = -23,
-        prescale = 0, shift = 6,
-        output_min = -128, output_max = 127
+        x_zero_point = -128,
+        y_zero_point = -23, prescale = 0, shift = 6, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     enum {
@@ -689,9 +686,8 @@ static void digits_node_conv2d_3(const int8_t *x, const int8_t *weight, const in
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
-        x_zero_point = -128, y_zero_point = -128,
-        prescale = 0, shift = 7,
-        output_min = -128, output_max = 127
+        x_zero_point = -128,
+        y_zero_point = -128, prescale = 0, shift = 7, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     enum {
@@ -779,8 +775,7 @@ static void digits_node_linear(const int8_t *x, const int8_t *weight, const int3
 {
     enum {
         rows = 1, in_features = 32, out_features = 10,
-        y_zero_point = 28, prescale = 0, shift = 8,
-        output_min = -128, output_max = 127
+        y_zero_point = 28, prescale = 0, shift = 8, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     enum { block = out_features < 2 ? 1 : 2, second = block > 1 ? in_features : 0 };

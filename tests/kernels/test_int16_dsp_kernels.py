@@ -12,7 +12,7 @@ from support import Case, check_c, check_float, integer_branches, integer_graph
 from test_dsp_kernels import DSP, WAYS, column, convolution, corners, depthwise, fully_connected, pointwise
 from test_int16_layers import INT16, NARROWING, SCHEMES
 
-from mcuq.kernels.dsp.conv2d_s16 import pack_neighbours
+from mcuq.kernels.dsp.order import pack_neighbours
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected

@@ -79,10 +79,10 @@ BLOCK_KERNELS = {
         "portable/fully_connected_packed",
     ],
     "cortex-m4": [
-        "dsp/pointwise_packed",
-        "dsp/conv2d_packed",
-        "dsp/depthwise_packed",
-        "dsp/fully_connected_packed",
+        "dsp/pointwise",
+        "dsp/conv2d",
+        "dsp/depthwise",
+        "dsp/fully_connected",
     ],
     "cortex-m0": [
         "blocked/conv2d_packed",

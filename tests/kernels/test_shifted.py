@@ -43,9 +43,9 @@ def cases(seed: int) -> list[Case]:
 
 def shifting(graph: Graph, features: frozenset[str] = M0) -> int:
     """How many layers are requantized by shifts."""
-    calls = [call for step in lower(graph, features).steps for call in step.calls]
-    by_prescale = [getattr(call.constants, "prescale", 0) == -1 for call in calls]
-    by_shift = ["prescale" not in vars(c.constants) and getattr(c.constants, "shift", 1) == 0 for c in calls]
+    numbers = [call.constants.numbers() for step in lower(graph, features).steps for call in step.calls]
+    by_prescale = [own.get("prescale", 0) == -1 for own in numbers]
+    by_shift = ["prescale" not in own and own.get("shift", 1) == 0 for own in numbers]
     return sum(by_prescale) + sum(by_shift)
 
 

@@ -35,9 +35,9 @@ NETWORKS: dict[str, Callable[[], Graph]] = {"digits": digits, "tiny": tiny}
 DSP = load_board("cortex-m4").cpu.features
 
 
-def templates(graph: Graph, goal: Goal = "balanced") -> list[str]:
+def kernels(graph: Graph, goal: Goal = "balanced") -> list[str]:
     """The kernels of each layer on Cortex-M4."""
-    return ["+".join(call.constants.template for call in step.calls) for step in lower(graph, DSP, goal).steps]
+    return ["+".join(call.constants.stem() for call in step.calls) for step in lower(graph, DSP, goal).steps]
 
 
 def pointwise_beside(other_pixels: int) -> Graph:
@@ -53,12 +53,12 @@ def pointwise_beside(other_pixels: int) -> Graph:
 
 
 def test_all_weights_are_unpacked_at_once_where_other_layers_need_as_much_memory() -> None:
-    assert templates(pointwise_beside(200)) == ["dsp/pointwise", "portable/unpack+dsp/pointwise"]
-    assert templates(pointwise_beside(4)) == ["dsp/pointwise", "dsp/pointwise_packed"]
+    assert kernels(pointwise_beside(200)) == ["pointwise_dsp", "unpack+pointwise_dsp"]
+    assert kernels(pointwise_beside(4)) == ["pointwise_dsp", "pointwise_packed_dsp"]
 
 
 def test_speed_unpacks_all_weights_at_once_whatever_memory_that_takes() -> None:
-    assert templates(pointwise_beside(4), "speed") == ["dsp/pointwise", "portable/unpack+dsp/pointwise"]
+    assert kernels(pointwise_beside(4), "speed") == ["pointwise_dsp", "unpack+pointwise_dsp"]
 
 
 def test_unpacking_at_once_does_not_raise_the_arena() -> None:

@@ -1,56 +1,115 @@
-"""Fully connected layers by SMLAD: four outputs at a time (mcuq_dsp.h)."""
+"""Fully connected layers by SMLAD: four outputs at a time, of packed weights a block of them after the other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.kernels.dsp.order import has_short_requantization, pack_channels, pack_pairs
-from mcuq.kernels.kernel import Call, Constants
+from mcuq.graph.tensor import Array, Tensor
+from mcuq.kernels.c_types import C_TYPES
+from mcuq.kernels.dsp.order import DSP, channel_words, is_short, pair_words
+from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks
+from mcuq.kernels.dsp.pasted import Weights, limit, unpacked_words, width
+from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
+from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.ops.dtypes import MIXED
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.weighted import accumulator_bound, layer_requantization
+from mcuq.ops.packed_weights import packing_of, whole_weights
+from mcuq.ops.weighted import accumulator_bound
 
 
 @dataclass(frozen=True)
 class FullyConnectedDspConstants(Constants):
-    """Rows of whole words."""
+    """Rows of int8 or int16, `element_type` of C; `copy` replaces `row` by a copy where it ends within a word.
+
+    `scratch` is that parameter of C, where there is any; see Weights for the weights.
+    """
 
     template = "dsp/fully_connected"
 
+    element_type: str
+    width: str
+    scratch: str
+    weights: str
     rows: int
     in_features: int
     out_features: int
-    output_min: int
-    output_max: int
+    block: int
+    unpacked: Fragment
+    unpack: Fragment
+    copy: Fragment
+    limit: Fragment
 
 
-@dataclass(frozen=True)
-class FullyConnectedTailDspConstants(FullyConnectedDspConstants):
-    """Rows that end within a word."""
-
-    template = "dsp/fully_connected_tail"
+def _accepts(op: FullyConnected, layer: Layer) -> bool:
+    return layer.inputs[0].dtype == layer.output.dtype and is_short(layer)
 
 
-def is_fully_connected_dsp(op: FullyConnected, layer: Layer) -> bool:
-    """Layers of lower_fully_connected_dsp."""
-    return has_short_requantization(layer)
+def _accepts_packed(op: FullyConnected, layer: Layer) -> bool:
+    return is_short(whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
 
 
 def lower_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch: a row filled up to whole words, where it is not."""
-    x, weight, bias = layer.inputs
-    output_min, output_max = op.output_bounds(layer.output)
+    arrays = {"weight": pair_words(layer), "channel": channel_words(layer)}
+    return _call(op, layer, Weights(layer.output.shape[1]), arrays, 0)
+
+
+def lower_packed_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: a row filled up to whole words, where it is not, then a block."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
+    blocks = pair_blocks(layer.inputs[1].values, packing, shift, block_of(layer))
+    has_tail = layer.inputs[0].shape[1] % 4 != 0
+    weights = unpacked_words(
+        blocks,
+        "scratch + 4 * words" if has_tail else "scratch",
+        "(outputs + 1) / 2 * 2 * (4 * words)",
+        "fully_connected_packed",
+    )
+    if has_tail:
+        # What follows a row meets any weights there, zeros in an array of whole ones.
+        cleared = "mcuq_dsp_store(scratch + 4 * (words - 1), 0, 1);"
+        weights = replace(weights, unpacked=weights.unpacked.followed_by(cleared, "mcuq_dsp_store"))
+    arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
+    return _call(op, layer, weights, arrays, blocks.unpacked_bytes)
+
+
+def _call(
+    op: FullyConnected, layer: Layer, weights: Weights, arrays: dict[str, Array], unpacked_bytes: int
+) -> tuple[Call, ...]:
+    x = layer.inputs[0]
     has_tail = x.shape[1] % 4 != 0
-    constants = (FullyConnectedTailDspConstants if has_tail else FullyConnectedDspConstants)(
+    row_bytes = -(-x.shape[1] // 4) * 4 * np.dtype(x.dtype).itemsize if has_tail else 0
+    constants = FullyConnectedDspConstants(
+        C_TYPES[x.dtype],
+        width(x),
+        "int8_t *scratch, " if row_bytes + unpacked_bytes else "",
+        weights.rows,
         rows=x.shape[0],
         in_features=x.shape[1],
-        out_features=weight.shape[0],
-        output_min=output_min,
-        output_max=output_max,
+        out_features=layer.output.shape[1],
+        block=weights.block,
+        unpacked=weights.unpacked,
+        unpack=weights.unpack,
+        copy=_copy(x) if has_tail else NOTHING,
+        limit=limit(op, layer, "rows * out_features"),
     )
-    arrays = {
-        "weight": pack_pairs(weight.values),
-        "channel": pack_channels(bias.values, layer_requantization(layer), layer.output.zero_point),
-    }
-    scratch_bytes = -(-x.shape[1] // 4) * 4 if has_tail else 0
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    bound = accumulator_bound(layer)
+    return (Call(constants, arrays=arrays, scratch_bytes=row_bytes + unpacked_bytes, bound=bound),)
+
+
+def _copy(x: Tensor) -> Fragment:
+    """Replaces `row` by a copy, behind which there is room up to a whole word."""
+    if x.dtype == "int8":
+        return Fragment.of("mcuq_copy_bytes(scratch, row, in_features);\nrow = scratch;", "mcuq_copy_bytes")
+    text = "mcuq_copy_bytes(scratch, row, 2 * in_features);\nrow = (const int16_t *)(const void *)scratch;"
+    return Fragment.of(text, "mcuq_copy_bytes")
+
+
+FULLY_CONNECTED_KERNEL = Kernel(lower_fully_connected_dsp, DSP, _accepts, MIXED)
+PACKED_FULLY_CONNECTED_KERNEL = Kernel(
+    lower_packed_fully_connected_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS
+)

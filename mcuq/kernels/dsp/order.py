@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.arithmetic.int8 import Requantization
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.ops.weighted import layer_requantization
+from mcuq.ops.weighted import accumulator_bound, layer_requantization
+
+DSP = frozenset({"dsp"})
+PIXELS = 4  # that kernels take at a time
 
 
-def has_short_requantization(layer: Layer) -> bool:
-    """Whether one high word and one shift requantize the layer: all but those whose outputs are finer than the
-    products of their inputs."""
+def is_short(layer: Layer) -> bool:
+    """Whether sums have 32 bits, and one high word and one shift requantize them: all but layers whose outputs are
+    finer than the products of their inputs."""
     requant = layer_requantization(layer)
-    return requant.shift >= 1 and requant.prescale == 0
+    return requant.shift >= 1 and requant.prescale == 0 and accumulator_bound(layer) <= INT32_MAX
+
+
+def pair_words(layer: Layer) -> Array:
+    """The layer's weights in the order of the input's pairs."""
+    weight = layer.inputs[1].values
+    pack = pack_neighbours if layer.inputs[0].dtype == "int16" else pack_pairs
+    return pack(weight.reshape(len(weight), -1))
+
+
+def channel_words(layer: Layer) -> Array:
+    """Its biases and multipliers, as `pack_channels` has them."""
+    return pack_channels(layer.inputs[2].values, layer_requantization(layer), layer.output.zero_point)
 
 
 def pack_pairs(weight: Array) -> Array:
@@ -29,6 +44,17 @@ def pack_pairs(weight: Array) -> Array:
     # (a or b, fours, low or high of the pair, even or odd) -> fours, even or odd, low or high, a or b
     pairs = padded.reshape(-1, 2, padded.shape[1] // 4, 2, 2).transpose(0, 2, 4, 3, 1)
     return pairs.reshape(-1).view("<i4").astype(np.int32)
+
+
+def pack_neighbours(weight: Array) -> Array:
+    """int32 words of int8 `weight` (outputs, inputs) for mcuq_dsp_product_s16_4 and _1.
+
+    As `pack_pairs`, but of each four inputs, 0 and 1 share a word, then 2 and 3.
+    """
+    outputs, inputs = weight.shape
+    padded = np.zeros((outputs, -(-inputs // 4) * 4), np.int8)
+    padded[:, :inputs] = weight
+    return pack_pairs(padded.reshape(outputs, -1, 4)[:, :, [0, 2, 1, 3]].reshape(padded.shape))
 
 
 def pack_channels(bias: Array, requant: Requantization, zero_point: int) -> Array:

@@ -1,0 +1,175 @@
+"""Depthwise convolutions by SMLAD: four channels of two pixels at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mcuq.graph.operator import Layer
+from mcuq.kernels.c_types import C_TYPES
+from mcuq.kernels.dsp.order import DSP, is_short, pack_channel_fours, pack_fours
+from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, has_codes_for
+from mcuq.kernels.dsp.pasted import limit, load, unpack, width
+from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
+from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks
+from mcuq.kernels.window import window_constants
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.dtypes import MIXED
+from mcuq.ops.packed_weights import packing_of, whole_weights
+from mcuq.ops.weighted import accumulator_bound, layer_requantization
+
+# What the image of four channels may take; whole images of small layers, bands of a few rows of larger ones.
+DEPTHWISE_SCRATCH_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2dDspConstants(Constants):
+    """Depthwise convolution without dilation, one output a channel, four channels at a time.
+
+    What are rows here may be columns of the tensors: steps are the distances of rows and of pixels in elements. Four
+    channels' weights lie at `weights`, where `unpack` has written them if they are packed.
+    """
+
+    template = "dsp/depthwise"
+
+    x_type: str
+    y_type: str
+    weight_type: str
+    load: str
+    width: str
+    weights: str
+    batch: int
+    in_height: int
+    in_width: int
+    out_height: int
+    out_width: int
+    channels: int
+    kernel_height: int
+    kernel_width: int
+    stride_y: int
+    stride_x: int
+    pad_top: int
+    pad_left: int
+    x_row_step: int
+    x_pixel_step: int
+    y_row_step: int
+    y_pixel_step: int
+    band_rows: int
+    row_pixels: int
+    x_zero_point: int
+    unpacked: Fragment
+    unpack: Fragment
+    limit: Fragment
+
+
+def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: weights and padded image (or a band of it) of four channels as int16."""
+    x, weight, bias = layer.inputs
+    y = layer.output
+    sizes = window_constants(op.window, x, y)
+    del sizes["dilation_x"], sizes["dilation_y"]
+    channels = x.shape[3]
+    steps = (x.shape[2] * channels, channels, y.shape[2] * channels, channels)
+    taps = weight.values[..., 0]
+    swapped = {_with_axes_swapped(name): value for name, value in sizes.items()}
+    if _pair_cost(swapped) < _pair_cost(sizes):
+        sizes, taps = swapped, taps.transpose(0, 2, 1)
+        steps = (steps[1], steps[0], steps[3], steps[2])
+    kernel_height, out_height = sizes["kernel_height"], sizes["out_height"]
+    row_pixels = (-(-sizes["out_width"] // 2) * 2 - 1) * sizes["stride_x"] + sizes["kernel_width"]
+    rows = max(1, (DEPTHWISE_SCRATCH_BYTES // (8 * row_pixels) - kernel_height) // sizes["stride_y"] + 1)
+    bands = -(-out_height // min(rows, out_height))
+    band_rows = -(-out_height // bands)
+    constants = DepthwiseConv2dDspConstants(
+        C_TYPES[x.dtype],
+        C_TYPES[y.dtype],
+        "int8_t",
+        load(x),
+        width(y),
+        "weight + oc * taps",
+        **sizes,
+        x_row_step=steps[0],
+        x_pixel_step=steps[1],
+        y_row_step=steps[2],
+        y_pixel_step=steps[3],
+        channels=channels,
+        band_rows=band_rows,
+        row_pixels=row_pixels,
+        x_zero_point=x.zero_point,
+        unpacked=NOTHING,
+        unpack=NOTHING,
+        limit=limit(op, layer, "batch * out_height * out_width * channels"),
+    )
+    requant = layer_requantization(layer)
+    taps = taps.reshape(channels, -1)
+    arrays = {
+        "weight": pack_fours(taps),
+        "channel": pack_channel_fours(bias.values, requant, y.zero_point),
+    }
+    pixels = taps.shape[1] + ((band_rows - 1) * sizes["stride_y"] + kernel_height) * row_pixels
+    return (Call(constants, arrays=arrays, scratch_bytes=8 * pixels, bound=accumulator_bound(layer)),)
+
+
+def lower_packed_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: that of lower_depthwise_dsp, then a block."""
+    packing = packing_of(layer)
+    layer, shift = whole_weights(layer)
+    (whole,) = lower_depthwise_dsp(op, layer)
+    fours = whole.arrays["weight"]  # (fours, taps, 4), in the order of rows and columns that the kernel takes
+    taps = fours.transpose(0, 2, 1).reshape(-1, fours.shape[1])[: layer.output.shape[3]]
+    blocks = four_blocks(taps, packing, shift, depthwise_block_of(layer))
+    assert isinstance(whole.constants, DepthwiseConv2dDspConstants)
+    constants = replace(
+        whole.constants,
+        weight_type="int32_t",
+        weights="unpacked + oc % block * taps",
+        unpacked=Fragment.of("int8_t *const unpacked = (int8_t *)(image + 2 * band_in_rows * row_pixels);"),
+        unpack=_unpack(blocks),
+    )
+    return (
+        replace(
+            whole,
+            constants=constants,
+            arrays={**whole.arrays, "weight": blocks.words},
+            scratch_bytes=whole.scratch_bytes + blocks.unpacked_bytes,
+        ),
+    )
+
+
+def _unpack(blocks: PackedBlocks) -> Fragment:
+    """Unpacks a block where one begins."""
+    lines = unpack(blocks, "(left < block ? left : block) * taps", "unpacked", "depthwise_packed")
+    text = f"""\
+if (oc % block == 0) {{
+    const int32_t left = (channels - oc + 3) / 4 * 4;
+    {lines.text.replace(chr(10), chr(10) + "    ")}
+}}"""
+    return replace(lines, text=text).naming(block=blocks.block)
+
+
+def _pair_cost(sizes: dict[str, int]) -> int:
+    """About how many instructions all pairs of outputs of four channels take: neighbours of a row make a pair."""
+    pairs = sizes["out_height"] * -(-sizes["out_width"] // 2)
+    return pairs * (60 + sizes["kernel_height"] * (8 + 16 * sizes["kernel_width"]))
+
+
+def _with_axes_swapped(name: str) -> str:
+    swapped = {"height": "width", "width": "height", "y": "x", "x": "y", "top": "left", "left": "top"}
+    stem, _, axis = name.rpartition("_")
+    return f"{stem}_{swapped[axis]}" if stem else name
+
+
+def _accepts(op: Conv2d, layer: Layer) -> bool:
+    return (
+        op.is_depthwise(layer)
+        and op.window.dilations == (1, 1)
+        and op.groups == layer.output.shape[3]
+        and is_short(layer)
+    )
+
+
+def _accepts_packed(op: Conv2d, layer: Layer) -> bool:
+    return _accepts(op, whole_weights(layer)[0]) and has_codes_for(layer, depthwise_block_of(layer))
+
+
+DEPTHWISE_KERNEL = Kernel(lower_depthwise_dsp, DSP, _accepts, MIXED)
+PACKED_DEPTHWISE_KERNEL = Kernel(lower_packed_depthwise_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS)
