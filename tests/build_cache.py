@@ -81,7 +81,7 @@ def compile_once(compiler: Compiler, folder: Path, arguments: Sequence[str], out
         for source in () if is_whole else sources:
             command = (*flags, "-c", source)
             compile = partial(compile_in, compiler, folder, command, f"{source}.o")
-            _remembered_in(folder, f"{source}.o", compile, compiler, command, _read_by(source, flags, files))
+            _remembered_in(folder, f"{source}.o", compile, compiler, command, read_by(source, flags, files))
         compiled = {} if is_whole else {source: f"{source}.o" for source in sources}
         compile_in(compiler, folder, [compiled.get(word, word) for word in arguments], output)
 
@@ -112,7 +112,7 @@ def _for_sources(arguments: Sequence[str], sources: Collection[str]) -> list[str
     return found
 
 
-def _read_by(source: str, flags: Sequence[str], files: Mapping[str, bytes]) -> dict[str, bytes]:
+def read_by(source: str, flags: Sequence[str], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Of the files those that compiling the source may read: by the last part of their names, wherever they lie."""
     wanted = [source, *(flag for flag in flags if flag in files)]
     read = set(wanted)

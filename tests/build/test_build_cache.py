@@ -81,7 +81,7 @@ READ = {
     ],
 )
 def test_a_source_counts_with_all_that_it_may_include(source: str, flags: tuple[str, ...], read: set[str]) -> None:
-    assert build_cache._read_by(source, flags, READ) == {name: READ[name] for name in read}
+    assert build_cache.read_by(source, flags, READ) == {name: READ[name] for name in read}
 
 
 def test_what_is_about_linking_does_not_count_for_a_source() -> None:

@@ -6,6 +6,7 @@ Written from the specification alone and without mcuq.device, so that the two en
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -16,17 +17,18 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from build_cache import remembered
+from build_cache import read_by, remembered
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
 SLOT_ADDRESS, SLOT_BYTES, PAGE_BYTES = 0x1000_0000, 0x40_0000, 4096
 ANSWER_S = 20.0
 
-FLAGS = ("-std=c99", "-Og", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+FLAGS = ("-std=c99", "-g1", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 PROTOCOL_SOURCES = tuple(sorted((FIRMWARE / "protocol").glob("*.c")))
@@ -60,20 +62,34 @@ def build(
     return compile_c(program, [*sources, *PROTOCOL_SOURCES, FIRMWARE / "boards/host/board.c"], defines, sanitize)
 
 
-def compile_c(program: Path, sources: Sequence[Path], defines: Sequence[str] = (), sanitize: bool = True) -> Path:
-    """Compile C with sanitizers; Zig, which comes by pip and has no AddressSanitizer, where there is nothing else."""
-    command, sanitizers = ["cc"], SANITIZERS
+def compile_c(
+    program: Path, sources: Sequence[Path], defines: Sequence[str] = (), sanitize: bool = True, level: str = "-O0"
+) -> Path:
+    """Compile C with sanitizers, `level` for what runs long; Zig, which comes by pip and has no AddressSanitizer, where
+    there is nothing else."""
+    command, sanitizers = ["cc"], (level, *SANITIZERS)
     if shutil.which("cc") is None or os.environ.get("MCUQ_CC") == "zig":
-        command, sanitizers = [sys.executable, "-m", "ziglang", "cc"], TRAPS
-    flags = [*FLAGS, *(sanitizers if sanitize else ("-s",)), "-pthread", *defines]
-    arguments = [*command, *flags, *map(str, sources)]
+        command, sanitizers = [sys.executable, "-m", "ziglang", "cc"], ("-Og", *TRAPS)
+    tools = [*command, *FLAGS, *(sanitizers if sanitize else ("-Og", "-s")), "-pthread"]
+    headers = [path for folder in (FIRMWARE, ROOT / "tests/device") for path in sorted(folder.rglob("*.[ch]"))]
+    files = {str(path): path.read_bytes() for path in (*sources, *headers)}
 
-    def compile() -> None:
-        ended = subprocess.run([*arguments, "-o", str(program)], capture_output=True, text=True, check=False)
+    def run(*words: str) -> None:
+        ended = subprocess.run([*tools, *words], capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
 
-    headers = [path for folder in (FIRMWARE, ROOT / "tests/device") for path in sorted(folder.rglob("*.[ch]"))]
-    remembered(program, compile, arguments, [(str(path), path.read_bytes()) for path in (*sources, *headers)])
+    def compile() -> None:
+        """Each source alone, with the macros that it may read: programs that differ in one share all others."""
+        objects = []
+        for i, source in enumerate(map(str, sources)):
+            read = read_by(source, (), files)
+            text = b"".join(read.values())
+            words = (*(d for d in defines if re.split("[=(]", d)[0].removeprefix("-D").encode() in text), "-c", source)
+            objects.append(program.with_name(f"{program.name}.{i}.o"))
+            remembered(objects[-1], partial(run, *words, "-o", str(objects[-1])), [*tools, *words], read.items())
+        run(*map(str, objects), "-o", str(program))
+
+    remembered(program, compile, [*tools, *defines, *map(str, sources)], files.items())
     return program
 
 

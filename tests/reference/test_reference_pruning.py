@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from reference_cases import case
@@ -63,6 +65,7 @@ def test_the_c_of_a_pruned_network_is_what_compile_writes() -> None:
     assert model.macs <= VWW_MACS
 
 
+@cache
 def _unpruned(name: str) -> Graph:
     return compile_model(case(name).onnx, "cortex-m4", case(name).x_calibration, name=name, prune=False).graph
 
