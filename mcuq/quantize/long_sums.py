@@ -26,7 +26,7 @@ def long_sum_notes(float_graph: Graph, graph: Graph, scheme: Scheme) -> tuple[st
         source = real[layer.output.name]
         if has_given_weights(source):
             continue
-        source = replace(source, inputs=(layer.inputs[0], *source.inputs[1:]))
+        source = replace(source, inputs=(layer.inputs[0], *source.inputs[1:]), output=layer.output)
         times = _coarsened(source, scheme)
         if times > 1:
             taps = weight_rows(source).shape[1]
@@ -39,10 +39,18 @@ def long_sum_notes(float_graph: Graph, graph: Graph, scheme: Scheme) -> tuple[st
 
 def _coarsened(layer: Layer, scheme: Scheme) -> float:
     """How many times the scale that weights need is what sums need, for the channel where that is most; of a layer
-    with real weights, whose input is a quantized or a float tensor."""
+    with real weights, whose input and output are quantized or float tensors.
+
+    A channel of which no weights show in the output has none to lose: all it has is a bias.
+    """
     rows, is_dynamic = weight_rows(layer), layer.inputs[0].quant is None
     sums = scales_for_differences(rows, LARGEST_DIFFERENCE) if is_dynamic else scales_for_sums(layer)
     needed = np.abs(rows).max(axis=1) / scheme.reach_of(*layer.names)
     if not scheme.weight_options.per_channel:
         needed = np.full_like(needed, needed.max())
-    return float(np.divide(sums, needed, out=np.zeros_like(sums), where=needed > 0).max())
+    counts = needed > 0
+    x, y = layer.inputs[0].quant, layer.output.quant
+    if x is not None and y is not None:
+        low, high = x.real_bounds
+        counts &= np.abs(rows).sum(axis=1) * (high - low) > min(y.scale) / 2
+    return float(np.divide(sums, needed, out=np.zeros_like(sums), where=counts).max())

@@ -111,6 +111,21 @@ def test_a_scale_that_sums_made_coarser_is_told_of(scheme: str, weights: str, no
     assert long_sum_notes(graph, integer, chosen) == notes
 
 
+def test_a_channel_that_is_a_bias_alone_is_not_told_of() -> None:
+    """As trained networks have: weights of 1e-24 lose nothing, whatever scale the bias beside them needs."""
+    weight = np.random.default_rng(0).normal(size=(2, 16))
+    weight[1] *= 1e-24
+    builder = GraphBuilder("net")
+    constants = [
+        builder.constant(weight.astype(np.float32), "w"),
+        builder.constant(np.array([3.0, -2.0], np.float32), "b"),
+    ]
+    builder.outputs.append(builder.add(FullyConnected(), [builder.input("x", (1, 16)), *constants], "y", "layer"))
+    graph = builder.graph()
+    integer = quantize_graph(graph, {"x": (-1.0, 1.0), "y": (-10.0, 10.0)}, Scheme())
+    assert long_sum_notes(graph, integer, Scheme()) == ()
+
+
 def test_a_convolution_of_as_many_taps_is_near_the_float_one() -> None:
     assert decibels(network(WEIGHTS["positive"], is_conv=True), Scheme(), 0.0) > 30
 
