@@ -32,6 +32,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.tanh import Tanh
 from mcuq.passes.absorb_quantization import absorb_quantization
 from mcuq.passes.fuse_clip import fuse_clip
+from mcuq.passes.order_quantization import order_quantization
 from mcuq.plan import plan_memory
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import LayerScheme, Scheme, insert_conversions, quantize_graph
@@ -188,6 +189,15 @@ def test_an_input_of_its_own_type_passes_a_long_chain_to_what_takes_it(length: i
     scheme = Scheme(input="int16", layers={"y": LayerScheme("int8", "int16")})
     converted = insert_conversions(builder.graph(), scheme)
     assert not any(isinstance(node.op, Convert) for node in converted.nodes)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_clip_passes_a_quantization_behind_a_long_chain(length: int) -> None:
+    builder = GraphBuilder("net")
+    y = builder.add(Add(), [builder.input("a", (3, 4)), builder.input("b", (3, 4))])
+    y = builder.add(FakeQuantize(1 / 64, 3), [moving_chain(builder, y, length)])
+    builder.outputs.append(builder.add(Clip(minimum=0.0), [y], "y"))
+    assert isinstance(order_quantization(builder.graph()).nodes[-1].op, FakeQuantize)
 
 
 @pytest.mark.parametrize("length", LENGTHS)

@@ -37,14 +37,15 @@ def order_quantization(graph: Graph) -> Graph:
 
 def _comes_from_input(builder: GraphBuilder, name: str) -> bool:
     """Whether values of the tensor are those of an input, at other places."""
-    pending = [name]
+    pending, seen = [name], {name}
     while pending:
         name = pending.pop()
         if name in builder.inputs:
             return True
         node = builder.producer(name)
         if node is not None and node.op.shares_scale:
-            pending += node.inputs
+            pending += set(node.inputs) - seen
+            seen.update(node.inputs)
     return False
 
 

@@ -161,6 +161,15 @@ def _factors_of_least_error(pair: _Pair, first: Layer, x: Seen, seen: list[Seen]
     reading = weight.reshape(channels, -1).T if is_depthwise else weight.reshape(len(weight), -1, channels)
     squared = np.sum(reading.reshape(-1, channels) ** 2, axis=0)
 
+    # Of tensors that have the same values in other places one is as good as all.
+    distinct = [(seen[0], pair.shrink[0])]
+    for tensor, shrink in zip(seen[1:], pair.shrink[1:], strict=True):
+        last, sum_of_shrinks = distinct[-1]
+        if tensor.is_like(last):
+            distinct[-1] = (last, sum_of_shrinks + shrink)
+        else:
+            distinct.append((tensor, shrink))
+
     def reach_of(tensor: Seen, largest: Array) -> Array:
         reach: Array = largest.max(axis=0)
         return np.maximum(reach, least_reach(first, x, reach, tensor)) if is_little(tensor) else reach
@@ -168,7 +177,7 @@ def _factors_of_least_error(pair: _Pair, first: Layer, x: Seen, seen: list[Seen]
     def error(exponent: float, room: float) -> float:
         total = 0.0
         for fold in (0, 1):
-            for tensor, shrink in zip(seen, pair.shrink, strict=True):
+            for tensor, shrink in distinct:
                 known, unknown = tensor.largest[fold::2], tensor.largest[1 - fold :: 2]
                 s = _factors(reach_of(tensor, known), exponent, room)
                 limit = (s * known.max(axis=0)).max() / s

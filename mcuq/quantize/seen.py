@@ -35,6 +35,11 @@ class Seen:
             positions=self.positions * len(self.square) // channels,
         )
 
+    def is_like(self, other: Seen) -> bool:
+        """Whether as many values reach as far in each sample."""
+        same = (self.signed, self.positions) == (other.signed, other.positions)
+        return same and np.array_equal(self.largest, other.largest)
+
     def times(self, factors: Array) -> Seen:
         """Of the values times a positive factor a channel, which repeat where there are fewer."""
         s = np.tile(factors, len(self.square) // len(factors))
