@@ -79,6 +79,10 @@ class Pow(Function):
         )
 
     @property
+    def is_homogeneous(self) -> bool:
+        return self.exponent == 1
+
+    @property
     def _is_whole(self) -> bool:
         return self.exponent == int(self.exponent)
 

@@ -33,3 +33,7 @@ class ThresholdedRelu(Function):
             Example(cls(-0.5), -4, 4),
             Example(cls(0.0), -1, 6),
         )
+
+    @property
+    def is_homogeneous(self) -> bool:
+        return self.alpha == 0

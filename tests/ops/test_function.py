@@ -66,6 +66,14 @@ def float_rounding(op: Function, x: Array, y: Array) -> Array:
     return 4 * 2.0**-23 * np.abs(y) + np.fmax(*moved)
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_function_says_whether_factors_pass_it(example: Example) -> None:
+    x, op = np.random.default_rng(0).uniform(-4, 4, 500), example.op
+    with np.errstate(all="ignore"):
+        passes = all(np.allclose(op.function(s * x), s * op.function(x), rtol=1e-9, atol=1e-12) for s in (0.5, 3.7))
+    assert op.is_homogeneous == passes
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_integers_are_onnx_runtimes_within_the_steps_stated(example: Example, scheme: str) -> None:
