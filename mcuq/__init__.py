@@ -7,6 +7,7 @@
     print(mcuq.simulate(model, x_test).report)       # accuracy, agreement, SQNR
     print(mcuq.run(model, x_test[:50]).report)       # the C on an emulated CPU, every byte compared
     print(mcuq.profile(model).layers)                # instructions and cycles of each layer
+    print(mcuq.validate(model, "/dev/ttyACM0", x_test[:50]))  # the board itself, every byte compared
     print(mcuq.diagnose("model.onnx", calibration=x_train[:200]).layers)  # the error that each layer adds
 
 Everything that the user can mend is raised as McuqError, whose text says what to do.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mcuq.public import *  # noqa: F403
 
 # Functions that are called like the module they are in, which the import system would put in their place.
-_CALLED_LIKE_MODULES = frozenset({"boards", "compile", "demo", "diagnose"})
+_CALLED_LIKE_MODULES = frozenset({"boards", "compile", "demo", "diagnose", "validate"})
 
 
 class _Package(ModuleType):

@@ -11,9 +11,10 @@ import numpy as np
 from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
 from mcuq.build.footprint import Choice, measure_choices
-from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, quantize_model
+from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, on_board, quantize_model
 from mcuq.dataset import Source
 from mcuq.described import Described
+from mcuq.device.find import board_baud, find_port
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.graph.simulate import dequantize_outputs
@@ -24,6 +25,9 @@ from mcuq.options import Asked
 from mcuq.quantize import sqnr_text
 from mcuq.report.candidates import count_instructions
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
+from mcuq.validate.device import DeviceReport
+from mcuq.validate.fleet import validate_port
+from mcuq.validate.inputs import int8_inputs
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,6 +102,28 @@ def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run
     )
     integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.outputs}
     return Run(integers, dequantize_outputs(model.graph, integers), report)
+
+
+def validate(
+    model: CompiledModel,
+    port: str,
+    data: Data | None = None,
+    *,
+    samples: int | None = None,
+    board: str | Board | None = None,
+    baud: int | None = None,
+) -> DeviceReport:
+    """Run inputs on the device at a serial port, which has the model, and compare every output byte with the simulator.
+
+    `port` is a serial port, a URL of pyserial, or "auto". `data` as for simulate, made up and reaching both extremes by
+    default, the first `samples` of it. `board` is the one that was flashed, if another than the model's; `baud` its
+    bits a second, if other than its file says. Raises DeviceError where no device answers, or one with another model.
+    """
+    model = on_board(model, board)
+    port = find_port(model.board) if port == "auto" else port
+    _, batches = int8_inputs(model, data, samples)
+    mend = f"mcuq flash DIR --port {port}" + (f" --board {model.board.name}" if board else "")
+    return validate_port(model, batches, port, baud or board_baud(model.board), mend)
 
 
 def compare(model: CompiledModel, count: bool = True) -> tuple[Choice, ...]:

@@ -30,7 +30,7 @@ from mcuq.described import Described
 from mcuq.emit.identifiers import KEYWORDS, identifier
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
-from mcuq.errors import ArtifactError, ModelError
+from mcuq.errors import ArtifactError, BoardError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -40,7 +40,7 @@ from mcuq.onnx_io.provenance import OPTIONS, note, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
-from mcuq.plan.fit import check_fit
+from mcuq.plan.fit import STACK_BYTES, DoesNotFit, check_fit
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import (
     UNKNOWN_ORIGIN,
@@ -253,7 +253,18 @@ def compile_quantized(
 ) -> CompiledModel:
     """The quantized model's C for a board. Raises BoardError where it does not fit."""
     graph, pruned = prune_graph(quantized.graph) if prune else (quantized.graph, UNPRUNED)
-    return assemble(graph, board, name, quantized.onnx_model, quantized.origin, pruned, optimize)
+
+    def assembled(goal: Goal) -> CompiledModel:
+        return assemble(graph, board, name, quantized.onnx_model, quantized.origin, pruned, goal)
+
+    try:
+        return assembled(optimize)
+    except DoesNotFit as error:
+        try:
+            smaller = assembled("size")
+        except DoesNotFit:
+            raise error from None
+        raise error.unless("--optimize size", f"{smaller.arena_bytes + STACK_BYTES:,} bytes of RAM") from None
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:
@@ -323,6 +334,25 @@ def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     if optimize == model.optimize:
         return model
     return assemble(model.graph, model.board, model.name, model.onnx_model, model.origin, model.pruned, optimize)
+
+
+def check_features(model: CompiledModel, board: Board) -> None:
+    """Raise BoardError where the model's C uses what the CPU of another board lacks."""
+    missing = sorted(model.board.cpu.features - board.cpu.features)
+    if missing:
+        raise BoardError(
+            f"model '{model.name}' is compiled for {model.board.name} and uses {', '.join(missing)}, which "
+            f"{board.name} does not have; compile it again with --board {board.name}"
+        )
+
+
+def on_board(model: CompiledModel, board: str | Board | None) -> CompiledModel:
+    """The same C on another board, by its name; as it is for None. Raises BoardError where that lacks a CPU feature."""
+    if board is None:
+        return model
+    other = load_board(board) if isinstance(board, str) else board
+    check_features(model, other)
+    return replace(model, board=other)
 
 
 def dataset_for(graph: Graph, data: Calibration, labels: Array | None = None) -> Dataset:

@@ -1,6 +1,6 @@
 """What `import mcuq` offers, gathered here and imported when first asked for: it brings all libraries with it."""
 
-from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate
+from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate, validate
 from mcuq.artifact import load, save, save_qdq
 from mcuq.boards.facts import Board
 from mcuq.build.footprint import Choice, Footprint
@@ -15,6 +15,7 @@ from mcuq.report.inspect import inspect_model as inspect
 from mcuq.report.profile import Profile
 from mcuq.report.profile import profile_model as profile
 from mcuq.validate import AccuracyReport, BitsReport
+from mcuq.validate.device import DeviceReport
 from mcuq.version import __version__
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CalibrationMethod",
     "Choice",
     "CompiledModel",
+    "DeviceReport",
     "Footprint",
     "Inspection",
     "LayerScheme",
@@ -47,4 +49,5 @@ __all__ = [
     "save",
     "save_qdq",
     "simulate",
+    "validate",
 ]

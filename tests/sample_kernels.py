@@ -25,13 +25,11 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.elu import Elu
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.slice import Slice
-from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
 from mcuq.resources import resource_dir
@@ -53,8 +51,6 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),
     (Pad((0, 1), (0, 1)), [(1, 4)]),
     (Slice((1,), (2,), (2,)), [(8,)]),
-    (Softmax(), [(1, 4)]),
-    (LogSoftmax(), [(1, 4)]),
     (Clip(0.0, 1.0), [(1, 4)]),
     (Elu(), [(1, 4)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),

@@ -18,6 +18,7 @@ from mcuq.importer import import_model
 from mcuq.ops import FROM_ONNX
 from mcuq.passes import optimize
 from mcuq.plan import fit
+from mcuq.plan.fit import DoesNotFit
 
 X = {"x": [1, 2, 4, 4]}
 WEIGHTS = {"w": random(3, 2, 2, 2)}
@@ -518,7 +519,7 @@ def test_a_model_that_needs_more_ram_than_the_board_has(tmp_path, tiny_board, su
     roomy = BOARD.replace('"tiny"', '"roomy"').replace("ram_bytes = 6_000", "ram_bytes = 60_000")
     (tmp_path / "roomy.toml").write_text(roomy)
     arena_bytes = compile_model(path, board=str(tmp_path / "roomy.toml")).arena_bytes
-    assert error_text(errors.BoardError, path, board=tiny_board) == (
+    assert error_text(DoesNotFit, path, board=tiny_board) == (
         f"model 'net' needs {arena_bytes + 4096:,} bytes of RAM (arena {arena_bytes:,} + stack 4,096), tiny has "
         "6,000; largest tensors: 'first' 1x16x16x8 2,048, 'second' 1x14x14x4 784, 'y' 1x4x14x14 784; "
         f"{suggestion}"
@@ -531,7 +532,7 @@ def test_a_model_that_needs_more_flash_than_the_board_has(tmp_path, tiny_board, 
     constants = {"w": random(100, 40), "b": random(40), "v": random(40, 10)}
     path = saved(model(nodes, {"x": [1, 100]}, constants=constants), tmp_path)
     weight_bytes = 100 * 40 + 40 * 10
-    assert error_text(errors.BoardError, path, board=tiny_board) == (
+    assert error_text(DoesNotFit, path, board=tiny_board) == (
         f"model 'net' needs at least {weight_bytes:,} bytes of flash for its weights, tiny has "
         "2,000; largest tensors: 'first.weight' 40x100 4,000, 'second.weight' 10x40 400; "
         f"{suggestion}"

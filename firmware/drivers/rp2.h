@@ -135,7 +135,7 @@ static inline void rp2_uart_start(uint32_t tx_pin, uint32_t rx_pin)
     RP2_UARTFBRD = RP2_BAUD_64THS % 64u;
     RP2_UARTLCR_H = RP2_UART_8_BITS_FIFO;
     RP2_UARTCR = RP2_UART_RX_TX_ON;
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     RP2_UARTIFLS = RP2_UART_EIGHTH;
     RP2_UARTIMSC = RP2_UART_RX_OR_TIMEOUT;
 #endif

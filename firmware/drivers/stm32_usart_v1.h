@@ -27,7 +27,7 @@ static inline void usart_start(uint32_t clock_hz)
     USART_CR2 = 0;
     USART_CR3 = 0;
     USART_BRR = (clock_hz + MCUQ_UART_BAUD / 2) / MCUQ_UART_BAUD; /* sixteenths in the low 4 bits: 16 x oversampling */
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     USART_CR1 = USART_UE | USART_TE | USART_RE | USART_RXNEIE;
 #else
     USART_CR1 = USART_UE | USART_TE | USART_RE;

@@ -34,7 +34,7 @@ static inline void usart_start(uint32_t divider)
     USART_CR2 = 0;
     USART_CR3 = 0;
     USART_BRR = divider;
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     USART_CR1 = USART_UE | USART_TE | USART_RE | USART_RXNEIE; /* RXNEIE asks at an overrun too */
 #else
     USART_CR1 = USART_UE | USART_TE | USART_RE;

@@ -34,12 +34,17 @@ int mcuq_ring_has_room(void)
     return after(next_in) != next_out;
 }
 
+int mcuq_ring_is_empty(void)
+{
+    return next_out == next_in;
+}
+
 int mcuq_ring_take(void)
 {
     const uint16_t place = next_out;
     uint8_t byte;
 
-    if (place == next_in)
+    if (mcuq_ring_is_empty())
         return -1;
     byte = bytes[place];
     next_out = after(place);

@@ -19,6 +19,8 @@ void mcuq_received(uint8_t byte);
 /* Whether mcuq_received() would keep a byte. */
 int mcuq_ring_has_room(void);
 
+int mcuq_ring_is_empty(void);
+
 /* The oldest byte, or -1. */
 int mcuq_ring_take(void);
 

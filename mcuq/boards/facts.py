@@ -194,11 +194,13 @@ class Usb:
 @dataclass(frozen=True)
 class Qemu:
     """QEMU's machine for the whole board; `serial` is the index of its UART among the machine's, `system` the
-    architecture in the name of QEMU's command."""
+    architecture in the name of QEMU's command, `wake` the number of the UART's interrupt where reception is polled: the
+    idle firmware sleeps until it comes."""
 
     machine: str
     system: str = "arm"
     serial: int = 0
+    wake: int | None = None
 
 
 @dataclass(frozen=True)

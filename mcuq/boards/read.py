@@ -183,6 +183,7 @@ def _qemu(table: Table) -> Qemu:
         machine=table.word("machine"),
         system=table.choice("system", QEMU_SYSTEMS) if "system" in table else "arm",
         serial=table.address("serial") if "serial" in table else 0,
+        wake=table.address("wake") if "wake" in table else None,
     )
 
 

@@ -19,7 +19,7 @@ from mcuq.boards.toml_table import pin_numbers
 from mcuq.build.compiler import target_compiler
 from mcuq.build.firmware_source import model_sources, tensor_bytes
 from mcuq.build.target import build_device
-from mcuq.compile import CompiledModel
+from mcuq.compile import CompiledModel, check_features
 from mcuq.errors import BoardError
 from mcuq.resources import resource_dir
 
@@ -72,12 +72,7 @@ def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware
     """
     board = board or model.board
     memory = _program_memory(board)
-    missing = sorted(model.board.cpu.features - board.cpu.features)
-    if missing:
-        raise BoardError(
-            f"model '{model.name}' is compiled for {model.board.name} and uses {', '.join(missing)}, which "
-            f"{board.name} does not have; compile it again with --board {board.name}"
-        )
+    check_features(model, board)
     if board.loader is not None:
         _check_start_in_slot(board, memory)
     shortest: Firmware | None = None
@@ -265,7 +260,7 @@ def _board_macros(board: Board, memory: Memory, buffers: _Buffers) -> dict[str, 
     uart = board.uart
     macros = {
         "MCUQ_BOARD_NAME": _c_string(board.name),
-        "MCUQ_IS_EMULATED": str(int(board.verified == "emulator" and board.qemu is not None)),
+        "MCUQ_IS_EMULATED": str(int(_is_emulated(board))),
         "MCUQ_CLOCK_HZ": f"{board.clock_hz}u",
         "MCUQ_PAYLOAD_BYTES": str(buffers.payload_bytes),
         "MCUQ_WINDOW_BYTES": str(buffers.window_bytes),
@@ -279,7 +274,10 @@ def _board_macros(board: Board, memory: Memory, buffers: _Buffers) -> dict[str, 
     if board.loader is not None:
         macros["MCUQ_MAILBOX_ADDRESS"] = f"{memory.ram_address + memory.ram_bytes - MAILBOX_BYTES:#x}u"
     if uart.interrupt is not None and buffers.window_bytes > 0:
-        macros["MCUQ_UART_INTERRUPT"] = str(uart.interrupt)
+        macros |= {"MCUQ_UART_INTERRUPT": str(uart.interrupt), "MCUQ_RECEIVE_INTERRUPT": "1"}
+    wake = _wake_interrupt(board)
+    if wake is not None:
+        macros |= {"MCUQ_WAKE_INTERRUPT": str(wake), "MCUQ_RECEIVE_INTERRUPT": "1", "MCUQ_IDLE": "mcuq_sleep"}
     for line, pin in (("TX", uart.tx), ("RX", uart.rx)):
         if pin is not None:
             port, number = pin_numbers(pin)
@@ -289,6 +287,18 @@ def _board_macros(board: Board, memory: Memory, buffers: _Buffers) -> dict[str, 
     if board.flashing is not None and board.flashing.wait_states is not None:
         macros["MCUQ_FLASH_WAIT_STATES"] = f"{board.flashing.wait_states}u"
     return macros
+
+
+def _is_emulated(board: Board) -> bool:
+    return board.verified == "emulator" and board.qemu is not None
+
+
+def _wake_interrupt(board: Board) -> int | None:
+    """The number of the interrupt that ends an emulated board's sleep."""
+    assert board.uart is not None
+    if not _is_emulated(board) or board.qemu is None:
+        return None
+    return board.uart.interrupt if board.qemu.wake is None else board.qemu.wake
 
 
 def _c_string(text: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mcuq.build.compiler import target_compiler
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, with_goal
-from mcuq.errors import BoardError
 from mcuq.lower import GOALS, Goal
-from mcuq.plan.fit import STACK_BYTES, flash_error
+from mcuq.plan.fit import STACK_BYTES, DoesNotFit, flash_error
+from mcuq.system.parallel import in_parallel
 
 ROOMY_FLASH_BYTES = 64 * 2**20
 
@@ -49,20 +49,36 @@ def measure_choices(
 ) -> tuple[Choice, ...]:
     """The model optimized for each of GOALS. `count` gives the instructions of one inference of a compiled model.
 
-    Raises BoardError where the model as it is does not fit its board.
+    Raises DoesNotFit where the model as it is does not fit its board, and says which goal would.
     """
 
-    def measured(goal: Goal) -> Choice:
+    def measured(goal: Goal) -> Choice | DoesNotFit:
         try:
             other = with_goal(model, goal)
             return Choice(goal, measure_footprint(other), other.arena_bytes, count(other) if count else None)
-        except BoardError:
-            if goal == model.optimize:
-                raise
-            return Choice(goal, None, None, None)
+        except DoesNotFit as error:
+            return error
 
-    with ThreadPoolExecutor() as pool:  # compilers are most of the time that it takes
-        return tuple(pool.map(measured, GOALS))
+    # Compilers are most of the time that it takes.
+    found: dict[Goal, Choice | DoesNotFit] = dict(
+        zip(GOALS, in_parallel(*(partial(measured, goal) for goal in GOALS)), strict=True)
+    )
+    asked = found[model.optimize]
+    choices = tuple(
+        Choice(goal, None, None, None) if isinstance(choice, DoesNotFit) else choice for goal, choice in found.items()
+    )
+    if isinstance(asked, DoesNotFit):
+        raise _unless_optimized(asked, choices)
+    return choices
+
+
+def _unless_optimized(error: DoesNotFit, choices: Sequence[Choice]) -> DoesNotFit:
+    """The error with the goal that takes least flash, if any fits."""
+    fitting = {choice.footprint.flash_bytes: choice for choice in choices if choice.footprint is not None}
+    if not fitting:
+        return error
+    flash_bytes = min(fitting)
+    return error.unless(f"--optimize {fitting[flash_bytes].optimize}", f"{flash_bytes:,} bytes of flash")
 
 
 def measure_footprint(model: CompiledModel) -> Footprint:

@@ -11,6 +11,7 @@ import click
 from mcuq.artifact import load
 from mcuq.boards.find import load_board
 from mcuq.cli.common import command_line, json_option, out, print_json
+from mcuq.cli.exit_codes import INTERRUPTED
 from mcuq.cli.options import complete_board
 from mcuq.emulate.machine import Machine, emulate
 from mcuq.errors import BuildError
@@ -54,12 +55,12 @@ def emulate_(folder: str, board: str | None, empty: bool, as_json: bool) -> None
                 what = "mcuq's loader" if empty else model.name
                 out().print(f"{what} on emulated {target.name}: {machine.port}", markup=False)
                 verb = "flash" if empty else "validate"
-                command = command_line(verb, folder, "--port", machine.port)
+                command = command_line(verb, folder, "--port", machine.port, *(("--board", board) if board else ()))
                 out().print(f"  next, elsewhere: {command}", markup=False)
                 out().print("  Ctrl-C switches it off", markup=False)
             _wait(machine)
-    except KeyboardInterrupt:
-        return
+    except KeyboardInterrupt:  # the object of --json is out already
+        click.get_current_context().exit(INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

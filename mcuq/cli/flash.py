@@ -65,4 +65,5 @@ def flash(folder: str, port: str, board: str | None, method: str | None, loader:
         markup=False,
     )
     if not loader:
-        out().print(f"  next: {command_line('validate', folder, '--port', port)}", markup=False)
+        again = ("validate", folder, "--port", port, *(("--board", board) if board else ()))
+        out().print(f"  next: {command_line(*again)}", markup=False)

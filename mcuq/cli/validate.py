@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
@@ -11,12 +11,22 @@ import click
 from mcuq.artifact import load
 from mcuq.cli.common import command_line, json_option, out, print_json, progress, warn
 from mcuq.cli.exit_codes import DIFFERS, WRONG
+from mcuq.cli.options import complete_board, gathered
+from mcuq.compile import on_board
 from mcuq.device.find import board_baud, find_port
 from mcuq.device.link import Link
 from mcuq.device.recorder import Recorder
 from mcuq.validate.device import DeviceReport
 from mcuq.validate.fleet import Member, validate_fleet, validate_port
 from mcuq.validate.inputs import int8_inputs
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The first `samples` of `data`; all, and made-up ones, for None."""
+
+    data: str | None
+    samples: int | None
 
 
 @click.command()
@@ -29,16 +39,23 @@ from mcuq.validate.inputs import int8_inputs
     metavar="PORT",
     help="Serial port, URL such as socket://HOST:PORT, or auto; repeat it for several devices at once.",
 )
+@click.option(
+    "--board",
+    metavar="NAME",
+    shell_complete=complete_board,
+    help="The board that it was flashed to, if another.  [default: the model's]",
+)
 @click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Only the first N.  [default: all]")
 @click.option("--baud", type=click.IntRange(min=1), metavar="RATE", help="Bits a second.  [default: the board's]")
 @click.option("--record", type=click.Path(), metavar="FILE", help="Keep all bytes of the line, to be replayed.")
 @json_option
+@gathered("wanted", ("data", "samples"), _Inputs)
 def validate(
     folder: str,
     ports: tuple[str, ...],
-    data: str | None,
-    samples: int | None,
+    board: str | None,
+    wanted: _Inputs,
     baud: int | None,
     record: str | None,
     as_json: bool,
@@ -53,13 +70,13 @@ def validate(
     """
     if record is not None and len(ports) > 1:
         raise click.UsageError("--record is for one --port")
-    model = load(folder)
+    model = on_board(load(folder), board)
     found = [find_port(model.board) if port == "auto" else port for port in ports]
-    total, batches = int8_inputs(model, data, samples)
+    total, batches = int8_inputs(model, wanted.data, wanted.samples)
     rate = baud or board_baud(model.board)
 
     def mend(port: str) -> str:
-        return command_line("flash", folder, "--port", port)
+        return command_line("flash", folder, "--port", port, *(("--board", board) if board else ()))
 
     def wrap(link: Link) -> Link:
         return link if record is None else Recorder(link, record)

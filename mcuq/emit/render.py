@@ -54,9 +54,7 @@ def render_kernel(constants: Constants, function: str, head: Head | None = None)
     template = environment().get_template(f"kernels/{constants.template}.c.j2")
     context = {_HEAD: head, _PASTED: constants}
     text = template.render(function=function, parameters=head.parameters, **context, **values)
-    signature, *lines = text.strip().split("\n")
-    body = [part for line in lines for part in _pasted(line, fragments)]
-    return "\n".join([*broken(signature, KERNEL_COLUMNS), *body])
+    return "\n".join(line for own in text.strip().split("\n") for line in _pasted(own, fragments))
 
 
 def _pasted(line: str, fragments: Mapping[str, Fragment]) -> list[str]:

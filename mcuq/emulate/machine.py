@@ -19,6 +19,7 @@ from mcuq.build.firmware import Firmware, build_firmware, build_loader, slot_hea
 from mcuq.compile import CompiledModel
 from mcuq.emulate.gdb import write_memory
 from mcuq.errors import BoardError, BuildError
+from mcuq.system.interrupt import before_interrupts
 from mcuq.system.process import Watcher
 from mcuq.system.work_folder import work_folder
 
@@ -50,11 +51,12 @@ class Machine(contextlib.AbstractContextManager["Machine"]):
             # Read once, at start: QEMU puts it back into memory at every reset, as flash would have kept it.
             program = folder / "flash.elf"
             program.write_bytes(flash.elf)
-            with control[1], debugger[1]:  # QEMU's ends: where QEMU ends, ours must see it
-                sockets = (control[1].fileno(), debugger[1].fileno())
-                self._process = _start([qemu, *_arguments(board, program, *sockets)], sockets)
-            # Also where nobody calls close(): at the latest when the interpreter ends.
-            self._stop = weakref.finalize(self, _stop, self._process, Watcher(self._process.pid), control[0])
+            with before_interrupts():
+                with control[1], debugger[1]:  # QEMU's ends: where QEMU ends, ours must see it
+                    sockets = (control[1].fileno(), debugger[1].fileno())
+                    self._process = _start([qemu, *_arguments(board, program, *sockets)], sockets)
+                # Also where nobody calls close(): at the latest when the interpreter ends.
+                self._stop = weakref.finalize(self, _stop, self._process, Watcher(self._process.pid), control[0])
             try:
                 self._control = _Control(control[0], self._process, board)
                 self.port = self._control.port()

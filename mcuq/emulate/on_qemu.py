@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ClassVar
 
 from mcuq.build.target import Built
@@ -13,6 +13,7 @@ from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_samples, split_tensors
 from mcuq.plan.fit import STACK_BYTES
+from mcuq.system.parallel import in_parallel
 
 
 class OnQemu(Emulator):
@@ -38,10 +39,8 @@ class OnQemu(Emulator):
         model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
     ) -> tuple[Built, Trace, Trace]:
         """The build is one of its own, without the code that starts QEMU's machine."""
-        with ThreadPoolExecutor() as pool:
-            build = pool.submit(build_for_target, model, model.files)
-            programs = pool.map(lambda files: _program(model, files), (model.files, apart_files))
-            built, plain, apart = build.result(), *programs
+        programs = (partial(_program, model, files) for files in (model.files, apart_files))
+        built, plain, apart = in_parallel(partial(build_for_target, model, model.files), *programs)
         joined = b"".join(sample[name] for name in model.graph.inputs)
         return built, _trace(plain, (), joined), _trace(apart, marks, joined)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ClassVar
 
 from mcuq.build.target import Built
@@ -12,6 +12,7 @@ from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import bytes_of, split_tensors
+from mcuq.system.parallel import in_parallel
 
 
 class OnUnicorn(Emulator):
@@ -51,8 +52,8 @@ class OnUnicorn(Emulator):
     def traces(
         model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
     ) -> tuple[Built, Trace, Trace]:
-        with ThreadPoolExecutor() as pool:  # compilers are most of the time that a profile takes
-            plain, apart = pool.map(lambda files: build_for_target(model, files), (model.files, apart_files))
+        # Compilers are most of the time that a profile takes.
+        plain, apart = in_parallel(*(partial(build_for_target, model, files) for files in (model.files, apart_files)))
         return plain, _trace(model, plain.elf, (), sample), _trace(model, apart.elf, marks, sample)
 
 

@@ -43,13 +43,17 @@ from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT3
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
+from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
+from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.mul import MUL_KERNELS
-from mcuq.kernels.portable.pad import lower_pad
+from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.reduce import accepts_whole_image, lower_mean, lower_whole_image
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
+from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
+from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.rv32.conv2d import (
@@ -67,7 +71,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
-from mcuq.ops.dtypes import FLOAT32, INTEGERS, MIXED, MOVED
+from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
@@ -157,7 +161,11 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     Join: CONCAT,
-    LogSoftmax: (Kernel(lower_log_softmax, activations=MIXED | FLOAT32),),
+    LogSoftmax: (
+        Kernel(lower_log_softmax_float32, activations=FLOAT32),
+        Kernel(lower_log_softmax_s16, activations=INT16),
+        Kernel(lower_log_softmax),
+    ),
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
@@ -167,12 +175,16 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_mean, activations=MIXED | FLOAT32),
     ),
     Mul: MUL_KERNELS,
-    Pad: (Kernel(lower_pad, activations=MOVED),),
+    Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),
     Slice: (Kernel(lower_slice, activations=MOVED),),
-    Softmax: (Kernel(lower_softmax, activations=MIXED | FLOAT32),),
+    Softmax: (
+        Kernel(lower_softmax_float32, activations=FLOAT32),
+        Kernel(lower_softmax_s16, activations=INT16),
+        Kernel(lower_softmax),
+    ),
     Sub: ADD,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
 }

@@ -14,6 +14,20 @@ STACK_BYTES = 4096  # what is kept free for the application and the deepest kern
 LARGEST_SHOWN = 3
 
 
+class DoesNotFit(BoardError):
+    """A model takes more RAM or flash than its board has: `what` says how much and because of what, `remedy` what
+    would do."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+    def unless(self, option: str, needed: str) -> DoesNotFit:
+        """The same, where the model fits with an option, and what it needs then."""
+        return DoesNotFit(self.what, f"it fits with {option}, which needs {needed}; or {self.remedy}")
+
+
 def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     """Raise BoardError where arena and stack exceed the board's RAM, or the constants alone its flash."""
     if board.memory is None:
@@ -21,10 +35,10 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     ram_bytes = plan.arena_bytes + STACK_BYTES
     if ram_bytes > board.memory.ram_bytes:
         tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
-        raise BoardError(
+        raise DoesNotFit(
             f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,} + stack {STACK_BYTES:,}), "
-            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}"
-            f"{_alternatives(ram_bytes, 0)}"
+            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}",
+            _alternatives(ram_bytes, 0),
         )
     constants = [t for t in program.graph.tensors.values() if t.is_constant]
     if program.constant_bytes > board.memory.flash_bytes:
@@ -38,27 +52,29 @@ def check_least(
     assert board.memory is not None
     needed = ram_bytes + STACK_BYTES
     if needed > board.memory.ram_bytes:
-        raise BoardError(
+        raise DoesNotFit(
             f"model '{name}' needs at least {needed:,} bytes of RAM (tensors {ram_bytes:,} + stack {STACK_BYTES:,}), "
-            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}"
-            f"{_alternatives(needed, 0)}"
+            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}",
+            _alternatives(needed, 0),
         )
     needed = sum(size_bytes for _, size_bytes in weights)
     if needed > board.memory.flash_bytes:
-        raise BoardError(
+        raise DoesNotFit(
             f"model '{name}' needs at least {needed:,} bytes of flash for its weights, {board.name} has "
-            f"{board.memory.flash_bytes:,}; largest tensors: {_listed(weights)}{_alternatives(0, needed)}"
+            f"{board.memory.flash_bytes:,}; largest tensors: {_listed(weights)}",
+            _alternatives(0, needed),
         )
 
 
-def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list[Tensor], board: Board) -> BoardError:
+def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list[Tensor], board: Board) -> DoesNotFit:
     """The error for a model whose constants and code exceed the board's flash."""
     assert board.memory is not None
     needed = constant_bytes + code_bytes
     parts = f"constants {constant_bytes:,}" + (f" + code {code_bytes:,}" if code_bytes else " without code")
-    return BoardError(
+    return DoesNotFit(
         f"model '{name}' needs {needed:,} bytes of flash ({parts}), {board.name} has {board.memory.flash_bytes:,}; "
-        f"largest tensors: {_largest(constants)}{_alternatives(0, needed)}"
+        f"largest tensors: {_largest(constants)}",
+        _alternatives(0, needed),
     )
 
 
@@ -78,4 +94,4 @@ def _alternatives(ram_bytes: int, flash_bytes: int) -> str:
         memory = load_board(name).memory
         if memory is not None and memory.ram_bytes >= ram_bytes and memory.flash_bytes >= flash_bytes:
             fitting.append(name)
-    return f"; try a board with more, such as {', '.join(fitting[:5])}" if fitting else "; use a smaller model"
+    return f"try a board with more, such as {', '.join(fitting[:5])}" if fitting else "use a smaller model"

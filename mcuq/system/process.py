@@ -14,8 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcuq.system.interrupt import before_interrupts
+
 # Where nothing else is said: no compiler takes that long for one network, and a person has given up before.
 LIMIT_S = 600.0
+_running: set[subprocess.Popen[bytes]] = set()  # what `run` waits for, in any thread
 _WATCH = 'read -r line; kill -s KILL -- "-$0"'  # POSIX's form: dash knows no other
 
 
@@ -67,24 +70,35 @@ def run(
     Raises OSError where it cannot be started, subprocess.TimeoutExpired where it does not end in time; nothing of it is
     running then.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=None if env is None else dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if one_stream else subprocess.PIPE,
-        start_new_session=os.name == "posix",
-    )
-    watcher = Watcher(process.pid)
-    try:
+    with contextlib.ExitStack() as ends:
+        with before_interrupts():
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if one_stream else subprocess.PIPE,
+                start_new_session=os.name == "posix",
+            )
+            ends.callback(_end, process)
+            _running.add(process)
+            ends.callback(Watcher(process.pid).close)
         stdout, stderr = process.communicate(stdin, timeout=time_limit_s)
-    except BaseException:
-        kill_group(process)
-        raise
-    finally:
-        watcher.close()
     return Ended(process.returncode, stdout, stderr or b"")
+
+
+def kill_running() -> None:
+    """Kill what other threads are waiting for in `run`."""
+    for process in tuple(_running):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    _running.discard(process)
+    if process.returncode is None:
+        kill_group(process)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ from statistics import median_low
 import numpy as np
 
 from mcuq.compile import CompiledModel
+from mcuq.described import Described
 from mcuq.device.exchange import StatusError
 from mcuq.device.messages import Ability, DeviceInfo, Paint, Role, SelfTest, Status
 from mcuq.device.session import LEAST_INFERENCE_S, Session
@@ -36,8 +37,8 @@ class LayerCycles:
     cycles: int
 
 
-@dataclass(frozen=True)
-class DeviceReport:
+@dataclass(frozen=True, repr=False)
+class DeviceReport(Described):
     """What a device showed.
 
     `mismatches` counts output bytes, `exact_samples` the samples without any. `first_layer` is None where nothing
@@ -74,6 +75,14 @@ class DeviceReport:
     def bit_exact(self) -> bool:
         """Whether every byte was equal, of at least one sample."""
         return self.samples > 0 and self.mismatches == 0
+
+    def described(self) -> tuple[str, dict[str, str]]:
+        """For `repr` and notebooks."""
+        facts = {"board": self.board, "port": self.port, "samples": f"{self.samples:,}"}
+        facts["bit-exact"] = "yes" if self.bit_exact else "NO"
+        if self.cycles is not None:
+            facts["cycles"] = f"{self.cycles:,}"
+        return "DeviceReport", facts
 
 
 def validate_device(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from mcuq.compile import CompiledModel, dataset_for
+from mcuq.compile import CompiledModel, Data, dataset_for
 from mcuq.graph.tensor import Array
 from mcuq.validate.bits import BATCH, integer_batches, probe_inputs
 
 
 def int8_inputs(
-    model: CompiledModel, data: str | None, samples: int | None
+    model: CompiledModel, data: Data | None, samples: int | None
 ) -> tuple[int, Iterator[Mapping[str, Array]]]:
-    """(how many, batches (samples, *shape)): the first `samples` of a data file or folder, all of them by default.
+    """(how many, batches (samples, *shape)): the first `samples` of data as for compile, all of them by default.
 
     Without data they are made up and reach both extremes. Raises DataError where the data cannot be read.
     """

@@ -324,7 +324,7 @@ def test_tables_that_need_each_other_say_so(tmp_path: Path, text: str, message: 
 
 
 def test_a_familys_driver_says_what_it_wants_to_know() -> None:
-    assert family_keys("cmsdk", "uart") == {"address": True, "clock_hz": True, "baud": True, "interrupt": False}
+    assert family_keys("cmsdk", "uart") == {"address": True, "clock_hz": True, "baud": True}
     assert family_keys("cmsdk", "clock") == {}
     assert family_keys("stm32f4", "clock")["hse_bypass"] is False
     assert family_keys("stm32f4", "clock")["pll_m"] is True

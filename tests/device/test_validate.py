@@ -25,6 +25,7 @@ from model_network import network_of, payload_for
 from selections import quick
 from support import model_of, random_inputs
 
+import mcuq
 from mcuq.artifact import save
 from mcuq.cli import main
 from mcuq.compile import CompiledModel
@@ -392,6 +393,49 @@ def test_auto_is_the_port_of_the_board_that_is_plugged_in(
         result = call("validate", folder, "--port", "auto", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["port"] == port
+
+
+def test_the_board_that_was_flashed_is_said_in_the_command_that_mends(folder: Path, monkeypatch: Any) -> None:
+    """--board: what `auto` looks for, the rate of the line, and what is flashed again."""
+    with on_pty(DeviceModel(toy())) as port:
+        nucleo = SimpleNamespace(device=port, description="ST-Link", vid=0x0483, pid=0x374B)
+        monkeypatch.setattr(serial.tools.list_ports, "comports", lambda: [nucleo])
+        result = call("validate", folder, "--port", "auto", "--board", "nucleo-f446re")
+        none = call("validate", folder, "--port", "auto", "--board", "nrf52840-dk")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"; flash it: mcuq flash {folder} --port {port} --board nucleo-f446re\n")
+    assert none.exit_code == 1
+    assert none.stderr == (
+        "error: --port auto: no board found; looked for the USB ids of: nrf52840-dk; ports of this computer: "
+        f"{port} (0483:374b); plug the board in, or give --port\n"
+    )
+
+
+def test_a_board_without_the_models_cpu_features_is_refused(folder: Path) -> None:
+    result = call("validate", folder, "--port", "nowhere", "--board", "nucleo-g071rb")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: model 'tiny' is compiled for cortex-m4 and uses dsp, fpu, which nucleo-g071rb does not have; "
+        "compile it again with --board nucleo-g071rb\n"
+    )
+
+
+def test_python_validates_as_the_command_does(
+    tiny_model: CompiledModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.linspace(-4, 4, 3 * tiny_model.graph.tensors["x"].elements).reshape(3, *tiny_model.graph.tensors["x"].shape)
+    with on_pty(device_of(network_of(tiny_model))) as port:
+        report = mcuq.validate(mcuq.load(folder), port, x.astype(np.float32), samples=2)
+        made_up = mcuq.validate(tiny_model, port)
+    assert isinstance(report, mcuq.DeviceReport)
+    assert (report.samples, report.bit_exact, report.port) == (2, True, port)
+    assert (made_up.samples, made_up.bit_exact) == (8, True)
+    assert repr(report) == f"<DeviceReport: board paper, port {port}, samples 2, bit-exact yes, cycles 10,003>"
+    with on_pty(device_of(network_of(tiny_model, {"mean": (1, 100)}))) as port:
+        assert not mcuq.validate(tiny_model, port).bit_exact
+    with on_pty(DeviceModel(toy())) as port, pytest.raises(mcuq.McuqError) as caught:
+        mcuq.validate(tiny_model, port, board="nucleo-f446re")
+    assert str(caught.value).endswith(f"; flash it: mcuq flash DIR --port {port} --board nucleo-f446re")
 
 
 def test_record_is_for_one_port(folder: Path) -> None:

@@ -78,10 +78,3 @@ def test_infinities_among_its_floats_need_what_names_them() -> None:
 def test_functions_are_called_after_what_is_pasted() -> None:
     assert LOOP.stem() == "doubled"
     assert replace(LOOP, statements=Fragment()).stem() == "elementwise"
-
-
-def test_a_long_signature_is_broken() -> None:
-    inputs = "".join(f"const int32_t *a_table_of_values_{i}, " for i in range(4))
-    signature = render_kernel(replace(LOOP, inputs=inputs), "net_layer").partition("\n{")[0].splitlines()
-    assert [len(line) <= 120 for line in signature] == [True, True]
-    assert signature[1].startswith(" " * len("static void net_layer(") + "const int32_t *a_table")

@@ -20,7 +20,7 @@ from golden.graphs import digits
 from support import is_alive, model_of, wait_until_gone
 
 from mcuq.artifact import save
-from mcuq.boards.find import load_board
+from mcuq.boards.find import board_names, load_board
 from mcuq.build.firmware import _Buffers, _files_of_all, _link, _Place, build_loader
 from mcuq.compile import CompiledModel
 from mcuq.device.link import open_link
@@ -146,7 +146,7 @@ def test_a_board_that_nobody_closes_is_off_when_python_ends(model: CompiledModel
 
 @pytest.mark.toolchain
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -9)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)]
 )
 def test_ctrl_c_and_kill_end_the_command_and_the_board(
     model: CompiledModel, tmp_path: Path, number: signal.Signals, code: int
@@ -171,6 +171,32 @@ def test_ctrl_c_and_kill_end_the_command_and_the_board(
     assert (command.returncode, out, errors) == (code, b"", b"")
     for pid in started:
         wait_until_gone(pid)
+
+
+def is_busy(pid: int) -> bool:
+    """Whether a thread of the process runs or wants to."""
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return "R" in states
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("board", [name for name in board_names() if load_board(name).qemu is not None])
+def test_an_idle_board_takes_none_of_the_computers_time(board: str, empty: bool) -> None:
+    if empty and load_board(board).loader is None:
+        with pytest.raises(BoardError, match="cannot start empty"):
+            emulate(model_of(digits(), board, "digits"), empty=True)
+        return
+    with emulate(model_of(digits(), board, "digits"), empty=empty) as machine:
+        link = open_link(machine.port)
+        with Session(link) as session:
+            for _ in range(3):  # it wakes for each
+                session.hello()
+            deadline = time.monotonic() + 20
+            while any(is_busy(machine._process.pid) for _ in range(20)):
+                assert time.monotonic() < deadline, "it never rests"
+                time.sleep(0.01)
+            assert session.hello().board == board
 
 
 def name_of(pid: int) -> str:

@@ -8,7 +8,7 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0xe8f224a7u
+#if TINY_DIGEST != 0x96c6d842u
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
@@ -595,17 +595,14 @@ static void tiny_softmax(const int8_t *x, const int32_t *table, int8_t *y)
 {
     enum { rows = 1, classes = 3 };
     /* plain C from here on */
-    /* Order: rows; in each the largest value is found before the first is written, then each is read before it is
-     * written. */
     for (int32_t n = 0; n < rows; n++) {
         int32_t largest = -128;
-        uint32_t total = 0;
         for (int32_t i = 0; i < classes; i++)
             if (x[i] > largest)
                 largest = x[i];
-        for (int32_t i = 0; i < classes; i++) {
+        uint32_t total = 0;
+        for (int32_t i = 0; i < classes; i++)
             total += (uint32_t)table[largest - x[i]];
-        }
         for (int32_t i = 0; i < classes; i++) {
             /* a table entry is at most 2^22, so the numerator is at most 2^30 + 2^30 */
             const uint32_t share = ((uint32_t)table[largest - x[i]] * 256u + total / 2u) / total;

@@ -25,7 +25,7 @@ enum { LEAST_DIVIDER = 16 };                                       /* BAUDDIV: s
 void board_start(void)
 {
     BAUDDIV = DIVIDER < LEAST_DIVIDER ? LEAST_DIVIDER : DIVIDER;
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     CTRL = TX_ENABLE | RX_ENABLE | RX_INTERRUPT_ENABLE;
     /* A byte from before would ask for nothing and keep all others out: the interrupt is raised by the arrival. */
     if (STATE & RX_FULL)

@@ -163,7 +163,7 @@ static void uart_start(void)
     UART_BAUD = BAUD_OSR | BAUD_DIVIDER;
     UART_WATER = 0; /* asks at the first byte in the receive FIFO */
     UART_FIFO = FIFO_RXFE;
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     UART_CTRL = CTRL_TE_RE | CTRL_RIE;
 #else
     UART_CTRL = CTRL_TE_RE;

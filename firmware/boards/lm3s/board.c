@@ -87,7 +87,7 @@ void board_start(void)
     IBRD = DIVIDER / 64u;
     FBRD = DIVIDER % 64u;
     LCRH = BITS_8_WITH_FIFO; /* takes the divider over */
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     IM = RECEIVE_AND_TIMEOUT_INTERRUPTS;
 #endif
     CTL = ENABLED;

@@ -76,7 +76,7 @@ void board_start(void)
         RXDRDY = 0;
         (void)RXD;
     }
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     INTENSET = RXDRDY_INTERRUPT;
 #endif
 

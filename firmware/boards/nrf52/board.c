@@ -84,7 +84,7 @@ void board_start(void)
     BAUDRATE = (uint32_t)BAUD_BITS;
     ENABLE = UART_ENABLED;
     RXDRDY = 0;
-#if defined(MCUQ_UART_INTERRUPT)
+#if defined(MCUQ_RECEIVE_INTERRUPT)
     INTENSET = RXDRDY_INTERRUPT;
 #endif
     STARTTX = 1;

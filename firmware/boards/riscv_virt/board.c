@@ -13,11 +13,13 @@
 #define THR UART(0u) /* write */
 #define DLL UART(0u) /* while DLAB is set */
 #define DLM UART(1u)
+#define IER UART(1u)
 #define FCR UART(2u)
 #define LCR UART(3u)
 #define LSR UART(5u)
 #define TEST_DEVICE (*(volatile uint32_t *)(uintptr_t)0x00100000u)
 
+enum { RECEIVED = 1 };                                               /* IER */
 enum { FIFOS_ON_AND_EMPTY = 7 };                                     /* FCR */
 enum { BITS_8 = 3, DLAB = 0x80 };                                    /* LCR */
 enum { DATA_READY = 1, WRONG_BYTE = 0x1c, TRANSMITTER_HAS_ROOM = 32 }; /* LSR: parity, framing, break */
@@ -32,6 +34,9 @@ void board_start(void)
     DLM = DIVIDER >> 8;
     LCR = BITS_8;
     FCR = FIFOS_ON_AND_EMPTY;
+#if defined(MCUQ_RECEIVE_INTERRUPT)
+    IER = RECEIVED;
+#endif
     mcuq_counter_start();
 }
 

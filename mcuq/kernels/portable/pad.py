@@ -30,13 +30,17 @@ class FillConstants(Constants):
 def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """Where the input goes in the output; the rest is filled before."""
     y = layer.output
-    fill: Constants
-    if y.quant is None:
-        value = Fragment.of("y[i] = value;", name="fill_float32", floats={"value": float32(op.value)})
-        fill = elementwise(layer, {}, value)
-    else:
-        fill = FillConstants(C_TYPES[y.dtype], y.elements, int(y.quantization.quantize(np.array([op.value]))[0]))
-    return Call(fill, inputs=()), _inner(op, layer)
+    value = int(y.quantization.quantize(np.array([op.value]))[0])
+    return (
+        Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
+        _inner(op, layer),
+    )
+
+
+def lower_pad_float32(op: Pad, layer: Layer) -> tuple[Call, ...]:
+    """The same of floats."""
+    fill = Fragment.of("y[i] = value;", name="fill_float32", floats={"value": float32(op.value)})
+    return Call(elementwise(layer, {}, fill), inputs=()), _inner(op, layer)
 
 
 def _inner(op: Pad, layer: Layer) -> Call:
