@@ -23,17 +23,6 @@ static inline int32_t mcuq_requantize_long(int64_t acc, int32_t multiplier, int 
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
-/* item mcuq_requantize_sum: needs mcuq_requantize_s16, mcuq_requantize_long; code 72 */
-/* mcuq_requantize_long where `is_long`, a compile-time constant, says that acc may leave int32, else
- * mcuq_requantize_s16. */
-static inline int32_t mcuq_requantize_sum(int64_t acc, int is_long, int32_t multiplier, int prescale, int shift,
-                                          int32_t zero_point, int32_t output_min, int32_t output_max)
-{
-    if (is_long)
-        return mcuq_requantize_long(acc, multiplier, shift, zero_point, output_min, output_max);
-    return mcuq_requantize_s16((int32_t)acc, multiplier, prescale, shift, zero_point, output_min, output_max);
-}
-
 /* item mcuq_weighted_sum_s16: code 83 */
 /* (a * factor_a + b * factor_b) / 2^shift, rounded once, halves up, then clamped; a and b of 16 bits, shift in 1..30:
  * the sum stays below 2^48. */

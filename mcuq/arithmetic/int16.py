@@ -12,7 +12,7 @@ from math import ldexp
 
 import numpy as np
 
-from mcuq.arithmetic.int8 import INT32_MAX, Requantization, multiply_high, requantize_s16
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, multiply_high
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 
@@ -32,14 +32,6 @@ def requantize_long(acc: Array, requant: Requantization, zero_point: int, output
     part >>= 1 + requant.shift
     part += zero_point
     return np.asarray(np.clip(part, output_min, output_max), np.int32)
-
-
-def requantize_sum(
-    acc: Array, is_long: bool, requant: Requantization, zero_point: int, output_min: int, output_max: int
-) -> Array:
-    """`requantize_long` where accumulators may leave int32, else `requantize_s16`."""
-    function = requantize_long if is_long else requantize_s16
-    return function(acc, requant, zero_point, output_min, output_max)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from mcuq.arithmetic.int8 import INT32_MAX, Requantization
-from mcuq.arithmetic.int16 import requantize_sum
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, requantize_s16
+from mcuq.arithmetic.int16 import requantize_long
 from mcuq.graph.operator import Clamped
 from mcuq.graph.tensor import Array, Tensor
 
 
 def requantize_output(op: Clamped, acc: Array, requant: Requantization, bound: int, y: Tensor) -> Array:
     """The values of `y` from accumulators of magnitudes up to `bound` (last axis: channels)."""
-    q = requantize_sum(acc, bound > INT32_MAX, requant, y.zero_point, *op.output_bounds(y))
+    requantize = requantize_long if bound > INT32_MAX else requantize_s16
+    q = requantize(acc, requant, y.zero_point, *op.output_bounds(y))
     return q.astype(y.dtype)
 
 

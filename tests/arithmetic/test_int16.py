@@ -19,7 +19,6 @@ from mcuq.arithmetic.int16 import (
     exponential_of_tables,
     interpolate,
     requantize_long,
-    requantize_sum,
     sum_parameters_s16,
     weighted_sum_s16,
 )
@@ -38,13 +37,6 @@ void each_long(int64_t n, const int64_t *acc, const int32_t *multiplier, int shi
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_requantize_long(acc[i], multiplier[i], shift, zero_point, output_min, output_max);
-}
-
-void each_sum(int64_t n, const int64_t *acc, int is_long, const int32_t *multiplier, int prescale, int shift,
-              int32_t output_min, int32_t output_max, int32_t *y)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] = mcuq_requantize_sum(acc[i], is_long, multiplier[i], prescale, shift, 0, output_min, output_max);
 }
 
 void each_wide(int64_t n, const int32_t *acc, const int32_t *multiplier, int prescale, int shift, int32_t output_min,
@@ -125,13 +117,15 @@ def test_requantize_s16_gives_the_bits_of_its_namesake_and_of_its_definition(c: 
         assert got[:3000].tolist() == [exact_requantize(a, m, shift, 0, *bounds) for a, m in pairs]
 
 
-@pytest.mark.parametrize("is_long", [False, True])
-def test_requantize_sum_is_one_of_the_two(c: ctypes.CDLL, is_long: bool) -> None:
+def test_long_and_short_accumulators_requantize_alike(c: ctypes.CDLL) -> None:
     acc, multiplier = accumulators_and_multipliers(np.random.default_rng(5), 20_000, INT32_MAX)
     requant = Requantization(tuple(multiplier.tolist()), 3, 0)
-    got = requantize_sum(acc, is_long, requant, 0, *BOUNDS[0])
-    arguments = (acc, int(is_long), multiplier.astype(np.int32), 0, 3, *BOUNDS[0])
-    assert np.array_equal(got, call(c.each_sum, len(acc), np.int32, *arguments))
+    got = requantize_long(acc, requant, 0, *BOUNDS[0])
+    multipliers = multiplier.astype(np.int32)
+    assert np.array_equal(got, call(c.each_long, len(acc), np.int32, acc, multipliers, 3, 0, *BOUNDS[0]))
+    assert np.array_equal(
+        got, call(c.each_wide, len(acc), np.int32, acc.astype(np.int32), multipliers, 0, 3, *BOUNDS[0])
+    )
     assert np.array_equal(got, requantize_s16(acc, requant, 0, *BOUNDS[0]))
 
 

@@ -22,7 +22,9 @@ from sample_kernels import (
     without_comments,
 )
 
+from mcuq.arithmetic.expression import LIBRARY
 from mcuq.emit.render import render_kernel
+from mcuq.graph.tensor import PACKINGS
 from mcuq.kernels.item import CPUS, Declaration, Item, parse_declaration, parse_items
 from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import deepest_stack_bytes, needed_items, runtime
@@ -130,6 +132,14 @@ def test_code_of_what_is_pasted_is_counted_as_that_of_a_template(constants: Cons
 def test_each_kernel_compiles_with_only_what_it_declares(tmp_path: Path) -> None:
     sources = [with_runtime(render_kernel(c, "net_layer"), needs_of(c)) for c in kernels_and_pasted()]
     compile_all(tmp_path, {f"kernel_{i}": text for i, text in enumerate(sources)})
+
+
+def test_every_item_is_needed_by_something() -> None:
+    """By kernels, by functions of one float, by another packing of weights, or by the file around kernels."""
+    needs = {need for constants in kernels_and_pasted() for need in needs_of(constants)}
+    needs |= {f"mcuq_{name}" for name in LIBRARY} | {f"mcuq_unpack_{packing}" for packing in PACKINGS}
+    used = {item.name for item in needed_items(needs)}
+    assert {item.name for item in ITEMS} - used == {"MCUQ_ASSUME", "MCUQ_MEMORY_CHANGES_TYPE"}
 
 
 # --- items of any kind -------------------------------------------------------------------------------------------
