@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcuq.graph.operator import Layer
-from mcuq.kernels.kernel import Call, Constants, Kernel
+from mcuq.kernels.kernel import Call, Kernel
 from mcuq.kernels.mve.requantized import MVE
-from mcuq.kernels.operands import is_flat, operand_inputs, operands
-from mcuq.kernels.weighted_sum import weighted_sum_bound, weighted_sum_fields
+from mcuq.kernels.operands import is_flat
+from mcuq.kernels.weighted_sum import WeightedSumConstants, weighted_sum_call
 from mcuq.ops.add import Add
 
 
-@dataclass(frozen=True)
-class AddMveConstants(Constants):
-    """Operands of one shape."""
+class AddMveConstants(WeightedSumConstants):
+    """Vectors of four, the last cut."""
 
     template = "mve/add"
 
-    elements: int
-    factor_a: int
-    factor_b: int
-    constant: int
-    shift: int
-    output_min: int
-    output_max: int
-
 
 def lower_add(op: Add, layer: Layer) -> tuple[Call, ...]:
-    """Constants alone, and an operand if it is one."""
-    inputs, arrays = operand_inputs(layer)
-    numbers = weighted_sum_fields(op, layer, operands(layer))
-    constants = AddMveConstants(**numbers, elements=layer.output.elements)
-    return (Call(constants, inputs, arrays, bound=weighted_sum_bound(numbers)),)
+    """One loop."""
+    return (weighted_sum_call(AddMveConstants, op, layer),)
 
 
 ADD_KERNELS = (Kernel(lower_add, MVE, is_flat),)
