@@ -46,13 +46,18 @@ def run_layers(graph: Graph, inputs: Mapping[str, Array], keep_all: bool = False
 
 def run_layer(layer: Layer, arguments: Sequence[Array]) -> Array:
     """One layer over any number of samples, in parts that keep its workspace small."""
-    chunk = max(1, WORKSPACE_BYTES // (4 * _largest_array(layer)))
+    chunk = samples_at_once(layer)
     samples = max(len(a) for a, t in zip(arguments, layer.inputs, strict=True) if not t.is_constant)
     parts = []
     for i in range(0, samples, chunk):
         part = [a if t.is_constant else a[i : i + chunk] for a, t in zip(arguments, layer.inputs, strict=True)]
         parts.append(layer.op.simulate(layer, part))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def samples_at_once(layer: Layer) -> int:
+    """How many samples of one layer keep its workspace small."""
+    return max(1, WORKSPACE_BYTES // (4 * _largest_array(layer)))
 
 
 def quantize_inputs(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
@@ -66,7 +71,7 @@ def dequantize_outputs(graph: Graph, outputs: Mapping[str, Array]) -> dict[str, 
 
 
 def _samples_at_once(graph: Graph) -> int:
-    return max(1, WORKSPACE_BYTES // (4 * max((_largest_array(layer) for layer in graph.layers()), default=1)))
+    return min((samples_at_once(layer) for layer in graph.layers()), default=WORKSPACE_BYTES // 4)
 
 
 def _largest_array(layer: Layer) -> int:

@@ -26,8 +26,7 @@ from mcuq.ops.float_weights import (
     real_input,
 )
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
-from mcuq.ops.requantized import requantize_output
-from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization
+from mcuq.ops.weighted import exact_product_dtype
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.ops.window import Window, window_from_onnx
 
@@ -109,19 +108,17 @@ class Conv2d(Weighted):
             return simulate_conv2d_float32(self, layer, inputs[0])
         if is_dynamic(layer):
             return simulate_conv2d_dynamic(self, layer, inputs[0])
-        x, y = layer.inputs[0], layer.output
-        weight, bias = layer.inputs[1].values, layer.inputs[2].values
-        samples = inputs[0].shape[:2]
-        images = inputs[0].reshape(-1, *x.shape[1:])
+        return self.requantized(layer, self.sums(layer, inputs[0]))
+
+    def sums(self, layer: Layer, x: Array) -> Array:
+        own, weight = layer.inputs[0], layer.inputs[1].values
+        images = x.reshape(-1, *own.shape[1:])
         top, left, bottom, right = self.window.pads
-        dtype = exact_product_dtype(x, weight.reshape(weight.shape[0], -1))
-        padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=x.zero_point).astype(
+        dtype = exact_product_dtype(own, weight.reshape(weight.shape[0], -1))
+        padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=own.zero_point).astype(
             dtype
         )
-        acc = self.product(layer, padded, weight.astype(dtype)).astype(np.int64)
-        acc += bias
-        q = requantize_output(self, acc, layer_requantization(layer), accumulator_bound(layer), y)
-        return q.reshape(*samples, *y.shape[1:])
+        return self.product(layer, padded, weight.astype(dtype)).reshape(*x.shape[:2], *layer.output.shape[1:])
 
     def padded(self, pads: tuple[int, int, int, int]) -> Operator | None:
         return replace(self, window=self.window.padded(pads))

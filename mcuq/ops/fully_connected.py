@@ -25,10 +25,9 @@ from mcuq.ops.float_weights import (
     is_float,
     real_input,
 )
-from mcuq.ops.requantized import requantize_output
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.weighted import accumulator_bound, exact_product_dtype, layer_requantization
+from mcuq.ops.weighted import exact_product_dtype
 from mcuq.ops.weighted_operator import Weighted
 
 
@@ -125,12 +124,12 @@ class FullyConnected(Weighted):
             return simulate_fully_connected_float32(self, layer, inputs[0])
         if is_dynamic(layer):
             return simulate_fully_connected_dynamic(self, layer, inputs[0])
+        return self.requantized(layer, self.sums(layer, inputs[0]))
+
+    def sums(self, layer: Layer, x: Array) -> Array:
         weight = layer.inputs[1].values
         dtype = exact_product_dtype(layer.inputs[0], weight)
-        acc = (inputs[0].astype(dtype) @ weight.T.astype(dtype)).astype(np.int64)
-        acc += layer.inputs[2].values
-        requant = layer_requantization(layer)
-        return requantize_output(self, acc, requant, accumulator_bound(layer), layer.output)
+        return x.astype(dtype) @ weight.T.astype(dtype)
 
     def macs(self, layer: Layer) -> int:
         return layer.inputs[0].shape[0] * layer.inputs[1].elements

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcuq.graph.operator import Clamped, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.float_weights import weighted_operand_dtype
 from mcuq.ops.packed_weights import whole_weights
-from mcuq.ops.weighted import quantize_weights
+from mcuq.ops.requantized import requantize_output
+from mcuq.ops.weighted import accumulator_bound, layer_requantization, quantize_weights
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,17 @@ class Weighted(Clamped):
         """What each output's weights meet: (groups, taps, windows) of values x (B, *shape of one), taps as in a row of
         the weights."""
         return x.reshape(-1, x.shape[-1]).T[None]
+
+    def sums(self, layer: Layer, x: Array) -> Array | None:
+        """Of a layer of integers the sums of products without biases, exact in whatever dtype, in the shape of its
+        output, for x (samples, *shape); None where an operator does not tell. Such outputs are `requantized` sums."""
+        return None
+
+    def requantized(self, layer: Layer, sums: Array) -> Array:
+        """The output of a layer of integers from its `sums`."""
+        acc = sums.astype(np.int64)
+        acc += layer.inputs[2].values
+        return requantize_output(self, acc, layer_requantization(layer), accumulator_bound(layer), layer.output)
 
     def operand_dtype(self, own: str, output: str, weights: str) -> str:
         return weighted_operand_dtype(own, output, weights)

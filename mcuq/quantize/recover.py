@@ -7,7 +7,7 @@ Weight Equalization and Bias Correction", ICCV 2019, section 4.2, empirical form
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -16,11 +16,11 @@ import numpy as np
 from mcuq.errors import QuantizationError, did_you_mean
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
-from mcuq.graph.simulate import quantize_inputs, run_layer
+from mcuq.graph.simulate import quantize_inputs, run_layer, samples_at_once
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.given_weights import has_given_weights
 from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
-from mcuq.ops.weighted_operator import is_weighted
+from mcuq.ops.weighted_operator import Weighted, is_weighted
 from mcuq.quantize.adaround import round_adaround
 from mcuq.quantize.gptq import round_gptq
 from mcuq.quantize.means import channel_means
@@ -34,6 +34,8 @@ ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 # A bias moves through ReLU and clamping to a smaller move of the mean: it is corrected again for what is left.
 CORRECTIONS = 2
+# Sums of products that are held while biases are tried; mostly in float32, which is 16 MiB.
+_MOST_SUMS = 2**22
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,10 @@ def _corrected(layer: Layer, x: Array, wanted: Array | None) -> tuple[Layer, Arr
     Each channel has the bias of the least error that was seen: where all values of a channel round alike, its mean
     moves in whole steps, and a correction can overshoot.
     """
-    output = run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
     if wanted is None:
-        return layer, output
+        return layer, run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+    run = _runner(layer, x)
+    output = run(layer)
     least = error = _mean_error(layer, output, wanted)
     best = layer.inputs[2]
     for _ in range(CORRECTIONS):
@@ -167,15 +170,33 @@ def _corrected(layer: Layer, x: Array, wanted: Array | None) -> tuple[Layer, Arr
         if np.array_equal(bias.values, layer.inputs[2].values):
             break
         layer = replace(layer, inputs=(*layer.inputs[:2], bias))
-        output = run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+        output = run(layer)
         error = _mean_error(layer, output, wanted)
         better = np.abs(error) < np.abs(least)
         best = replace(best, data=np.where(better, bias.values, best.values))
         least = np.where(better, error, least)
     if not np.array_equal(best.values, layer.inputs[2].values):
         layer = replace(layer, inputs=(*layer.inputs[:2], best))
-        output = run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+        output = run(layer)
     return layer, output
+
+
+def _runner(layer: Layer, x: Array) -> Callable[[Layer], Array]:
+    """Gives the output for the layer's inputs x (samples, *shape) with whatever biases: their sums of products are
+    computed once where they take little memory."""
+    step = samples_at_once(layer)
+    parts: list[Array | None] = [None]
+    if isinstance(layer.op, Weighted) and len(x) * layer.output.elements <= _MOST_SUMS:
+        parts = [layer.op.sums(layer, x[i : i + step]) for i in range(0, len(x), step)]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return lambda layer: run_layer(layer, [x, *(t.values for t in layer.inputs[1:])])
+
+    def output(layer: Layer) -> Array:
+        assert isinstance(layer.op, Weighted)
+        return np.concatenate([layer.op.requantized(layer, part) for part in known])
+
+    return output
 
 
 def _mean_error(layer: Layer, output: Array, wanted: Array) -> Array:

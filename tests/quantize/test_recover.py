@@ -213,3 +213,16 @@ def test_every_phase_is_told_with_as_many_steps_as_it_takes() -> None:
         "rounding weights (gptq) and correcting biases": [4, 4],
         "judging on held-back samples": [2, 2],
     }
+
+
+@pytest.mark.parametrize("most", [0, 10**9])
+def test_biases_are_the_same_whether_sums_are_held_or_made_anew(
+    most: int, net: tuple[Graph, Graph, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected = recover(*net, BIASES_ALONE)
+    monkeypatch.setattr("mcuq.quantize.recover._MOST_SUMS", most)
+    found = recover(*net, BIASES_ALONE)
+    assert [t.values.tolist() for t in found.tensors.values() if t.is_constant] == [
+        t.values.tolist() for t in corrected.tensors.values() if t.is_constant
+    ]
+    assert found is not net[1]
