@@ -58,7 +58,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 # Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words and of others, 1x1 and
-# depthwise; rows of whole words and of others, and with sums that need 64 bits in int16.
+# depthwise ones; rows of whole words and of others, and with sums that need 64 bits in int16.
 WEIGHTED: list[tuple[Operator, Inputs]] = [
     *(
         (Conv2d(Window(kernel, pads=pads), groups, minimum=minimum), [(1, 5, 5, channels), weight, np.zeros(4)])
@@ -68,6 +68,10 @@ WEIGHTED: list[tuple[Operator, Inputs]] = [
             ((1, 1), (0, 0, 0, 0), 1, 0.0, 4, few(4, 1, 1, 4)),
             ((3, 3), (1, 1, 1, 1), 4, 0.0, 4, few(4, 3, 3, 1)),
         )
+    ),
+    *(
+        (Conv2d(Window(kernel, strides), 4), [(1, 5, width, 4), few(4, *kernel, 1), np.zeros(4)])
+        for kernel, strides, width in (((1, 3), (1, 1), 6), ((1, 3), (1, 2), 9), ((3, 3), (2, 2), 7))
     ),
     *((FullyConnected(minimum=0.0), [(2, size), few(4, size), np.zeros(4)]) for size in (8, 6, 1200)),
 ]

@@ -25,19 +25,20 @@ from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.kernel import Kernel
 from mcuq.kernels.mve.add import ADD_KERNELS as MVE_ADD_KERNELS
 from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
-from mcuq.kernels.mve.conv2d_packed import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTED_KERNELS
+from mcuq.kernels.mve.conv2d import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTED_KERNELS
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.kernels.portable.concat import lower_concat
-from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
+from mcuq.kernels.portable.conv2d import lower_conv2d
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
 from mcuq.kernels.portable.conv2d_float32 import CONV2D_FLOAT32_KERNELS
 from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert
+from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected

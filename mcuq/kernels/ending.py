@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mcuq.arithmetic.float32 import float32
 from mcuq.arithmetic.int8 import INT32_MAX, Requantization
 from mcuq.graph.operator import Clamped, Layer
@@ -35,10 +33,7 @@ class Sum:
 
     def declared(self, count: int) -> Fragment:
         """Declares so many accumulators `acc`, all 0."""
-        zeros = ", ".join("0" * count)
-        return Fragment.of(
-            f"{self.c_type} acc[{count}] = {{ {zeros} }};", stack_bytes=np.dtype(self.c_type[:-2]).itemsize * count
-        )
+        return _declared(self.c_type, count)
 
     def stored(self, acc: str, y: str, multiplier: str = "multiplier", name: str = "") -> Fragment:
         """Assigns to `y`; `acc` and `multiplier` are C. One multiplier is among the numbers, several are an array."""
@@ -70,3 +65,23 @@ def limited(op: Clamped, value: str, y: str, name: str = "") -> Fragment:
     text = f"const float value = {value};\n{y} = mcuq_clamp_float(value, minimum, maximum);"
     limits = {"minimum": float32(op.minimum), "maximum": float32(op.maximum)}
     return Fragment.of(text, "mcuq_clamp_float", name=name, floats=limits)
+
+
+def dynamic_sums(op: Clamped, count: int, name: str) -> tuple[Fragment, Fragment]:
+    """So many accumulators `acc` of a layer between floats, and what makes y[oc + j] of those below `block`: times
+    x_scale and the channel's weight_scale, plus its bias."""
+    text = """\
+for (int32_t j = 0; j < block; j++) {
+    const float factor = x_scale * weight_scale[oc + j];
+    const float scaled = (float)acc[j] * factor;
+    const float sum = scaled + bias[oc + j];
+    y[oc + j] = mcuq_clamp_float(sum, minimum, maximum);
+}"""
+    limits = {"minimum": float32(op.minimum), "maximum": float32(op.maximum)}
+    return _declared("int32_t", count), Fragment.of(text, "mcuq_clamp_float", name=name, floats=limits)
+
+
+def _declared(c_type: str, count: int) -> Fragment:
+    zeros = ", ".join("0" * count)
+    stack_bytes = count * (8 if c_type == "int64_t" else 4)
+    return Fragment.of(f"{c_type} acc[{count}] = {{ {zeros} }};", stack_bytes=stack_bytes)

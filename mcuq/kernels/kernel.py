@@ -46,9 +46,20 @@ class Fragment:
         """The same with constants that its text names too."""
         return replace(self, numbers=(*numbers.items(), *self.numbers), floats=(*(floats or {}).items(), *self.floats))
 
-    def followed_by(self, text: str, *needs: str) -> Fragment:
-        """The same with more lines behind."""
-        return replace(self, text=f"{self.text}\n{text}", needs=(*self.needs, *needs))
+    def followed_by(self, other: Fragment) -> Fragment:
+        """The same with the lines of another behind."""
+        return Fragment(
+            "\n".join(filter(None, (self.text, other.text))),
+            (*self.needs, *other.needs),
+            (*self.numbers, *other.numbers),
+            (*self.floats, *other.floats),
+            self.name or other.name,
+            self.stack_bytes + other.stack_bytes,
+        )
+
+    def repeated(self, loop: str) -> Fragment:
+        """The same, one statement, below the head of a loop."""
+        return replace(self, text=f"{loop}\n    {self.text}")
 
     def changed(self, numbers: Mapping[str, int]) -> Fragment:
         """The same with other numbers of those of these names that it has."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
 from mcuq.graph.tensor import Array
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import NOTHING, Constants, Fragment
 
 # Storages of constants that kernels of packed weights take; biases are int32.
 PACKED_CONSTANTS = PACKED | {"int32"}
@@ -98,3 +98,31 @@ def pack_blocks(
     values = blocks[0].size if part == block else block * taps
     unpacked_bytes = -(-values // a_word) * a_word
     return PackedBlocks(np.concatenate(packed), packing, block, part, packed[0].size, unpacked_bytes, shift)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How a kernel finds the weights of `block` channels, `rows` of C: `unpacked` declares where they are written and
+    `unpack` writes them, unless they are whole."""
+
+    block: int
+    rows: str = "weight"
+    unpacked: Fragment = NOTHING
+    unpack: Fragment = NOTHING
+
+
+def unpack(blocks: PackedBlocks, values: str, to: str, name: str) -> Fragment:
+    """Unpacks the next of the blocks, so many `values`."""
+    function = f"mcuq_unpack_{blocks.packing}"
+    text = f"{function}(weight, {values}, weight_shift, {to});\nweight += part_words;"
+    numbers = {"part_words": blocks.part_words, "weight_shift": blocks.weight_shift}
+    return Fragment.of(text, function, name=name, numbers=numbers)
+
+
+def unpack_parts(blocks: PackedBlocks, channels: str, taps: str, name: str) -> Fragment:
+    """The same of so many channels to `unpacked`, part by part."""
+    values = f"({channels} - i < part ? {channels} - i : part) * {taps}"
+    one = unpack(blocks, values, f"unpacked + i * {taps}", name)
+    lines = one.text.replace("\n", "\n    ")
+    text = f"for (int32_t i = 0; i < {channels}; i += part) {{\n    {lines}\n}}"
+    return replace(one, text=text).naming(part=blocks.part)

@@ -8,7 +8,7 @@
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x828b5dacu
+#if DIGITS_DIGEST != 0xd5921f12u
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
@@ -496,8 +496,7 @@ static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
         pad_top = 1, pad_left = 1, meets_padding = 1,
-        x_zero_point = -128,
-        y_zero_point = -128, prescale = 0, shift = 4, output_min = -128, output_max = 127
+        x_zero_point = -128, y_zero_point = -128, prescale = 0, shift = 4, output_min = -128, output_max = 127
     };
     /* plain C from here on */
     /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; digits.c refuses another model's header. */
-#define DIGITS_DIGEST 0x828b5dacu
+#define DIGITS_DIGEST 0xd5921f12u
 
 /* Working memory: input, output and everything between. */
 #define DIGITS_ARENA_BYTES 3104

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0x96c6d842u
+#define TINY_DIGEST 0x1314ec17u
 
 /* Working memory: input, output and everything between. */
 #define TINY_ARENA_BYTES 252

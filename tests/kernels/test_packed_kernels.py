@@ -88,7 +88,7 @@ BLOCK_KERNELS = {
         "blocked/conv2d_packed",
         "blocked/conv2d_packed",
         "portable/depthwise_packed",
-        "blocked/fully_connected_packed_armv6m",
+        "blocked/fully_connected_armv6m",
     ],
 }
 

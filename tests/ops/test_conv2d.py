@@ -26,7 +26,8 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
-from mcuq.kernels.portable.conv2d import lower_conv2d, lower_depthwise
+from mcuq.kernels.portable.conv2d import lower_conv2d
+from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.pad import Pad
@@ -210,7 +211,7 @@ def test_depthwise_bias_holds_no_padding_where_the_kernel_takes_the_zero_point_o
         op = Conv2d(Window((3, 3), pads=pads), 4)
         (layer,) = integer_graph(op, [(1, 5, 5, 4), weight, bias], {"x0": (0.0, 1.0)}).layers()
         (call,) = choose_kernel(layer, frozenset()).lower(layer.op, layer)
-        assert (call.constants.x_zero_point, layer.inputs[0].zero_point) == (taken_off, -128)
+        assert (call.constants.numbers()["x_zero_point"], layer.inputs[0].zero_point) == (taken_off, -128)
         assert call.arrays["bias"].tolist() == (layer.inputs[2].values + taken_off * 9 * -127).tolist()
         assert np.abs(call.arrays["bias"]).max() <= call.bound
 

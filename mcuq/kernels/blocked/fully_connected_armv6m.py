@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
 from mcuq.kernels.blocked.conv2d import short_requantized, takes_short_requantization
-from mcuq.kernels.kernel import Call, Constants
-from mcuq.kernels.packed import PackedPartsConstants, block_channels, pack_blocks
+from mcuq.kernels.c_types import C_TYPES
+from mcuq.kernels.kernel import Call, Constants, Fragment
+from mcuq.kernels.packed import Weights, block_channels, pack_blocks, unpack_parts
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.packed_weights import packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -19,10 +21,13 @@ BLOCK_BYTES = 1024
 
 @dataclass(frozen=True)
 class Armv6mFullyConnectedConstants(Constants):
-    """Matrix times vector, four outputs at a time from four rows."""
+    """Matrix times vector, four outputs at a time from four rows; `scratch` is that parameter of C, if any."""
 
     template = "blocked/fully_connected_armv6m"
 
+    weight_type: str
+    scratch: str
+    weights: str
     rows: int
     in_features: int
     out_features: int
@@ -31,6 +36,9 @@ class Armv6mFullyConnectedConstants(Constants):
     shift: int
     output_min: int
     output_max: int
+    block: int
+    unpacked: Fragment
+    unpack: Fragment
 
 
 def accepts_short_requantization(op: FullyConnected, layer: Layer) -> bool:
@@ -40,23 +48,7 @@ def accepts_short_requantization(op: FullyConnected, layer: Layer) -> bool:
 
 def lower_armv6m_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Weights stay as they are."""
-    x, weight, bias = layer.inputs
-    constants = Armv6mFullyConnectedConstants(
-        **short_requantized(op, layer), rows=x.shape[0], in_features=x.shape[1], out_features=weight.shape[0]
-    )
-    arrays = {
-        "weight": weight.values,
-        "bias": bias.values,
-        "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
-    }
-    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
-
-
-@dataclass(frozen=True)
-class PackedArmv6mFullyConnectedConstants(Armv6mFullyConnectedConstants, PackedPartsConstants):
-    """The same with packed weights; scratch: a block of them."""
-
-    template = "blocked/fully_connected_packed_armv6m"
+    return _call(op, layer, Weights(layer.output.shape[1]), layer.inputs[1].values, 0)
 
 
 def accepts_packed(op: FullyConnected, layer: Layer) -> bool:
@@ -65,19 +57,34 @@ def accepts_packed(op: FullyConnected, layer: Layer) -> bool:
 
 
 def lower_packed_armv6m(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
-    """Weights stay one row an output."""
+    """Weights stay one row an output; scratch: a block of them."""
     packing = packing_of(layer)
     layer, shift = whole_weights(layer)
-    (whole,) = lower_armv6m_fully_connected(op, layer)
     weight = layer.inputs[1].values
     blocks = pack_blocks(weight, packing, block_channels(len(weight), weight.shape[1], BLOCK_BYTES), shift)
-    own = {f.name: getattr(whole.constants, f.name) for f in fields(whole.constants)}
-    constants = PackedArmv6mFullyConnectedConstants(**own, **blocks.fields, part=blocks.part)
-    return (
-        replace(
-            whole,
-            constants=constants,
-            arrays={**whole.arrays, "weight": blocks.words},
-            scratch_bytes=blocks.unpacked_bytes,
-        ),
+    unpacked = Fragment.of("int8_t *const unpacked = scratch;")
+    unpack = unpack_parts(blocks, "outputs", "in_features", "fully_connected_packed_armv6m")
+    weights = Weights(blocks.block, "unpacked", unpacked, unpack)
+    return _call(op, layer, weights, blocks.words, blocks.unpacked_bytes)
+
+
+def _call(op: FullyConnected, layer: Layer, weights: Weights, weight: Array, scratch_bytes: int) -> tuple[Call, ...]:
+    x, bias = layer.inputs[0], layer.inputs[2]
+    constants = Armv6mFullyConnectedConstants(
+        weight_type=C_TYPES[weight.dtype.name],
+        scratch="int8_t *scratch, " if scratch_bytes else "",
+        weights=weights.rows,
+        **short_requantized(op, layer),
+        rows=x.shape[0],
+        in_features=x.shape[1],
+        out_features=layer.output.shape[1],
+        block=weights.block,
+        unpacked=weights.unpacked,
+        unpack=weights.unpack,
     )
+    arrays = {
+        "weight": weight,
+        "bias": bias.values,
+        "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
+    }
+    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)

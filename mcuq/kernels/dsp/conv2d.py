@@ -12,10 +12,10 @@ from mcuq.kernels.dsp.conv2d_s16 import lower_conv2d_dsp_s16
 from mcuq.kernels.dsp.depthwise import DEPTHWISE_KERNEL, PACKED_DEPTHWISE_KERNEL
 from mcuq.kernels.dsp.order import DSP, PIXELS, channel_words, is_short, pair_words
 from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks, rows_of
-from mcuq.kernels.dsp.pasted import Weights, limit, unpacked_words
+from mcuq.kernels.dsp.pasted import limit, unpacked_words
 from mcuq.kernels.dsp.pointwise import PACKED_POINTWISE_KERNEL, POINTWISE_KERNEL
 from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
 from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d

@@ -8,9 +8,9 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import DSP, is_short, pack_channel_fours, pack_fours
 from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, has_codes_for
-from mcuq.kernels.dsp.pasted import limit, load, unpack, width
+from mcuq.kernels.dsp.pasted import limit, load, width
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks
+from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks, unpack
 from mcuq.kernels.window import window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED

@@ -11,9 +11,9 @@ from mcuq.graph.tensor import Array, Tensor
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import DSP, channel_words, is_short, pair_words
 from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks
-from mcuq.kernels.dsp.pasted import Weights, limit, unpacked_words, width
+from mcuq.kernels.dsp.pasted import limit, unpacked_words, width
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.packed_weights import packing_of, whole_weights
@@ -71,8 +71,8 @@ def lower_packed_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[
     )
     if has_tail:
         # What follows a row meets any weights there, zeros in an array of whole ones.
-        cleared = "mcuq_dsp_store(scratch + 4 * (words - 1), 0, 1);"
-        weights = replace(weights, unpacked=weights.unpacked.followed_by(cleared, "mcuq_dsp_store"))
+        cleared = Fragment.of("mcuq_dsp_store(scratch + 4 * (words - 1), 0, 1);", "mcuq_dsp_store")
+        weights = replace(weights, unpacked=weights.unpacked.followed_by(cleared))
     arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
     return _call(op, layer, weights, arrays, blocks.unpacked_bytes)
 

@@ -1,16 +1,13 @@
-"""What kernels by SMLAD paste: what their functions are called for int8 and int16, and how a block of packed weights is
-unpacked."""
+"""What kernels by SMLAD paste: what their functions are called for int8 and int16, and where packed weights go."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Tensor
 from mcuq.kernels.kernel import NOTHING, Fragment
-from mcuq.kernels.packed import PackedBlocks
+from mcuq.kernels.packed import PackedBlocks, Weights, unpack
 
 
 def width(tensor: Tensor) -> str:
@@ -62,26 +59,7 @@ if (now < 3) {{
     return Fragment.of(text, columns, *several.needs, one)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How a kernel finds the weights of `block` channels, `rows` of C: `unpacked` declares where they are written and
-    `unpack` writes them, unless they are whole."""
-
-    block: int
-    rows: str = "weight"
-    unpacked: Fragment = NOTHING
-    unpack: Fragment = NOTHING
-
-
 def unpacked_words(blocks: PackedBlocks, at: str, values: str, name: str) -> Weights:
     """Weights of packed `blocks` as words, `values` of them, `at` a place in scratch; the kernel is called `name`."""
     declared = Fragment.of(f"int32_t *const unpacked = (int32_t *)(void *)({at});")
     return Weights(blocks.block, "unpacked", declared, unpack(blocks, values, "(int8_t *)unpacked", name))
-
-
-def unpack(blocks: PackedBlocks, values: str, to: str, name: str) -> Fragment:
-    """Unpacks the next of the blocks, so many `values`."""
-    function = f"mcuq_unpack_{blocks.packing}"
-    text = f"{function}(weight, {values}, weight_shift, {to});\nweight += part_words;"
-    numbers = {"part_words": blocks.part_words, "weight_shift": blocks.weight_shift}
-    return Fragment.of(text, function, name=name, numbers=numbers)

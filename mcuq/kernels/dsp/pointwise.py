@@ -11,9 +11,9 @@ from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import DSP, PIXELS, channel_words, is_short, pair_words
 from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks, rows_of
-from mcuq.kernels.dsp.pasted import Weights, limit, products, unpacked_words
+from mcuq.kernels.dsp.pasted import limit, products, unpacked_words
 from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.packed_weights import packing_of, whole_weights

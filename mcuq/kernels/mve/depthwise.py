@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.kernels.kernel import Call, Constants, Kernel
+from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
 from mcuq.kernels.mve.depthwise_3x3 import accepts_3x3, lower_depthwise_3x3
-from mcuq.kernels.mve.requantized import LANES, MVE, has_one_high_word, requantized_mve
+from mcuq.kernels.mve.requantized import LANES, MVE, has_one_high_word
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -17,11 +17,13 @@ _GATHER_BYTES = 2**16  # VLDRB.U16 has 16-bit offsets, of eight lanes
 
 
 @dataclass(frozen=True)
-class _PlaneConstants(Constants):
+class DepthwiseMveConstants(Constants):
     """Columns are the axis, x or y, along which vectors are filled better; rows are the other.
 
-    `plane_rows` rows of `plane_row` bytes hold one channel with its padding.
+    `plane_rows` rows of `plane_row` bytes hold one channel with its padding; `products` computes a row of outputs.
     """
+
+    template = "mve/depthwise"
 
     batch: int
     channels: int
@@ -40,28 +42,10 @@ class _PlaneConstants(Constants):
     x_zero_point: int
     y_zero_point: int
     shift: int
-
-
-@dataclass(frozen=True)
-class DepthwiseDotMveConstants(_PlaneConstants):
-    """A window of one or three rows of up to 16 taps, one or two columns apart, clamped to int8 alone."""
-
-    template = "mve/depthwise_dot"
-
     kernel_rows: int
     kernel_columns: int
     row_stride: int
-    column_stride: int
-
-
-@dataclass(frozen=True)
-class DepthwiseMveConstants(DepthwiseDotMveConstants):
-    """Any window without dilation."""
-
-    template = "mve/depthwise"
-
-    output_min: int
-    output_max: int
+    products: Fragment
 
 
 def _column_axis(layer: Layer, lanes: int) -> int:
@@ -72,7 +56,7 @@ def _column_axis(layer: Layer, lanes: int) -> int:
 
 
 def _plane(op: Conv2d, layer: Layer, lanes: int, axis: int) -> dict[str, int]:
-    """The fields of _PlaneConstants; a plane's rows reach to the windows of a whole number of `lanes` columns."""
+    """Sizes and steps of DepthwiseMveConstants; a plane's rows reach to the windows of whole `lanes` of columns."""
     x, y = layer.inputs[0], layer.output
     row, column = 1 - axis, axis
     window, out = op.window, y.shape[1:3]
@@ -106,7 +90,6 @@ def _window(op: Conv2d, axis: int) -> dict[str, int]:
         "kernel_rows": window.kernel[1 - axis],
         "kernel_columns": window.kernel[axis],
         "row_stride": window.strides[1 - axis],
-        "column_stride": window.strides[axis],
     }
 
 
@@ -123,7 +106,7 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
 
 
 def _dot_axis(op: Conv2d, layer: Layer) -> int | None:
-    """Along which axis columns can run for DepthwiseDotMveConstants; the one that wastes fewer lanes."""
+    """Along which axis columns can run for lower_depthwise_dot; the one that wastes fewer lanes."""
     best = _column_axis(layer, 4)
     for axis in (best, 1 - best):
         rows, columns = op.window.kernel[1 - axis], op.window.kernel[axis]
@@ -141,24 +124,26 @@ def lower_depthwise_dot(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights become OHW, or OWH where columns run along y; scratch reaches to a whole vector at the last column."""
     axis = _dot_axis(op, layer)
     assert axis is not None
-    constants = DepthwiseDotMveConstants(**_plane(op, layer, 1, axis), **_window(op, axis))
+    function = f"mcuq_mve_depthwise_dot_{op.window.kernel[1 - axis]}_{op.window.strides[axis]}"
+    arguments = "w, kernel_columns, bias[oc], multiplier[oc], shift, y_zero_point, to, y_step, out_columns"
+    products = Fragment.of(f"{function}(plane, plane_row, {arguments});", function, name="depthwise_dot")
+    constants = DepthwiseMveConstants(**_plane(op, layer, 1, axis), **_window(op, axis), products=products)
     return _call(layer, constants, axis, LANES + 3 * op.window.strides[axis])
 
 
 def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights as for the dot product."""
     axis = _column_axis(layer, 8)
-    requantization = requantized_mve(op, layer)
-    constants = DepthwiseMveConstants(
-        **_plane(op, layer, 8, axis),
-        **_window(op, axis),
-        output_min=requantization["output_min"],
-        output_max=requantization["output_max"],
-    )
+    output_min, output_max = op.output_bounds(layer.output)
+    arguments = "w, kernel_rows, kernel_columns, bias[oc], multiplier[oc], shift, y_zero_point, output_min, output_max"
+    text = f"mcuq_mve_depthwise_row(plane, plane_row, column_stride, {arguments}, to, y_step, out_columns);"
+    own = {"column_stride": op.window.strides[axis], "output_min": output_min, "output_max": output_max}
+    products = Fragment.of(text, "mcuq_mve_depthwise_row", numbers=own)
+    constants = DepthwiseMveConstants(**_plane(op, layer, 8, axis), **_window(op, axis), products=products)
     return _call(layer, constants, axis)
 
 
-def _call(layer: Layer, constants: _PlaneConstants, axis: int, slack_bytes: int = 0) -> tuple[Call, ...]:
+def _call(layer: Layer, constants: DepthwiseMveConstants, axis: int, slack_bytes: int = 0) -> tuple[Call, ...]:
     weight = layer.inputs[1].values[..., 0]
     arrays = {
         "weight": weight if axis == 1 else weight.transpose(0, 2, 1),

@@ -8,7 +8,7 @@ import numpy as np
 
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.kernels.kernel import Call, Kernel
-from mcuq.kernels.mve.conv2d import pointwise_call
+from mcuq.kernels.mve.conv2d import lower_pointwise
 from mcuq.kernels.mve.requantized import MVE, RequantizedMveConstants, has_one_high_word, in_groups, requantized_mve
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
@@ -39,11 +39,6 @@ def _accepts_one_pixel(op: Conv2d, layer: Layer) -> bool:
     return is_one_pixel and op.groups == 1 and has_one_high_word(layer_requantization(layer))
 
 
-def lower_rows(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
-    """Rows are pixels of a 1x1 convolution."""
-    return pointwise_call(op, layer)
-
-
 def lower_fully_connected(op: Clamped, layer: Layer) -> tuple[Call, ...]:
     """Weights stay as they are."""
     x, y = layer.inputs[0], layer.output
@@ -62,7 +57,7 @@ def lower_fully_connected(op: Clamped, layer: Layer) -> tuple[Call, ...]:
 
 
 FULLY_CONNECTED_KERNELS = (
-    Kernel(lower_rows, MVE, _accepts_rows),
+    Kernel(lower_pointwise, MVE, _accepts_rows),  # rows are pixels of a 1x1 convolution
     Kernel(lower_fully_connected, MVE, _accepts),
 )
 # A convolution of an image of one pixel is a matrix times a vector.

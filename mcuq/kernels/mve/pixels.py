@@ -9,7 +9,9 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.c_types import pointers
+from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment
+from mcuq.kernels.mve.image import Conv2dMveConstants, UndilatedConstants, undilated
 from mcuq.kernels.mve.requantized import LANES, has_one_high_word
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -19,26 +21,6 @@ _ORDER = (0, 2, 1, 3)  # in which VMOV fills the lanes of a vector, two at a tim
 _WINDOW_BYTES = 32
 _UNROLLED = (64, 128)  # taps for which mcuq_mve_dot is faster
 _WINDOWS = 16  # that are copied before their products are made
-
-
-@dataclass(frozen=True)
-class UndilatedConstants(Constants):
-    """Sizes of a convolution whose windows have no dilation."""
-
-    batch: int
-    in_height: int
-    in_width: int
-    in_channels: int
-    out_height: int
-    out_width: int
-    out_channels: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_left: int
-    x_zero_point: int
 
 
 @dataclass(frozen=True)
@@ -67,14 +49,7 @@ class PixelsMveConstants(_PixelsConstants):
 
 
 @dataclass(frozen=True)
-class Conv2dWindowsMveConstants(UndilatedConstants, _PixelsConstants):
-    """Any window without dilation, any stride and padding; three are copied at a time."""
-
-    template = "mve/conv2d_windows"
-
-
-@dataclass(frozen=True)
-class Conv2dPixelsMveConstants(Conv2dWindowsMveConstants):
+class Conv2dPixelsMveConstants(UndilatedConstants, _PixelsConstants):
     """A window of up to 32 taps in rows of up to 16; `windows` are copied at a time."""
 
     template = "mve/conv2d_pixels"
@@ -139,8 +114,7 @@ def lower_pixels(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights become blocks of four channels with their biases and multipliers."""
     x, y = layer.inputs[0], layer.output
     constants = PixelsMveConstants(
-        y_zero_point=y.zero_point,
-        shift=layer_requantization(layer).shift,
+        **_requantized(layer),
         **_rows(op, layer),
         in_channels=x.shape[3],
         out_channels=y.shape[3],
@@ -157,36 +131,27 @@ def lower_conv2d_pixels(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights as for one pixel; scratch holds windows of equal parts of a row of outputs."""
     columns = layer.output.shape[2]
     windows = max(_pixels_at_once(layer), -(-columns // -(-columns // _WINDOWS)))
-    constants = Conv2dPixelsMveConstants(**_image(op, layer), windows=windows)
+    constants = Conv2dPixelsMveConstants(**undilated(op, layer), **_requantized(layer), windows=windows)
     return _call(layer, constants, windows * _WINDOW_BYTES)
 
 
 def lower_conv2d_windows(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights as for one pixel; scratch holds the windows of three pixels."""
-    return _call(layer, Conv2dWindowsMveConstants(**_image(op, layer)), 3 * _taps(layer))
+    text = "mcuq_mve_pixels_any(columns, taps, left, taps, blocks, channels, shift, y_zero_point, out);"
+    constants = Conv2dMveConstants(
+        **undilated(op, layer),
+        arrays=pointers({"blocks": "int32"}).rstrip(),
+        block=layer.output.shape[3],
+        memory=Fragment.of("int8_t *const columns = scratch;"),
+        start=NOTHING,
+        products=Fragment.of(text, "mcuq_mve_pixels_any", name="conv2d_windows", numbers=_requantized(layer)),
+    )
+    return _call(layer, constants, 3 * _taps(layer))
 
 
-def _image(op: Conv2d, layer: Layer) -> dict[str, int]:
-    """The fields of Conv2dWindowsMveConstants."""
-    x, y = layer.inputs[0], layer.output
-    return {
-        "y_zero_point": y.zero_point,
-        "shift": layer_requantization(layer).shift,
-        "batch": x.shape[0],
-        "in_height": x.shape[1],
-        "in_width": x.shape[2],
-        "in_channels": x.shape[3],
-        "out_height": y.shape[1],
-        "out_width": y.shape[2],
-        "out_channels": y.shape[3],
-        "kernel_height": op.window.kernel[0],
-        "kernel_width": op.window.kernel[1],
-        "stride_y": op.window.strides[0],
-        "stride_x": op.window.strides[1],
-        "pad_top": op.window.pads[0],
-        "pad_left": op.window.pads[1],
-        "x_zero_point": x.zero_point,
-    }
+def _requantized(layer: Layer) -> dict[str, int]:
+    """The fields of _PixelsConstants."""
+    return {"y_zero_point": layer.output.zero_point, "shift": layer_requantization(layer).shift}
 
 
 def _call(layer: Layer, constants: Constants, scratch_bytes: int = 0) -> tuple[Call, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.portable.conv2d import GroupedConstants, grouped_constants
 from mcuq.kernels.portable.float_weights import FLOAT_ACTIVATIONS, FloatConstants, float_layer_constants, stored_weights
-from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.float_weights import FLOAT_WEIGHTS
 
@@ -17,15 +17,10 @@ CONVERTED_CHANNELS = 8
 
 
 @dataclass(frozen=True)
-class Conv2dFloat32Constants(WindowConstants, FloatConstants):
-    """Portable convolution in float, any groups; `meets_padding`: whether any window leaves the image."""
+class Conv2dFloat32Constants(GroupedConstants, FloatConstants):
+    """Portable convolution in float, any groups."""
 
     template = "portable/conv2d_float32"
-
-    in_channels: int
-    out_channels: int
-    groups: int
-    meets_padding: int
 
 
 class DepthwiseFloat32Constants(Conv2dFloat32Constants):
@@ -49,15 +44,7 @@ def lower_depthwise_float32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 
 
 def _constants(op: Conv2d, layer: Layer) -> dict[str, object]:
-    x, y = layer.inputs[0], layer.output
-    return {
-        **window_constants(op.window, x, y),
-        **float_layer_constants(op, layer),
-        "in_channels": x.shape[3],
-        "out_channels": y.shape[3],
-        "groups": op.groups,
-        "meets_padding": int(op.window.leaves(x, y)),
-    }
+    return {**grouped_constants(op, layer), **float_layer_constants(op, layer)}
 
 
 def _call(constants: Conv2dFloat32Constants, layer: Layer, weight: Array, scratch_bytes: int = 0) -> Call:

@@ -11,8 +11,8 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.packed import PackedBlocks, PackedPartsConstants, block_channels, pack_blocks
+from mcuq.kernels.portable.conv2d import GroupedConstants, grouped_constants
 from mcuq.kernels.requantized import RequantizedConstants, requantized
-from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.packed_weights import packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -21,11 +21,7 @@ BLOCK_BYTES, DEPTHWISE_BLOCK_BYTES = 1024, 256
 
 
 @dataclass(frozen=True)
-class _PackedConvolutionConstants(WindowConstants, RequantizedConstants, PackedPartsConstants):
-    in_channels: int
-    out_channels: int
-    groups: int
-    meets_padding: int
+class _PackedConvolutionConstants(GroupedConstants, RequantizedConstants, PackedPartsConstants):
     x_zero_point: int
 
 
@@ -74,16 +70,11 @@ def lower_packed_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 
 
 def _constants(op: Conv2d, layer: Layer, blocks: PackedBlocks) -> dict[str, Any]:
-    x, y = layer.inputs[0], layer.output
     return {
-        **window_constants(op.window, x, y),
-        **requantized(op, layer_requantization(layer), y),
+        **grouped_constants(op, layer),
+        **requantized(op, layer_requantization(layer), layer.output),
         **blocks.fields,
         "part": blocks.part,
-        "in_channels": x.shape[3],
-        "out_channels": y.shape[3],
-        "groups": op.groups,
-        "meets_padding": int(op.window.leaves(x, y)),
     }
 
 
