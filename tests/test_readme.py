@@ -44,6 +44,7 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_run(folder: Path) -> None:
     assert {"digits.c", "digits.h", "digits.mcuq"} <= {path.name for path in (folder / "build" / "digits").iterdir()}
     assert (folder / "build" / "digits_int4" / "digits_qdq.onnx").is_file()

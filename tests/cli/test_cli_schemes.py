@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
+from selections import quick
 
 import mcuq
 from mcuq.artifact import load
@@ -38,7 +39,7 @@ def call_json(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("scheme", ["int4", "int16", "dynamic"])
+@pytest.mark.parametrize("scheme", quick(["int4", "int16", "dynamic"]))
 def test_a_scheme_is_compiled_and_exact(scheme: str, tmp_path: Path) -> None:
     found = call_json(*COMPILE, "--scheme", scheme, "-o", str(tmp_path))
     model = load(tmp_path)

@@ -171,6 +171,7 @@ def test_the_start_ends_on_a_chip_that_answers_nothing(name: str, chip: Chip) ->
     Harness(firmware_of(name), chip).call("board_start")
 
 
+@pytest.mark.slow
 @every_board
 def test_a_chip_whose_oscillators_never_start_still_talks_at_the_right_rate(name: str) -> None:
     board = load_board(name)

@@ -149,6 +149,7 @@ def test_the_start_ends_on_a_chip_that_answers_nothing(name: str, chip: Chip) ->
     harness_of(name, chip).call("board_start")
 
 
+@pytest.mark.slow
 @every_board
 def test_a_chip_whose_oscillators_never_start_goes_on_within_its_limits(name: str) -> None:
     chip = other_chip_of(load_board(name), wakes=False)

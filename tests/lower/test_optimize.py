@@ -353,7 +353,7 @@ def test_a_faster_kernel_is_kept_where_it_takes_next_to_no_flash() -> None:
 
 
 @pytest.mark.parametrize("board", [*UNICORN, HELIUM])
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", quick(NETWORKS))
 def test_size_is_smallest_and_speed_fastest(network: str, board: str) -> None:
     by_goal = {choice.optimize: choice for choice in compare(model_for(NETWORKS[network](), "balanced", board))}
     flash = {goal: choice.footprint.flash_bytes for goal, choice in by_goal.items() if choice.footprint}

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from selections import quick
 from support import RANGES
 
 from mcuq.boards.find import load_board
@@ -43,7 +44,7 @@ def with_corners(graph: Graph) -> dict[str, Array]:
     return inputs
 
 
-@pytest.mark.parametrize(("x", "y"), PAIRS)
+@pytest.mark.parametrize(("x", "y"), quick(PAIRS, 5))
 def test_conversion_on_the_host_gives_the_simulators_bits(x: str, y: str) -> None:
     for seed in (1, 13):
         graph = conversion(x, y, seed)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from float_cases import DYNAMIC, FLOAT, HALF, check_floats, float_layers, with_scheme
 from float_twins import units_off
+from selections import quick
 from support import Case, check_c, float_branches, float_graph, integer_graph, run_float
 
 from mcuq.graph.ir import Graph
@@ -74,7 +75,7 @@ def test_a_function_says_whether_factors_pass_it(example: Example) -> None:
     assert op.is_homogeneous == passes
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", quick(SCHEMES, 3))
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_integers_are_onnx_runtimes_within_the_steps_stated(example: Example, scheme: str) -> None:
     """Every code that has a value, with outputs that saturate and that do not."""
