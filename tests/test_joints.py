@@ -26,6 +26,7 @@ from mcuq.kernels.kernel import Constants
 from mcuq.kernels.source import assembly_cpus, runtime_of
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.affine import Affine
+from mcuq.ops.composed import COMPOSED
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
@@ -422,7 +423,7 @@ def test_operator_has_tests_of_its_own(op: type[Operator]) -> None:
 
 
 def test_each_onnx_operator_has_one_reader() -> None:
-    readers = [onnx_type for op in OPS.values() for onnx_type in vars(op).get("from_onnx", {})]
+    readers = [onnx_type for op in OPS.values() for onnx_type in vars(op).get("from_onnx", {})] + list(COMPOSED)
     assert len(readers) == len(set(readers)) == len(FROM_ONNX)
 
 

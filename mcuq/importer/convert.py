@@ -165,12 +165,16 @@ class _Conversion:
                 tensors=self.graph.tensors,
                 unread=unread,
             )
-            self._tensors[output] = _add_node(view, self.graph, self._quants, self._types.get(node.input[0], ""))
+            made = _add_node(view, self.graph, self._quants, self._types.get(node.input[0], ""))
+            for own, tensor in zip(node.output, made, strict=False):
+                if tensor:
+                    self._tensors[own] = tensor
             if window := stated_window(view):
                 self.windows[output] = window
             if node.op_type == "DequantizeLinear":
                 self._rename(self._tensors[output], output)
-            self._check_size(output, view)
+            for own in filter(self._tensors.__contains__, node.output):
+                self._check_size(own, view)
 
     def _shape(self, name: str) -> Shape:
         if name in self._constants:
@@ -273,8 +277,9 @@ def _fold(node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, G
         quants[node.output[0]] = given
 
 
-def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant], element_type: str) -> str:
-    """Let the operator add itself; an output of integers is noted with its quantization.
+def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant], element_type: str) -> tuple[str, ...]:
+    """Let the operator add itself; outputs of integers are noted with their quantization. Returns what stands for its
+    outputs.
 
     `element_type` is that of the first input in the file.
     """
@@ -284,13 +289,18 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
     elif view.op_type != "DequantizeLinear" and integer_inputs(view):
         view, given = moves_integers(view, element_type)
     if given is not None:
-        quants[view.outputs[0]] = given
+        quants.update((output, given) for output in view.outputs if output)
     if given is not None and view.op_type == "Clip" and limits_nothing(view, given):
-        return view.computed(0)
+        return (view.computed(0),)
     if given is not None and view.op_type in LIMITS:
-        y = FROM_ONNX[view.op_type](replace(view, outputs=(graph.fresh(view.name),)), graph)
-        return graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name)
-    return FROM_ONNX[view.op_type](view, graph)
+        (y,) = _added(replace(view, outputs=(graph.fresh(view.name),)), graph)
+        return (graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name),)
+    return _added(view, graph)
+
+
+def _added(view: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
+    made = FROM_ONNX[view.op_type](view, graph)
+    return (made,) if isinstance(made, str) else made
 
 
 def _plain(value: Any) -> Any:

@@ -9,30 +9,15 @@ from mcuq.ops import FROM_ONNX
 
 # ONNX operator -> what of FROM_ONNX comes nearest to it.
 NEAREST: Mapping[str, str] = {
-    "ConvTranspose": "Conv, then Reshape, Transpose, Reshape (sub-pixel)",
-    "DepthToSpace": "Reshape, Transpose, Reshape",
-    "Expand": "Concat",
     "GRU": "Conv over time",
-    "Gather": "Slice",
-    "GlobalMaxPool": "MaxPool",
     "GroupNormalization": "BatchNormalization",
     "InstanceNormalization": "BatchNormalization",
     "LRN": "BatchNormalization",
     "LSTM": "Conv over time",
     "LayerNormalization": "BatchNormalization",
-    "Max": "Clip where one operand is constant",
-    "Mean": "Add, then Mul",
-    "Min": "Clip where one operand is constant",
     "PRelu": "LeakyRelu, of one slope",
     "RNN": "Conv over time",
-    "ReduceMax": "MaxPool",
-    "ReduceSum": "ReduceMean, then Mul",
-    "Resize": "Conv, then Reshape, Transpose, Reshape (sub-pixel)",
-    "SpaceToDepth": "Reshape, Transpose, Reshape",
-    "Split": "Slice",
-    "Sum": "Add",
-    "Tile": "Concat",
-    "Upsample": "Conv, then Reshape, Transpose, Reshape (sub-pixel)",
+    "Upsample": "Resize",
 }
 
 

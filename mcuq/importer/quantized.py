@@ -15,13 +15,18 @@ from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import OPS
 from mcuq.ops.clip import Clip
+from mcuq.ops.composed import MOVES
 from mcuq.ops.reshape import Reshape
 
 _RESHAPES = (*Reshape.from_onnx, "Identity")
 # They limit integers, which then are still those of the quantization.
 LIMITS = tuple(Clip.from_onnx)
 # What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
-MOVERS = (*(kind for op in OPS.values() if op.shares_scale for kind in vars(op).get("from_onnx", {})), *LIMITS)
+MOVERS = (
+    *(kind for op in OPS.values() if op.shares_scale for kind in vars(op).get("from_onnx", {})),
+    *MOVES,
+    *LIMITS,
+)
 
 
 def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:

@@ -105,8 +105,12 @@ class OnnxNode:
         return float(value.reshape(()))
 
 
-FromOnnx: TypeAlias = Callable[[OnnxNode, GraphBuilder], str]
-"""Adds a node to the graph and returns the name of the tensor that stands for its output."""
+FromOneOutput: TypeAlias = Callable[[OnnxNode, GraphBuilder], str]
+"""A FromOnnx of one output."""
+
+FromOnnx: TypeAlias = Callable[[OnnxNode, GraphBuilder], str | tuple[str, ...]]
+"""Adds a node to the graph and returns the name of the tensor that stands for its output, or one for each of its
+outputs, "" for those that nobody reads."""
 
 
 def weights(node: OnnxNode, index: int, what: str) -> Array:

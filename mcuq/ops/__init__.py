@@ -13,6 +13,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.ceil import Ceil
 from mcuq.ops.celu import Celu
 from mcuq.ops.clip import Clip
+from mcuq.ops.composed import COMPOSED
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
@@ -117,6 +118,7 @@ OPS: Mapping[str, type[Operator]] = {op.__name__: op for op in _OPERATORS}
 """Operator name -> class."""
 
 FROM_ONNX: Mapping[str, FromOnnx] = {
-    onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_onnx", {}).items()
+    **{onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_onnx", {}).items()},
+    **COMPOSED,
 }
 """ONNX operator type -> the function that adds it to a graph."""

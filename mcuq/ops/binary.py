@@ -14,12 +14,12 @@ from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.quantization import quant_for_range, with_dtype
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
-from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.onnx_io.reader import FromOneOutput, OnnxNode, weights
 from mcuq.ops.elementwise import Elementwise
 from mcuq.ops.reshape import Reshape
 
 
-def from_binary(make: Callable[[], Binary]) -> FromOnnx:
+def from_binary(make: Callable[[], Binary]) -> FromOneOutput:
     """`from_onnx` of a binary operator: both inputs get the rank of the longer, constants keep their place."""
 
     def add(node: OnnxNode, graph: GraphBuilder) -> str:

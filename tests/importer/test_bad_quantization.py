@@ -195,8 +195,8 @@ def test_computing_with_integers():
     nodes = [quantize("x", "q"), node("Add", ["q", "q"], "a", "sum"), dequantize("a", "y")]
     assert refused(nodes, 17) == (
         "Add 'sum': computes with the integers 'q' of a QuantizeLinear; put a DequantizeLinear before it: only Clip, "
-        "Concat, Dropout, Flatten, Identity, MaxPool, Pad, Relu, Reshape, Slice, Squeeze, Transpose, Unsqueeze may "
-        "read integers"
+        "Concat, DepthToSpace, Dropout, Expand, Flatten, Gather, GlobalMaxPool, Identity, MaxPool, Pad, ReduceMax, "
+        "Relu, Reshape, Resize, Slice, SpaceToDepth, Split, Squeeze, Tile, Transpose, Unsqueeze may read integers"
     )
 
 

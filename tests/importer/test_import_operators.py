@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 from onnx_models import check_import, ints, model, node, random
 
 from mcuq.graph.tensor import Array
@@ -18,7 +19,7 @@ IMAGE = (1, 3, 6, 5)
 
 # Operator -> (attributes, constant inputs) of a plain form at an opset; the input is IMAGE unless FLAT names it.
 Form = Callable[[int], tuple[dict[str, object], dict[str, Array]]]
-FLAT = {"Gemm": (2, 5), "MatMul": (2, 5)}
+FLAT = {"DepthToSpace": (1, 8, 3, 2), "Gemm": (2, 5), "MatMul": (2, 5), "SpaceToDepth": (1, 3, 6, 4), "Split": (3, 2)}
 
 SCALE: dict[str, Array] = {"scale": np.array(0.03, np.float32), "zero": np.array(-7, np.int8)}
 
@@ -45,23 +46,29 @@ FORMS: dict[str, Form] = {
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
     ),
+    "Cast": always({"to": TensorProto.FLOAT}),
     "Ceil": always(),
     "Celu": always({"alpha": 0.75}),
     "Clip": attribute_or_input(11, {"min": -0.5, "max": 0.75}, {"min": random(), "max": random(seed=3) + 2}),
     "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
+    "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
     "Cos": always(),
+    "DepthToSpace": always({"blocksize": 2}),
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
     "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
     "Elu": always({"alpha": 0.75}),
     "Erf": always(),
     "Exp": always(),
+    "Expand": always(constants={"shape": ints(2, 1, 6, 5)}),
     "Flatten": always({"axis": 2}),
     "Floor": always(),
+    "Gather": always({"axis": 2}, {"indices": ints(1, 3, 5, 0)}),
     "Gelu": always({"approximate": "tanh"}),
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
+    "GlobalMaxPool": always(),
     "HardSigmoid": always({"alpha": 0.25, "beta": 0.375}),
     "HardSwish": always(),
     "Identity": always(),
@@ -69,7 +76,10 @@ FORMS: dict[str, Form] = {
     "Log": always(),
     "LogSoftmax": always({"axis": 1}),
     "MatMul": always(constants={"b": random(5, 4)}),
+    "Max": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "MaxPool": always({"kernel_shape": [2, 2]}),
+    "Mean": always(constants={"b": random(*IMAGE)}),
+    "Min": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "Mish": always(),
     "Mul": always(constants={"b": random(3, 1, 1)}),
     "Neg": always(),
@@ -77,9 +87,16 @@ FORMS: dict[str, Form] = {
     "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
     "QuantizeLinear": always(constants=SCALE),
     "Reciprocal": always(),
+    "ReduceMax": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "ReduceSum": attribute_or_input(13, {"axes": [1, 2]}, {"axes": ints(1, 2)}),
     "Relu": always(),
     "Reshape": always(constants={"shape": ints(1, -1, 5)}),
+    "Resize": lambda opset: (
+        ({}, {"scales": np.array([1, 1, 2, 3], np.float32)})
+        if opset < 11
+        else ({}, {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 2, 3], np.float32)})
+    ),
     "Round": always(),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),
     "Sigmoid": always(),
@@ -91,12 +108,16 @@ FORMS: dict[str, Form] = {
     "Softmax": always({"axis": 1}),
     "Softplus": always(),
     "Softsign": always(),
+    "SpaceToDepth": always({"blocksize": 2}),
+    "Split": attribute_or_input(13, {"split": [3]}, {"sizes": ints(3)}),
     "Sqrt": always(),
     "Squeeze": attribute_or_input(13, {"axes": [0]}, {"axes": ints(0)}),
     "Sub": always(constants={"b": random(3, 1, 1)}),
+    "Sum": always(constants={"b": random(*IMAGE)}),
     "Swish": always({"alpha": 0.75}),
     "Tanh": always(),
     "ThresholdedRelu": always({"alpha": 0.75}),
+    "Tile": always(constants={"repeats": ints(1, 2, 1, 3)}),
     "Transpose": always({"perm": [0, 2, 1, 3]}),
     "Unsqueeze": attribute_or_input(13, {"axes": [0, 3]}, {"axes": ints(0, 3)}),
 }

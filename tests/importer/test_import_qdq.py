@@ -102,6 +102,31 @@ def test_integers_move_as_they_are():
     assert {t.quant for t in graph.tensors.values() if not t.is_constant} == {graph.tensors["y"].quant}
 
 
+def test_integers_move_as_they_are_in_spelled_operators():
+    nodes = [
+        quantize("x", "a"),
+        node("Split", ["a", "halves"], ["b", "c"], axis=1),
+        node("Gather", ["b", "order"], "d", axis=2),
+        node("Tile", ["c", "twice"], "e"),
+        node("Concat", ["d", "e"], "f", axis=1),
+        node("DepthToSpace", ["f"], "g", blocksize=2),
+        node("Resize", ["g", "", "scales"], "h", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        node("ReduceMax", ["h", "width"], "i", keepdims=0),
+        dequantize("i", "y"),
+    ]
+    constants = {
+        "s": scale_of(S),
+        "z": np.int8(3),
+        "halves": ints(1, 3),
+        "order": ints(5, 3, 1, 0, 0, 2),
+        "twice": ints(1, 1, 1, 1),
+        "scales": np.array([1, 1, 3, 1.5], np.float32),
+        "width": ints(3),
+    }
+    graph = check_steps(model(nodes, {"x": (1, 4, 6, 5)}, constants=constants, opset=18), most=0)
+    assert {t.quant for t in graph.tensors.values() if not t.is_constant} == {graph.tensors["y"].quant}
+
+
 def test_relu_on_integers_with_zero_point_0():
     nodes = [quantize("x", "a"), node("Relu", ["a"], "b"), dequantize("b", "y")]
     check_steps(model(nodes, X, constants={"s": scale_of(S), "z": np.int8(0)}), most=0)

@@ -1,0 +1,44 @@
+"""ONNX operators that are spelled in others: how each is added to a graph. None has a class, a kernel or a template.
+
+An explicit table, one line an operator; those of MOVES only move values, so that they may read a quantized file's
+integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcuq.onnx_io.reader import FromOnnx
+from mcuq.ops.composed.cast import from_cast
+from mcuq.ops.composed.conv_transpose import from_conv_transpose
+from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
+from mcuq.ops.composed.expand import from_expand, from_tile
+from mcuq.ops.composed.extreme import from_max, from_min
+from mcuq.ops.composed.gather import from_gather
+from mcuq.ops.composed.reduce import from_global_max_pool, from_reduce_max, from_reduce_sum
+from mcuq.ops.composed.resize import from_resize
+from mcuq.ops.composed.split import from_split
+from mcuq.ops.composed.variadic import from_mean, from_sum
+
+COMPOSED: Mapping[str, FromOnnx] = {
+    "Cast": from_cast,
+    "ConvTranspose": from_conv_transpose,
+    "DepthToSpace": from_depth_to_space,
+    "Expand": from_expand,
+    "Gather": from_gather,
+    "GlobalMaxPool": from_global_max_pool,
+    "Max": from_max,
+    "Mean": from_mean,
+    "Min": from_min,
+    "ReduceMax": from_reduce_max,
+    "ReduceSum": from_reduce_sum,
+    "Resize": from_resize,
+    "SpaceToDepth": from_space_to_depth,
+    "Split": from_split,
+    "Sum": from_sum,
+    "Tile": from_tile,
+}
+
+MOVES = frozenset(
+    {"DepthToSpace", "Expand", "Gather", "GlobalMaxPool", "ReduceMax", "Resize", "SpaceToDepth", "Split", "Tile"}
+)

@@ -1,0 +1,208 @@
+"""ONNX operators that are spelled in others: every form against ONNX Runtime, and what is refused."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+from onnx_models import check_import, ints, model, node, random, refusal
+
+IMAGE = (2, 3, 6, 5)
+X = {"x": IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sizes", "count", "opset"),
+    [
+        ({"axis": 2}, None, 3, 17),  # equal parts
+        ({"axis": -1}, (1, 4), 2, 17),
+        ({"axis": 0}, None, 2, 12),
+        ({"axis": 1, "split": [2, 1]}, None, 2, 11),
+        ({"axis": 3, "num_outputs": 2}, None, 2, 18),  # 3 and 2
+        ({"axis": 2}, (6,), 1, 18),
+    ],
+)
+def test_split(attributes, sizes, count, opset):
+    names = [f"y{k}" for k in range(count)]
+    inputs, constants = ["x"], {}
+    if sizes is not None:
+        inputs, constants = ["x", "sizes"], {"sizes": ints(*sizes)}
+    check_import(model([node("Split", inputs, names, **attributes)], X, names, constants, opset=opset))
+
+
+def test_parts_that_nobody_reads_are_not_made():
+    nodes = [node("Split", ["x"], ["a", "b", "c"], axis=1), node("Relu", ["b"], "y")]
+    graph = check_import(model(nodes, X))
+    assert [type(layer.op).__name__ for layer in graph.layers()] == ["Slice", "Clip"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "indices"),
+    [
+        (0, 1),
+        (2, -1),
+        (1, [2]),
+        (2, [4, 3, 2, 1, 0]),
+        (3, [0, 2, 4]),
+        (3, [0, 0, 1, 1, 2]),
+        (2, [[0, 5], [-1, 3]]),
+        (1, [0, 1, 2]),
+        (-2, [5, 1, 3, 0, 0]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_gather(axis, indices, dtype):
+    constants = {"indices": np.array(indices, dtype)}
+    check_import(model([node("Gather", ["x", "indices"], "y", axis=axis)], X, constants=constants))
+
+
+def test_gather_of_too_many_runs_is_refused():
+    indices = np.random.default_rng(0).permutation(400)
+    nodes = [node("Gather", ["x", "i"], "y", "pick", axis=1)]
+    text = refusal(model(nodes, {"x": (1, 400)}, constants={"i": indices}))
+    assert text.startswith("Gather 'pick': its 400 indices are ")
+    assert text.endswith(" runs of one step; supported are 64; put them in an order with fewer")
+    nodes = [node("Gather", ["table", "x"], "y", "embed")]
+    assert "Gather" in refusal(model(nodes, {"x": (1, 4)}, constants={"table": random(9, 4)}))
+
+
+@pytest.mark.parametrize(("op_type", "limit"), [("Max", 0.25), ("Min", 0.25), ("Max", -np.inf), ("Min", np.inf)])
+def test_max_and_min_of_constants_are_limits(op_type, limit):
+    constants = {"a": np.array(limit, np.float32), "b": np.array([0.125], np.float32)}
+    names = ["a", "x", "b"] if np.isfinite(limit) else ["x", "a"]
+    graph = check_import(model([node(op_type, names, "y")], X, constants={n: constants[n] for n in names if n != "x"}))
+    assert {type(layer.op).__name__ for layer in graph.layers()} <= {"Clip", "Identity"}
+
+
+def test_max_of_computed_tensors_or_uneven_constants_is_refused():
+    assert refusal(model([node("Max", ["x", "z"], "y", "m")], {"x": IMAGE, "z": IMAGE})) == (
+        "Max 'm': of 2 computed tensors is not supported; use Clip, where limits are constant"
+    )
+    assert refusal(model([node("Min", ["x", "c"], "y", "m")], X, constants={"c": random(3, 1, 1)})) == (
+        "Min 'm': operand 'c' must be one number, the same for all elements"
+    )
+
+
+@pytest.mark.parametrize("op_type", ["Sum", "Mean"])
+@pytest.mark.parametrize("names", [["x"], ["x", "z"], ["x", "c", "z"], ["c", "x", "x"]])
+def test_sum_and_mean_of_any_number(op_type, names):
+    inputs = {n: shape for n, shape in (("x", IMAGE), ("z", (3, 1, 5))) if n in names}
+    check_import(model([node(op_type, names, "y")], inputs, constants={"c": random(6, 1)} if "c" in names else {}))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_depth_to_space_and_back(mode, block):
+    shape = (2, 2 * block**2, 3, 2)
+    check_import(model([node("DepthToSpace", ["x"], "y", blocksize=block, mode=mode)], {"x": shape}))
+    check_import(model([node("SpaceToDepth", ["x"], "y", blocksize=block)], {"x": (2, 3, 6, 12)}))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6, 5), (1, 1, 6, 1), (4, 1, 3, 6, 5), (5,), (1,), (3, 1, 1)])
+def test_expand(shape):
+    check_import(model([node("Expand", ["x", "s"], "y")], {"x": (1, 3, 6, 5)}, constants={"s": ints(*shape)}))
+    check_import(model([node("Expand", ["x", "s"], "y")], {"x": (3, 1, 5)}, constants={"s": ints(2, 3, 6, 5)}))
+
+
+@pytest.mark.parametrize("repeats", [(1, 1, 1, 1), (2, 1, 3, 1), (1, 2, 1, 4)])
+def test_tile(repeats):
+    check_import(model([node("Tile", ["x", "r"], "y")], X, constants={"r": ints(*repeats)}))
+
+
+def test_more_copies_than_anybody_wants_are_refused():
+    assert refusal(model([node("Tile", ["x", "r"], "y", "t")], {"x": (1, 2)}, constants={"r": ints(70, 1)})) == (
+        "Tile 't': takes 70 copies; supported are 64; let operators broadcast instead"
+    )
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [1], [0, 2], [1, 3], [0, 1, 3], [-1], None])
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceSum"])
+@pytest.mark.parametrize("opset", [11, 20])
+def test_reductions_over_any_axes(axes, keepdims, op_type, opset):
+    if axes is None:
+        nodes, constants = [node(op_type, ["x"], "y", keepdims=keepdims)], {}
+    elif opset == 20:
+        nodes, constants = [node(op_type, ["x", "a"], "y", keepdims=keepdims)], {"a": ints(*axes)}
+    else:
+        nodes, constants = [node(op_type, ["x"], "y", keepdims=keepdims, axes=axes)], {}
+    check_import(model(nodes, X, constants=constants, opset=opset))
+
+
+@pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceSum"])
+def test_reductions_of_nothing_change_nothing(op_type):
+    nodes = [node(op_type, ["x", "a"], "z", noop_with_empty_axes=1), node("Relu", ["z"], "y")]
+    check_import(model(nodes, X, constants={"a": ints()}, opset=20))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6), (1, 3, 6, 5)])
+def test_global_max_pool(shape):
+    check_import(model([node("GlobalMaxPool", ["x"], "y")], {"x": shape}))
+
+
+COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")
+ROUNDING = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@pytest.mark.parametrize(("coordinates", "rounding"), list(product(COORDINATES, ROUNDING)))
+@pytest.mark.parametrize("scales", [(1, 1, 2, 3), (1, 1, 1.5, 2.4), (1, 1, 0.5, 1), (1, 1, 4, 0.7)])
+def test_resize_to_the_nearest(coordinates, rounding, scales):
+    attributes = {"coordinate_transformation_mode": coordinates, "nearest_mode": rounding, "mode": "nearest"}
+    constants = {"scales": np.array(scales, np.float32)}
+    check_import(model([node("Resize", ["x", "", "scales"], "y", **attributes)], X, constants=constants, opset=19))
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 12, 10), (2, 3, 7, 4), (2, 3, 1, 1), (2, 3, 6, 5)])
+@pytest.mark.parametrize("coordinates", COORDINATES)
+def test_resize_to_sizes(sizes, coordinates):
+    attributes = {"coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
+    nodes = [node("Resize", ["x", "", "", "sizes"], "y", **attributes)]
+    check_import(model(nodes, X, constants={"sizes": ints(*sizes)}, opset=19))
+
+
+def test_resize_in_other_modes_is_refused():
+    constants = {"scales": np.array([1, 1, 2, 2], np.float32)}
+    nodes = [node("Resize", ["x", "", "scales"], "y", "up", mode="linear")]
+    assert (
+        refusal(model(nodes, X, constants=constants)) == "Resize 'up': mode=linear is not supported; use mode=nearest"
+    )
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 3), (2, 5)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("pads", [(0, 0, 0, 0), (0, 1, 1, 0)])
+def test_conv_transpose(kernel, strides, group, pads):
+    constants = {"w": random(3, 2, *kernel), "b": random(2 * group)}
+    attributes = {"strides": strides, "group": group, "pads": pads}
+    nodes = [node("ConvTranspose", ["x", "w", "b"], "y", **attributes)]
+    check_import(model(nodes, {"x": (1, 3, 4, 3)}, constants=constants))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"strides": [2], "pads": [1, 1], "output_padding": [1]},
+        {"strides": [2], "auto_pad": "SAME_UPPER"},
+        {"strides": [3], "auto_pad": "SAME_LOWER"},
+        {"strides": [2], "auto_pad": "VALID"},
+        {"dilations": [2]},
+        {"strides": [2], "output_shape": [8]},
+        {"strides": [2], "output_shape": [7], "auto_pad": "SAME_LOWER"},
+    ],
+    ids=str,
+)
+def test_conv_transpose_along_time(attributes):
+    nodes = [node("ConvTranspose", ["x", "w"], "y", **attributes)]
+    check_import(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)}))
+
+
+def test_a_cast_to_what_values_are_changes_nothing():
+    graph = check_import(model([node("Cast", ["x"], "z", to=TensorProto.FLOAT), node("Relu", ["z"], "y")], X))
+    assert [type(layer.op).__name__ for layer in graph.layers()] == ["Clip"]
+    nodes = [node("Cast", ["x"], "z", "c", to=TensorProto.INT64), node("Cast", ["z"], "y", to=TensorProto.FLOAT)]
+    assert refusal(model(nodes, X)).startswith(
+        "Cast 'c': to int64; what is computed is float32: only a Cast to float32 is supported"
+    )
