@@ -1,8 +1,8 @@
-"""Pad: constant values around a tensor."""
+"""Pad: values around a tensor, constant or its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isinf
 from typing import ClassVar
@@ -16,13 +16,37 @@ from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.moves import Moves
+from mcuq.ops.picked import picked
+from mcuq.ops.slice import Slice
+
+# Mode -> what a dimension of `size` may be padded by.
+_OWN_VALUES: Mapping[str, Callable[[int], int | None]] = {
+    "edge": lambda size: None,
+    "reflect": lambda size: size - 1,
+    "wrap": lambda size: size,
+}
 
 
 def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Constant mode; negative pads crop."""
+    """Negative pads crop, before others are added."""
     mode = node.attribute("mode", "constant")
+    if mode not in ("constant", *_OWN_VALUES):
+        raise node.error(f"mode={mode} is not supported; use one of constant, {', '.join(_OWN_VALUES)}")
+    before, after = _pads(node)
+    x = _cropped(graph, node.computed(0), before, after)
+    before, after = (tuple(max(0, pad) for pad in pads) for pads in (before, after))
     if mode != "constant":
-        raise node.error(f"mode={mode} is not supported; use mode=constant")
+        return _with_own_values(node, graph, x, before, after)
+    value = node.real("value", 2, 0.0)
+    if isinf(value):
+        raise node.error(f"value={value} is not supported; use a finite value")
+    if x != node.computed(0) and not any((*before, *after)):
+        return x
+    return graph.add(Pad(before, after, value), [x], node.outputs[0], node.name)
+
+
+def _pads(node: OnnxNode) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Before and after each dimension."""
     shape = node.shape(0)
     rank = len(shape)
     pads = node.ints("pads", 1)
@@ -34,13 +58,33 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
     for i, axis in enumerate(axes):
         axis = normalized_axis(axis, rank, node)
         before[axis], after[axis] = pads[i], pads[len(axes) + i]
-    value = node.real("value", 2, 0.0)
-    if isinf(value):
-        raise node.error(f"value={value} is not supported; use a finite value")
-    x = node.computed(0)
-    if min(*before, *after) < 0:
-        raise node.error(f"pads={list(pads)} crop; use Slice")
-    return graph.add(Pad(tuple(before), tuple(after), value), [x], node.outputs[0], node.name)
+    if any(b + n + a < 0 for b, n, a in zip(before, shape, after, strict=True)):
+        raise node.error(f"pads={list(pads)} take more than there is of {list(shape)}")
+    return tuple(before), tuple(after)
+
+
+def _cropped(graph: GraphBuilder, x: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    """Without what negative pads take away."""
+    if min(*before, *after) >= 0:
+        return x
+    begin = tuple(max(0, -b) for b in before)
+    sizes = tuple(n - b + min(0, a) for n, b, a in zip(graph.tensors[x].shape, begin, after, strict=True))
+    return graph.add(Slice(begin, sizes, (1,) * len(sizes)), [x])
+
+
+def _with_own_values(
+    node: OnnxNode, graph: GraphBuilder, x: str, before: tuple[int, ...], after: tuple[int, ...]
+) -> str:
+    """Dimension by dimension its elements, from their last repeated, mirrored or from the other end."""
+    mode = node.attribute("mode")
+    for axis, (b, a) in enumerate(zip(before, after, strict=True)):
+        size = graph.tensors[x].shape[axis]
+        most = _OWN_VALUES[mode](size)
+        if most is not None and max(b, a) > most:
+            raise node.error(f"pads={[b, a]} of a dimension of {size}; mode={mode} has {most} values at most")
+        if size and (b or a):
+            x = picked(node, graph, x, axis, [int(i) for i in np.pad(np.arange(size), (b, a), mode=mode)])
+    return x
 
 
 @dataclass(frozen=True)

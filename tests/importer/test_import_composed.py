@@ -206,3 +206,26 @@ def test_a_cast_to_what_values_are_changes_nothing():
     assert refusal(model(nodes, X)).startswith(
         "Cast 'c': to int64; what is computed is float32: only a Cast to float32 is supported"
     )
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect", "wrap"])
+@pytest.mark.parametrize(
+    "pads", [(0, 0, 1, 2, 0, 0, 3, 4), (1, 2, 0, 0, 1, 1, 0, 0), (0, 0, 5, 0, 0, 0, 0, 4), (0,) * 8]
+)
+def test_pads_of_the_tensors_own_values(mode, pads):
+    nodes = [node("Pad", ["x", "pads"], "y", mode=mode)]
+    check_import(model(nodes, {"x": (2, 3, 6, 5)}, constants={"pads": ints(*pads)}, opset=19))
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+@pytest.mark.parametrize("pads", [(0, 0, -1, 2, 0, 0, -2, -1), (-1, 0, 0, -2, 0, 0, 2, 1), (0, -1, -1, 0, 0, -1, 0, 0)])
+def test_negative_pads_crop(mode, pads):
+    nodes = [node("Pad", ["x", "pads"], "y", mode=mode)]
+    check_import(model(nodes, {"x": (2, 3, 6, 5)}, constants={"pads": ints(*pads)}, opset=19))
+
+
+def test_a_mirror_that_is_too_short_is_refused():
+    nodes = [node("Pad", ["x", "pads"], "y", "p", mode="reflect")]
+    assert refusal(model(nodes, {"x": (1, 4)}, constants={"pads": ints(0, 4, 0, 0)})) == (
+        "Pad 'p': pads=[4, 0] of a dimension of 4; mode=reflect has 3 values at most"
+    )

@@ -246,14 +246,17 @@ def test_channels_split_by_slices_and_joined_in_another_order():
             "net.onnx: output 'y' has no elements; leave it out",
         ),
         (
-            layer("Pad", (1, 3), {"pads": ints(0, 1, 0, 1)}, mode="reflect"),
-            "Pad 'n': mode=reflect is not supported; use mode=constant",
+            layer("Pad", (1, 3), {"pads": ints(0, 1, 0, 1)}, mode="mirror"),
+            "Pad 'n': mode=mirror is not supported; use one of constant, edge, reflect, wrap",
         ),
         (
             layer("Pad", (1, 3), {"pads": ints(0, 1)}),
             "Pad 'n': pads=(0, 1) must have two entries a dimension of [1, 3]",
         ),
-        (layer("Pad", (1, 3), {"pads": ints(0, -1, 0, 1)}), "Pad 'n': pads=[0, -1, 0, 1] crop; use Slice"),
+        (
+            layer("Pad", (1, 3), {"pads": ints(0, -2, 0, -2)}),
+            "Pad 'n': pads=[0, -2, 0, -2] take more than there is of [1, 3]",
+        ),
         (
             layer("Pad", (1, 3), {"pads": ints(0, 1, 0, 1), "value": np.float32(-np.inf)}),
             "Pad 'n': value=-inf is not supported; use a finite value",

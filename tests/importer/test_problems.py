@@ -22,7 +22,7 @@ def several() -> onnx.ModelProto:
     others, and a layer that is fine."""
     nodes = [
         node("LRN", ["x"], "a", "lrn", size=3),
-        node("Pad", ["a", "pads"], "b", "mirror", mode="reflect"),
+        node("Pad", ["a", "pads"], "b", "mirror", mode="circular"),
         node("Relu", ["b"], "c", "relu"),
         node("Conv", ["c", "half"], "d", "halves"),
         node("MaxPool", ["d"], ["e", "i"], "pool", kernel_shape=[2, 2]),
@@ -33,7 +33,7 @@ def several() -> onnx.ModelProto:
 
 
 SEVERAL = [
-    "Pad 'mirror': mode=reflect is not supported; use mode=constant",
+    "Pad 'mirror': mode=circular is not supported; use one of constant, edge, reflect, wrap",
     "Conv 'halves': input W 'half' is float16, but X 'c' is float; give both one type, or Cast one",
     "MaxPool 'pool': output Indices is not supported; use the values alone",
     "Softmax 'soft': axis=7 is outside a tensor of 4 dimensions",

@@ -10,7 +10,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 from mcuq.ops.composed.expand import repeated
-from mcuq.ops.composed.gather import picked
+from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
 
 _COORDINATES: Mapping[str, Callable[[Array, float, int, int], Array]] = {
