@@ -68,6 +68,7 @@ def test_the_commands_for_a_board_run_with_an_emulated_one(folder: Path) -> None
     assert "bit-exact: 5,000 of 5,000 output bytes equal" in said[1]
 
 
+@pytest.mark.slow
 def test_the_c_program_compiles_and_answers_with_a_digit(folder: Path) -> None:
     (folder / "main.c").write_text(block("a test compiles and runs this program", "c"))
     flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Ibuild/digits", "-o", "main"]
