@@ -76,6 +76,7 @@ def test_the_c_program_compiles_and_answers_with_a_digit(folder: Path) -> None:
     assert subprocess.run([folder / "main"], check=False).returncode in range(10)
 
 
+@pytest.mark.slow
 def test_the_python_code_runs(folder: Path) -> None:
     assert "(100, 1, 10)" in run(folder, sys.executable, "-c", block("a test runs this code", "python"))
 
