@@ -10,10 +10,11 @@ from mcuq.emit.names import Callee, call_names, callee_of, function_names
 from mcuq.emit.parameters import assumes, render_shared
 from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
-from mcuq.emit.text import C_TYPES, COLUMNS, wrap
+from mcuq.emit.text import COLUMNS, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
+from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.source import needs_of
 from mcuq.lower import Program, Step, array_key

@@ -9,9 +9,10 @@ import numpy as np
 
 from mcuq.emit.data import DataArray
 from mcuq.emit.identifiers import claim, stems
-from mcuq.emit.text import C_TYPES, in_comment
+from mcuq.emit.text import in_comment
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import ChannelQuant, Tensor
+from mcuq.kernels.c_types import C_TYPES
 
 
 @dataclass(frozen=True)

@@ -39,16 +39,6 @@ def broken(line: str, columns: int) -> list[str]:
     return [*lines, line]
 
 
-C_TYPES = {
-    "int8": "int8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "uint8": "uint8_t",
-    "uint16": "uint16_t",
-    "float32": "float",
-}
-
-
 def in_comment(text: str) -> str:
     """The text such that nothing in it ends a C comment, opens another or joins lines."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

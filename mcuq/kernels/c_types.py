@@ -11,6 +11,8 @@ C_TYPES = {
     "uint8": "uint8_t",
     "int16": "int16_t",
     "int32": "int32_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
     "float16": "uint16_t",  # its bits
     "float32": "float",
 }
