@@ -21,7 +21,7 @@ from mcuq.importer.windows import state_windows
 def import_model(
     source: Model, shapes: Mapping[str, int] | None = None, selected: Selection = WHOLE
 ) -> tuple[Graph, onnx.ModelProto]:
-    """Read an ONNX file of opset 7 or later, or such a model that is in memory.
+    """Read an ONNX file, or a model that is in memory.
 
     `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. `selected` says
     which outputs are wanted and which inputs are constant. Returns the graph in the model's own layout, and the model

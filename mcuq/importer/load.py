@@ -12,7 +12,9 @@ from onnx import TensorProto, external_data_helper, helper
 
 from mcuq.errors import ModelError
 from mcuq.importer.functions import inlined
+from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
+from mcuq.importer.precision import in_float32
 from mcuq.onnx_io.provenance import SOURCE, note
 from mcuq.system.regular_file import what_is_no_file
 
@@ -49,8 +51,6 @@ def load_onnx(source: Model) -> onnx.ModelProto:
     name = path.name
     if opset(model) == 0:
         raise ModelError(f"{name}: imports no opset of ONNX; export with opset {OLDEST_OPSET} or later")
-    if opset(model) < OLDEST_OPSET:
-        raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {OLDEST_OPSET} or later")
     newest = onnx.defs.onnx_opset_version()
     if opset(model) > newest:
         raise ModelError(f"{name}: opset {opset(model)} is not supported; export with opset {newest} or earlier")
@@ -65,8 +65,9 @@ def load_onnx(source: Model) -> onnx.ModelProto:
             f"{name}: external weights {', '.join(map(repr, missing or locations))} are missing or unreadable; "
             "keep them in the model's folder"
         ) from None
-    model = inlined(model, name)
+    model = at_least(inlined(model, name), opset(model), OLDEST_OPSET, name)
     _use_short_domain(model)
+    in_float32(model, opset(model))
     return model
 
 

@@ -12,7 +12,6 @@ C_TYPES = {
     "int16": "int16_t",
     "int32": "int32_t",
     "uint16": "uint16_t",
-    "int32": "int32_t",
     "float16": "uint16_t",  # its bits
     "float32": "float",
 }
