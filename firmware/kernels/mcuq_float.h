@@ -80,6 +80,20 @@ static inline float mcuq_clamp_float(float x, float minimum, float maximum)
     return mcuq_one_nan(raised > maximum ? maximum : raised);
 }
 
+/* item mcuq_maximum: code 28 */
+/* The larger of both; NaN where one is. Of zeros that differ in sign, b. */
+static inline float mcuq_maximum(float a, float b)
+{
+    return a > b || a != a ? a : b;
+}
+
+/* item mcuq_minimum: code 28 */
+/* The smaller of both; NaN where one is. Of zeros that differ in sign, b. */
+static inline float mcuq_minimum(float a, float b)
+{
+    return a < b || a != a ? a : b;
+}
+
 /* item mcuq_reduced_exponential: code 192 */
 /* exp(r) - 1 with r = x - n * ln 2, n = round(x / ln 2): exp(x) = 2^n * exp(r), for -126 <= n <= 128. */
 static inline float mcuq_reduced_exponential(float x, int32_t *n)

@@ -84,6 +84,26 @@ static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, i
     return mcuq_clamp((a * factor_a + b * factor_b + constant) >> shift, output_min, output_max);
 }
 
+/* item mcuq_weighted_max: needs mcuq_clamp; code 70 */
+/* The larger of a * factor_a + constant_a and b * factor_b + constant_b, >> shift, clamped; the generator keeps both below
+ * 2^31. */
+static inline int8_t mcuq_weighted_max(int32_t a, int32_t factor_a, int32_t constant_a, int32_t b, int32_t factor_b,
+                                       int32_t constant_b, int shift, int32_t output_min, int32_t output_max)
+{
+    const int32_t first = a * factor_a + constant_a, second = b * factor_b + constant_b;
+    return mcuq_clamp((first > second ? first : second) >> shift, output_min, output_max);
+}
+
+/* item mcuq_weighted_min: needs mcuq_clamp; code 70 */
+/* The smaller of a * factor_a + constant_a and b * factor_b + constant_b, >> shift, clamped; the generator keeps both below
+ * 2^31. */
+static inline int8_t mcuq_weighted_min(int32_t a, int32_t factor_a, int32_t constant_a, int32_t b, int32_t factor_b,
+                                       int32_t constant_b, int shift, int32_t output_min, int32_t output_max)
+{
+    const int32_t first = a * factor_a + constant_a, second = b * factor_b + constant_b;
+    return mcuq_clamp((first < second ? first : second) >> shift, output_min, output_max);
+}
+
 /* item mcuq_lookup: code 23 */
 /* table[x + 128]: any function of one int8. */
 static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)

@@ -33,6 +33,28 @@ static inline int32_t mcuq_weighted_sum_s16(int32_t a, int32_t factor_a, int32_t
     return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
 }
 
+/* item mcuq_weighted_max_s16: code 95 */
+/* The larger of a * factor_a and b * factor_b over 2^shift, rounded once, halves up, then clamped; a and b of 16 bits,
+ * shift in 1..30: the products stay below 2^47. */
+static inline int32_t mcuq_weighted_max_s16(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int shift,
+                                            int32_t output_min, int32_t output_max)
+{
+    const int64_t first = (int64_t)a * factor_a, second = (int64_t)b * factor_b;
+    const int64_t q = ((first > second ? first : second) + ((1 << shift) >> 1)) >> shift;
+    return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
+/* item mcuq_weighted_min_s16: code 95 */
+/* The smaller of a * factor_a and b * factor_b over 2^shift, rounded once, halves up, then clamped; a and b of 16 bits,
+ * shift in 1..30: the products stay below 2^47. */
+static inline int32_t mcuq_weighted_min_s16(int32_t a, int32_t factor_a, int32_t b, int32_t factor_b, int shift,
+                                            int32_t output_min, int32_t output_max)
+{
+    const int64_t first = (int64_t)a * factor_a, second = (int64_t)b * factor_b;
+    const int64_t q = ((first < second ? first : second) + ((1 << shift) >> 1)) >> shift;
+    return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
 /* item mcuq_interpolate: code 129 */
 /* A function of one int16 by straight pieces between tabled values. `pieces` has for each upper byte of x + 32768 the
  * index of its first value times 16, plus the logarithm of how many x share a piece; `values` have 6 fraction bits.

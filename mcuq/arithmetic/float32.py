@@ -88,6 +88,16 @@ def clamp_float(x: Array, minimum: float, maximum: float) -> Array:
     return one_nan(np.where(raised > high, high, raised))
 
 
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of both; NaN where one is. Of zeros that differ in sign, `b`."""
+    return np.where((a > b) | np.isnan(a), a, b)
+
+
+def minimum(a: Array, b: Array) -> Array:
+    """The smaller of both; NaN where one is. Of zeros that differ in sign, `b`."""
+    return np.where((a < b) | np.isnan(a), a, b)
+
+
 def reduced_exponential(x: Array) -> tuple[Array, Array]:
     """(exp(r) - 1, n int32) with exp(x) = 2^n * exp(r), n = round(x / ln 2), for -126 <= n <= 128."""
     n = np.floor(x * LOG2_E + HALF)

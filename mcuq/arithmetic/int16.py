@@ -66,6 +66,20 @@ def weighted_sum_s16(a: Array, b: Array, parameters: SumS16, output_min: int, ou
     return np.asarray(np.clip(acc, output_min, output_max), np.int32)
 
 
+def weighted_max_s16(a: Array, b: Array, parameters: SumS16, output_min: int, output_max: int) -> Array:
+    """int32 of the larger of two scaled int16 arrays, which broadcast."""
+    acc = np.maximum(a.astype(np.int64) * parameters.factor_a, b.astype(np.int64) * parameters.factor_b)
+    acc += 1 << (parameters.shift - 1)
+    return np.asarray(np.clip(acc >> parameters.shift, output_min, output_max), np.int32)
+
+
+def weighted_min_s16(a: Array, b: Array, parameters: SumS16, output_min: int, output_max: int) -> Array:
+    """int32 of the smaller of two scaled int16 arrays, which broadcast."""
+    acc = np.minimum(a.astype(np.int64) * parameters.factor_a, b.astype(np.int64) * parameters.factor_b)
+    acc += 1 << (parameters.shift - 1)
+    return np.asarray(np.clip(acc >> parameters.shift, output_min, output_max), np.int32)
+
+
 def interpolate(x: Array, pieces: Array, values: Array) -> Array:
     """int32 of int16 `x`: a function by straight pieces, with the tables that mcuq.ops.unary_s16 makes."""
     code = x.astype(np.int32) + 32768

@@ -126,6 +126,57 @@ def weighted_sum(a: Array, b: Array, parameters: WeightedSum, output_min: int = 
     return clamp(acc, output_min, output_max)
 
 
+@dataclass(frozen=True)
+class WeightedExtreme:
+    """q = (the larger or the smaller of a * factor_a + constant_a and b * factor_b + constant_b) >> shift, clamped; all
+    int32."""
+
+    factor_a: int
+    constant_a: int
+    factor_b: int
+    constant_b: int
+    shift: int
+
+    def terms(self, a: Array, b: Array) -> tuple[Array, Array]:
+        """Both operands in units of 2^-shift steps of the output, with the rounding half."""
+        first = a.astype(np.int32) * np.int32(self.factor_a) + np.int32(self.constant_a)
+        return first, b.astype(np.int32) * np.int32(self.factor_b) + np.int32(self.constant_b)
+
+
+def weighted_extreme_parameters(
+    factors: tuple[float, float], zero_points: tuple[int, int], output_zero_point: int, where: str
+) -> WeightedExtreme:
+    """Integers for q = zy + the larger or the smaller of fa * (a - za) and fb * (b - zb), as large as int32 allows.
+
+    `factors` are real (input scale / output scale). Raises QuantizationError where even one fractional bit does not
+    fit.
+    """
+    for shift in range(30, 0, -1):
+        a, b = (round(ldexp(f, shift)) for f in factors)
+        offset = (output_zero_point << shift) + (1 << (shift - 1))
+        constants = (offset - zero_points[0] * a, offset - zero_points[1] * b)
+        if max(128 * f + abs(c) for f, c in zip((a, b), constants, strict=True)) <= INT32_MAX:
+            return WeightedExtreme(a, constants[0], b, constants[1], shift)
+    raise QuantizationError(
+        f"{where}: input scales are {factors[0]:g} and {factors[1]:g} times the output's, too far apart for int32; "
+        "check the calibration data"
+    )
+
+
+def weighted_max(
+    a: Array, b: Array, parameters: WeightedExtreme, output_min: int = -128, output_max: int = 127
+) -> Array:
+    """int8 of the larger of two scaled int8 arrays, which broadcast."""
+    return clamp(np.maximum(*parameters.terms(a, b)) >> parameters.shift, output_min, output_max)
+
+
+def weighted_min(
+    a: Array, b: Array, parameters: WeightedExtreme, output_min: int = -128, output_max: int = 127
+) -> Array:
+    """int8 of the smaller of two scaled int8 arrays, which broadcast."""
+    return clamp(np.minimum(*parameters.terms(a, b)) >> parameters.shift, output_min, output_max)
+
+
 def multiply_high(a: Array, b: Array) -> Array:
     """Upper 32 bits of the 64-bit product of int32 arrays, rounded towards minus infinity."""
     return ((a.astype(np.int64) * b.astype(np.int64)) >> 32).astype(np.int32)

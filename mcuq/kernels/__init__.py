@@ -39,6 +39,7 @@ from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depth
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.depthwise import lower_depthwise
+from mcuq.kernels.portable.extreme import EXTREME_KERNELS
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
@@ -73,6 +74,7 @@ from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
@@ -167,6 +169,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax_s16, activations=INT16),
         Kernel(lower_log_softmax),
     ),
+    Max: EXTREME_KERNELS,
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
@@ -175,6 +178,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
         Kernel(lower_mean, activations=MIXED | FLOAT32),
     ),
+    Min: EXTREME_KERNELS,
     Mul: MUL_KERNELS,
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
     QuantizeChannels: (

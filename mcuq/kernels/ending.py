@@ -60,11 +60,11 @@ def weighted_sum(op: Clamped, layer: Layer) -> Sum:
     return Sum(op, layer, layer_requantization(layer), accumulator_bound(layer))
 
 
-def limited(op: Clamped, value: str, y: str, name: str = "") -> Fragment:
-    """Assigns a float to `y`, rounded by itself before."""
+def limited(op: Clamped, value: str, y: str, name: str = "", needs: tuple[str, ...] = ()) -> Fragment:
+    """Assigns a float to `y`, rounded by itself before; `needs` are the runtime items that `value` names."""
     text = f"const float value = {value};\n{y} = mcuq_clamp_float(value, minimum, maximum);"
     limits = {"minimum": float32(op.minimum), "maximum": float32(op.maximum)}
-    return Fragment.of(text, "mcuq_clamp_float", name=name, floats=limits)
+    return Fragment.of(text, *needs, "mcuq_clamp_float", name=name, floats=limits)
 
 
 def dynamic_sums(op: Clamped, count: int, name: str) -> tuple[Fragment, Fragment]:

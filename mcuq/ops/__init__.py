@@ -21,6 +21,7 @@ from mcuq.ops.cos import Cos
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
 from mcuq.ops.exp import Exp
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.floor import Floor
 from mcuq.ops.fully_connected import FullyConnected
@@ -85,8 +86,10 @@ _OPERATORS: tuple[type[Operator], ...] = (
     LeakyRelu,
     Log,
     LogSoftmax,
+    Max,
     MaxPool,
     Mean,
+    Min,
     Mish,
     Mul,
     Neg,

@@ -44,10 +44,15 @@ UNARY: dict[str, Callable[[Array], Array]] = {
     "one_nan": one_nan,
     "clamp_float": lambda x: float_arithmetic.clamp_float(x, -0.5, 6.0),
 }
-ARGUMENTS = {"clamp_float": ", -0.5f, 6.0f"}
+# Of two values, which a layer limits behind; here of each element and of the one as far from the other end.
+BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "maximum": float_arithmetic.maximum,
+    "minimum": float_arithmetic.minimum,
+}
+ARGUMENTS = {"clamp_float": ", -0.5f, 6.0f", **dict.fromkeys(BINARY, ", x[n - 1 - i]")}
 
 LOOPS = (
-    loops(UNARY, ARGUMENTS)
+    loops({**UNARY, **BINARY}, ARGUMENTS)
     + """
 void each_reduced_exponential(int64_t n, const float *x, float *y, int32_t *power)
 {
@@ -235,6 +240,18 @@ def test_exponential_ends_at_zero_and_infinity() -> None:
     assert np.array_equal(exponential(x), np.array([0, 0, np.inf, np.inf, 1, 1], np.float32))
 
 
+@pytest.mark.parametrize("name", BINARY)
+def test_functions_of_two_values_give_the_bits_of_their_namesakes(c: ctypes.CDLL, name: str) -> None:
+    x = np.random.default_rng(3).permutation(np.concatenate([floats(), np.array([0, -0.0, np.nan, np.inf] * 9, "f")]))
+    assert_same_bits(one_nan(BINARY[name](x, x[::-1])), one_nan(run_loop(c, name, x)), x)
+
+
+def test_extremes_are_nan_where_one_value_is() -> None:
+    a, b = np.array([[1, np.nan, 2, np.nan, 0.0, -np.inf], [np.nan, 3, 1, np.nan, -0.0, 5]], np.float32)
+    assert np.array_equal(float_arithmetic.maximum(a, b), [np.nan, np.nan, 2, np.nan, 0, 5], equal_nan=True)
+    assert np.array_equal(float_arithmetic.minimum(a, b), [np.nan, np.nan, 1, np.nan, 0, -np.inf], equal_nan=True)
+
+
 def test_there_is_one_nan() -> None:
     x = np.array([0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFFFFFFF], np.uint32).view(np.float32)
     for function in UNARY.values():
@@ -248,6 +265,7 @@ def test_header_and_module_have_the_same_functions() -> None:
     assert in_c == in_python - {"float32"}
     assert in_c == {
         *UNARY,
+        *BINARY,
         "half_to_float",
         "quantize_float",
         "dequantize_float",

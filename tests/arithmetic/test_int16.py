@@ -20,6 +20,8 @@ from mcuq.arithmetic.int16 import (
     interpolate,
     requantize_long,
     sum_parameters_s16,
+    weighted_max_s16,
+    weighted_min_s16,
     weighted_sum_s16,
 )
 from mcuq.build.shared_library import build_library
@@ -51,6 +53,20 @@ void each_weighted_sum(int64_t n, const int16_t *a, int32_t factor_a, const int1
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_weighted_sum_s16(a[i], factor_a, b[i], factor_b, shift, output_min, output_max);
+}
+
+void each_weighted_max(int64_t n, const int16_t *a, int32_t factor_a, const int16_t *b, int32_t factor_b, int shift,
+                       int32_t output_min, int32_t output_max, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_weighted_max_s16(a[i], factor_a, b[i], factor_b, shift, output_min, output_max);
+}
+
+void each_weighted_min(int64_t n, const int16_t *a, int32_t factor_a, const int16_t *b, int32_t factor_b, int shift,
+                       int32_t output_min, int32_t output_max, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_weighted_min_s16(a[i], factor_a, b[i], factor_b, shift, output_min, output_max);
 }
 
 void each_interpolate(int64_t n, const int16_t *x, const int32_t *pieces, const int32_t *values, int32_t *y)
@@ -142,6 +158,25 @@ def test_weighted_sum_gives_the_bits_of_its_namesake_and_of_its_definition(c: ct
             pairs = zip(a[:2000].tolist(), b[:2000].tolist(), strict=True)
             sums = [(p * factors[0] + q * factors[1] + 2 ** (shift - 1)) // 2**shift for p, q in pairs]
             assert got[:2000].tolist() == [min(max(v, bounds[0]), bounds[1]) for v in sums]
+
+
+@pytest.mark.parametrize("shift", [1, 7, 30])
+@pytest.mark.parametrize("which", ["max", "min"])
+def test_extremes_give_the_bits_of_their_namesakes_and_of_their_definition(
+    c: ctypes.CDLL, which: str, shift: int
+) -> None:
+    rng = np.random.default_rng(shift)
+    a, b = rng.permutation(CODES), rng.permutation(CODES)
+    a[:4], b[:4] = (-32768, 32767, -32768, 32767), (-32768, 32767, 32767, -32768)
+    python, extreme = {"max": (weighted_max_s16, max), "min": (weighted_min_s16, min)}[which]
+    for factors in ((INT32_MAX, INT32_MAX), (int(rng.integers(2**31)), 5), (0, 1), (1 << shift, 1 << shift)):
+        for bounds in BOUNDS:
+            got = python(a, b, SumS16(*factors, shift), *bounds)
+            arguments = (a, factors[0], b, factors[1], shift, *bounds)
+            assert np.array_equal(got, call(getattr(c, f"each_weighted_{which}"), len(a), np.int32, *arguments))
+            pairs = zip(a[:500].tolist(), b[:500].tolist(), strict=True)
+            found = [(extreme(p * factors[0], q * factors[1]) + 2 ** (shift - 1)) // 2**shift for p, q in pairs]
+            assert got[:500].tolist() == [min(max(v, bounds[0]), bounds[1]) for v in found]
 
 
 def test_factors_of_a_weighted_sum_are_as_large_as_int32_allows() -> None:

@@ -25,6 +25,9 @@ from mcuq.arithmetic.int8 import (
     requantization,
     requantize,
     requantize_shift,
+    weighted_extreme_parameters,
+    weighted_max,
+    weighted_min,
     weighted_sum,
     weighted_sum_parameters,
 )
@@ -67,6 +70,22 @@ void each_weighted_sum(int64_t n, const int8_t *a, int32_t factor_a, const int8_
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_weighted_sum(a[i], factor_a, b[i], factor_b, constant, shift, output_min, output_max);
+}
+
+void each_weighted_max(int64_t n, const int8_t *a, int32_t factor_a, int32_t constant_a, const int8_t *b,
+                       int32_t factor_b, int32_t constant_b, int shift, int32_t output_min, int32_t output_max,
+                       int8_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_weighted_max(a[i], factor_a, constant_a, b[i], factor_b, constant_b, shift, output_min, output_max);
+}
+
+void each_weighted_min(int64_t n, const int8_t *a, int32_t factor_a, int32_t constant_a, const int8_t *b,
+                       int32_t factor_b, int32_t constant_b, int shift, int32_t output_min, int32_t output_max,
+                       int8_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_weighted_min(a[i], factor_a, constant_a, b[i], factor_b, constant_b, shift, output_min, output_max);
 }
 
 void each_lookup(int64_t n, const int8_t *x, const int8_t *table, int8_t *y)
@@ -123,7 +142,7 @@ def exact_requantize(acc: int, multiplier: int, shift: int, zero_point: int, low
 
 def test_header_and_module_have_functions_of_the_same_names() -> None:
     in_c = set(re.findall(r"static inline \w+ mcuq_(\w+)\(", HEADER))
-    choosers = {"requantization", "weighted_sum_parameters"}
+    choosers = {"requantization", "weighted_extreme_parameters", "weighted_sum_parameters"}
     functions = inspect.getmembers(arithmetic, inspect.isfunction)
     in_python = {name for name, f in functions if f.__module__ == arithmetic.__name__}
     assert in_python - choosers == in_c
@@ -361,6 +380,46 @@ def test_weighted_sum_rounds_halves_up() -> None:
     a = np.arange(-5, 6, dtype=np.int8)
     got = weighted_sum(a, np.zeros_like(a), p)
     assert got.tolist() == [floor(Fraction(v, 2) + Fraction(1, 2)) for v in range(-5, 6)]
+
+
+@pytest.mark.parametrize("which", ["max", "min"])
+def test_weighted_extremes_give_the_bits_of_their_namesakes_and_the_rounded_extreme(c: ctypes.CDLL, which: str) -> None:
+    rng = np.random.default_rng(11)
+    a, b = (p.reshape(-1) for p in PAIRS)
+    python, extreme = {"max": (weighted_max, np.maximum), "min": (weighted_min, np.minimum)}[which]
+    in_c = getattr(c, f"each_weighted_{which}")
+    cases = weighted_sums(rng, 40)
+    for index in rng.permutation(len(cases))[:60]:
+        (fa, fb), (za, zb), zy = cases[index]
+        p = weighted_extreme_parameters((abs(fa), abs(fb)), (za, zb), zy, "layer")
+        for factor, constant in ((p.factor_a, p.constant_a), (p.factor_b, p.constant_b)):
+            assert 128 * factor + abs(constant) <= INT32_MAX
+        bounds = BOUNDS[index % len(BOUNDS)]
+        arguments = (a, p.factor_a, p.constant_a, b, p.factor_b, p.constant_b, p.shift, *bounds)
+        got = python(a, b, p, *bounds)
+        assert got.dtype == np.int8
+        assert np.array_equal(got, call(in_c, len(a), np.int8, *arguments))
+        exact = zy + extreme(abs(fa) * (a.astype(float) - za), abs(fb) * (b.astype(float) - zb))
+        assert np.abs(got - np.clip(exact, *bounds)).max() <= 0.5 + 128 * 2.0**-p.shift
+
+
+def test_extremes_of_one_scale_are_exact_and_halves_go_up() -> None:
+    a, b = (p.reshape(-1) for p in PAIRS)
+    p = weighted_extreme_parameters((1.0, 1.0), (-7, -7), -7, "layer")
+    assert np.array_equal(weighted_max(a, b, p), np.maximum(a, b))
+    assert np.array_equal(weighted_min(a, b, p), np.minimum(a, b))
+    p = weighted_extreme_parameters((0.5, 0.5), (0, 0), 0, "layer")
+    x = np.arange(-5, 6, dtype=np.int8)
+    assert weighted_max(x, x, p).tolist() == [floor(Fraction(v, 2) + Fraction(1, 2)) for v in range(-5, 6)]
+
+
+def test_scales_too_far_apart_for_an_extreme_are_refused() -> None:
+    with pytest.raises(QuantizationError) as caught:
+        weighted_extreme_parameters((2.0**24, 0.5), (0, 0), 0, "Max 'larger'")
+    assert str(caught.value) == (
+        "Max 'larger': input scales are 1.67772e+07 and 0.5 times the output's, too far apart for int32; check the "
+        "calibration data"
+    )
 
 
 def test_scales_too_far_apart_for_a_weighted_sum_are_refused() -> None:

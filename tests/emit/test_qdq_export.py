@@ -29,6 +29,7 @@ from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.extreme import Max
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
@@ -196,7 +197,7 @@ def test_no_function_between_layers_over_images_needs_transposes(kind: type[Func
         assert count["Transpose"] == 2, example.op
 
 
-@pytest.mark.parametrize("op", [Add(), Mul()], ids=repr)
+@pytest.mark.parametrize("op", [Add(), Mul(), Max()], ids=repr)
 def test_branches_over_images_need_no_transposes(op: Operator) -> None:
     builder = GraphBuilder("net")
     x = builder.input("x", (1, 9, 9, 4))

@@ -11,6 +11,7 @@ from onnx_models import check_import, ints, model, node, random, refusal
 
 IMAGE = (2, 3, 6, 5)
 X = {"x": IMAGE}
+ONE = np.ones(1, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +77,31 @@ def test_max_and_min_of_constants_are_limits(op_type, limit):
     assert {type(layer.op).__name__ for layer in graph.layers()} <= {"Clip", "Identity"}
 
 
-def test_max_of_computed_tensors_or_uneven_constants_is_refused():
-    assert refusal(model([node("Max", ["x", "z"], "y", "m")], {"x": IMAGE, "z": IMAGE})) == (
-        "Max 'm': of 2 computed tensors is not supported; use Clip, where limits are constant"
+@pytest.mark.parametrize("op_type", ["Max", "Min"])
+@pytest.mark.parametrize(
+    "names", [["x"], ["x", "x"], ["x", "z"], ["z", "c", "x"], ["c", "x"], ["c", "k", "z", "x", "n"]]
+)
+def test_extremes_of_any_number(op_type, names):
+    inputs = {n: shape for n, shape in (("x", IMAGE), ("z", (3, 1, 5))) if n in names}
+    constants = {"c": random(6, 1), "k": random(2, 3, 1, 1, seed=5), "n": np.full((1, 1), 0.25, np.float32)}
+    check_import(
+        model([node(op_type, names, "y")], inputs, constants={n: constants[n] for n in names if n in constants})
     )
-    assert refusal(model([node("Min", ["x", "c"], "y", "m")], X, constants={"c": random(3, 1, 1)})) == (
-        "Min 'm': operand 'c' must be one number, the same for all elements"
+
+
+@pytest.mark.parametrize("op_type", ["Max", "Min"])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 1, 1, 1)])
+def test_a_limit_that_makes_the_output_larger_is_an_operand(op_type, shape):
+    proto = model([node(op_type, ["x", "c"], "y")], {"x": (3, 4, 1)}, constants={"c": np.full(shape, 0.25, np.float32)})
+    check_import(proto)
+
+
+def test_operands_of_an_extreme_that_do_not_broadcast_or_are_no_numbers_are_refused():
+    assert refusal(
+        model([node("Max", ["x", "z", "c"], "y", "m")], {"x": (2, 3), "z": (4, 3)}, constants={"c": ONE})
+    ) == ("Max 'm': shapes [2, 3] and [4, 3] do not broadcast")
+    assert refusal(model([node("Min", ["x", "c"], "y", "m")], {"x": (2, 3)}, constants={"c": ONE * np.nan})) == (
+        "Min 'm': operand 'c' holds 1 NaN or infinite of 1 values; train or export it again"
     )
 
 

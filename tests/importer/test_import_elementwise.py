@@ -24,7 +24,7 @@ def layer(op_type: str, opset: int = 17, constants: dict[str, Array] | None = No
     return model([node(op_type, ["x", *given], "y", "n", **attributes)], X, constants=given, opset=opset)
 
 
-@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul", "Max", "Min"])
 @pytest.mark.parametrize(
     ("a", "b"),
     [
@@ -41,7 +41,7 @@ def test_computed_operands_broadcast(op_type, a, b):
     check_import(model([node(op_type, ["a", "b"], "y")], {"a": a, "b": b}))
 
 
-@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul", "Max", "Min"])
 @pytest.mark.parametrize("constant_first", [False, True])
 @pytest.mark.parametrize(
     ("x", "constant"),

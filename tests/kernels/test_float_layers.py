@@ -13,6 +13,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
@@ -75,6 +76,7 @@ def function_cases() -> list[Case]:
 
 CASES = {
     "binary": lambda: binary_cases([Add, Sub, Mul]),
+    "extreme": lambda: binary_cases([Max, Min], 3),
     "pool": pool_cases,
     "move": move_cases,
     "function": function_cases,
@@ -98,7 +100,7 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(cases: str) -> N
     check_floats(float_layers(CASES[cases]()), "emulator", "cortex-m55")
 
 
-@pytest.mark.parametrize("cases", ["binary", "pool", "move", "function"])
+@pytest.mark.parametrize("cases", ["binary", "extreme", "pool", "move", "function"])
 def test_float_layers_are_onnx_runtimes_within_float_rounding(cases: str) -> None:
     chosen = CASES[cases]()
     graph = float_layers(chosen)

@@ -14,6 +14,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.extreme import Max
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
@@ -67,6 +68,7 @@ def other_cases() -> list[Case]:
         (Sub(**BOUNDS), [(1, 37), (1, 37)]),
         (Mul(**BOUNDS), [(1, 3, 5, 4), (1, 3, 5, 4)]),
         (Mul(**BOUNDS), [(1, 3, 5, 4), (1, 1, 1, 4)]),
+        (Max(**BOUNDS), [(1, 3, 5, 4), (1, 1, 1, 4)]),
         (Mean((1, 2), **BOUNDS), [(1, 3, 5, 6)]),
         (Mean((3,), **BOUNDS), [(1, 3, 5, 6)]),
         (AveragePool(Window((2, 2), (2, 2)), **BOUNDS), [(1, 6, 6, 5)]),

@@ -14,6 +14,7 @@ from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.lower import choose_kernel, lower
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.binary import Binary
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.mul import Mul
 
 
@@ -54,7 +55,7 @@ def test_scales_hundreds_of_times_apart_cost_no_more_than_stated(op: Binary) -> 
 
 
 def test_sum_and_product_do_not_depend_on_the_order_of_operands() -> None:
-    for op in (Add(), Mul()):
+    for op in (Add(), Mul(), Max(), Min()):
         for a, b in SHAPES:
             one = integer_graph(op, [a, b], {"x0": (-3, 1), "x1": (0, 2), "y": (-2, 2)})
             two = integer_graph(op, [b, a], {"x1": (-3, 1), "x0": (0, 2), "y": (-2, 2)})
@@ -63,7 +64,7 @@ def test_sum_and_product_do_not_depend_on_the_order_of_operands() -> None:
             assert np.array_equal(simulate(one, x)["y"], simulate(two, swapped)["y"])
 
 
-@pytest.mark.parametrize("op", [Add(), Sub(), Mul()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Max(), Min()], ids=lambda op: type(op).__name__)
 def test_repeated_operand_gives_what_a_broadcast_one_gives(op: Binary) -> None:
     for a, b in SHAPES:
         y = np.broadcast_shapes(a, b)
@@ -102,7 +103,7 @@ def test_output_may_take_over_either_operand_that_has_its_shape_and_is_computed(
     assert places(np.ones((2, 3)), (2, 3)) == (1,)
 
 
-@pytest.mark.parametrize("op", [Add(), Sub(), Mul()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Max(), Min()], ids=lambda op: type(op).__name__)
 def test_shapes_that_do_not_broadcast_are_refused(op: Binary) -> None:
     for a, b in [((1, 3), (1, 4)), ((3,), (1, 3)), ((2, 3, 1), (3, 3, 1))]:
         with pytest.raises(ModelError) as caught:

@@ -20,6 +20,7 @@ from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
@@ -49,6 +50,9 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Sub(), [IMAGE, IMAGE]),
     (Mul(), [IMAGE, IMAGE]),
     (Mul(), [(1, 4, 6, 1), IMAGE]),
+    (Max(), [IMAGE, IMAGE]),
+    (Max(), [IMAGE, (1, 1, 1, 3)]),
+    (Min(), [(1, 4, 6, 1), IMAGE]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),

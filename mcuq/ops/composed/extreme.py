@@ -1,40 +1,65 @@
-"""Max and Min of one computed tensor and constants: limits."""
+"""Max and Min of any number of tensors: one of two after the other, and a limit for what is one number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Shape
 from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops.binary import from_binary
 from mcuq.ops.clip import Clip
+from mcuq.ops.extreme import Max, Min
 
 
 def from_max(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The largest of the constants is a lower limit."""
-    return _limited(node, graph, is_max=True)
+    """The largest of the constants of one number is a lower limit."""
+    return _extreme(node, graph, Max)
 
 
 def from_min(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The smallest of the constants is an upper limit."""
-    return _limited(node, graph, is_max=False)
+    """The smallest of the constants of one number is an upper limit."""
+    return _extreme(node, graph, Min)
 
 
-def _limited(node: OnnxNode, graph: GraphBuilder, is_max: bool) -> str:
-    computed = sorted({name for name in node.inputs if name not in node.constants})
-    if len(computed) != 1:
-        raise node.error(f"of {len(computed)} computed tensors is not supported; use Clip, where limits are constant")
-    limit = -inf if is_max else inf
-    x = computed[0]
-    for index in range(len(node.inputs)):
-        if not node.is_constant(index):
-            continue
-        values = node.constant(index, "operand").astype(np.float32)
-        value = float(values.reshape(-1)[0]) if values.size else 0.0
-        if not np.all(values == value) or values.ndim > len(graph.tensors[x].shape):
-            raise node.error(f"operand '{node.inputs[index]}' must be one number, the same for all elements")
-        limit = max(limit, value) if is_max else min(limit, value)
-    if abs(limit) == inf:
-        return x
-    return graph.add(Clip(minimum=limit) if is_max else Clip(maximum=limit), [x], node.outputs[0], node.name)
+def _extreme(node: OnnxNode, graph: GraphBuilder, kind: type[Max]) -> str:
+    # Constants behind, so that each has something to compute.
+    names = sorted(dict.fromkeys(node.inputs), key=lambda name: name in node.constants)
+    if names[0] in node.constants:
+        raise node.error("all inputs are constant")
+    limit, operands = -inf if kind.is_max else inf, [names[0]]
+    shapes = [node.shape(node.inputs.index(name)) for name in names if name not in node.constants]
+    for name in names[1:]:
+        value = _number(node, name, shapes)
+        if value is None:
+            operands.append(name)
+        else:
+            limit = max(limit, value) if kind.is_max else min(limit, value)
+    is_limited = abs(limit) != inf
+    y, of_two = operands[0], from_binary(lambda: kind())
+    for index, name in enumerate(operands[1:], 2):
+        is_last = index == len(operands) and not is_limited
+        output = node.outputs[0] if is_last else graph.fresh(node.name)
+        y = of_two(replace(node, inputs=(y, name), outputs=(output,)), graph)
+    if not is_limited:
+        return y
+    return graph.add(Clip(minimum=limit) if kind.is_max else Clip(maximum=limit), [y], node.outputs[0], node.name)
+
+
+def _number(node: OnnxNode, name: str, shapes: Sequence[Shape]) -> float | None:
+    """What a constant is for all elements of the computed operands; None where it is computed, uneven, or makes the
+    output larger."""
+    if name not in node.constants:
+        return None
+    values = node.constant(node.inputs.index(name), "operand").astype(np.float32)
+    if values.size == 0 or not np.all(values == values.flat[0]):
+        return None
+    fits = all(
+        size == 1 or any(len(shape) >= back and shape[-back] == size for shape in shapes)
+        for back, size in enumerate(reversed(values.shape), 1)
+    )
+    return float(values.flat[0]) if fits and values.ndim <= max(map(len, shapes)) else None
