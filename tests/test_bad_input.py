@@ -602,6 +602,7 @@ def test_a_model_with_damaged_bytes_is_read_or_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_many_models_with_damaged_bytes_are_read_or_refused(tmp_path):
-    read, refused = import_mutated(valuable(), range(600, 8_000), tmp_path / "net.onnx")
-    assert min(read, refused) > 740
+@pytest.mark.parametrize("first", range(600, 8_000, 1_850))
+def test_many_models_with_damaged_bytes_are_read_or_refused(tmp_path, first):
+    read, refused = import_mutated(valuable(), range(first, first + 1_850), tmp_path / "net.onnx")
+    assert min(read, refused) > 185

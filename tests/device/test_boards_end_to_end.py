@@ -15,7 +15,14 @@ from support import model_of, random_inputs, with_ranges
 from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
 from mcuq.build.firmware import build_firmware, build_loader
-from mcuq.compile import CompiledModel, compile_model, dataset_for
+from mcuq.compile import (
+    CompiledModel,
+    QuantizedModel,
+    compile_model,
+    compile_quantized,
+    dataset_for,
+    quantize_model,
+)
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
 from mcuq.device.messages import Role
@@ -24,6 +31,7 @@ from mcuq.emulate.machine import Machine
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
+from mcuq.lower import Goal
 from mcuq.ops.add import Add
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
@@ -100,11 +108,15 @@ def test_a_model_flashed_to_an_empty_board_computes_the_simulators_bits(name: st
 
 
 @cache
-def kws(name: str) -> CompiledModel:
-    """The keyword spotter with real calibration inputs; for flash where the board is short of it."""
-    goal = "size" if name == "lm3s6965evb" else "balanced"
-    found = case("kws")
-    return compile_model(found.onnx, name, found.x_calibration, name="kws", optimize=goal)
+def quantized_kws() -> QuantizedModel:
+    """The keyword spotter with real calibration inputs."""
+    return quantize_model(case("kws").onnx, case("kws").x_calibration)
+
+
+def kws(board: Board) -> CompiledModel:
+    """It for a board; for flash where the board is short of it."""
+    goal: Goal = "size" if board.name == "lm3s6965evb" else "balanced"
+    return compile_quantized(quantized_kws(), board, "kws", optimize=goal)
 
 
 def kws_batches(model: CompiledModel, samples: int) -> Iterator[Mapping[str, Array]]:
@@ -116,8 +128,8 @@ def kws_batches(model: CompiledModel, samples: int) -> Iterator[Mapping[str, Arr
 @pytest.mark.parametrize("name", FOR_KWS)
 def test_the_keyword_spotter_computes_the_simulators_bits(name: str) -> None:
     samples = 900 if name == "mps2-an386" else 20
-    model = kws(name)
-    with flashed(model, load_board(name)) as machine:
+    model = kws(load_board(name))
+    with flashed(model, model.board) as machine:
         report = validated(model, machine, kws_batches(model, samples))
     assert report.bit_exact, report.first_mismatch
     assert report.samples == samples
