@@ -173,6 +173,9 @@ def dequantized(graph: Graph) -> Graph:
         for t in layer.inputs:
             if not t.is_constant:
                 continue
+            if t.quant is None:
+                tensors[t.name] = t
+                continue
             values = t.values.astype(np.float64) - t.zero_point
             if t.dtype == "int32":
                 # The stored bias has the input's zero point folded in.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import onnx
-from onnx import checker
+from onnx import checker, defs
 
 from mcuq.errors import ModelError
 from mcuq.importer.constants import is_foldable, reads
@@ -81,14 +81,26 @@ def invalid_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> Iterat
     """First outputs of the nodes whose inputs, outputs or attributes are not those of their operator, and why."""
     context = type(checker.DEFAULT_CONTEXT)()
     context.ir_version = model.ir_version
-    context.opset_imports = {"": opset(model)}
+    version = opset(model)
     for node in nodes:
         if node.domain or any(a.HasField("g") or a.graphs for a in node.attribute):
             continue
+        context.opset_imports = {"": _defining_opset(node.op_type, version)}
         try:
             checker.check_node(node, context)
         except checker.ValidationError as error:
             yield node.output[0], str(error).strip().splitlines()[0]
+
+
+def _defining_opset(op_type: str, version: int) -> int:
+    """The opset by whose definition a node is checked: where ONNX withdrew it for a while, as GroupNormalization at 18
+    to 20, that which has it again; readers know the difference."""
+    for later in range(version, defs.onnx_opset_version() + 1):
+        if not defs.has(op_type, max_inclusive_version=later):
+            break
+        if not defs.get_schema(op_type, later).deprecated:
+            return later
+    return version
 
 
 def node_name(node: onnx.NodeProto) -> str:

@@ -10,11 +10,8 @@ from mcuq.ops import FROM_ONNX
 # ONNX operator -> what of FROM_ONNX comes nearest to it.
 NEAREST: Mapping[str, str] = {
     "GRU": "Conv over time",
-    "GroupNormalization": "BatchNormalization",
-    "InstanceNormalization": "BatchNormalization",
     "LRN": "BatchNormalization",
     "LSTM": "Conv over time",
-    "LayerNormalization": "BatchNormalization",
     "PRelu": "LeakyRelu, of one slope",
     "RNN": "Conv over time",
     "Upsample": "Resize",

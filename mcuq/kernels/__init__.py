@@ -48,6 +48,7 @@ from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.mul import MUL_KERNELS
+from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
@@ -83,6 +84,7 @@ from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
+from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
@@ -180,6 +182,11 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Min: EXTREME_KERNELS,
     Mul: MUL_KERNELS,
+    Normalize: (
+        Kernel(lower_normalize_float32, activations=FLOAT32, constants=FLOAT32),
+        Kernel(lower_normalize, constants=FLOAT32),
+        Kernel(lower_normalize, activations=INT16, constants=FLOAT32),
+    ),
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),

@@ -37,6 +37,7 @@ from mcuq.ops.mean import Mean
 from mcuq.ops.mish import Mish
 from mcuq.ops.mul import Mul
 from mcuq.ops.neg import Neg
+from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.pow import Pow
 from mcuq.ops.reciprocal import Reciprocal
@@ -93,6 +94,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Mish,
     Mul,
     Neg,
+    Normalize,
     Pad,
     Pow,
     QuantizeChannels,

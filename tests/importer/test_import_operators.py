@@ -19,7 +19,14 @@ IMAGE = (1, 3, 6, 5)
 
 # Operator -> (attributes, constant inputs) of a plain form at an opset; the input is IMAGE unless FLAT names it.
 Form = Callable[[int], tuple[dict[str, object], dict[str, Array]]]
-FLAT = {"DepthToSpace": (1, 8, 3, 2), "Gemm": (2, 5), "MatMul": (2, 5), "SpaceToDepth": (1, 3, 6, 4), "Split": (3, 2)}
+FLAT = {
+    "DepthToSpace": (1, 8, 3, 2),
+    "GroupNormalization": (1, 4, 6, 5),
+    "Gemm": (2, 5),
+    "MatMul": (2, 5),
+    "SpaceToDepth": (1, 3, 6, 4),
+    "Split": (3, 2),
+}
 
 SCALE: dict[str, Array] = {"scale": np.array(0.03, np.float32), "zero": np.array(-7, np.int8)}
 
@@ -69,16 +76,24 @@ FORMS: dict[str, Form] = {
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
     "GlobalMaxPool": always(),
+    "GroupNormalization": lambda opset: (
+        {"num_groups": 2},
+        {n: random(4 if opset >= 21 else 2, seed=i) for i, n in enumerate(("scale", "bias"))},
+    ),
     "HardSigmoid": always({"alpha": 0.25, "beta": 0.375}),
     "HardSwish": always(),
     "Identity": always(),
+    "InstanceNormalization": always({"epsilon": 1e-3}, {"scale": random(3), "B": random(3, seed=1)}),
+    "LayerNormalization": always({"axis": -2}, {"Scale": random(6, 5), "B": random(6, 5, seed=1)}),
     "LeakyRelu": always({"alpha": 0.125}),
     "Log": always(),
     "LogSoftmax": always({"axis": 1}),
+    "LpNormalization": always({"axis": 1}),
     "MatMul": always(constants={"b": random(5, 4)}),
     "Max": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "MaxPool": always({"kernel_shape": [2, 2]}),
     "Mean": always(constants={"b": random(*IMAGE)}),
+    "MeanVarianceNormalization": always(),
     "Min": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "Mish": always(),
     "Mul": always(constants={"b": random(3, 1, 1)}),
@@ -86,6 +101,7 @@ FORMS: dict[str, Form] = {
     "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
     "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
     "QuantizeLinear": always(constants=SCALE),
+    "RMSNormalization": always({"axis": -1, "epsilon": 1e-4}, {"scale": random(5)}),
     "Reciprocal": always(),
     "ReduceMax": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),

@@ -13,6 +13,7 @@ import test_dsp_kernels
 import test_fully_connected
 import test_max_pool
 import test_mean
+import test_normalize
 import test_pad
 import test_slice
 import test_transpose
@@ -41,6 +42,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "mean": lambda: test_mean.cases(30),
     "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
     "moves": lambda: [*test_concat.cases(), *test_pad.cases((0.0, 0.5)), *test_slice.cases(30, 10)],
+    "normalize": lambda: list(test_normalize.CASES),
     "transpose": lambda: test_transpose.CASES,
     "unary": lambda: [(Sigmoid(), [shape]) for shape in ((), (3,), (2, 5, 7, 3))],
 }

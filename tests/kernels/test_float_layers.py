@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import test_normalize
 from binary_cases import binary_cases
 from float_cases import check_floats, float_layer, float_layers, float_meaning, real_outputs, wild_inputs
 from support import Case
@@ -80,6 +81,7 @@ CASES = {
     "pool": pool_cases,
     "move": move_cases,
     "function": function_cases,
+    "normalize": lambda: list(test_normalize.CASES),
 }
 
 
@@ -100,7 +102,7 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(cases: str) -> N
     check_floats(float_layers(CASES[cases]()), "emulator", "cortex-m55")
 
 
-@pytest.mark.parametrize("cases", ["binary", "extreme", "pool", "move", "function"])
+@pytest.mark.parametrize("cases", ["binary", "extreme", "pool", "move", "function", "normalize"])
 def test_float_layers_are_onnx_runtimes_within_float_rounding(cases: str) -> None:
     chosen = CASES[cases]()
     graph = float_layers(chosen)

@@ -13,6 +13,7 @@ import test_conv2d
 import test_fully_connected
 import test_max_pool
 import test_mean
+import test_normalize
 import test_pad
 import test_slice
 import test_transpose
@@ -93,6 +94,7 @@ OTHERS: dict[str, Callable[[], list[Case]]] = {
     "max_pool": lambda: test_max_pool.cases(50, 20),
     "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
     "moves": lambda: [*test_concat.cases(), *test_pad.cases((0.0, 0.5)), *test_slice.cases(50, 10)],
+    "normalize": lambda: list(test_normalize.CASES),
     "transpose": lambda: [*test_transpose.CASES, (Identity(), [(2, 3)])],
     "unary": lambda: [(op, [size]) for op in FUNCTIONS for size in SIZES],
 }

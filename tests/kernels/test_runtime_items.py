@@ -101,7 +101,7 @@ def test_item_declares_what_its_text_has(item: Item) -> None:
         assert set(item.names) == macros
         assert all(name.isupper() for name in item.names)
     else:
-        assert re.findall(r"^static .*?\b(\w+)\(", item.text, re.MULTILINE) == list(item.names)
+        assert re.findall(r"^(?:static .*?|\} )\b(\w+)[(;]", item.text, re.MULTILINE) == list(item.names)
         assert item.declared.code_bytes == pytest.approx(code_bytes(item.text), rel=0.1)
 
 

@@ -30,6 +30,7 @@ from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
+from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
@@ -77,7 +78,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (FakeQuantize(0.01, 3), [IMAGE]),
 ]
 # These have constants that are theirs.
-WITH_CONSTANTS = {Affine, Conv2d, FullyConnected, QuantizeChannels, Regrid}
+WITH_CONSTANTS = {Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
 
 
 def named(case: tuple[Operator, list[Shape]]) -> str:

@@ -15,6 +15,14 @@ from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
 from mcuq.ops.composed.expand import from_expand, from_tile
 from mcuq.ops.composed.extreme import from_max, from_min
 from mcuq.ops.composed.gather import from_gather
+from mcuq.ops.composed.normalize import (
+    from_group_normalization,
+    from_instance_normalization,
+    from_layer_normalization,
+    from_lp_normalization,
+    from_mean_variance_normalization,
+    from_rms_normalization,
+)
 from mcuq.ops.composed.reduce import from_global_max_pool, from_reduce_max, from_reduce_sum
 from mcuq.ops.composed.resize import from_resize
 from mcuq.ops.composed.split import from_split
@@ -27,9 +35,15 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "Expand": from_expand,
     "Gather": from_gather,
     "GlobalMaxPool": from_global_max_pool,
+    "GroupNormalization": from_group_normalization,
+    "InstanceNormalization": from_instance_normalization,
+    "LayerNormalization": from_layer_normalization,
+    "LpNormalization": from_lp_normalization,
     "Max": from_max,
     "Mean": from_mean,
+    "MeanVarianceNormalization": from_mean_variance_normalization,
     "Min": from_min,
+    "RMSNormalization": from_rms_normalization,
     "ReduceMax": from_reduce_max,
     "ReduceSum": from_reduce_sum,
     "Resize": from_resize,

@@ -1,0 +1,112 @@
+"""The operators of ONNX that normalize: each is Normalize over other dimensions, with a scale and a bias of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Array, Shape
+from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
+from mcuq.ops.normalize import Normalize
+
+# What MeanVarianceNormalization adds to the deviation, squared; added to the variance, both are nothing beside it.
+DEVIATION = 1e-9
+# LpNormalization adds none; so little changes no float32, and rows of zeros stay zeros.
+TINY = 1e-30
+
+
+def from_layer_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """All dimensions from `axis` on."""
+    if node.gives(1) or node.gives(2):
+        raise node.error("its mean or deviation is read; only Y is supported")
+    return _from_axis(node, graph, centered=True)
+
+
+def from_rms_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """All dimensions from `axis` on, without their mean."""
+    return _from_axis(node, graph, centered=False)
+
+
+def from_instance_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """All dimensions behind the channels."""
+    shape = node.shape(0)
+    op = Normalize(tuple(range(2, len(shape))), float(node.attribute("epsilon", 1e-5)))
+    return _add(op, node, graph, *(_of_channels(node, i, what, shape) for i, what in ((1, "scale"), (2, "B"))))
+
+
+def from_group_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The channels of a group, and all dimensions behind; before opset 21 scale and bias are those of groups."""
+    shape, groups = node.shape(0), int(node.attribute("num_groups"))
+    if len(shape) < 2 or groups < 1 or shape[1] % groups:
+        raise node.error(
+            f"num_groups={groups} does not fit an input of shape {list(shape)}; it must divide the channels"
+        )
+    repeats = 1 if node.opset >= 21 else shape[1] // groups
+    axes = tuple(range(1, len(shape)))
+    op = Normalize(axes, float(node.attribute("epsilon", 1e-5)), group_axis=1, groups=groups)
+    parameters = (_of_channels(node, i, what, shape, repeats) for i, what in ((1, "scale"), (2, "bias")))
+    return _add(op, node, graph, *parameters)
+
+
+def from_mean_variance_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Over the batch and the image, unless axes are named."""
+    axes = _axes(node, node.attribute("axes", (0, 2, 3)))
+    return _add(Normalize(axes, DEVIATION**2), node, graph)
+
+
+def from_lp_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
+    """x / sqrt(sum of x^2): without the mean, times 1 / sqrt(count)."""
+    power = node.attribute("p", 2)
+    if power != 2:
+        raise node.error(f"p={power} is not supported; use p=2")
+    shape, axes = node.shape(0), _axes(node, [node.attribute("axis", -1)])
+    scale = np.full((1,) * len(shape), prod(shape[axis] for axis in axes) ** -0.5, np.float32)
+    return _add(Normalize(axes, TINY, centered=False), node, graph, scale)
+
+
+def _from_axis(node: OnnxNode, graph: GraphBuilder, centered: bool) -> str:
+    rank = len(node.shape(0))
+    axis = normalized_axis(node.attribute("axis", -1), rank, node)
+    op = Normalize(tuple(range(axis, rank)), float(node.attribute("epsilon", 1e-5)), centered)
+    return _add(op, node, graph, *(_of_elements(node, i, what) for i, what in ((1, "Scale"), (2, "B"))))
+
+
+def _axes(node: OnnxNode, axes: Sequence[int]) -> tuple[int, ...]:
+    rank = len(node.shape(0))
+    return tuple(sorted({normalized_axis(axis, rank, node) for axis in axes}))
+
+
+def _of_elements(node: OnnxNode, index: int, what: str) -> Array | None:
+    """A constant that broadcasts to the input, in as many dimensions; None where it is left out."""
+    if not node.has(index):
+        return None
+    value, shape = weights(node, index, what), node.shape(0)
+    full = (1,) * (len(shape) - value.ndim) + value.shape
+    if len(full) != len(shape) or any(n not in (1, m) for n, m in zip(full, shape, strict=True)):
+        raise node.error(f"{what} of shape {list(value.shape)} does not fit an input of shape {list(shape)}")
+    return value.reshape(full)
+
+
+def _of_channels(node: OnnxNode, index: int, what: str, shape: Shape, repeats: int = 1) -> Array:
+    """A constant of channels, or of parts of `repeats` channels, in as many dimensions as the input has."""
+    value = weights(node, index, what)
+    if len(shape) < 2 or value.shape != (shape[1] // repeats,):
+        raise node.error(f"{what} of shape {list(value.shape)} does not fit an input of shape {list(shape)}")
+    return np.repeat(value, repeats).reshape(1, -1, *(1 for _ in shape[2:]))
+
+
+def _add(
+    op: Normalize, node: OnnxNode, graph: GraphBuilder, scale: Array | None = None, bias: Array | None = None
+) -> str:
+    """The node with scale 1 and bias 0 for those that are not given."""
+    one = np.ones((1,) * len(node.shape(0)), np.float32)
+    scale, bias = np.broadcast_arrays(one if scale is None else scale, one - 1 if bias is None else bias)
+    inputs = [
+        node.computed(0),
+        graph.constant(np.ascontiguousarray(scale), f"{node.name}.scale"),
+        graph.constant(np.ascontiguousarray(bias), f"{node.name}.bias"),
+    ]
+    return graph.add(op, inputs, node.outputs[0], node.name)
