@@ -23,6 +23,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fully_connected import FullyConnected
@@ -48,7 +49,11 @@ def few(*shape: int) -> Array:
 # Layers that between them are computed by everything that is pasted into templates.
 Inputs = list[tuple[int, ...] | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
-    *((op, [(1, 3, 4), shape]) for op in (Add(), Sub(), Mul(), Max(), Min()) for shape in ((1, 3, 4), (1, 1, 4))),
+    *(
+        (op, [(1, 3, 4), shape])
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min())
+        for shape in ((1, 3, 4), (1, 1, 4))
+    ),
     (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),
     (Pad((0, 1), (0, 1)), [(1, 4)]),
     (Slice((1,), (2,), (2,)), [(8,)]),

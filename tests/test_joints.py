@@ -351,7 +351,7 @@ ABOUT = {
     "passes.fold_affine": {"Affine", "Clip"},  # a layer that a leftover Affine becomes takes in the Clip behind it
     "passes.fold_pad": {"Pad"},  # goes into the window behind it
     "passes.fuse_clip": {"Clip"},  # goes into the layer before it
-    "passes.fuse_functions": {"Mul"},  # x * f(x), as files spell functions
+    "passes.fuse_functions": {"Div", "Mul"},  # x * f(x) and x / f(x), as files spell functions
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout
     "passes.sink_layout": {"Reshape", "Transpose", "FullyConnected"},  # undo each other, or go into columns

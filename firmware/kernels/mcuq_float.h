@@ -94,6 +94,14 @@ static inline float mcuq_minimum(float a, float b)
     return a < b || a != a ? a : b;
 }
 
+/* item mcuq_float_quotient: code 50 */
+/* a / b; what is no larger than 2^-126 is 0 of its sign, as the software division of some compilers has it. */
+static inline float mcuq_float_quotient(float a, float b)
+{
+    const float q = a / b;
+    return q <= 1.17549435e-38f && q >= -1.17549435e-38f ? q * 0.0f : q;
+}
+
 /* item mcuq_reduced_exponential: code 192 */
 /* exp(r) - 1 with r = x - n * ln 2, n = round(x / ln 2): exp(x) = 2^n * exp(r), for -126 <= n <= 128. */
 static inline float mcuq_reduced_exponential(float x, int32_t *n)

@@ -104,6 +104,39 @@ static inline int8_t mcuq_weighted_min(int32_t a, int32_t factor_a, int32_t cons
     return mcuq_clamp((first < second ? first : second) >> shift, output_min, output_max);
 }
 
+/* item mcuq_quotient: needs mcuq_clamp; code 120 */
+/* zero_point + a * multiplier / (b * 2^shift), rounded once, halves up, then clamped; a / 0 is the bound on the side of
+ * its sign, 0 / 0 is 0. |a * multiplier| + 2^29 < 2^31, shift in 0..30; floors nest, so that the half is added to that of
+ * the division. */
+static inline int8_t mcuq_quotient(int32_t a, int32_t b, int32_t multiplier, int shift, int32_t zero_point,
+                                   int32_t output_min, int32_t output_max)
+{
+    if (b == 0)
+        return mcuq_clamp(a > 0 ? output_max : a < 0 ? output_min : zero_point, output_min, output_max);
+    const int32_t scaled = (b < 0 ? -a : a) * multiplier, divisor = b < 0 ? -b : b;
+    const int32_t whole = scaled / divisor - (scaled % divisor < 0);
+    return mcuq_clamp(((whole + ((1 << shift) >> 1)) >> shift) + zero_point, output_min, output_max);
+}
+
+/* item mcuq_quotient_s16: code 230 */
+/* mcuq_quotient for operands and results of 16 bits and any multiplier: |a * multiplier| <= 2^46 is divided in two digits
+ * of 16 bits, rounded away from zero where it is negative, so that no division has 64 bits. */
+static inline int32_t mcuq_quotient_s16(int32_t a, int32_t b, int32_t multiplier, int shift, int32_t zero_point,
+                                        int32_t output_min, int32_t output_max)
+{
+    int64_t q = a > 0 ? output_max : a < 0 ? output_min : zero_point;
+    if (b != 0) {
+        const int64_t scaled = (int64_t)(b < 0 ? -a : a) * multiplier;
+        const uint32_t divisor = (uint32_t)(b < 0 ? -b : b);
+        const uint64_t magnitude = scaled < 0 ? (uint64_t)-scaled + (divisor - 1) : (uint64_t)scaled;
+        const uint32_t upper = (uint32_t)(magnitude >> 16);
+        const uint32_t lower = (upper % divisor) << 16 | (uint32_t)(magnitude & 0xffff);
+        const int64_t whole = (int64_t)(upper / divisor) * 65536 + lower / divisor;
+        q = (((scaled < 0 ? -whole : whole) + ((1 << shift) >> 1)) >> shift) + zero_point;
+    }
+    return (int32_t)(q < output_min ? output_min : q > output_max ? output_max : q);
+}
+
 /* item mcuq_lookup: code 23 */
 /* table[x + 128]: any function of one int8. */
 static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)

@@ -6,7 +6,7 @@ numbers like all others. Which NaN an operation gives is not the same everywhere
 give just one, by `one_nan`. A function here and its namesake there (with the prefix `mcuq_`) give the same bits.
 
 No quotient is subnormal (the software division of some compilers' libraries gives 0 there): divisors are from
-[2^-107, 2^120] and dividends 1.
+[2^-107, 2^120] and dividends 1, but for `float_quotient`, which makes them 0.
 """
 
 from __future__ import annotations
@@ -96,6 +96,13 @@ def maximum(a: Array, b: Array) -> Array:
 def minimum(a: Array, b: Array) -> Array:
     """The smaller of both; NaN where one is. Of zeros that differ in sign, `b`."""
     return np.where((a < b) | np.isnan(a), a, b)
+
+
+def float_quotient(a: Array, b: Array) -> Array:
+    """a / b; what is no larger than 2^-126 is 0 of its sign."""
+    with np.errstate(all="ignore"):
+        q = a / b
+        return np.where(np.abs(q) <= SMALLEST_NORMAL, q * np.float32(0), q)
 
 
 def reduced_exponential(x: Array) -> tuple[Array, Array]:

@@ -177,6 +177,47 @@ def weighted_min(
     return clamp(np.minimum(*parameters.terms(a, b)) >> parameters.shift, output_min, output_max)
 
 
+@dataclass(frozen=True)
+class Quotient:
+    """q = zero_point + floor(a * multiplier / (b * 2^shift) + 1/2), clamped; multiplier / 2^shift is a quotient of 1 in
+    steps of the output."""
+
+    multiplier: int
+    shift: int
+
+
+# The largest multiplier: of int8 operands int32 holds 255 times that and a half of 30 bits.
+QUOTIENT_LIMITS = {"int8": (INT32_MAX - 2**29) // 255, "int16": INT32_MAX}
+
+
+def quotient_parameters(factor: float, dtype: str) -> Quotient:
+    """Integers for a positive `factor`, as large as they can be.
+
+    One beyond the limit is so large that all quotients but 0 lie outside of the type: it counts as the limit.
+    """
+    limit = QUOTIENT_LIMITS[dtype]
+    for shift in range(30, -1, -1):
+        multiplier = round(ldexp(min(factor, 2.0**32), shift))
+        if multiplier <= limit:
+            return Quotient(multiplier, shift)
+    return Quotient(limit, 0)
+
+
+def quotient(a: Array, b: Array, parameters: Quotient, zero_point: int, output_min: int, output_max: int) -> Array:
+    """int8 of int32 `a` / `b`, at most 255, which broadcast, by one rounding, halves up. `a` / 0 is the bound on the
+    side of its sign, 0 / 0 is 0."""
+    return quotient_s16(a, b, parameters, zero_point, output_min, output_max).astype(np.int8)
+
+
+def quotient_s16(a: Array, b: Array, parameters: Quotient, zero_point: int, output_min: int, output_max: int) -> Array:
+    """int32 of int32 `a` / `b`, at most 2^15, as `quotient`; bounds are of 8 or 16 bits."""
+    scaled = a.astype(np.int64) * np.where(b < 0, -parameters.multiplier, parameters.multiplier)
+    scaled = scaled // np.maximum(np.abs(b.astype(np.int64)), 1)
+    q = ((scaled + ((1 << parameters.shift) >> 1)) >> parameters.shift) + zero_point
+    without = np.where(a > 0, output_max, np.where(a < 0, output_min, zero_point))
+    return np.clip(np.where(b == 0, without, q), output_min, output_max).astype(np.int32)
+
+
 def multiply_high(a: Array, b: Array) -> Array:
     """Upper 32 bits of the 64-bit product of int32 arrays, rounded towards minus infinity."""
     return ((a.astype(np.int64) * b.astype(np.int64)) >> 32).astype(np.int32)

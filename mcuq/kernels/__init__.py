@@ -39,6 +39,7 @@ from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depth
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.depthwise import lower_depthwise
+from mcuq.kernels.portable.div import DIV_KERNELS
 from mcuq.kernels.portable.extreme import EXTREME_KERNELS
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
@@ -74,6 +75,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.div import Div
 from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -138,6 +140,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
     FakeQuantize: UNARY,
+    Div: DIV_KERNELS,
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
         *FULLY_CONNECTED_KERNELS,

@@ -18,6 +18,7 @@ from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cos import Cos
+from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
 from mcuq.ops.exp import Exp
@@ -73,6 +74,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Conv2d,
     Convert,
     Cos,
+    Div,
     Elu,
     Erf,
     Exp,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,36 +11,20 @@ import numpy as np
 from mcuq.arithmetic.expression import Expression
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization
-from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.binary import Binary, from_binary
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.requantized import largest_difference, requantize_output
-
-
-def from_division(node: OnnxNode, graph: GraphBuilder) -> str:
-    """x / c is x * (1 / c): a rounding of float32 more."""
-    if not node.is_constant(1):
-        raise node.error("the divisor must be a constant; else use Mul by its Reciprocal")
-    divisor = weights(node, 1, "divisor")
-    zeros = divisor.size - np.count_nonzero(divisor)
-    if zeros:
-        raise node.error(
-            f"divisor '{node.inputs[1]}' has {zeros} zeros of {divisor.size} values; train or export it again"
-        )
-    quants = {name: quant for name, quant in node.quants.items() if name != node.inputs[1]}
-    constants = {**node.constants, node.inputs[1]: np.float32(1) / divisor}
-    return from_binary(lambda: Mul())(replace(node, constants=constants, quants=quants), graph)
 
 
 @dataclass(frozen=True)
 class Mul(Binary):
     """y = clamp(a * b) from (a - a_zero_point) * (b - b_zero_point). Largest error half a step."""
 
-    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul()), "Div": from_division}
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Mul": from_binary(lambda: Mul())}
     dtypes = frozenset({*MIXED, "float32"})
     is_multilinear = True
 

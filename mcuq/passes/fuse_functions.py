@@ -1,4 +1,5 @@
-"""Functions of one value that a file spells as several operators become one: Swish, HardSwish, Mish, Gelu."""
+"""Functions of one value that a file spells as several operators become one: Swish, HardSwish, Mish, Gelu,
+Softsign."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from mcuq.arithmetic.expression import Expression, X, evaluate, expression, node
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.ops.binary import Binary
+from mcuq.ops.div import Div
 from mcuq.ops.function import Function
 from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.mish import Mish
 from mcuq.ops.mul import Mul
+from mcuq.ops.softsign import Softsign
 from mcuq.ops.swish import Swish
 
 # How many operators such a function is spelled as at most: 8 for Gelu by tanh.
@@ -29,14 +32,15 @@ _CLOSE = 2e-6
 
 
 def fuse_functions(graph: Graph) -> Graph:
-    """x * Sigmoid(x), x * Tanh(Softplus(x)), x * (1 + Erf(x / sqrt(2))) / 2 and the like -> one function of x.
+    """x * Sigmoid(x), x * Tanh(Softplus(x)), x * (1 + Erf(x / sqrt(2))) / 2, x / (1 + Abs(x)) and the like ->
+    one function of x.
 
     What operators make of one tensor is compared with the functions by its values, so that their order does not matter.
     An intermediate value whose quantization is given stays.
     """
     builder = GraphBuilder(graph)
     for node in reversed(graph.nodes):
-        if node.output in builder.nodes and isinstance(node.op, Mul):
+        if node.output in builder.nodes and isinstance(node.op, Mul | Div):
             for x in _sources(builder, node):
                 op = _function(builder, node, x)
                 if op is not None:
@@ -68,12 +72,12 @@ def _is_step(node: Node) -> bool:
 def _function(builder: GraphBuilder, node: Node, x: str) -> Function | None:
     """What the node is of `x`, if that is one of the functions."""
     made = _expression(builder, node.output, x, [])
-    if made is None or not any(n.op == "call" for n in nodes(made)):
+    if made is None or not any(n.op in ("call", "where") for n in nodes(made)):
         return None
     with np.errstate(all="ignore"):
         values = evaluate(made, _POINTS)
     slopes = {-1.0, 1.0, *(n.value for n in nodes(made) if n.op == "constant" and 0.1 < abs(n.value) < 10)}
-    candidates = (*map(Swish, sorted(slopes, reverse=True)), HardSwish(), Mish(), Gelu(), Gelu("tanh"))
+    candidates = (*map(Swish, sorted(slopes, reverse=True)), HardSwish(), Mish(), Gelu(), Gelu("tanh"), Softsign())
     for op in candidates:
         with np.errstate(all="ignore"):
             wanted = op.function(_POINTS)

@@ -46,6 +46,7 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 }
 # Of two values, which a layer limits behind; here of each element and of the one as far from the other end.
 BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "float_quotient": float_arithmetic.float_quotient,
     "maximum": float_arithmetic.maximum,
     "minimum": float_arithmetic.minimum,
 }

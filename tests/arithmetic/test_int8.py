@@ -22,6 +22,9 @@ from mcuq.arithmetic.int8 import (
     clamp,
     lookup,
     multiply_high,
+    quotient,
+    quotient_parameters,
+    quotient_s16,
     requantization,
     requantize,
     requantize_shift,
@@ -88,6 +91,20 @@ void each_weighted_min(int64_t n, const int8_t *a, int32_t factor_a, int32_t con
         y[i] = mcuq_weighted_min(a[i], factor_a, constant_a, b[i], factor_b, constant_b, shift, output_min, output_max);
 }
 
+void each_quotient(int64_t n, const int32_t *a, const int32_t *b, int32_t multiplier, int shift, int32_t zero_point,
+                   int32_t output_min, int32_t output_max, int8_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_quotient(a[i], b[i], multiplier, shift, zero_point, output_min, output_max);
+}
+
+void each_quotient_s16(int64_t n, const int32_t *a, const int32_t *b, int32_t multiplier, int shift,
+                       int32_t zero_point, int32_t output_min, int32_t output_max, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_quotient_s16(a[i], b[i], multiplier, shift, zero_point, output_min, output_max);
+}
+
 void each_lookup(int64_t n, const int8_t *x, const int8_t *table, int8_t *y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -142,7 +159,7 @@ def exact_requantize(acc: int, multiplier: int, shift: int, zero_point: int, low
 
 def test_header_and_module_have_functions_of_the_same_names() -> None:
     in_c = set(re.findall(r"static inline \w+ mcuq_(\w+)\(", HEADER))
-    choosers = {"requantization", "weighted_extreme_parameters", "weighted_sum_parameters"}
+    choosers = {"quotient_parameters", "requantization", "weighted_extreme_parameters", "weighted_sum_parameters"}
     functions = inspect.getmembers(arithmetic, inspect.isfunction)
     in_python = {name for name, f in functions if f.__module__ == arithmetic.__name__}
     assert in_python - choosers == in_c
@@ -411,6 +428,57 @@ def test_extremes_of_one_scale_are_exact_and_halves_go_up() -> None:
     p = weighted_extreme_parameters((0.5, 0.5), (0, 0), 0, "layer")
     x = np.arange(-5, 6, dtype=np.int8)
     assert weighted_max(x, x, p).tolist() == [floor(Fraction(v, 2) + Fraction(1, 2)) for v in range(-5, 6)]
+
+
+def exact_quotient(a: int, b: int, factor: Fraction, zero_point: int, bounds: tuple[int, int]) -> Fraction:
+    """Not rounded."""
+    if b == 0:
+        return Fraction(bounds[a > 0] if a else min(max(zero_point, bounds[0]), bounds[1]))
+    return min(max(zero_point + a * factor / b, Fraction(bounds[0])), Fraction(bounds[1]))
+
+
+FACTORS = (1e-30, 2e-10, 1e-3, 0.3, 1.0, 7.7, 127.0, 3e3, 4e6, 7e6, 5e8, 1.7e9, 3e9, 1e30)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_quotient_gives_the_bits_of_its_namesake_and_is_exact_but_for_one_rounding(
+    c: ctypes.CDLL, factor: float
+) -> None:
+    rng = np.random.default_rng(12)
+    p = quotient_parameters(factor, "int8")
+    assert 255 * p.multiplier + 2**29 <= INT32_MAX
+    a, b = (q.reshape(-1).astype(np.int32) for q in np.meshgrid(np.arange(-255, 256), np.arange(-255, 256)))
+    some = np.r_[0 : 511 * 511 : 511, rng.integers(0, len(a), 2000), np.flatnonzero(b == 0)]
+    for zero_point, bounds in zip(ZERO_POINTS, BOUNDS, strict=True):
+        got = quotient(a, b, p, zero_point, *bounds)
+        assert got.dtype == np.int8
+        arguments = (a, b, p.multiplier, p.shift, zero_point, *bounds)
+        assert np.array_equal(got, call(c.each_quotient, len(a), np.int8, *arguments))
+        for x, y, q in zip(a[some].tolist(), b[some].tolist(), got[some].tolist(), strict=True):
+            assert abs(q - exact_quotient(x, y, Fraction(factor), zero_point, bounds)) <= 0.5 + 2.0**-15
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_quotient_of_16_bits_likewise(c: ctypes.CDLL, factor: float) -> None:
+    rng = np.random.default_rng(13)
+    p = quotient_parameters(factor, "int16")
+    ends = np.array(list(product((-32768, -32767, -1, 0, 1, 32766, 32767), repeat=2)), np.int32)
+    pairs = rng.integers(-32768, 32768, (100_000, 2)).astype(np.int32) >> rng.integers(0, 16, (100_000, 1))
+    a, b = np.concatenate([ends, pairs.astype(np.int32)]).T
+    for bounds in ((-32768, 32767), (0, 32767), (-5, 900)):
+        got = quotient_s16(a, b, p, 0, *bounds)
+        arguments = (a, b, p.multiplier, p.shift, 0, *bounds)
+        assert np.array_equal(got, call(c.each_quotient_s16, len(a), np.int32, *arguments))
+        for x, y, q in zip(a[:3000].tolist(), b[:3000].tolist(), got[:3000].tolist(), strict=True):
+            assert abs(q - exact_quotient(x, y, Fraction(factor), 0, bounds)) <= 0.5 + 2.0**-15
+
+
+def test_quotients_round_halves_up() -> None:
+    p = quotient_parameters(0.5, "int8")
+    a = np.arange(-5, 6)
+    for sign in (1, -1):
+        got = quotient(sign * a, np.full(11, sign), p, 0, -128, 127)
+        assert got.tolist() == [floor(Fraction(v, 2) + Fraction(1, 2)) for v in range(-5, 6)]
 
 
 def test_scales_too_far_apart_for_an_extreme_are_refused() -> None:

@@ -77,11 +77,26 @@ def test_division_by_a_constant(divisor):
     check_import(model([node("Div", ["x", "c"], "y")], X, constants={"c": divisor}), samples=1)
 
 
-def test_other_divisions_are_refused():
-    proto = model([node("Div", ["a", "b"], "y", "n")], {"a": (2, 3), "b": (2, 3)})
-    assert refusal(proto) == "Div 'n': the divisor must be a constant; else use Mul by its Reciprocal"
+def test_division_by_zeros_is_refused():
     proto = layer("Div", constants={"c": np.array([1, 2, 0, 4, 5], np.float32)})
     assert refusal(proto) == "Div 'n': divisor 'c' has 1 zeros of 5 values; train or export it again"
+
+
+@pytest.mark.parametrize(("a", "b"), [((2, 3, 4), (2, 3, 4)), ((2, 3, 4), (3, 1)), ((4,), (2, 3, 1)), ((1, 1), (7,))])
+def test_division_of_computed_tensors(a, b):
+    nodes = [node("Abs", ["b"], "m"), node("Add", ["m", "one"], "d"), node("Div", ["a", "d"], "y")]
+    check_import(model(nodes, {"a": a, "b": b}, constants={"one": np.array(1, np.float32)}))
+
+
+@pytest.mark.parametrize(
+    ("c", "found"),
+    [(np.ones((), np.float32), "Reciprocal"), (np.ones((1, 1), np.float32), "Reciprocal")]
+    + [(np.array(c, np.float32), "Div") for c in (2.0, [[[1.0]]], [[0.5], [2.0], [-1.0]])],
+)
+def test_division_of_a_constant(c, found):
+    nodes = [node("Exp", ["x"], "e"), node("Div", ["c", "e"], "y")]
+    graph = check_import(model(nodes, {"x": (3, 4)}, constants={"c": c}))
+    assert [type(n.op).__name__ for n in graph.nodes if type(n.op).__name__ in ("Div", "Reciprocal")] == [found]
 
 
 def test_operands_that_do_not_broadcast_are_refused():

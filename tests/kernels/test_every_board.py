@@ -23,6 +23,7 @@ from support import Case, check_c, integer_branches, model_of
 
 from mcuq.boards.find import board_names, load_board
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul
@@ -36,6 +37,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "fully_connected": lambda: test_fully_connected.cases(30, 12),
     "add and sub": lambda: binary_cases([Add, Sub], 30),
     "mul": lambda: binary_cases([Mul], 30),
+    "div": lambda: binary_cases([Div], 30),
     "extreme": lambda: binary_cases([Max, Min], 30),
     "max_pool": lambda: test_max_pool.cases(30, 20),
     "average_pool": lambda: test_average_pool.cases(30, 15),
@@ -69,7 +71,7 @@ def test_kernels_of_the_board_give_the_simulators_bits_on_its_emulator(board: st
 @pytest.mark.slow
 @pytest.mark.parametrize("board", EMULATED)
 def test_one_input_at_its_lowest_and_the_other_at_its_highest_value(board: str) -> None:
-    graph = integer_branches(binary_cases([Add, Sub, Mul, Max, Min], 31))
+    graph = integer_branches(binary_cases([Add, Sub, Mul, Div, Max, Min], 31))
     inputs = {}
     for name in graph.inputs:  # x5_0 and x5_1 are those of the layer with the output y5
         low_first = np.array([-128, 127] if name.endswith("_0") else [127, -128], np.int8)

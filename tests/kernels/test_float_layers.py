@@ -14,6 +14,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat
+from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -77,6 +78,7 @@ def function_cases() -> list[Case]:
 
 CASES = {
     "binary": lambda: binary_cases([Add, Sub, Mul]),
+    "div": lambda: binary_cases([Div], 3),
     "extreme": lambda: binary_cases([Max, Min], 3),
     "pool": pool_cases,
     "move": move_cases,

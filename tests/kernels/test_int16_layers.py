@@ -40,6 +40,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_sigmoid import HardSigmoid
@@ -90,6 +91,7 @@ WEIGHTED: dict[str, Callable[[], list[Case]]] = {
 OTHERS: dict[str, Callable[[], list[Case]]] = {
     "add and sub": lambda: binary_cases([Add, Sub], 50),
     "mul": lambda: binary_cases([Mul], 50),
+    "div": lambda: binary_cases([Div], 50),
     "extreme": lambda: binary_cases([Max, Min], 50),
     "max_pool": lambda: test_max_pool.cases(50, 20),
     "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
@@ -301,7 +303,7 @@ def test_scales_too_far_apart_for_log_softmax_are_refused() -> None:
 
 
 def test_one_operand_at_its_least_and_the_other_at_its_greatest_value() -> None:
-    graph = integer_branches(binary_cases([Add, Sub, Mul, Max, Min], 51), 1, INT16)
+    graph = integer_branches(binary_cases([Add, Sub, Mul, Div, Max, Min], 51), 1, INT16)
     inputs = {}
     for name in graph.inputs:  # x5_0 and x5_1 are those of the layer with the output y5
         values = (-32768, 32767) if name.endswith("_0") else (32767, -32768)

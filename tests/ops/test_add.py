@@ -14,6 +14,7 @@ from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.lower import choose_kernel, lower
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.binary import Binary
+from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.mul import Mul
 
@@ -64,7 +65,7 @@ def test_sum_and_product_do_not_depend_on_the_order_of_operands() -> None:
             assert np.array_equal(simulate(one, x)["y"], simulate(two, swapped)["y"])
 
 
-@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Max(), Min()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Div(), Max(), Min()], ids=lambda op: type(op).__name__)
 def test_repeated_operand_gives_what_a_broadcast_one_gives(op: Binary) -> None:
     for a, b in SHAPES:
         y = np.broadcast_shapes(a, b)
@@ -103,7 +104,7 @@ def test_output_may_take_over_either_operand_that_has_its_shape_and_is_computed(
     assert places(np.ones((2, 3)), (2, 3)) == (1,)
 
 
-@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Max(), Min()], ids=lambda op: type(op).__name__)
+@pytest.mark.parametrize("op", [Add(), Sub(), Mul(), Div(), Max(), Min()], ids=lambda op: type(op).__name__)
 def test_shapes_that_do_not_broadcast_are_refused(op: Binary) -> None:
     for a, b in [((1, 3), (1, 4)), ((3,), (1, 3)), ((2, 3, 1), (3, 3, 1))]:
         with pytest.raises(ModelError) as caught:

@@ -20,6 +20,7 @@ from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.fully_connected import FullyConnected
@@ -51,6 +52,8 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Sub(), [IMAGE, IMAGE]),
     (Mul(), [IMAGE, IMAGE]),
     (Mul(), [(1, 4, 6, 1), IMAGE]),
+    (Div(), [IMAGE, IMAGE]),
+    (Div(), [IMAGE, (1, 1, 1, 3)]),
     (Max(), [IMAGE, IMAGE]),
     (Max(), [IMAGE, (1, 1, 1, 3)]),
     (Min(), [(1, 4, 6, 1), IMAGE]),

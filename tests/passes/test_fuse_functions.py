@@ -94,6 +94,16 @@ def hard_sigmoid() -> onnx.ModelProto:
     return network(nodes)
 
 
+def softsign() -> onnx.ModelProto:
+    """As PyTorch spells it."""
+    return network([node("Abs", ["x"], "a"), node("Add", ["a", "one"], "b"), node("Div", ["x", "b"], "y")], one=1.0)
+
+
+def swish_by_exp() -> onnx.ModelProto:
+    nodes = [node("Neg", ["x"], "a"), node("Exp", ["a"], "b"), node("Add", ["one", "b"], "c")]
+    return network([*nodes, node("Div", ["x", "c"], "y")], one=1.0)
+
+
 CASES: list[tuple[Callable[[], onnx.ModelProto], str]] = [
     (lambda: gelu("x half last"), "Gelu(x)"),
     (lambda: gelu("half x"), "Gelu(x)"),
@@ -105,6 +115,8 @@ CASES: list[tuple[Callable[[], onnx.ModelProto], str]] = [
     (mish, "Mish(x)"),
     (hard_swish, "HardSwish(x)"),
     (hard_sigmoid, "HardSwish(x)"),
+    (softsign, "Softsign(x)"),
+    (swish_by_exp, "Swish(x)"),
 ]
 
 
