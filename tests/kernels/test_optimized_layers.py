@@ -21,6 +21,8 @@ from mcuq.compile import assemble
 from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.div import Div
+from mcuq.ops.extreme import Max, Min
 from mcuq.ops.mul import Mul
 from mcuq.ops.softmax import Softmax
 from mcuq.validate import check_bits
@@ -37,7 +39,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
         *test_average_pool.cases(SEED, 12),
         *test_mean.cases(SEED),
     ],
-    "elementwise": lambda: [*binary_cases([Add, Sub, Mul], SEED), *test_concat.cases()],
+    "elementwise": lambda: [*binary_cases([Add, Sub, Mul, Div, Max, Min], SEED), *test_concat.cases()],
 }
 UNICORN = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
 GOALS: tuple[Goal, ...] = ("speed", "size")
