@@ -8,6 +8,9 @@ from typing import Any
 import onnx
 from onnx import helper
 
+from mcuq.graph.tensor import Array
+from mcuq.importer.constants import constant_node_value, tensor_value
+
 
 class Rewriter:
     """The nodes of a model, some of them replaced; the model itself stays as it is."""
@@ -16,8 +19,9 @@ class Rewriter:
         self._model = model
         self.nodes: list[onnx.NodeProto] = list(model.graph.node)
         self.producers = {output: node for node in self.nodes for output in node.output if output}
+        self._weights = {t.name: t for t in model.graph.initializer}
         self._names = {name for node in self.nodes for name in (*node.input, *node.output)}
-        self._names |= {t.name for t in model.graph.initializer}
+        self._names |= self._weights.keys()
         self._names |= {v.name for v in (*model.graph.input, *model.graph.output)}
         self._dequantized: dict[tuple[str, ...], str] = {}
         self._changed = False
@@ -36,6 +40,14 @@ class Rewriter:
         self.nodes = list(nodes)
         self.producers = {output: node for node in self.nodes for output in node.output if output}
         self._changed = True
+
+    def constant(self, name: str) -> Array | None:
+        """The value of a weight or a Constant; None for what is computed."""
+        node = self.producers.get(name)
+        if node is not None:
+            return constant_node_value(node) if node.op_type == "Constant" else None
+        tensor = self._weights.get(name)
+        return None if tensor is None else tensor_value(tensor, f"weight '{name}'")
 
     def only_reader(self, tensor: str) -> onnx.NodeProto | None:
         """The one node that reads the tensor; None where there are none, several, or the model gives it out."""

@@ -88,6 +88,10 @@ def test_between_convolutions_no_layout_is_left(groups: int) -> None:
             layer("LayerNormalization", 17, pair(4)),
             "LayerNormalization 'n': Scale of shape [4] does not fit an input of shape [1, 4, 6, 5]",
         ),
+        (
+            layer("LayerNormalization", 17, pair(5), epsilon=-1.0),
+            "LayerNormalization 'n': epsilon is -1; it must be a number of 0 or more",
+        ),
         (layer("LpNormalization", 7, p=1), "LpNormalization 'n': p=1 is not supported; use p=2"),
     ],
 )
@@ -102,3 +106,54 @@ def test_a_mean_that_is_read_is_refused() -> None:
     ]
     proto = model(layers, {"x": IMAGE}, constants={"scale": np.ones(5, np.float32)}, opset=17)
     assert refusal(proto) == "LayerNormalization 'n': its mean or deviation is read; only Y is supported"
+
+
+def spelled_out(
+    opset: int, square: str = "Pow", parameters: bool = True, axes: tuple[int, ...] = (-1,)
+) -> onnx.ModelProto:
+    """LayerNormalization as PyTorch exports it below opset 17."""
+    inputs, along = ([], {"axes": list(axes)}) if opset < 18 else (["axes"], {})
+    layers = [
+        node("ReduceMean", ["x", *inputs], "mean", **along),
+        node("Sub", ["x", "mean"], "d"),
+        node(square, ["d", "two" if square == "Pow" else "d"], "s"),
+        node("ReduceMean", ["s", *inputs], "variance", **along),
+        node("Add", ["variance", "epsilon"], "sum"),
+        node("Sqrt", ["sum"], "root"),
+        node("Div", ["d", "root"], "n" if parameters else "y", "norm"),
+    ]
+    if parameters:
+        layers += [node("Mul", ["scale", "n"], "m"), node("Add", ["m", "bias"], "y")]
+    constants = {"two": np.float32(2), "epsilon": np.float32(1e-3), "axes": np.array(axes, np.int64), **pair(5)}
+    read = {name for layer in layers for name in layer.input}
+    return model(layers, {"x": IMAGE}, constants={n: v for n, v in constants.items() if n in read}, opset=opset)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        spelled_out(11),
+        spelled_out(13, "Mul"),
+        spelled_out(18),
+        spelled_out(17, parameters=False),
+        spelled_out(14, axes=(-2, -1)),
+    ],
+    ids=["pow", "mul", "axes as input", "alone", "two axes"],
+)
+def test_a_layer_normalization_that_is_spelled_out_is_one(proto: onnx.ModelProto) -> None:
+    graph = check_import(proto)
+    assert [type(n.op) for n in graph.nodes] == [Normalize]
+
+
+def test_what_is_nearly_one_is_none() -> None:
+    """Another exponent, other axes, another deviation: the operators stay."""
+    for change in ("exponent", "axes", "deviation"):
+        proto = spelled_out(13)
+        _, _, power, second = proto.graph.node[:4]
+        if change == "exponent":
+            power.input[1] = "epsilon"
+        elif change == "axes":
+            second.attribute[0].ints[:] = [-2]
+        else:
+            power.input[0] = "x"
+        assert not any(isinstance(n.op, Normalize) for n in imported(proto).nodes), change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
@@ -102,6 +102,8 @@ def _add(
     op: Normalize, node: OnnxNode, graph: GraphBuilder, scale: Array | None = None, bias: Array | None = None
 ) -> str:
     """The node with scale 1 and bias 0 for those that are not given."""
+    if not 0 <= op.epsilon < inf:
+        raise node.error(f"epsilon is {op.epsilon:g}; it must be a number of 0 or more")
     one = np.ones((1,) * len(node.shape(0)), np.float32)
     scale, bias = np.broadcast_arrays(one if scale is None else scale, one - 1 if bias is None else bias)
     inputs = [
