@@ -65,16 +65,16 @@ def save_qdq(model: CompiledModel, folder: str | Path) -> Path:
     """Write the quantized model as NAME_qdq.onnx into the folder; returns its path. Raises ArtifactError where that
     cannot be written."""
     path = Path(folder) / f"{model.name}_qdq.onnx"
-    return _save(path, export_qdq(model.graph).SerializeToString(deterministic=True))
+    return save_bytes(path, export_qdq(model.graph).SerializeToString(deterministic=True))
 
 
 def save_text(path: Path, text: str) -> Path:
     """Write a text beside a model; returns its path. Raises ArtifactError where that cannot be written."""
-    return _save(path, text.encode())
+    return save_bytes(path, text.encode())
 
 
-def _save(path: Path, data: bytes) -> Path:
-    """The file appears whole or not at all."""
+def save_bytes(path: Path, data: bytes) -> Path:
+    """The file appears whole or not at all. Raises ArtifactError where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)

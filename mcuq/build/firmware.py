@@ -137,6 +137,11 @@ def _method(board: Board) -> str:
     return f"the method '{board.flashing.method}'" if board.flashing else "no method that mcuq knows"
 
 
+def check_driver(board: Board) -> None:
+    """Raise BoardError for a CPU that no firmware can be built for."""
+    _program_memory(board)
+
+
 def _program_memory(board: Board) -> Memory:
     memory = board.program_memory
     if board.driver is None or board.uart is None or memory is None:

@@ -11,6 +11,7 @@ from mcuq.boards.find import board_names, is_path, load_board, search_boards
 from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import complete_board
 from mcuq.cli.table import Column, Row, table_lines
+from mcuq.device.flash import METHODS
 
 
 @click.command()
@@ -94,6 +95,7 @@ def _facts(board: Board) -> dict[str, Any]:
         **({f"uart_{key}": value for key, value in uart.settings} if uart else {}),
         **{f"clock_{key}": value for key, value in board.clock},
         "flash_method": flashing.method if flashing else None,
+        "flash_port": METHODS[flashing.method].port_is if flashing else None,
         "flash_wait_states": flashing.wait_states if flashing else None,
         **({f"flash_{key}": value for key, value in flashing.options} if flashing else {}),
         "loader_slot_address": loader.slot_address if loader else None,

@@ -9,7 +9,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcuq.errors import BuildError
@@ -139,4 +139,5 @@ def _disassembler() -> Any:
 
 _CORTEX_M4 = CycleModel("Arm DDI 0439, Cortex-M4 technical reference manual, tables 3-1 and 7-1", _cortex_m4_block)
 # Cortex-M33 has no published table; the M4's was found to hold for it (docs/profile.md).
-_MODELS = {"cortex-m4": _CORTEX_M4, "cortex-m33": _CORTEX_M4}
+_CORTEX_M33 = replace(_CORTEX_M4, source=f"{_CORTEX_M4.source}, which were found to hold for Cortex-M33")
+_MODELS = {"cortex-m4": _CORTEX_M4, "cortex-m33": _CORTEX_M33}

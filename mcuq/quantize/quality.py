@@ -71,7 +71,7 @@ def quality_notes(qualities: Iterable[OutputQuality], judged_on: str = "") -> tu
         if quality.saturated > SATURATED_SHARE:
             found.append(
                 f"output '{quality.output}': {100 * quality.saturated:.1f} % of its values lie beyond its range{on} "
-                "and are clipped; give calibration data that reaches as far"
+                "and are clipped; give calibration data that reaches as far, or a --calibrator that clips less"
             )
     return tuple(found)
 

@@ -88,7 +88,7 @@ class RangeCollector:
         return self._min
 
     def range(self, method: CalibrationMethod, levels: int = INT8_LEVELS) -> tuple[float, float]:
-        """Return (low, high) with min(0, minimum) <= low <= 0 <= high <= max(0, maximum).
+        """Return (low, high) with min(0, minimum) <= low <= 0 <= high <= max(0, maximum), by one of CALIBRATORS:
 
         - "minmax": all values.
         - "moving_average": the averages of each sample's lowest and highest value, zero included.
@@ -115,6 +115,7 @@ class RangeCollector:
         if low < high and not self.is_constant and not (calibrator.searches and levels > self._bins):
             collected = Collected(low, high, self._averaged_range(), *self.histogram(), self._zeros)
             found = calibrator.choose(collected, method.parameter, levels)
+            assert found[0] <= found[1], f"{method}: {found} is no range of '{self._called}'"
         return min(max(found[0], low), 0.0) + 0.0, max(min(found[1], high), 0.0) + 0.0  # never -0.0
 
     def _averaged_range(self) -> tuple[float, float]:

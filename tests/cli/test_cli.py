@@ -16,6 +16,7 @@ from onnx_models import model, node, saved
 import mcuq
 from mcuq.artifact import load
 from mcuq.cli import main
+from mcuq.quantize.calibrators import CALIBRATORS
 from mcuq.resources import resource_dir
 from mcuq.version import __version__
 
@@ -157,7 +158,10 @@ def test_compile_warns_of_few_samples(tmp_path: Path, count: int, text: str | No
     assert result.stderr == (f"{warning}Give about a hundred.\n" if text else "")
 
 
-@pytest.mark.parametrize("method", ["entropy", "moving_average:0.05"])
+@pytest.mark.parametrize(
+    "method",
+    ["moving_average:0.05", *(name for name, calibrator in CALIBRATORS.items() if calibrator.parameter is None)],
+)
 def test_compile_takes_every_calibrator(tmp_path: Path, method: str) -> None:
     arguments = ("--calibration", CALIBRATION, "--calibrator", method, "-o", str(tmp_path))
     result = call("compile", MODEL, "--board", "host", *arguments)

@@ -33,6 +33,7 @@ def test_a_board_with_firmware_shows_every_fact_of_its_file() -> None:
     assert (lines["uart_tx"], lines["uart_rx"], lines["uart_alternate"]) == ("PC6", "PC7", "8")
     assert lines["clock_pll_n"] == "336"
     assert lines["flash_method"] == "mcuq-loader"
+    assert lines["flash_port"] == "a serial port, or a URL such as socket://host:port"
     assert lines["flash_wait_states"] == "5"
     assert lines["loader_slot_bytes"] == "64 KiB"
 

@@ -141,7 +141,7 @@ def test_a_file_in_place_of_the_folder_is_refused_with_what_to_give(folder: Path
     ("typed", "offered"),
     [
         ("mcuq pro", {"profile"}),
-        ("mcuq boards nucleo-", {"nucleo-f446re", "nucleo-g071rb", "nucleo-h743zi", "nucleo-l4r5zi"}),
+        ("mcuq boards nucleo-", {"nucleo-f411re", "nucleo-f446re", "nucleo-g071rb", "nucleo-h743zi", "nucleo-l4r5zi"}),
         ("mcuq compile net.onnx --board microbit", {"microbit-v1"}),
         ("mcuq flash build/x --board teensy", {"teensy-4.1"}),
     ],

@@ -260,7 +260,7 @@ class Stm32F1(UsartV1):
 
 
 class Stm32F4(UsartV1):
-    """STM32F407 (RM0090) and F446 (RM0390)."""
+    """STM32F407 (RM0090), F446 (RM0390), and F411 (RM0383), whose boards state a voltage scale."""
 
     reset_words: ClassVar = {
         0x40023800: 0x83, 0x40023804: 0x24003010, 0x40007000: 0xC000,
@@ -272,12 +272,18 @@ class Stm32F4(UsartV1):
     ready: ClassVar = {16: 17, 24: 25}
     interrupts_of_uarts: ClassVar = {0x40011000: 37, 0x40004400: 38, 0x40004800: 39, 0x40011400: 71}
     runs_at_reset: ClassVar = {0: 1}
-    pll_registers: ClassVar = {0x40023804: 0xFFFFFFFF}
+    pll_registers: ClassVar = {0x40023804: 0xFFFFFFFF, 0x40007000: 0xC000}
     rom_words: ClassVar = {  # AN2606, STM32F40xxx and F446xx: 60 MHz from HSI
         0x40023800: 0x03000083, 0x40023804: 0x24001E10, 0x40023808: 0x2,
         0x40023C00: 0x3,
     }  # fmt: skip
     pwr_cr, pwr_csr, flash_acr = 0x40007000, 0x40007004, 0x40023C00
+
+    def __init__(self, board: Board, *, wakes: bool = True) -> None:
+        super().__init__(board, wakes=wakes)
+        self.is_f411 = "voltage_scale" in dict(board.clock)
+        if self.is_f411:
+            self.words[self.pwr_cr] = 0x8000  # RM0383: scale 2
 
     def uart_clock(self) -> tuple[int, int]:
         apb1, apb2 = 0x40023840, 0x40023844
@@ -292,7 +298,8 @@ class Stm32F4(UsartV1):
 
     def read(self, address: int) -> int:
         if address == self.pwr_csr and self.wakes:
-            return self.words.get(self.pwr_cr, 0) & 0x30000  # ODRDY, ODSWRDY follow ODEN, ODSWEN
+            scaled = self.words.get(self.rcc_cr, 0) >> 24 & 1  # VOS counts, and VOSRDY is set, while the PLL is on
+            return self.words.get(self.pwr_cr, 0) & 0x30000 | scaled << 14  # ODRDY, ODSWRDY follow ODEN, ODSWEN
         return super().read(address)
 
     def _pll(self, words: Words) -> tuple[int, int, int]:
@@ -308,6 +315,9 @@ class Stm32F4(UsartV1):
         return (self._pll(words)[2] if is_pll else 16 * MHZ) // ahb_divider(bits(words, self.rcc_cfgr, 7, 4))
 
     def most_hz(self, words: Words) -> int:
+        if self.is_f411:  # RM0383: FLASH, wait states; PWR_CR.VOS
+            by_wait_states = (30, 64, 90, 100)[min(bits(words, self.flash_acr, 3, 0), 3)]
+            return min(by_wait_states, {1: 64, 2: 84, 3: 100}[bits(words, self.pwr_cr, 15, 14)]) * MHZ
         over_drive = bits(words, self.pwr_cr, 17, 16) == 3
         return min(180 if over_drive else 168, 30 * (1 + bits(words, self.flash_acr, 3, 0))) * MHZ
 
@@ -324,6 +334,8 @@ class Stm32F4(UsartV1):
         has_over_drive = "over_drive" in dict(self.board.clock)
         core_hz = self.core_hz(words)
         most_apb1_hz, most_apb2_hz = (45 * MHZ, 90 * MHZ) if has_over_drive else (42 * MHZ, 84 * MHZ)
+        if self.is_f411:
+            most_apb1_hz, most_apb2_hz = 50 * MHZ, 100 * MHZ
         assert core_hz // apb_divider(bits(words, self.rcc_cfgr, 12, 10)) <= most_apb1_hz
         assert core_hz // apb_divider(bits(words, self.rcc_cfgr, 15, 13)) <= most_apb2_hz
         assert bits(words, self.flash_acr, 10, 8) == 7, "prefetch and both caches are on"

@@ -252,6 +252,21 @@ def test_the_board_says_that_nobody_has_tried_it(name: str) -> None:
 # What one family alone has
 
 
+def test_f411_raises_its_voltage_before_the_pll_runs_and_waits_for_it() -> None:
+    board = load_board("nucleo-f411re")
+    harness = started(board)
+    order = [
+        first_write(harness.writes, 0x40007000, 3 << 14, 3 << 14),  # PWR_CR.VOS: scale 1
+        first_write(harness.writes, 0x40023800, 1 << 24, 1 << 24),  # PLLON
+        first_write(harness.writes, 0x40023C00, 0xF, 3),  # FLASH_ACR: wait states
+        first_write(harness.writes, 0x40023808, 3, 2),  # RCC_CFGR: the PLL
+    ]
+    assert order == sorted(order)
+    chip = chip_of(board)
+    words = {**harness.chip.words, chip.pwr_cr: 0x8000}
+    assert chip.most_hz(words) == 84 * MHZ < chip.core_hz(words), "as reset leaves it, it is too slow"
+
+
 def test_f446_turns_over_drive_on_between_pll_and_switch() -> None:
     harness = started(load_board("nucleo-f446re"))
     writes = harness.writes

@@ -27,6 +27,8 @@ from support import model_of, random_inputs
 
 import mcuq
 from mcuq.artifact import save
+from mcuq.boards.find import load_board
+from mcuq.build.firmware import build_firmware
 from mcuq.cli import main
 from mcuq.compile import CompiledModel
 from mcuq.device.recorder import Replay
@@ -609,3 +611,37 @@ def test_the_firmware_with_a_changed_weight_is_refused(tiny_model: CompiledModel
         result = call("validate", folder, "--port", port)
     assert result.exit_code == 1
     assert "the model's constants in the device's memory are not those of tiny.c; flash it again" in result.stderr
+
+
+# Firmware without a board
+
+
+@pytest.mark.parametrize("name", ["firmware.elf", "firmware.bin"])
+def test_firmware_is_built_into_a_file(name: str, folder: Path, tmp_path: Path) -> None:
+    target = ["--board", "nucleo-f446re"]
+    path = tmp_path / name
+    result = call("flash", folder, *target, "--output", path)
+    assert result.exit_code == 0, result.output
+    firmware = build_firmware(mcuq.load(folder), load_board("nucleo-f446re"))
+    assert path.read_bytes() == (firmware.elf if name.endswith(".elf") else firmware.image)
+    size = len(firmware.image)
+    assert result.stdout == f"{path}: {size:,} bytes for 0x08000000 of nucleo-f446re ({firmware.build})\n"
+    found = json.loads(call("flash", folder, *target, "-o", path, "--json").stdout)
+    assert found == {"file": str(path), "bytes": size, "address": 0x08000000, "build": firmware.build}
+
+
+def test_flash_wants_a_port_or_a_file(folder: Path) -> None:
+    for arguments in ([], ["--port", "x", "--output", "y"]):
+        result = call("flash", folder, *arguments)
+        assert result.exit_code == 2
+        assert "Error: give --port PORT, or --output FILE for the firmware alone\n" in result.stderr
+
+
+@pytest.mark.parametrize("method", [[], ["--method", "pyocd"]])
+def test_a_cpu_without_a_driver_cannot_be_flashed_whatever_the_method(method: list[str], folder: Path) -> None:
+    result = call("flash", folder, "--port", "x", *method)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: board 'cortex-m4' is a CPU without a driver, so that no firmware can be built for it; use a board with "
+        "a [firmware] table (mcuq boards lists them)\n"
+    )

@@ -122,7 +122,7 @@ def test_an_output_that_is_far_off_is_warned_of() -> None:
     assert found.notes[:2] == (
         f"output 'y': its SQNR is low, {y.sqnr_db:.1f} dB on {on}; find the layers that cost it: mcuq diagnose",
         f"output 'y': {100 * y.saturated:.1f} % of its values lie beyond its range on {on} and are clipped; "
-        "give calibration data that reaches as far",
+        "give calibration data that reaches as far, or a --calibrator that clips less",
     )
 
 

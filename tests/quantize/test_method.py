@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from mcuq.errors import QuantizationError
+from mcuq.quantize.calibrators import CALIBRATORS
 from mcuq.quantize.method import CalibrationMethod, parse_method
 
 
@@ -29,10 +31,14 @@ def test_methods_are_read_from_text_and_written_back(text, method):
     assert parse_method(str(method)) == method
 
 
-KNOWN = (
-    "unknown method; use 'minmax', 'moving_average', 'percentile', 'mse', 'entropy', 'percentile:99.99' or "
-    "'moving_average:0.05'"
-)
+SPELLED = sorted((f"{n}:{c.parameter.example}" for n, c in CALIBRATORS.items() if c.parameter), reverse=True)
+KNOWN = f"unknown method; use {', '.join(map(repr, CALIBRATORS))}, {' or '.join(map(repr, SPELLED))}"
+
+
+def test_every_calibrator_stands_in_the_docs_with_when_it_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)(?::[\d.]+)?`(?: \(default\))? \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    assert sorted(rows) == sorted(CALIBRATORS)
 
 
 @pytest.mark.parametrize(

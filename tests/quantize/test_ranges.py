@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mcuq.errors import QuantizationError
+from mcuq.quantize.calibrators import CALIBRATORS
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.mse_range import expected_error
 from mcuq.quantize.ranges import RangeCollector
@@ -20,7 +21,10 @@ MINMAX = CalibrationMethod("minmax")
 MSE = CalibrationMethod("mse")
 ENTROPY = CalibrationMethod("entropy")
 AVERAGE = CalibrationMethod("moving_average")
-METHODS = [MINMAX, MSE, ENTROPY, CalibrationMethod("percentile", 99.0), CalibrationMethod("percentile")]
+METHODS = [
+    CalibrationMethod("percentile", 99.0),
+    *(CalibrationMethod(name) for name, calibrator in CALIBRATORS.items() if not calibrator.averages),
+]
 
 # Magnitudes across all of float32, so that the bins' width grows in jumps of any size.
 WIDE = st.builds(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* STM32F405/407/415/417/42x/43x (reference manual RM0090), F401 (RM0368), F411 (RM0383), F446 (RM0390): the sections
-   named are RM0090's; the registers used are the same in all of them. */
+   named are RM0090's. The registers used are the same in all of them, but F401 and F411 start at a lower voltage, for
+   which their board files state voltage_scale, and only some have over-drive. */
 
 #include "board.h"
 #include "counter.h"
@@ -40,8 +41,10 @@
 #define PWREN (UINT32_C(1) << 28)    /* RCC_APB1ENR */
 #define ODEN (UINT32_C(1) << 16)     /* PWR_CR: over-drive, which F42x, F43x and F446 need above 168 MHz */
 #define ODSWEN (UINT32_C(1) << 17)
+#define VOS (UINT32_C(3) << 14)      /* F401, F411: 3 is scale 1; 2 is scale 2, as reset leaves it, to 84 MHz */
 #define ODRDY (UINT32_C(1) << 16)    /* PWR_CSR */
 #define ODSWRDY (UINT32_C(1) << 17)
+#define VOSRDY (UINT32_C(1) << 14)
 #define PREFETCH_AND_CACHES UINT32_C(0x700) /* FLASH_ACR: PRFTEN, ICEN, DCEN */
 
 #define HSI_HZ UINT32_C(16000000)      /* 7.2.2 */
@@ -79,6 +82,11 @@ static int clock_start(void)
 {
     if (!clock_stop())
         return 0;
+#if defined(MCUQ_CLOCK_VOLTAGE_SCALE)
+    RCC_APB1ENR |= PWREN; /* RM0383, PWR_CR: VOS is locked while the PLL is on, and counts when it is */
+    (void)RCC_APB1ENR;
+    PWR_CR = (PWR_CR & ~VOS) | (4u - MCUQ_CLOCK_VOLTAGE_SCALE) << 14;
+#endif
 #if MCUQ_CLOCK_HSE_HZ > 0
 #if defined(MCUQ_CLOCK_HSE_BYPASS) && MCUQ_CLOCK_HSE_BYPASS
     RCC_CR |= HSEBYP;
@@ -102,6 +110,10 @@ static int clock_start(void)
 #endif
     if (!becomes(&RCC_CR, PLLRDY, PLLRDY))
         return 0;
+#if defined(MCUQ_CLOCK_VOLTAGE_SCALE)
+    if (!becomes(&PWR_CSR, VOSRDY, VOSRDY))
+        return 0;
+#endif
     FLASH_ACR = PREFETCH_AND_CACHES | MCUQ_FLASH_WAIT_STATES;
     if (!becomes(&FLASH_ACR, 0xf, MCUQ_FLASH_WAIT_STATES))
         return 0;
