@@ -31,6 +31,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
@@ -51,7 +52,7 @@ Inputs = list[tuple[int, ...] | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
     *(
         (op, [(1, 3, 4), shape])
-        for op in (Add(), Sub(), Mul(), Div(), Max(), Min())
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), PRelu())
         for shape in ((1, 3, 4), (1, 1, 4))
     ),
     (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),

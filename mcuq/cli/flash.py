@@ -99,6 +99,7 @@ def _write(firmware: Firmware, path: Path, as_json: bool) -> None:
         print_json(facts)
         return
     out().print(
-        f"{path}: {len(firmware.image):,} bytes for {firmware.address:#010x} of {firmware.board.name} ({firmware.build})",
+        f"{path}: {len(firmware.image):,} bytes for {firmware.address:#010x} of {firmware.board.name} "
+        f"({firmware.build})",
         markup=False,
     )

@@ -12,7 +12,6 @@ NEAREST: Mapping[str, str] = {
     "GRU": "Conv over time",
     "LRN": "BatchNormalization",
     "LSTM": "Conv over time",
-    "PRelu": "LeakyRelu, of one slope",
     "RNN": "Conv over time",
     "Upsample": "Resize",
 }

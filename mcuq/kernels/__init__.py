@@ -52,6 +52,7 @@ from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
+from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.reduce import accepts_whole_image, lower_mean, lower_whole_image
 from mcuq.kernels.portable.slice import lower_slice
@@ -88,6 +89,7 @@ from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -191,6 +193,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_normalize, activations=INT16, constants=FLOAT32),
     ),
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
+    PRelu: PRELU_KERNELS,
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),

@@ -35,24 +35,26 @@ class Sum:
         """Declares so many accumulators `acc`, all 0."""
         return _declared(self.c_type, count)
 
-    def stored(self, acc: str, y: str, multiplier: str = "multiplier", name: str = "") -> Fragment:
-        """Assigns to `y`; `acc` and `multiplier` are C. One multiplier is among the numbers, several are an array."""
+    def stored(self, acc: str, y: str, multiplier: str = "multiplier", name: str = "", prefix: str = "") -> Fragment:
+        """Assigns to `y`; `acc` and `multiplier` are C. One multiplier is among the numbers, several are an array.
+
+        What is the sum's own is named behind `prefix`, so that a kernel can end in several.
+        """
         numbers = requantized(self.op, self.requant, self.layer.output)
         if multiplier == "multiplier":
             numbers = {"multiplier": self.requant.multiplier[0], **numbers}
+        own = {name: f"{prefix}{name}" for name in ("multiplier", "prescale", "shift")}
+        multiplier, exponents = own.get(multiplier, multiplier), f"{own['prescale']}, {own['shift']}"
         if not has_s16(self.op, self.layer):
-            function, cast, exponents = "mcuq_requantize", "", "prescale, shift"
+            function, cast = "mcuq_requantize", ""
         elif self.bound > INT32_MAX:
-            function, cast, exponents = "mcuq_requantize_long", f"({C_TYPES[self.layer.output.dtype]})", "shift"
+            function, cast, exponents = "mcuq_requantize_long", f"({C_TYPES[self.layer.output.dtype]})", own["shift"]
             del numbers["prescale"]
         else:
-            function, cast, exponents = (
-                "mcuq_requantize_s16",
-                f"({C_TYPES[self.layer.output.dtype]})",
-                "prescale, shift",
-            )
+            function, cast = "mcuq_requantize_s16", f"({C_TYPES[self.layer.output.dtype]})"
         text = f"{y} = {cast}{function}({acc}, {multiplier}, {exponents}, y_zero_point, output_min, output_max);"
-        return Fragment.of(text, function, name=name, numbers=numbers)
+        named = {own.get(key, key): value for key, value in numbers.items()}
+        return Fragment.of(text, function, name=name, numbers=named)
 
 
 def weighted_sum(op: Clamped, layer: Layer) -> Sum:

@@ -76,9 +76,6 @@ class Fragment:
 NOTHING = Fragment()
 
 
-NOTHING = Fragment()
-
-
 @dataclass(frozen=True)
 class Constants:
     """All that a kernel template is given.

@@ -41,6 +41,7 @@ from mcuq.ops.neg import Neg
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.pow import Pow
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.reciprocal import Reciprocal
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
@@ -99,6 +100,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Normalize,
     Pad,
     Pow,
+    PRelu,
     QuantizeChannels,
     Reciprocal,
     Regrid,

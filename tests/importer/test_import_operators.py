@@ -100,6 +100,7 @@ FORMS: dict[str, Form] = {
     "Neg": always(),
     "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
     "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
+    "PRelu": always(constants={"slope": random(3, 1, 1)}),
     "QuantizeLinear": always(constants=SCALE),
     "RMSNormalization": always({"axis": -1, "epsilon": 1e-4}, {"scale": random(5)}),
     "Reciprocal": always(),

@@ -1,4 +1,4 @@
-"""Operands that broadcast in every way, for the tests of Add, Sub and Mul."""
+"""Operands that broadcast in every way, for the tests of operators of two inputs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,17 @@ SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
 ]
 
 
-def binary_cases(kinds: list[type[Binary]], seed: int = 0) -> list[Case]:
+# Those in which the second alone repeats.
+ONTO_THE_FIRST = [(a, b) for a, b in SHAPES if np.broadcast_shapes(a, b) == a]
+
+
+def binary_cases(
+    kinds: list[type[Binary]], seed: int = 0, shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = SHAPES
+) -> list[Case]:
     """Each shape with both operands computed, with a constant behind and with a constant in front."""
     rng = np.random.default_rng(seed)
     cases: list[Case] = []
-    for i, (a, b) in enumerate(SHAPES):
+    for i, (a, b) in enumerate(shapes):
         low, high = BOUNDS[(i + seed) % len(BOUNDS)]
         for k, inputs in enumerate(([a, b], [a, rng.normal(size=b)], [rng.normal(0.3, 2, size=a), b])):
             cases.append((kinds[(i + k) % len(kinds)](minimum=low, maximum=high), inputs))

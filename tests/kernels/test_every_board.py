@@ -17,7 +17,7 @@ import test_normalize
 import test_pad
 import test_slice
 import test_transpose
-from binary_cases import binary_cases
+from binary_cases import ONTO_THE_FIRST, binary_cases
 from blocked_cases import PER_SEED, random_graph
 from support import Case, check_c, integer_branches, model_of
 
@@ -27,6 +27,7 @@ from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mul import Mul
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
 from mcuq.validate import check_bits
@@ -39,6 +40,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "mul": lambda: binary_cases([Mul], 30),
     "div": lambda: binary_cases([Div], 30),
     "extreme": lambda: binary_cases([Max, Min], 30),
+    "prelu": lambda: binary_cases([PRelu], 30, ONTO_THE_FIRST),
     "max_pool": lambda: test_max_pool.cases(30, 20),
     "average_pool": lambda: test_average_pool.cases(30, 15),
     "mean": lambda: test_mean.cases(30),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import test_normalize
-from binary_cases import binary_cases
+from binary_cases import ONTO_THE_FIRST, binary_cases
 from float_cases import check_floats, float_layer, float_layers, float_meaning, real_outputs, wild_inputs
 from support import Case
 from windows import window_cases
@@ -25,6 +25,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
@@ -77,7 +78,7 @@ def function_cases() -> list[Case]:
 
 
 CASES = {
-    "binary": lambda: binary_cases([Add, Sub, Mul]),
+    "binary": lambda: [*binary_cases([Add, Sub, Mul]), *binary_cases([PRelu], 0, ONTO_THE_FIRST)],
     "div": lambda: binary_cases([Div], 3),
     "extreme": lambda: binary_cases([Max, Min], 3),
     "pool": pool_cases,

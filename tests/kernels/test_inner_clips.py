@@ -18,6 +18,7 @@ from mcuq.ops.extreme import Max
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.window import Window
 from mcuq.quantize import parse_scheme
 from mcuq.validate import check_bits
@@ -69,6 +70,8 @@ def other_cases() -> list[Case]:
         (Mul(**BOUNDS), [(1, 3, 5, 4), (1, 3, 5, 4)]),
         (Mul(**BOUNDS), [(1, 3, 5, 4), (1, 1, 1, 4)]),
         (Max(**BOUNDS), [(1, 3, 5, 4), (1, 1, 1, 4)]),
+        (PRelu(**BOUNDS), [(1, 3, 5, 4), (1, 3, 5, 4)]),
+        (PRelu(**BOUNDS), [(1, 3, 5, 4), (1, 1, 1, 4)]),
         (Mean((1, 2), **BOUNDS), [(1, 3, 5, 6)]),
         (Mean((3,), **BOUNDS), [(1, 3, 5, 6)]),
         (AveragePool(Window((2, 2), (2, 2)), **BOUNDS), [(1, 6, 6, 5)]),

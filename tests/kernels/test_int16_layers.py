@@ -17,7 +17,7 @@ import test_normalize
 import test_pad
 import test_slice
 import test_transpose
-from binary_cases import binary_cases
+from binary_cases import ONTO_THE_FIRST, binary_cases
 from support import (
     RANGES,
     Case,
@@ -50,6 +50,7 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
@@ -93,6 +94,7 @@ OTHERS: dict[str, Callable[[], list[Case]]] = {
     "mul": lambda: binary_cases([Mul], 50),
     "div": lambda: binary_cases([Div], 50),
     "extreme": lambda: binary_cases([Max, Min], 50),
+    "prelu": lambda: binary_cases([PRelu], 50, ONTO_THE_FIRST),
     "max_pool": lambda: test_max_pool.cases(50, 20),
     "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
     "moves": lambda: [*test_concat.cases(), *test_pad.cases((0.0, 0.5)), *test_slice.cases(50, 10)],

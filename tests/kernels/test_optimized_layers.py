@@ -13,7 +13,7 @@ import test_conv2d
 import test_fully_connected
 import test_max_pool
 import test_mean
-from binary_cases import binary_cases
+from binary_cases import ONTO_THE_FIRST, binary_cases
 from support import Case, integer_branches, random_inputs
 
 from mcuq.boards.find import load_board
@@ -24,6 +24,7 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.mul import Mul
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.softmax import Softmax
 from mcuq.validate import check_bits
 
@@ -39,7 +40,11 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
         *test_average_pool.cases(SEED, 12),
         *test_mean.cases(SEED),
     ],
-    "elementwise": lambda: [*binary_cases([Add, Sub, Mul, Div, Max, Min], SEED), *test_concat.cases()],
+    "elementwise": lambda: [
+        *binary_cases([Add, Sub, Mul, Div, Max, Min], SEED),
+        *binary_cases([PRelu], SEED, ONTO_THE_FIRST),
+        *test_concat.cases(),
+    ],
 }
 UNICORN = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
 GOALS: tuple[Goal, ...] = ("speed", "size")

@@ -33,6 +33,7 @@ from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
@@ -57,6 +58,8 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Max(), [IMAGE, IMAGE]),
     (Max(), [IMAGE, (1, 1, 1, 3)]),
     (Min(), [(1, 4, 6, 1), IMAGE]),
+    (PRelu(), [IMAGE, IMAGE]),
+    (PRelu(), [IMAGE, (1, 1, 1, 3)]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
