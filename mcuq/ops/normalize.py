@@ -37,7 +37,7 @@ class Normalize(Clamped):
     Scale and bias are constants that broadcast to x. Where `groups` is not 1, the indices of `group_axis`, one of the
     axes, are so many parts that are normalized by themselves. Not `centered`: without the mean. Sums are exact, the
     root is within 2^-29 of itself, and one rounding follows: largest error half a step and 2^-shift more, with `shift`
-    that of `scale_and_bias`: 5 or more, but for a bias of more than 2^25 steps.
+    that of `scale_and_bias`.
     """
 
     axes: tuple[int, ...]
