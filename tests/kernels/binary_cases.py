@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
+from cases.values import BOUNDS
 from support import Case
 
 from mcuq.ops.binary import Binary
-
-BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
 
 SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((), ()),

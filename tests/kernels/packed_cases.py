@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
 
 import numpy as np
+from cases import conv2d, fully_connected
 from support import Case, integer_branches
 
 from mcuq.graph.ir import Graph
@@ -14,9 +14,7 @@ from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import WEIGHT_MAX
-from mcuq.ops.window import Window
 
-BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
 KINDS = ("int4", "int2", "ternary", "binary", "codebook", "channel codebooks")
 _MOST = {"int4": 7, "int2": 1, "ternary": 1, "binary": 1}
 
@@ -82,62 +80,17 @@ def _folded_anew(x: Tensor, weight: Tensor, packed: Tensor, bias: Tensor) -> Ten
     return replace(bias, data=folded.astype(np.int32), quant=replace(bias.quantization, scale=scale))
 
 
-def _bounds(rng: np.random.Generator) -> dict[str, float]:
-    low, high = BOUNDS[rng.integers(len(BOUNDS))]
-    return {"minimum": low, "maximum": high}
-
-
-def _near(rng: np.random.Generator, *sizes: int) -> int:
-    return max(1, int(rng.choice(sizes)) + int(rng.integers(-1, 2)))
-
-
-def pointwise(rng: np.random.Generator) -> Case:
-    """1x1, whole words of channels or not, with strides or not."""
-    channels = int(rng.choice([4, 8, 12, 32, 64, 7, 1]))
-    outputs, strides = _near(rng, 2, 4, 16, 33), (1, 1) if rng.integers(3) else (2, int(rng.integers(1, 3)))
-    x = (int(rng.choice([1, 1, 2])), int(rng.integers(1, 5)), _near(rng, 1, 4, 8), channels)
-    inputs = [x, rng.normal(size=(outputs, 1, 1, channels)), rng.normal(size=outputs)]
-    return Conv2d(Window((1, 1), strides), **_bounds(rng)), inputs
-
-
-def conv2d(rng: np.random.Generator) -> Case:
+def windows(rng: np.random.Generator) -> Case:
     """Any window, in one group or several."""
-    groups = int(rng.choice([1, 1, 1, 2, 3]))
-    channels, outputs = groups * int(rng.choice([1, 3, 4, 8])), groups * _near(rng, 1, 4, 8, 17)
-    kernel = (int(rng.integers(1, 5)), int(rng.integers(1, 4)))
-    pads = tuple(int(p) for p in rng.integers(0, 3, 4)) if rng.integers(2) else (0, 0, 0, 0)
-    dilations = (1, 1) if rng.integers(3) else (int(rng.integers(1, 3)), 2)
-    window = Window(kernel, tuple(int(s) for s in rng.integers(1, 3, 2)), pads, dilations)
-    x = (int(rng.choice([1, 1, 2])), _near(rng, 7, 9), _near(rng, 6, 9), channels)
-    weight = rng.normal(size=(outputs, *kernel, channels // groups))
-    return Conv2d(window, groups, **_bounds(rng)), [x, weight, rng.normal(size=outputs)]
+    return conv2d.any_grouped(rng) if rng.integers(2) else conv2d.any_dense(rng)
 
 
-def depthwise(rng: np.random.Generator) -> Case:
-    """One output a channel, or several; 3x3 most often."""
-    channels = max(2, _near(rng, 4, 8, 16, 33))
-    outputs = channels * int(rng.choice([1, 1, 1, 2, 3]))
-    kernel = (3, 3) if rng.integers(2) else (int(rng.integers(1, 6)), int(rng.integers(1, 5)))
-    pads = (1, 1, 1, 1) if rng.integers(2) else (0, 0, 0, 0)
-    pads = pads if max(kernel) > 1 else (0, 0, 0, 0)
-    strides = (1, 1) if rng.integers(2) else (2, 2)
-    x = (int(rng.choice([1, 1, 2])), _near(rng, 7, 10), _near(rng, 6, 9), channels)
-    weight = rng.normal(size=(outputs, *kernel, 1))
-    return Conv2d(Window(kernel, strides, pads), channels, **_bounds(rng)), [x, weight, rng.normal(size=outputs)]
-
-
-def fully_connected(rng: np.random.Generator) -> Case:
-    """One row or several, of whole words or not."""
-    rows, outputs = int(rng.choice([1, 1, 1, 2, 3])), _near(rng, 1, 4, 16, 65)
-    features = _near(rng, 4, 16, 64, 300)
-    return FullyConnected(**_bounds(rng)), [
-        (rows, features),
-        rng.normal(size=(outputs, features)),
-        rng.normal(size=outputs),
-    ]
-
-
-MAKERS = {"pointwise": pointwise, "conv2d": conv2d, "depthwise": depthwise, "fully_connected": fully_connected}
+MAKERS = {
+    "pointwise": conv2d.any_pointwise,
+    "conv2d": windows,
+    "depthwise": conv2d.any_depthwise,
+    "fully_connected": fully_connected.any_dense,
+}
 
 
 def packed_layers(name: str, kind: str | Sequence[str], seed: int, count: int) -> Graph:

@@ -1,51 +1,21 @@
-"""Kernels of Cortex-M0 and M0+: on the emulated CPU, and their portable C on the host, against the simulator."""
+"""Kernels of Cortex-M0 and M0+: which layers they take, groups of weights, products of half words."""
 
 from __future__ import annotations
 
 from inspect import unwrap
 
 import numpy as np
-import pytest
-from blocked_cases import PER_SEED, SEEDS, corner_cases, random_graph
-from support import check_c, integer_branches, integer_graph
+from support import integer_graph
 
 from mcuq.arithmetic.int8 import multiply_high
 from mcuq.build.shared_library import build_library
 from mcuq.kernels.blocked.conv2d import LONGEST_GROUP, lower_blocked, weight_groups
-from mcuq.kernels.blocked.depthwise import lower_blocked_depthwise
-from mcuq.kernels.blocked.fully_connected_armv6m import lower_armv6m_fully_connected
 from mcuq.lower import choose_kernel
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.window import Window
 from mcuq.resources import resource_dir
 
 ARMV6M = frozenset({"armv6m"})
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_c(integer_branches(corner_cases()), on, board="cortex-m0")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("seed", "on"), [(seed, "emulator") for seed in SEEDS] + [(seed, "host") for seed in SEEDS[:2]]
-)
-def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_c(random_graph(seed, PER_SEED), on, seed=seed, board="cortex-m0")
-
-
-def test_nearly_all_test_layers_take_a_kernel_of_the_instruction_set() -> None:
-    lowerings = {lower_blocked, lower_blocked_depthwise, lower_armv6m_fully_connected}
-    layers = [
-        layer
-        for seed in (1, *SEEDS)
-        for layer in random_graph(seed, PER_SEED).layers()
-        if isinstance(layer.op, Conv2d | FullyConnected)
-    ]
-    taken = sum(unwrap(choose_kernel(layer, ARMV6M).lower) in lowerings for layer in layers)
-    assert taken >= 500
 
 
 def test_layers_that_need_more_than_a_high_word_take_the_portable_kernel() -> None:

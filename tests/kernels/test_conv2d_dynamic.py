@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cases.conv2d import blocks, borders, corners
 from float_cases import DYNAMIC, check_floats, float_layers, float_meaning, real_outputs, wild_inputs
 from support import Case
-from test_conv2d import block_cases, border_cases, corner_cases
 from test_conv2d_float import channel_cases
 
 pytestmark = pytest.mark.slow
 
-CASES = {"corner": corner_cases, "border": border_cases, "block": block_cases, "channel": channel_cases}
+CASES = {"corner": corners, "border": borders, "block": blocks, "channel": channel_cases}
 
 
 def few_cases() -> list[Case]:
-    return [*corner_cases()[:8], *border_cases()[:4], *channel_cases()[2:6]]
+    return [*corners()[:8], *borders()[:4], *channel_cases()[2:6]]
 
 
 @pytest.mark.parametrize("cases", CASES)
@@ -34,7 +34,7 @@ def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits() -> None:
 
 
 def test_error_is_that_of_a_step_of_the_input_and_half_a_step_of_each_weight() -> None:
-    cases = corner_cases()
+    cases = corners()
     graph = float_layers(cases, DYNAMIC)
     inputs = {name: x[:1] for name, x in wild_inputs(graph, 1).items()}
     want, got = float_meaning(cases, inputs), real_outputs(graph, inputs)
@@ -49,7 +49,7 @@ def test_error_is_that_of_a_step_of_the_input_and_half_a_step_of_each_weight() -
 
 
 def test_each_sample_has_a_range_of_its_own() -> None:
-    graph = float_layers(corner_cases(), DYNAMIC)
+    graph = float_layers(corners(), DYNAMIC)
     inputs = wild_inputs(graph, 3)
     together = real_outputs(graph, inputs)
     alone = [real_outputs(graph, {name: x[i : i + 1] for name, x in inputs.items()}) for i in range(3)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cases.conv2d import blocks, borders, conv, corners
 from float_cases import FLOAT, HALF, check_floats, float_layer, float_layers, float_meaning, real_outputs, wild_inputs
 from support import Case
-from test_conv2d import block_cases, border_cases, conv, corner_cases
 
 from mcuq.kernels.portable.conv2d_float32 import CONVERTED_CHANNELS
 from mcuq.quantize import Scheme
@@ -32,7 +32,7 @@ def channel_cases() -> list[Case]:
     return cases + [conv(rng, (1, 2, 3, 4), (1, 1), 2 * n, groups=2) for n in counts]
 
 
-CASES = {"corner": corner_cases, "border": border_cases, "block": block_cases, "channel": channel_cases}
+CASES = {"corner": corners, "border": borders, "block": blocks, "channel": channel_cases}
 
 
 @pytest.mark.parametrize("cases", CASES)
@@ -45,22 +45,22 @@ def test_c_on_the_host_gives_the_simulators_bits(cases: str, scheme: Scheme) -> 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
 def test_c_on_an_emulated_cpu_gives_the_simulators_bits(board: str, scheme: str) -> None:
-    check_floats(float_layers([*corner_cases()[:8], *channel_cases()[2:6]], SCHEMES[scheme]), "emulator", board)
+    check_floats(float_layers([*corners()[:8], *channel_cases()[2:6]], SCHEMES[scheme]), "emulator", board)
 
 
 @pytest.mark.toolchain
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(scheme: str) -> None:
-    check_floats(float_layers([*corner_cases()[:8], *channel_cases()[2:6]], SCHEMES[scheme]), "emulator", "cortex-m55")
+    check_floats(float_layers([*corners()[:8], *channel_cases()[2:6]], SCHEMES[scheme]), "emulator", "cortex-m55")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_types_around_a_layer_do_not_matter_to_its_bits_on_the_host(scheme: str) -> None:
-    check_floats(float_layers(corner_cases()[::3], SCHEMES[scheme]))
+    check_floats(float_layers(corners()[::3], SCHEMES[scheme]))
 
 
 def test_float_layer_is_onnx_runtimes_within_float_rounding() -> None:
-    cases = corner_cases()
+    cases = corners()
     graph = float_layers(cases)
     inputs = {name: x[:1] for name, x in wild_inputs(graph, 1).items()}
     want = float_meaning(cases, inputs)

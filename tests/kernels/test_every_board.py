@@ -1,4 +1,4 @@
-"""The kernels that each board's CPU chooses, over the layers of all operators, against the simulator."""
+"""The kernels that each board's CPU chooses, over operators without kernels of their own, against the simulator."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 import test_average_pool
 import test_concat
-import test_conv2d
-import test_dsp_kernels
-import test_fully_connected
 import test_max_pool
 import test_mean
 import test_normalize
@@ -18,7 +15,7 @@ import test_pad
 import test_slice
 import test_transpose
 from binary_cases import ONTO_THE_FIRST, binary_cases
-from blocked_cases import PER_SEED, random_graph
+from cases import conv2d
 from support import Case, check_c, integer_branches, model_of
 
 from mcuq.boards.find import board_names, load_board
@@ -33,9 +30,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.validate import check_bits
 
 LAYERS: dict[str, Callable[[], list[Case]]] = {
-    "conv2d": test_conv2d.corner_cases,
-    "random conv2d": lambda: test_conv2d.random_cases(30, 20),
-    "fully_connected": lambda: test_fully_connected.cases(30, 12),
+    "conv2d": lambda: conv2d.any_groups(30, 20),
     "add and sub": lambda: binary_cases([Add, Sub], 30),
     "mul": lambda: binary_cases([Mul], 30),
     "div": lambda: binary_cases([Div], 30),
@@ -81,20 +76,3 @@ def test_one_input_at_its_lowest_and_the_other_at_its_highest_value(board: str) 
     report = check_bits(model_of(graph, board), iter([inputs]), "emulator")
     assert report.first_mismatch is None
     assert report.samples == 2
-
-
-# The sweeps of the kernels for DSP run on Cortex-M4 and those for Armv6-M on Cortex-M0; these are the other cores that
-# take them. 594 layers a core, of which more than 500 take kernels for DSP.
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(11))
-@pytest.mark.parametrize(("board", "first_seed"), [("cortex-m7", 100), ("cortex-m33", 200)])
-def test_random_layers_on_the_other_cores_with_dsp(board: str, first_seed: int, seed: int) -> None:
-    seed += first_seed
-    graph = integer_branches(test_dsp_kernels.cases(seed, test_dsp_kernels.PER_SEED), seed)
-    check_c(graph, "emulator", samples=4, seed=seed, board=board)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(300, 303))
-def test_random_layers_on_cortex_m0plus(seed: int) -> None:
-    check_c(random_graph(seed, PER_SEED), "emulator", samples=4, seed=seed, board="cortex-m0plus")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from cases.conv2d import corners
 from float_cases import DYNAMIC, FLOAT, check_floats, float_layers
-from test_conv2d import corner_cases
 from test_float_layers import move_cases, pool_cases
 
 from mcuq.boards.find import load_board
@@ -21,7 +21,7 @@ SCHEMES = {"float32": FLOAT, "int8 by float16": Scheme(LayerScheme("float16", "i
 
 
 def graph(scheme: str) -> Graph:
-    return float_layers([*corner_cases()[:12], *pool_cases()[:6], *move_cases()], SCHEMES[scheme])
+    return float_layers([*corners()[:12], *pool_cases()[:6], *move_cases()], SCHEMES[scheme])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blocked_cases import fully_connected
+from cases.fully_connected import dense
 from support import Case, check_c, integer_branches, integer_graph, model_of
 
 from mcuq.boards.find import load_board
@@ -142,7 +142,7 @@ def cases() -> list[Case]:
         np.where(rng.integers(2, size=(3, n)), *pair) for n in (516, 517, 1040) for pair in ((1, -1), (1, 1))
     ]
     return [
-        *(fully_connected(rng, *size) for size in sizes),
+        *(dense(rng, *size) for size in sizes),
         *((FullyConnected(), [(2, w.shape[1]), w.astype(np.float32), np.zeros(3)]) for w in at_extremes),
     ]
 
@@ -169,7 +169,7 @@ def test_c_gives_the_simulators_bits_for_many_random_layers(
     rng = np.random.default_rng(seed)
     sizes = [(int(rng.integers(1, 4)), int(rng.choice(SIZES)), int(rng.integers(1, 18))) for _ in range(20)]
     sizes += [tuple(int(v) for v in rng.integers(1, (4, 300, 18))) for _ in range(20)]
-    graph = integer_branches([fully_connected(rng, *size) for size in sizes], seed)
+    graph = integer_branches([dense(rng, *size) for size in sizes], seed)
     check_c(graph, on, samples=4, seed=seed, board=BOARD)
 
 

@@ -7,9 +7,11 @@ from math import inf
 
 import numpy as np
 import pytest
-import test_dsp_kernels
-from support import Case, check_c, check_float, integer_branches, integer_graph
-from test_dsp_kernels import DSP, WAYS, column, convolution, corners, depthwise, fully_connected, pointwise
+from cases import conv2d, fully_connected
+from cases.every import drawn_weighted
+from cases.values import bias, weights
+from support import check_c, check_float, integer_branches, integer_graph
+from test_dsp_kernels import DSP
 from test_int16_layers import INT16, NARROWING, SCHEMES
 
 from mcuq.kernels.dsp.order import pack_neighbours
@@ -21,31 +23,29 @@ from mcuq.quantize import Scheme
 
 pytestmark = pytest.mark.slow
 
-MAKERS = (pointwise, convolution, depthwise, column, fully_connected)
-
-
-def cases(seed: int, count: int) -> list[Case]:
-    """`count` layers of each kind."""
-    rng = np.random.default_rng(seed)
-    return [make(rng) for make in MAKERS for _ in range(count)]
+WAYS = [("host", "gcc"), pytest.param("emulator", "gcc", marks=pytest.mark.toolchain), ("emulator", "zig")]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 @pytest.mark.parametrize(("on", "compiler"), WAYS)
 def test_c_gives_the_simulators_bits(on: str, compiler: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check_c(integer_branches([*corners(), *cases(0, 2)], 1, scheme), on, samples=4)
+    check_c(
+        integer_branches([*conv2d.dense()[::2], *fully_connected.fixed()[::9], *drawn_weighted(0, 2)], 1, scheme),
+        on,
+        samples=4,
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, scheme: Scheme) -> None:
-    check_c(integer_branches(cases(seed, 8), seed, scheme), "emulator")
+    check_c(integer_branches(drawn_weighted(seed, 7), seed, scheme), "emulator")
 
 
 @pytest.mark.parametrize("scheme", [INT16, NARROWING], ids=["int16", "int16 to int8"])
 def test_most_random_layers_take_kernels_for_dsp(scheme: Scheme) -> None:
-    layers = list(integer_branches(cases(1, 12), 1, scheme).layers())
+    layers = list(integer_branches(drawn_weighted(1, 10), 1, scheme).layers())
     if scheme is NARROWING:
         layers = [layer for layer in layers if isinstance(layer.op, Conv2d)]
     assert sum(choose_kernel(layer, DSP).needs == DSP for layer in layers) >= 0.8 * len(layers)
@@ -53,7 +53,7 @@ def test_most_random_layers_take_kernels_for_dsp(scheme: Scheme) -> None:
 
 def test_depthwise_image_larger_than_the_scratch_is_done_in_bands() -> None:
     rng = np.random.default_rng(3)
-    inputs = [(1, 23, 80, 5), test_dsp_kernels.weights(rng, 5, 3, 3, 1), test_dsp_kernels.bias(rng, 5)]
+    inputs = [(1, 23, 80, 5), weights(rng, 5, 3, 3, 1), bias(rng, 5)]
     graph = integer_branches([(Conv2d(Window((3, 3), (2, 2), (1, 1, 1, 1)), 5), inputs)], scheme=INT16)
     (layer,) = graph.layers()
     (call,) = choose_kernel(layer, DSP).lower(layer.op, layer)

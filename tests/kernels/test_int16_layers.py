@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import test_average_pool
 import test_concat
-import test_conv2d
 import test_fully_connected
 import test_max_pool
 import test_mean
@@ -18,6 +17,7 @@ import test_pad
 import test_slice
 import test_transpose
 from binary_cases import ONTO_THE_FIRST, binary_cases
+from cases import conv2d
 from support import (
     RANGES,
     Case,
@@ -83,8 +83,8 @@ FUNCTIONS: tuple[Unary, ...] = (
 # Of one element, of one less and one more than vectors have, and more.
 SIZES = ((), (1, 1), (1, 7), (1, 8), (1, 9), (2, 5, 7, 3))
 WEIGHTED: dict[str, Callable[[], list[Case]]] = {
-    "conv2d": test_conv2d.corner_cases,
-    "random conv2d": lambda: test_conv2d.random_cases(50, 20),
+    "conv2d": conv2d.corners,
+    "random conv2d": lambda: conv2d.any_groups(50, 20),
     "fully_connected": lambda: test_fully_connected.cases(50, 12),
     "average_pool": lambda: test_average_pool.cases(50, 15),
     "mean": lambda: test_mean.cases(50),

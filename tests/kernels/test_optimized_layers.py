@@ -9,11 +9,11 @@ from functools import cache
 import pytest
 import test_average_pool
 import test_concat
-import test_conv2d
 import test_fully_connected
 import test_max_pool
 import test_mean
 from binary_cases import ONTO_THE_FIRST, binary_cases
+from cases import conv2d
 from support import Case, integer_branches, random_inputs
 
 from mcuq.boards.find import load_board
@@ -30,7 +30,7 @@ from mcuq.validate import check_bits
 
 SEED = 71
 LAYERS: dict[str, Callable[[], list[Case]]] = {
-    "conv2d": lambda: [*test_conv2d.corner_cases(), *test_conv2d.random_cases(SEED, 30)],
+    "conv2d": lambda: [*conv2d.corners(), *conv2d.any_groups(SEED, 30)],
     "matrices": lambda: [
         *test_fully_connected.cases(SEED, 12),
         *((Softmax(), [shape]) for shape in ((1, 10), (3, 7), (2, 300))),

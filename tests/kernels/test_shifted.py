@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blocked_cases import conv, fully_connected
+from cases.conv2d import clamped as conv
+from cases.fully_connected import dense
 from packed_cases import KINDS, MAKERS, pack_weights
 from support import Case, check_c, integer_branches, portable
 
@@ -38,7 +39,7 @@ def cases(seed: int) -> list[Case]:
         conv(rng, (1, 6, 5, 3), (3, 2), 5),
         conv(rng, (1, 7, 6, 6), (3, 3), 6, 6),
     ]
-    return [*made, fully_connected(rng, 1, 33, 9), fully_connected(rng, 2, 17, 4)]
+    return [*made, dense(rng, 1, 33, 9), dense(rng, 2, 17, 4)]
 
 
 def shifting(graph: Graph, features: frozenset[str] = M0) -> int:

@@ -10,11 +10,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-import test_dsp_kernels
-import test_int16_dsp_kernels
-import test_mve_kernels
-import test_rv32_kernels
-from blocked_cases import random_graph
+from cases import conv2d
+from cases.every import drawn, drawn_weighted
 from float_cases import DYNAMIC, HALF, float_layers
 from packed_cases import KINDS, MAKERS, pack_weights, packed_layers
 from support import Case, beside, integer_branches, model_of, random_inputs
@@ -43,15 +40,6 @@ from mcuq.plan.fit import STACK_BYTES
 pytestmark = pytest.mark.toolchain
 
 
-def mve_cases(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    return [test_mve_kernels.random_case(rng) for _ in range(20)]
-
-
-def dsp_cases(seed: int) -> list[Case]:
-    return [*test_dsp_kernels.corners(), *test_dsp_kernels.cases(seed, 2)]
-
-
 # What compilers and linkers are told.
 FLAGS: dict[str, tuple[str, ...]] = {
     "default": (),
@@ -60,10 +48,10 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "strict newlib": (*STRICT, *NEWLIB),
 }
 GRAPHS: dict[tuple[str, str], Callable[[int], Graph]] = {
-    ("mps2-an386", "int8"): lambda seed: integer_branches(dsp_cases(seed), seed),
-    ("mps2-an386", "int16"): lambda seed: integer_branches(test_int16_dsp_kernels.cases(seed, 3), seed, INT16),
-    ("mps2-an385", "int8"): lambda seed: random_graph(seed, 15),
-    ("cortex-m55", "int8"): lambda seed: integer_branches(mve_cases(seed), seed),
+    ("mps2-an386", "int8"): lambda seed: integer_branches([*conv2d.dense(), *drawn(seed, 2)], seed),
+    ("mps2-an386", "int16"): lambda seed: integer_branches(drawn_weighted(seed, 3), seed, INT16),
+    ("mps2-an385", "int8"): lambda seed: integer_branches(drawn_weighted(seed, 3), seed),
+    ("cortex-m55", "int8"): lambda seed: integer_branches(drawn(seed, 2), seed),
     **{("mps2-an386", name): partial(packed_layers, name, KINDS, count=len(KINDS)) for name in MAKERS},
 }
 
@@ -166,7 +154,7 @@ def test_the_trap_is_set(board: str) -> None:
 
 @pytest.mark.parametrize("goal", ["size", "balanced"])
 def test_no_word_is_taken_from_an_unaligned_address(goal: Goal) -> None:
-    graph = integer_branches(test_rv32_kernels.random_cases(0, 20))
+    graph = integer_branches(drawn_weighted(0, 3))
     for board in ("rv32imc", "cortex-m0", "cortex-m3", "cortex-m4"):
         assert unaligned_accesses(graph, board, goal) == 0
 

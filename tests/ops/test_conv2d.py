@@ -9,6 +9,7 @@ from math import inf
 
 import numpy as np
 import pytest
+from cases.conv2d import any_groups, blocks, borders, conv, corners, many_channels
 from support import (
     Case,
     check_float,
@@ -25,7 +26,6 @@ from mcuq.errors import ModelError, QuantizationError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
-from mcuq.graph.tensor import Array
 from mcuq.kernels.portable.conv2d import lower_conv2d
 from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.lower import choose_kernel
@@ -39,155 +39,27 @@ STEPS = 0.5 + 1e-4
 # The same down to 2^-18, below which no scale goes.
 WORST_STEPS = 0.5 + 0.032
 
-BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
-
-
-def weights(rng: np.random.Generator, *shape: int) -> Array:
-    """Weights OHWI: random ones, some with a small channel, or all at one extreme, or the extremes in turn."""
-    kind = rng.integers(8)
-    if kind == 0:
-        return np.full(shape, rng.choice([-1.0, 1.0]), np.float32)
-    if kind == 1:
-        return np.where(np.arange(np.prod(shape)).reshape(shape) % 2, 1.0, -1.0).astype(np.float32)
-    w = rng.normal(size=shape) * rng.uniform(0.3, 1, (shape[0], 1, 1, 1))
-    if kind == 2:
-        w[rng.integers(shape[0])] *= 2.0**-6
-    return w.astype(np.float32)
-
-
-def conv(
-    rng: np.random.Generator,
-    x: tuple[int, ...],
-    kernel: tuple[int, int],
-    out_channels: int,
-    groups: int = 1,
-    bounds: tuple[float, float] = (-inf, inf),
-    **window: object,
-) -> Case:
-    weight = weights(rng, out_channels, *kernel, x[3] // groups)
-    bias = rng.normal(size=out_channels).astype(np.float32)
-    op = Conv2d(Window(kernel, **window), groups, minimum=bounds[0], maximum=bounds[1])
-    return op, [x, weight, bias]
-
-
-def corner_cases() -> list[Case]:
-    """Sizes around the kernel's, one of each kind of window, and images or channels of one element."""
-    rng = np.random.default_rng(0)
-    return [
-        conv(rng, (1, 1, 1, 1), (1, 1), 1),
-        conv(rng, (1, 1, 1, 1), (3, 3), 1, pads=(1, 1, 1, 1)),
-        conv(rng, (1, 1, 1, 3), (5, 4), 2, pads=(4, 3, 0, 0)),
-        conv(rng, (2, 5, 7, 3), (1, 1), 5),
-        conv(rng, (2, 5, 7, 3), (1, 1), 4, strides=(2, 3)),
-        conv(rng, (1, 3, 3, 2), (3, 3), 3),
-        conv(rng, (1, 4, 5, 2), (3, 3), 3, pads=(0, 1, 2, 0)),
-        conv(rng, (2, 7, 5, 3), (3, 2), 4, strides=(2, 1), pads=(1, 0, 0, 1), bounds=(0, inf)),
-        conv(rng, (1, 9, 9, 1), (2, 3), 2, dilations=(3, 2), pads=(3, 0, 0, 4)),
-        conv(rng, (1, 4, 4, 3), (2, 2), 2, pads=(3, 3, 3, 3), strides=(3, 3)),  # windows in the padding alone
-        conv(rng, (1, 1, 17, 4), (1, 5), 3, strides=(1, 2), pads=(0, 2, 0, 2)),  # 1-D
-        conv(rng, (2, 1, 9, 4), (1, 3), 4, groups=4, dilations=(1, 3), pads=(0, 3, 0, 3)),
-        conv(rng, (1, 6, 5, 8), (3, 3), 6, groups=2, pads=(1, 1, 1, 1), bounds=(0, 6)),
-        conv(rng, (1, 5, 5, 6), (2, 2), 9, groups=3, strides=(2, 2)),
-        conv(rng, (2, 5, 4, 3), (3, 3), 3, groups=3, pads=(1, 1, 1, 1)),
-        conv(rng, (1, 8, 7, 5), (3, 3), 5, groups=5, strides=(2, 2), pads=(0, 0, 1, 1), bounds=(-0.5, 0.7)),
-        conv(rng, (1, 4, 6, 2), (3, 1), 6, groups=2, pads=(1, 0, 1, 0)),  # three outputs a channel
-        conv(rng, (1, 5, 5, 4), (5, 5), 4, groups=4),
-    ]
-
-
-def random_cases(seed: int, count: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    cases: list[Case] = []
-    while len(cases) < count:
-        groups = int(rng.integers(1, 4))
-        per_group = int(rng.choice([1, 1, 2, 3, 5]))
-        x = (int(rng.choice([1, 1, 2])), *(int(v) for v in rng.integers(1, 10, 2)), groups * per_group)
-        kernel, strides, dilations = (tuple(int(v) for v in rng.integers(1, 4, 2)) for _ in range(3))
-        pads = tuple(int(v) for v in rng.integers(0, 3, 4))
-        window = Window(kernel, strides, pads, dilations)
-        try:
-            window.output_size(*x[1:3])
-        except ModelError:
-            continue
-        op, inputs = conv(rng, x, kernel, groups * int(rng.integers(1, 5)), groups, BOUNDS[rng.integers(len(BOUNDS))])
-        cases.append((replace(op, window=window), inputs))
-    return cases
-
-
-def border_cases() -> list[Case]:
-    """Windows that leave the image on each side, on all, or wholly; by a tap, by more than the kernel reaches; each
-    as a convolution, in one group or two, and depthwise, with one output a channel or two."""
-    rng = np.random.default_rng(31)
-    windows: list[tuple[tuple[int, int], tuple[int, int], dict[str, object]]] = [
-        ((2, 2), (5, 5), {"pads": (2, 2, 2, 2)}),  # kernel larger than the image
-        ((1, 1), (3, 4), {"pads": (1, 1, 1, 2)}),
-        ((1, 1), (2, 2), {"pads": (5, 4, 3, 6), "strides": (2, 3)}),  # padding larger than the kernel's reach
-        ((3, 2), (3, 3), {"pads": (4, 5, 4, 5)}),
-        ((2, 3), (3, 3), {"pads": (4, 4, 4, 4), "dilations": (4, 4)}),  # one tap in three on the image
-        ((4, 3), (2, 3), {"pads": (0, 5, 7, 4), "dilations": (7, 5), "strides": (1, 2)}),
-        ((5, 4), (3, 3), {"pads": (1, 0, 0, 0)}),
-        ((5, 4), (3, 3), {"pads": (0, 1, 0, 0)}),
-        ((5, 4), (3, 3), {"pads": (0, 0, 1, 0)}),
-        ((5, 4), (3, 3), {"pads": (0, 0, 0, 1)}),
-        ((4, 4), (3, 3), {"pads": (0, 0, 1, 1), "strides": (2, 2)}),
-        ((5, 5), (2, 2), {"pads": (0, 0, 1, 1), "strides": (3, 3)}),  # padding that no window meets
-    ]
-    return [
-        conv(rng, (1 + i % 2, *size, 4), kernel, out_channels, groups, BOUNDS[i % len(BOUNDS)], **window)
-        for i, (size, kernel, window) in enumerate(windows)
-        for out_channels, groups in (((3, 1), (4, 4)), ((6, 2), (8, 4)))[i % 2]
-    ]
-
-
-def block_cases() -> list[Case]:
-    """Channels and taps around the blocks: two outputs at a time, vectors of sixteen taps, four depthwise channels."""
-    rng = np.random.default_rng(32)
-    cases = []
-    for channels in (1, 2, 3, 4, 5, 7, 8, 15, 16, 17):
-        cases.append(conv(rng, (1, 2, 3, channels), (1, 1), channels % 5 + 1))
-        cases.append(conv(rng, (1, 2, 2, channels), (2, 2), 18 - channels, pads=(1, 0, 0, 1)))
-        cases.append(conv(rng, (1, 2, 3, 2), (1, 2), 2 * channels, groups=2, bounds=(0, 6)))  # channel multipliers
-        cases.append(conv(rng, (1, 3, 3, 2 * channels), (1, 1), 2 * (channels % 4 + 1), groups=2))
-        if channels > 1:
-            pads = (1, 1, 1, 1) if channels % 2 else (0, 0, 0, 0)
-            cases.append(conv(rng, (1, 3, 4, channels), (3, 3), channels, groups=channels, pads=pads))
-    return cases
-
-
-def many_channels(seed: int, count: int) -> list[Case]:
-    """Random windows on images of up to 40 channels."""
-    rng = np.random.default_rng(seed)
-    cases = []
-    for op, inputs in random_cases(seed, count):
-        groups = int(rng.choice([1, 1, 2, 3, 5, 8]))
-        per_group = 1 if rng.random() < 0.4 else int(rng.integers(1, 41 // groups))
-        outputs = groups * int(rng.integers(1, 41 // groups))
-        x = (*inputs[0][:3], groups * per_group)
-        wide, constants = conv(rng, x, op.window.kernel, outputs, groups, (op.minimum, op.maximum))
-        cases.append((replace(wide, window=op.window), constants))
-    return cases
-
 
 @pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("cases", [corner_cases, border_cases, block_cases], ids=lambda cases: cases.__name__)
+@pytest.mark.parametrize("cases", [corners, borders, blocks], ids=lambda cases: cases.__name__)
 def test_c_gives_the_simulators_bits(on: str, cases: Callable[[], list[Case]]) -> None:
     check_portable_c(integer_branches(cases()), on)
 
 
 @pytest.mark.parametrize("on", ["host", "emulator"])
 def test_c_gives_the_simulators_bits_for_random_layers(on: str) -> None:
-    check_portable_c(integer_branches(random_cases(1, 20), seed=1), on)
+    check_portable_c(integer_branches(any_groups(1, 20), seed=1), on)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("on", ["host", "emulator"])
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_portable_c(integer_branches([*random_cases(seed, 30), *many_channels(seed, 20)], seed), on)
+    check_portable_c(integer_branches([*any_groups(seed, 30), *many_channels(seed, 20)], seed), on)
 
 
 def test_kernels_look_for_padding_just_where_a_window_leaves_the_image() -> None:
-    cases = [*corner_cases(), *border_cases(), *random_cases(40, 60)]
+    cases = [*corners(), *borders(), *any_groups(40, 60)]
     found = set()
     for op, inputs in cases:
         (layer,) = integer_graph(op, inputs).layers()
@@ -217,9 +89,9 @@ def test_depthwise_bias_holds_no_padding_where_the_kernel_takes_the_zero_point_o
 
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
-    check_float(integer_branches(corner_cases()), STEPS)
+    check_float(integer_branches(corners()), STEPS)
     for seed in range(10):
-        check_float(integer_branches(random_cases(seed, 20), seed), STEPS)
+        check_float(integer_branches(any_groups(seed, 20), seed), STEPS)
 
 
 def test_depthwise_kernel_takes_just_the_layers_whose_outputs_read_one_of_several_channels() -> None:
@@ -285,7 +157,7 @@ def test_c_of_channels_without_weights_gives_the_simulators_bits(on: str) -> Non
 
 
 def test_batch_of_two_is_twice_a_batch_of_one() -> None:
-    for op, inputs in random_cases(20, 30):
+    for op, inputs in any_groups(20, 30):
         one, two = (
             integer_graph(op, [(batch, *inputs[0][1:]), *inputs[1:]], {"x0": (-0.7, 1.2), "y": (-1.5, 2)})
             for batch in (1, 2)
@@ -297,7 +169,7 @@ def test_batch_of_two_is_twice_a_batch_of_one() -> None:
 
 def test_permuted_output_channels_permute_the_output() -> None:
     rng = np.random.default_rng(3)
-    op, (x, weight, bias) = conv(rng, (1, 6, 5, 3), (3, 3), 7, pads=(1, 1, 1, 1), bounds=(0, inf))
+    op, (x, weight, bias) = conv(rng, (1, 6, 5, 3), (3, 3), 7, pads=(1, 1, 1, 1), limits=(0, inf))
     order = rng.permutation(7)
     graph = integer_graph(op, [x, weight, bias], {"y": (-5, 5)})
     permuted = integer_graph(op, [x, weight[order], bias[order]], {"y": (-5, 5)})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import pytest
+from cases.fully_connected import dense
+from cases.values import BOUNDS
 from support import (
     Case,
     check_float,
@@ -26,25 +26,13 @@ from mcuq.ops.weighted import exact_product_dtype
 # Half a step, and the multiplier's rounding where no channel's weights are below 2^-9 of the largest's.
 STEPS = 0.5 + 1e-4
 
-BOUNDS = ((-inf, inf), (0, inf), (0, 6), (-0.5, 0.7))
-
-
-def layer(rng: np.random.Generator, rows: int, inputs: int, outputs: int, low: float = -inf, high: float = inf) -> Case:
-    weight = rng.normal(size=(outputs, inputs)) * rng.uniform(0.1, 1, (outputs, 1))
-    kind = rng.integers(6)
-    if kind == 0:
-        weight = np.full_like(weight, rng.choice([-1, 1]))
-    elif kind == 1:
-        weight = np.where(np.arange(weight.size).reshape(weight.shape) % 2, 1, -1)
-    return FullyConnected(minimum=low, maximum=high), [(rows, inputs), weight, rng.normal(size=outputs)]
-
 
 def cases(seed: int, count: int) -> list[Case]:
     rng = np.random.default_rng(seed)
     sizes = [(1, 1, 1), (1, 1, 7), (1, 7, 1), (2, 3, 5), (1, 64, 10), (3, 63, 2), (1, 65, 3), (5, 16, 4)]
     sizes += [(2, inputs, outputs) for inputs in (15, 16, 17) for outputs in (1, 2, 3)]
     sizes += [tuple(int(v) for v in rng.integers(1, 40, 3)) for _ in range(count)]
-    return [layer(rng, *size, *BOUNDS[i % len(BOUNDS)]) for i, size in enumerate(sizes)]
+    return [dense(rng, *size, BOUNDS[i % len(BOUNDS)]) for i, size in enumerate(sizes)]
 
 
 @pytest.mark.parametrize("on", ["host", "emulator"])
@@ -89,7 +77,7 @@ def test_simulator_sums_exactly_on_both_sides_of_what_float32_holds() -> None:
 
 def test_rows_are_independent() -> None:
     rng = np.random.default_rng(1)
-    op, (_, weight, bias) = layer(rng, 1, 9, 4)
+    op, (_, weight, bias) = dense(rng, 1, 9, 4)
     one, four = (integer_graph(op, [(rows, 9), weight, bias], {"y": (-3, 3)}) for rows in (1, 4))
     x = random_inputs(four, 5)["x0"]
     parts = [simulate(one, {"x0": x[:, i : i + 1]})["y"] for i in range(4)]
@@ -98,7 +86,7 @@ def test_rows_are_independent() -> None:
 
 def test_permuted_features_change_nothing_and_permuted_outputs_permute_the_output() -> None:
     rng = np.random.default_rng(2)
-    op, (x, weight, bias) = layer(rng, 2, 9, 4)
+    op, (x, weight, bias) = dense(rng, 2, 9, 4)
     columns, rows = rng.permutation(9), rng.permutation(4)
     graph = integer_graph(op, [x, weight, bias], {"y": (-3, 3)})
     permuted = integer_graph(op, [x, weight[rows][:, columns], bias[rows]], {"y": (-3, 3)})

@@ -1,0 +1,57 @@
+"""Add, Sub, pools and means around every CPU's vectors and words."""
+
+from __future__ import annotations
+
+import numpy as np
+from support import Case
+
+from cases.values import bounds, near, windowed
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.window import Window
+
+
+def fixed() -> list[Case]:
+    """Elements around four; a pool as large as its image, and of more taps than there are channels."""
+    pairs = [(op, n) for n in (1, 3, 4, 5, 8, 9) for op in (Add(), Sub())]
+    cases: list[Case] = [(op, [(1, n), (1, n)]) for op, n in pairs]
+    return [
+        *cases,
+        (AveragePool(Window((3, 5))), [(2, 3, 5, 3)]),
+        (AveragePool(Window((25, 5), (25, 5))), [(1, 25, 5, 9)]),
+    ]
+
+
+def any_sum(rng: np.random.Generator) -> Case:
+    shape = (1, near(rng, 4, 8, 16), int(rng.integers(1, 4)))
+    op = (Add, Sub)[rng.integers(2)](**bounds(rng))
+    return op, [shape, rng.normal(size=shape).astype(np.float32) if rng.integers(4) == 0 else shape]
+
+
+def _pooled(rng: np.random.Generator, dilated: bool) -> tuple[Window, tuple[int, ...]]:
+    """A window whose pads are below the kernel, and an image that no dilated window steps over."""
+    while True:
+        window, height, width = windowed(rng, 8, dilated)
+        if max(window.pads) < min(window.kernel) and window.dilations[0] <= height and window.dilations[1] <= width:
+            break
+    return window, (int(rng.choice([1, 1, 2])), height, width, near(rng, 4, 8))
+
+
+def any_average(rng: np.random.Generator) -> Case:
+    window, x = _pooled(rng, False)
+    return AveragePool(window, bool(rng.integers(2)), **bounds(rng)), [x]
+
+
+def any_greatest(rng: np.random.Generator) -> Case:
+    window, x = _pooled(rng, True)
+    return MaxPool(window), [x]
+
+
+def any_mean(rng: np.random.Generator) -> Case:
+    x = (int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.choice([1, 5, 40])), near(rng, 4, 8))
+    return Mean((1, 2), **bounds(rng)), [x]
+
+
+MAKERS = (any_sum, any_average, any_greatest, any_mean)
