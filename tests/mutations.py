@@ -142,7 +142,7 @@ FAULTS = (
         "product += 1 << (30 + requant.shift)",
         ARITHMETIC,
     ),
-    Fault(INT8, " + (1 << (shift - 1))\n", "\n", "tests/ops/test_add.py"),
+    Fault(INT8, " - zero_points[1] * b + (1 << (shift - 1))", " - zero_points[1] * b", "tests/ops/test_add.py"),
     Fault("mcuq/graph/tensor.py", "(self.zero_point + 0.5)", "self.zero_point", "tests/graph/test_quantization.py"),
     # Quantization and what the simulator computes.
     Fault(
