@@ -34,17 +34,19 @@ int mcuq_ring_has_room(void)
     return after(next_in) != next_out;
 }
 
+#if defined(MCUQ_WAKE_INTERRUPT)
 int mcuq_ring_is_empty(void)
 {
     return next_out == next_in;
 }
+#endif
 
 int mcuq_ring_take(void)
 {
     const uint16_t place = next_out;
     uint8_t byte;
 
-    if (mcuq_ring_is_empty())
+    if (place == next_in)
         return -1;
     byte = bytes[place];
     next_out = after(place);

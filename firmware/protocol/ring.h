@@ -19,6 +19,7 @@ void mcuq_received(uint8_t byte);
 /* Whether mcuq_received() would keep a byte. */
 int mcuq_ring_has_room(void);
 
+/* Whether there is nothing to take: for boards that sleep meanwhile. */
 int mcuq_ring_is_empty(void);
 
 /* The oldest byte, or -1. */
