@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
-from mcuq.importer import WHOLE, Selection, selection
+from mcuq.importer import WHOLE, Selection, Sizes, selection
 from mcuq.lower import Goal, parse_goal
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -27,7 +27,8 @@ class Options:
     """How a model is to be quantized and made into C.
 
     `scheme` says in which numbers the layers compute, `method` finds ranges, `recovery` is what is done for accuracy.
-    `shapes` gives sizes to symbolic dimensions; `selected` says which outputs are wanted and which inputs are constant.
+    `shapes` gives sizes to symbolic dimensions and shapes to inputs; `selected` says which outputs are wanted and which
+    inputs are constant.
     `prune` takes out channels that no output depends on; outputs are the same bytes either way, and whatever `optimize`
     is: "size" takes the least flash, "speed" the fewest instructions. With calibration data, `judged` says whether the
     model's origin tells how accurate it is on inputs that it has not seen, which takes half as much time again.
@@ -36,7 +37,7 @@ class Options:
     scheme: Scheme = INT8_SCHEME
     method: CalibrationMethod = DEFAULT_METHOD
     recovery: Recovery = DEFAULT_RECOVERY
-    shapes: Mapping[str, int] = field(default_factory=dict)
+    shapes: Sizes = field(default_factory=dict)
     selected: Selection = WHOLE
     prune: bool = True
     judged: bool = True
@@ -54,7 +55,7 @@ class Asked(TypedDict, total=False):
     scheme: Scheme | str
     method: CalibrationMethod | str
     recovery: Recovery | str
-    shapes: Mapping[str, int] | None
+    shapes: Sizes | None
     outputs: Sequence[str] | None
     fix_inputs: Mapping[str, float] | None
     prune: bool

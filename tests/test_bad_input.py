@@ -271,7 +271,11 @@ def test_a_dimension_that_is_not_known(refused):
         "net.onnx: input 'x' has the unknown dimension 'height' at axis 2; give its size with --shape height=N"
     )
     assert refused(relu(shape=[1, 2, None, 4])) == (
-        "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; export the model with a fixed size there"
+        "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; give the input's shape with --shape x=1,2,N,4"
+    )
+    # What exporters write where they know no name.
+    assert refused(relu(shape=["N", 2, "?", "?"])) == (
+        "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; give the input's shape with --shape x=1,2,N,N"
     )
     assert refused(relu(shape=["N", 2, "N"])) == (
         "net.onnx: input 'x' has the unknown dimension 'N' at axis 2; give its size with --shape N=N"
@@ -280,7 +284,7 @@ def test_a_dimension_that_is_not_known(refused):
 
 @pytest.mark.parametrize("shape", [None, []])
 def test_an_input_without_a_shape(refused, shape):
-    assert refused(relu(shape=shape)) == "net.onnx: input 'x' has no shape; export the model with input shapes"
+    assert refused(relu(shape=shape)) == "net.onnx: input 'x' has no shape; give one with --shape x=N,N"
 
 
 def test_a_size_for_a_dimension_that_is_not_there(refused):
@@ -296,6 +300,36 @@ def test_a_size_for_a_dimension_that_is_not_there(refused):
     assert refused(proto, shapes=sizes | {"height": 0}) == (
         "net.onnx: dimension 'height' cannot be 0; give a size of 1 or more"
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "shapes", "found"),
+    [
+        (["N", 2, "?", "?"], {"x": (1, 2, 3, 4)}, (1, 2, 3, 4)),
+        (["N", 2, "?", "?"], {"?": 5}, (1, 2, 5, 5)),
+        (["N", 2, "h", None], {"x": [3, 2, 4, 5], "h": 4}, (3, 2, 4, 5)),
+        ([None], {"x": 7}, (7,)),
+        (None, {"x": (2, 7)}, (2, 7)),
+    ],
+)
+def test_a_shape_for_a_whole_input(shape, shapes, found):
+    graph, _ = import_model(relu(shape=shape), shapes)
+    assert graph.tensors[graph.inputs[0]].shape == found
+
+
+@pytest.mark.parametrize(
+    ("shape", "shapes", "text"),
+    [
+        (["N", 2, 3], {"z": (1, 2, 3)}, "no input is named 'z'; its inputs are 'x'"),
+        (["N", 2, 3], {"x": (1, 2)}, "input 'x' has 3 dimensions; the shape 1,2 has 2"),
+        (["N", 2, 3], {"x": (1, 2, 4)}, "input 'x' has 3 at axis 2; the shape 1,2,4 has 4"),
+        (["N", 2, "h"], {"x": (1, 2, 0)}, "input 'x': axis 2 cannot be 0; give a size of 1 or more"),
+        (["N", 2, "h"], {"x": (1, 2, 4), "h": 5}, "input 'x' has 5 at axis 2; the shape 1,2,4 has 4"),
+        (["N", "h", "h"], {"x": (1, 2, 4)}, "input 'x' has 2 at axis 2; the shape 1,2,4 has 4"),
+    ],
+)
+def test_a_shape_that_does_not_fit(refused, shape, shapes, text):
+    assert refused(relu(shape=shape), shapes=shapes) == f"net.onnx: {text}"
 
 
 def test_a_size_that_no_board_could_hold(refused):

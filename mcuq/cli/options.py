@@ -50,14 +50,17 @@ def complete_board(context: click.Context, parameter: click.Parameter, incomplet
     return [CompletionItem(name) for name in board_names() if name.startswith(incomplete)]
 
 
-def parse_shapes(given: tuple[str, ...]) -> dict[str, int]:
-    """{"name": N} from "name=N" texts."""
-    shapes = {}
+def parse_shapes(given: tuple[str, ...]) -> dict[str, int | tuple[int, ...]]:
+    """{"name": N} from "name=N" texts, {"name": (N, N)} from "name=N,N"; the last = is the one between."""
+    shapes: dict[str, int | tuple[int, ...]] = {}
     for text in given:
-        name, _, size = text.partition("=")
-        if not name or not size.isdigit():
-            raise ModelError(f"--shape {text}: is not of the form name=N, as in --shape sequence=16")
-        shapes[name] = int(size)
+        name, _, size = text.rpartition("=")
+        sizes = size.split(",")
+        if not name or not all(number.isdecimal() for number in sizes):
+            raise ModelError(
+                f"--shape {text}: is not of the form name=N, as in --shape sequence=16 or --shape x=1,3,32,32"
+            )
+        shapes[name] = int(size) if len(sizes) == 1 else tuple(map(int, sizes))
     return shapes
 
 
@@ -135,7 +138,11 @@ shape_options = option_group(
     "shapes",
     lambda shape: parse_shapes(shape),
     click.option(
-        "--shape", "shape", multiple=True, metavar="NAME=N", help="Size of a symbolic dimension; may be repeated."
+        "--shape",
+        "shape",
+        multiple=True,
+        metavar="NAME=N[,N]",
+        help="Size of a symbolic dimension, or all sizes of an input; may be repeated.",
     ),
 )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import onnx
 
 from mcuq.graph.ir import Graph
@@ -14,16 +12,17 @@ from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.select import WHOLE, Selection, select, selection
-from mcuq.importer.shapes import check_sizes, fix_shapes
+from mcuq.importer.shapes import Sizes, fix_shapes, give_sizes
 from mcuq.importer.windows import state_windows
 
 
 def import_model(
-    source: Model, shapes: Mapping[str, int] | None = None, selected: Selection = WHOLE
+    source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE
 ) -> tuple[Graph, onnx.ModelProto]:
     """Read an ONNX file, or a model that is in memory.
 
-    `shapes` gives sizes to symbolic dimensions by name; a symbolic batch is 1 where it gives none. `selected` says
+    `shapes` gives sizes to symbolic dimensions and whole shapes to inputs, by name; a symbolic batch is 1 where it
+    gives none. `selected` says
     which outputs are wanted and which inputs are constant. Returns the graph in the model's own layout, and the model
     with its weights inside, all input shapes fixed and no window left to the runtime, ready for ONNX Runtime. Raises
     ModelError for a file that cannot be read or that uses what is not supported.
@@ -34,15 +33,13 @@ def import_model(
     return graph, model
 
 
-def read_model(source: Model, shapes: Mapping[str, int] | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
+def read_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
     """The model with its weights inside and all input shapes fixed, whatever its operators.
 
     Inputs and outputs that are int8 or uint8 in the file are float32 here, with their Q/DQ.
     """
     name = model_path(source).name
-    sizes = dict(shapes or {})
-    model = load_onnx(source)
-    check_sizes(model, sizes, name)
+    model, sizes = give_sizes(load_onnx(source), shapes or {}, name)
     return fix_shapes(float_edges(select(model, selected, sizes, name), name), sizes, name)
 
 
@@ -50,6 +47,7 @@ __all__ = [
     "WHOLE",
     "Model",
     "Selection",
+    "Sizes",
     "Unsupported",
     "convert",
     "dynamic_layers",

@@ -91,7 +91,7 @@ def _constant(value: onnx.ValueInfoProto, number: float, sizes: Mapping[str, int
     if value.type.WhichOneof("value") != "tensor_type" or not tensor.elem_type:
         raise ModelError(f"{where} is no tensor of a known type; only tensors can be fixed")
     if not tensor.HasField("shape"):
-        raise ModelError(f"{where} has no shape; export the model with input shapes")
+        raise ModelError(f"{where} has no shape; give one with --shape {value.name}=N,N")
     fix_dimensions(value, sizes, name)
     shape = tuple(d.dim_value for d in tensor.shape.dim)
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import onnx
@@ -13,6 +13,9 @@ from mcuq.graph.tensor import Shape
 from mcuq.importer.constants import data_type_name
 
 MOST_DIMENSIONS = 31  # arrays of NumPy 1 have 32, the first of which counts samples
+
+# Sizes as users give them: that of a symbolic dimension, or those of all dimensions of an input.
+Sizes = Mapping[str, int | Sequence[int]]
 
 # Constants that shapes are made of have an entry a dimension; larger ones are weights.
 _LONGEST_SHAPE = 64
@@ -37,15 +40,70 @@ def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> o
     return fixed
 
 
-def check_sizes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> None:
-    """Raise ModelError for a symbol in `sizes` that no input has, and for what is no size."""
-    symbols = {d.dim_param for value in _inputs(model) for d in value.type.tensor_type.shape.dim if d.dim_param}
-    for symbol, size in sizes.items():
-        if symbol not in symbols:
-            known = f"; its symbols are {', '.join(sorted(symbols))}" if symbols else "; all its dimensions are fixed"
-            raise ModelError(f"{name}: no input has a dimension '{symbol}'{did_you_mean(symbol, symbols) or known}")
-        if size < 1:
-            raise ModelError(f"{name}: dimension '{symbol}' cannot be {size}; give a size of 1 or more")
+def give_sizes(model: onnx.ModelProto, given: Sizes, name: str) -> tuple[onnx.ModelProto, dict[str, int]]:
+    """The model with the shapes that are given for whole inputs, a copy where it changes, and the sizes of symbols.
+
+    A symbol of an input whose shape is given has that size in other inputs too. Raises ModelError for names that are
+    neither symbols nor inputs, for what is no size, and for sizes that contradict the file or each other.
+    """
+    inputs = {value.name: value for value in _inputs(model)}
+    symbols = {d.dim_param for value in inputs.values() for d in value.type.tensor_type.shape.dim if d.dim_param}
+    sizes: dict[str, int] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for key, size in given.items():
+        if isinstance(size, int) and (key in symbols or key not in inputs):
+            _check_size(f"{name}: dimension '{key}'", size)
+            if key not in symbols:
+                known = f"its symbols are {', '.join(sorted(symbols))}" if symbols else "all its dimensions are fixed"
+                known = did_you_mean(key, symbols) or f"; {known}"
+                raise ModelError(f"{name}: no input has a dimension '{key}'{known}")
+            sizes[key] = size
+            continue
+        if key not in inputs:
+            known = f"; its inputs are {', '.join(map(repr, inputs))}"
+            raise ModelError(f"{name}: no input is named '{key}'{did_you_mean(key, inputs) or known}")
+        shapes[key] = (size,) if isinstance(size, int) else tuple(size)
+    if not shapes:
+        return model, sizes
+    shaped = onnx.ModelProto()
+    shaped.CopyFrom(model)
+    for value in shaped.graph.input:
+        if value.name in shapes:
+            _give_shape(value, shapes[value.name], sizes, name)
+    return shaped, sizes
+
+
+def _give_shape(value: onnx.ValueInfoProto, shape: tuple[int, ...], sizes: dict[str, int], name: str) -> None:
+    where = f"{name}: input '{value.name}'"
+    tensor = value.type.tensor_type
+    said = ",".join(map(str, shape))
+    if value.type.WhichOneof("value") not in ("tensor_type", None):
+        return  # refused as what it is
+    if not tensor.HasField("shape"):
+        tensor.shape.SetInParent()
+        for _ in shape:
+            tensor.shape.dim.add()
+    if len(tensor.shape.dim) != len(shape):
+        raise ModelError(f"{where} has {len(tensor.shape.dim)} dimensions; the shape {said} has {len(shape)}")
+    for axis, (dim, size) in enumerate(zip(tensor.shape.dim, shape, strict=True)):
+        _check_size(f"{where}: axis {axis}", size)
+        stated = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else sizes.get(dim.dim_param, size)
+        if stated != size and not (dim.dim_param and is_unnamed(dim.dim_param)):
+            raise ModelError(f"{where} has {stated} at axis {axis}; the shape {said} has {size}")
+        # What is not said of other inputs is the same there.
+        if dim.dim_param and not is_unnamed(dim.dim_param):
+            sizes[dim.dim_param] = size
+        dim.dim_value = size
+
+
+def is_unnamed(symbol: str) -> bool:
+    """Whether a dimension's symbol is what exporters write where they know none, so that it names nothing: "?"."""
+    return not symbol.strip("?-1 ")
+
+
+def _check_size(where: str, size: int) -> None:
+    if size < 1:
+        raise ModelError(f"{where} cannot be {size}; give a size of 1 or more")
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
@@ -90,7 +148,7 @@ def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) 
             f"{name}: input '{value.name}' is {type_name}; only float32 inputs are supported, mcuq quantizes them"
         )
     if not tensor.HasField("shape") or not tensor.shape.dim:
-        raise ModelError(f"{name}: input '{value.name}' has no shape; export the model with input shapes")
+        raise ModelError(f"{name}: input '{value.name}' has no shape; give one with --shape {value.name}=N,N")
     if len(tensor.shape.dim) > MOST_DIMENSIONS:
         raise ModelError(
             f"{name}: input '{value.name}' has {len(tensor.shape.dim)} dimensions; supported are {MOST_DIMENSIONS}"
@@ -108,7 +166,7 @@ def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: s
             dim.dim_value = sizes[symbol]
         elif axis == 0:
             dim.dim_value = 1
-        elif symbol:
+        elif symbol and not is_unnamed(symbol):
             raise ModelError(
                 f"{name}: input '{value.name}' has the unknown dimension '{symbol}' at axis {axis}; "
                 f"give its size with --shape {symbol}=N"
@@ -116,5 +174,11 @@ def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: s
         else:
             raise ModelError(
                 f"{name}: input '{value.name}' has an unknown, unnamed dimension at axis {axis}; "
-                "export the model with a fixed size there"
+                f"give the input's shape with --shape {value.name}={_example(value)}"
             )
+
+
+def _example(value: onnx.ValueInfoProto) -> str:
+    """The input's shape as far as it is known, an N where it is not: 1,3,N,N."""
+    stated = [max(d.dim_value, 0) for d in value.type.tensor_type.shape.dim]  # 0 where it is a symbol
+    return ",".join(str(size or ("N" if axis else 1)) for axis, size in enumerate(stated))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mcuq.importer import (
     Model,
+    Sizes,
     Unsupported,
     dynamic_layers,
     model_path,
@@ -59,7 +60,7 @@ class Inspection:
 
 def inspect_model(
     source: Model,
-    shapes: Mapping[str, int] | None = None,
+    shapes: Sizes | None = None,
     outputs: Sequence[str] | None = None,
     fix_inputs: Mapping[str, float] | None = None,
 ) -> Inspection:

@@ -337,7 +337,11 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
         (("compile", "nope.onnx", "--board", "cortex-m4"), "nope.onnx: no such file"),
         (
             ("compile", MODEL, "--board", "cortex-m4", "--shape", "n"),
-            "--shape n: is not of the form name=N, as in --shape sequence=16",
+            "--shape n: is not of the form name=N, as in --shape sequence=16 or --shape x=1,3,32,32",
+        ),
+        (
+            ("compile", MODEL, "--board", "cortex-m4", "--shape", "x=1,,8"),
+            "--shape x=1,,8: is not of the form name=N, as in --shape sequence=16 or --shape x=1,3,32,32",
         ),
         (
             ("compile", MODEL, "--board", "cortex-m4", "--shape", "n=2"),

@@ -151,6 +151,17 @@ def test_reductions_over_any_axes(axes, keepdims, op_type, opset):
     check_import(model(nodes, X, constants=constants, opset=opset))
 
 
+@pytest.mark.parametrize("limits", [("low",), ("low", "high"), ("", "high"), ("low", "six"), ("minus", "high")])
+def test_clip_between_computed_numbers(limits):
+    nodes = [
+        node("ReduceMax", ["z"], "high", keepdims=0),
+        node("Sub", ["high", "one"], "low"),
+        node("Clip", ["x", *limits], "y", "n"),
+    ]
+    constants = {"one": np.float32(1), "six": np.float32(0.75), "minus": np.float32(-0.5)}
+    check_import(model(nodes, X | {"z": (2, 3)}, constants=constants, opset=13))
+
+
 @pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceSum"])
 def test_reductions_of_nothing_change_nothing(op_type):
     nodes = [node(op_type, ["x", "a"], "z", noop_with_empty_axes=1), node("Relu", ["z"], "y")]

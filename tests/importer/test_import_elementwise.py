@@ -297,8 +297,8 @@ def normalization(count: int, outputs: tuple[str, ...] = ("y",), shape=(1, 3, 4)
             "Clip 'n': min is nan; it must be one number",
         ),
         (
-            model([node("Clip", ["x", "m"], "y", "n")], {"x": (2, 3), "m": (1,)}),
-            "Clip 'n': min must be a constant; export the model with fixed weights and shapes",
+            model([node("Clip", ["x", "", "m"], "y", "n")], {"x": (2, 3), "m": (3,)}),
+            "Clip 'n': max has shape [3]; it must be one number",
         ),
         (layer("Softmax", axis=4), "Softmax 'n': axis=4 is outside a tensor of 4 dimensions"),
         (layer("LogSoftmax", 7, axis=-5), "LogSoftmax 'n': axis=-5 is outside a tensor of 4 dimensions"),

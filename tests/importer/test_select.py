@@ -217,7 +217,7 @@ def test_a_fixed_input_without_a_shape_or_of_absurd_size_is_refused(tmp_path: Pa
     )
     proto.graph.input[1].type.tensor_type.ClearField("shape")
     assert refusal(proto, tmp_path, fix_inputs={"k": 1}) == (
-        "net.onnx: input 'k' has no shape; export the model with input shapes"
+        "net.onnx: input 'k' has no shape; give one with --shape k=N,N"
     )
     proto.graph.input[1].type.sequence_type.elem_type.tensor_type.elem_type = TensorProto.FLOAT
     assert refusal(proto, tmp_path, fix_inputs={"k": 1}) == (

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.composed.cast import from_cast
+from mcuq.ops.composed.clip import from_clip
 from mcuq.ops.composed.conv_transpose import from_conv_transpose
 from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
 from mcuq.ops.composed.expand import from_expand, from_tile
@@ -30,6 +31,7 @@ from mcuq.ops.composed.variadic import from_mean, from_sum
 
 COMPOSED: Mapping[str, FromOnnx] = {
     "Cast": from_cast,
+    "Clip": from_clip,
     "ConvTranspose": from_conv_transpose,
     "DepthToSpace": from_depth_to_space,
     "Expand": from_expand,
