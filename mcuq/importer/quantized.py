@@ -20,7 +20,7 @@ from mcuq.ops.reshape import Reshape
 
 _RESHAPES = (*Reshape.from_onnx, "Identity")
 # They limit integers, which then are still those of the quantization.
-LIMITS = tuple(Clip.from_onnx)
+LIMITS = ("Clip", *Clip.from_onnx)
 # What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
 MOVERS = (
     *(kind for op in OPS.values() if op.shares_scale for kind in vars(op).get("from_onnx", {})),

@@ -29,7 +29,6 @@ class Clip(Function):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {
         "Relu": from_unary(lambda node: Clip(minimum=0.0)),
-        "Clip": from_unary(_clip),
     }
 
     units = 0.0
@@ -51,3 +50,7 @@ class Clip(Function):
 
     def write(self, writer: OnnxWriter, x: str, output: str | None = None) -> str:
         return writer.clip(x, self.minimum, self.maximum, output)
+
+
+# ONNX's Clip between constants; `composed/clip.py` reads the operator.
+from_constants = from_unary(_clip)

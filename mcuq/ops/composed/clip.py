@@ -7,7 +7,7 @@ from math import prod
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops.clip import Clip
+from mcuq.ops.clip import from_constants
 from mcuq.ops.composed.extreme import from_max, from_min
 
 
@@ -15,7 +15,7 @@ def from_clip(node: OnnxNode, graph: GraphBuilder) -> str | tuple[str, ...]:
     """min(max(x, min), max), in this order: where the limits cross, all is the upper one."""
     limits = [index for index in (1, 2) if node.has(index)]
     if all(node.is_constant(index) for index in limits):
-        return Clip.from_onnx["Clip"](node, graph)
+        return from_constants(node, graph)
     y = node.computed(0)
     for index in limits:
         if prod(node.shape(index)) != 1:
