@@ -136,6 +136,22 @@ MODELS: Mapping[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         deep,
         "net.onnx: its local functions call each other more than 100 deep; export it again, without them",
     ),
+    "a picture resized to 2^28 pixels": (
+        lambda: model(
+            [node("Resize", ["x", "", "", "s"], "y", mode="nearest")],
+            {"x": [1, 1, 4, 4]},
+            constants={"s": ints(1, 1, 2**14, 2**14)},
+        ),
+        "Resize 'y': cannot be computed: Failed to allocate memory for requested buffer of size 1073741824",
+    ),
+    "a picture of 2^28 pixels resized": (
+        lambda: model(
+            [node("Resize", ["x", "", "", "s"], "y", mode="nearest")],
+            {"x": [1, 1, 2**14, 2**14]},
+            constants={"s": ints(1, 1, 4, 4)},
+        ),
+        "Resize 'y': input of shape [1, 1, 16384, 16384]; supported are 67108864 elements",
+    ),
     "an input of 2^31 - 1": (
         lambda: relu(1, 2**31 - 1),
         "model 'net' needs at least 4,294,971,392 bytes of RAM (tensors 4,294,967,296 + stack 4,096), nucleo-f446re "

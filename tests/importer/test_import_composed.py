@@ -7,7 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 from onnx import TensorProto
-from onnx_models import check_import, ints, model, node, random, refusal
+from onnx_models import check_import, imported, ints, model, node, original_outputs, random, refusal
+from selections import quick
+
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 
 IMAGE = (2, 3, 6, 5)
 X = {"x": IMAGE}
@@ -126,6 +130,14 @@ def test_expand(shape):
     check_import(model([node("Expand", ["x", "s"], "y")], {"x": (3, 1, 5)}, constants={"s": ints(2, 3, 6, 5)}))
 
 
+@pytest.mark.parametrize("shape", [(2, 0), (-1, 3), (2, -1)])
+def test_expand_to_sizes_below_one_is_refused(shape):
+    nodes = [node("Expand", ["x", "s"], "y", "e")]
+    assert refusal(model(nodes, {"x": (2, 1)}, constants={"s": ints(*shape)})) == (
+        f"Expand 'e': shape {list(shape)} has a size below 1; supported are sizes from 1"
+    )
+
+
 @pytest.mark.parametrize("repeats", [(1, 1, 1, 1), (2, 1, 3, 1), (1, 2, 1, 4)])
 def test_tile(repeats):
     check_import(model([node("Tile", ["x", "r"], "y")], X, constants={"r": ints(*repeats)}))
@@ -191,6 +203,91 @@ def test_resize_to_sizes(sizes, coordinates):
     attributes = {"coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
     nodes = [node("Resize", ["x", "", "", "sizes"], "y", **attributes)]
     check_import(model(nodes, X, constants={"sizes": ints(*sizes)}, opset=19))
+
+
+COORDINATES_OF = {
+    10: (None,),
+    11: (*COORDINATES[:4], "tf_half_pixel_for_nn", "tf_crop_and_resize"),
+    13: (*COORDINATES[:4], "tf_crop_and_resize"),
+    19: (*COORDINATES, "tf_crop_and_resize"),
+}
+
+
+def random_resize(rng, k, opset):
+    """A Resize of the input x{k}: the node, the input's shape, and the constants."""
+    rank = rng.integers(2, 5)
+    shape, attributes, inputs = rng.integers(1, 8, rank), {}, {"x": None}
+    axes = np.arange(rank)
+    if opset > 10:
+        coordinates = str(rng.choice(COORDINATES_OF[opset]))
+        attributes = {"coordinate_transformation_mode": coordinates, "nearest_mode": str(rng.choice(ROUNDING))}
+        low, high = rng.uniform(0, 0.5, rank), rng.uniform(0.5, 1, rank)
+        if opset == 19 and rng.random() < 0.4:
+            axes = rng.permutation(rank)[: rng.integers(1, rank + 1)]
+            attributes["axes"] = axes.tolist()
+        is_region = coordinates == "tf_crop_and_resize"
+        inputs["roi"] = np.float32([*low[axes], *high[axes]] if is_region else [])
+    if opset > 10 and rng.random() < 0.5:
+        inputs |= {"scales": np.zeros(0, np.float32), "sizes": rng.integers(1, 9, len(axes))}
+        if opset == 19:
+            policy = str(rng.choice(["stretch", "not_larger", "not_smaller"]))
+            attributes["keep_aspect_ratio_policy"] = policy
+            # A row that is to keep its ratio and shrink may become nothing.
+            inputs["sizes"] += (shape[axes] - 1) * (policy == "not_larger")
+    else:
+        ratios = rng.integers(1, 4, rank) / rng.integers(1, 4, rank)
+        drawn = np.where(rng.random(rank) < 0.5, rng.uniform(0.4, 3, rank), ratios)
+        scales = np.where(rng.random(rank) < 0.3, 1, np.maximum(drawn, 1.001 / shape))
+        inputs["scales"] = scales[axes].astype(np.float32)
+    names = [f"{name}{k}" if value is None or value.size or opset == 11 else "" for name, value in inputs.items()]
+    constants = {name: value for name, value in zip(names[1:], list(inputs.values())[1:], strict=True) if name}
+    return node("Resize", names, f"y{k}", **attributes), tuple(map(int, shape)), constants
+
+
+@pytest.mark.parametrize("seeds", quick([range(4), range(4, 180)]), ids=str)
+def test_resize_picks_the_pixels_that_onnx_runtime_picks(seeds):
+    """25 of each seed: every pixel, by its number."""
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        opset = list(COORDINATES_OF)[seed % len(COORDINATES_OF)]
+        nodes, shapes, constants = [], {}, {}
+        for k in range(25):
+            drawn, shapes[f"x{k}"], own = random_resize(rng, k, opset)
+            nodes.append(drawn)
+            constants |= own
+        proto = model(nodes, shapes, [f"y{k}" for k in range(25)], constants, opset)
+        pixels = {n: np.arange(np.prod(s), dtype=np.float32).reshape(s) for n, s in shapes.items()}
+        got = FloatModel(write_onnx(imported(proto))).run(pixels)
+        for name, want in original_outputs(proto, pixels).items():
+            np.testing.assert_array_equal(got[name], want, err_msg=f"seed {seed}: {nodes[int(name[1:])]}")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attributes", "reason"),
+    [
+        (
+            {"scales": np.float32([1, 1, 0.1, 1])},
+            {},
+            "resizes [2, 3, 6, 5] to [2, 3, 0, 5]; each size must be 1 or more",
+        ),
+        (
+            {"roi": np.float32([0, 0, 0, 0, 1, 1, 1, 1.5]), "sizes": ints(2, 3, 6, 4)},
+            {"coordinate_transformation_mode": "tf_crop_and_resize"},
+            "its roi makes 36 of 144 elements lie beyond the input; supported is one within",
+        ),
+        (
+            {"scales": np.float32([1, 1, 2, 2])},
+            {"coordinate_transformation_mode": "half", "nearest_mode": "round"},
+            "coordinate_transformation_mode=half, nearest_mode=round are not supported; use one of half_pixel, "
+            "half_pixel_symmetric, pytorch_half_pixel, tf_half_pixel_for_nn, align_corners, asymmetric, "
+            "tf_crop_and_resize and one of round_prefer_floor, round_prefer_ceil, floor, ceil",
+        ),
+    ],
+)
+def test_resizes_that_give_no_pixels_of_the_input_are_refused(inputs, attributes, reason):
+    names = [name if name in inputs else "" for name in ("x", "roi", "scales", "sizes")]
+    nodes = [node("Resize", ["x", *names[1:]], "y", "up", **attributes)]
+    assert refusal(model(nodes, X, constants=inputs, opset=19)) == f"Resize 'up': {reason}"
 
 
 def test_resize_in_other_modes_is_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from onnx_models import check_import, imported, ints, model, node, random
+from onnx_models import check_import, imported, ints, model, node, random, refusal
 from quantized_models import check_steps, dequantize, quantize, quantized, scale_of
 
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -71,6 +71,49 @@ def test_convolution_keeps_every_integer(per_channel, weight, activation):
     assert graph.tensors["y"].quant == FakeQuantize(float(np.float32(T)), -128).quant
     unfolded = layer.inputs[2].values + 3 * layer.inputs[1].values.reshape(4, -1).sum(axis=1, dtype=int)
     assert unfolded.tolist() == [100, -2000, 30, 4]
+
+
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_transposed_convolution_keeps_every_integer(per_channel, group):
+    """Weights (I, O/group, H, W): scales along axis 1, which all groups share."""
+    scale = np.float32([0.0103, 0.0207, 0.0051]) if per_channel else scale_of(0.0103)
+    stored = weights(4, 3, 3, 2)
+    constants = {
+        **PARAMETERS,
+        "w": stored,
+        "ws": scale,
+        "wz": np.zeros(scale.shape, np.int8),
+        "b": np.int32([100, -2000, 30] * group),
+        "bs": np.float32(S) * (np.tile(scale, group) if per_channel else scale),
+    }
+    constants["bz"] = np.zeros(constants["bs"].shape, np.int32)
+    nodes = [
+        quantize("x", "xq"),
+        dequantize("xq", "xr"),
+        dequantize("w", "wr", "ws", "wz", axis=1),
+        dequantize("b", "br", "bs", "bz", axis=0),
+        node("ConvTranspose", ["xr", "wr", "br"], "c", "up", strides=[2, 2], pads=[1, 0, 0, 0], group=group),
+        quantize("c", "cq", "t", "u"),
+        dequantize("cq", "y", "t", "u"),
+    ]
+    graph = check_steps(model(nodes, {"x": (1, 4, 4, 3)}, constants=constants))
+    (layer,) = [layer for layer in graph.layers() if len(layer.inputs) == 3]
+    found = layer.inputs[1]
+    assert sorted(found.values[found.values != 0].tolist()) == sorted(stored[stored != 0].tolist())
+    in_file = np.tile(scale.astype(float) * np.ones(3), group)
+    assert found.quantization.scale == tuple(np.repeat(in_file, 4).tolist())
+    proto = model(nodes, {"x": (1, 4, 4, 3)}, constants=constants)
+    assert given_quantization(optimize(imported(proto))).weights == ("up",)
+
+
+def test_scales_of_a_transposed_convolutions_inputs_are_refused():
+    constants = {**PARAMETERS, "w": weights(4, 3, 3, 2), "ws": np.float32([1, 2, 3, 4]), "wz": np.zeros(4, np.int8)}
+    nodes = [dequantize("w", "wr", "ws", "wz", axis=0), node("ConvTranspose", ["x", "wr"], "y", "up")]
+    assert refusal(model(nodes, {"x": (1, 4, 4, 3)}, constants=constants)) == (
+        "ConvTranspose 'up': weight 'wr' has scales along axis 0; supported are one scale, or one for each output "
+        "channel, which are along axis 1"
+    )
 
 
 def test_float_meaning_is_onnx_runtimes():

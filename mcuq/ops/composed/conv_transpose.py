@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import Array, Quant
+from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.composed.depth import blocks_to_space
 from mcuq.ops.conv2d import Conv2d
@@ -44,7 +45,9 @@ def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
     inputs = [
         channels_last(node, graph),
         graph.constant(
-            _phases(weight.reshape(*weight.shape[:2], *height, *weight.shape[2:]), group, (sy, sx)), node.inputs[1]
+            _phases(weight.reshape(*weight.shape[:2], *height, *weight.shape[2:]), group, (sy, sx)),
+            node.inputs[1],
+            _quant(node, group, sy * sx),
         ),
         graph.constant(np.repeat(bias, sy * sx), node.inputs[2] if node.has(2) else f"{node.name}.bias"),
     ]
@@ -70,6 +73,14 @@ def _phases(weight: Array, group: int, strides: tuple[int, int]) -> Array:
     apart = padded.reshape(group, inputs // group, outputs, ty, sy, tx, sx)[:, :, :, ::-1, :, ::-1]
     ordered = apart.transpose(0, 2, 4, 6, 3, 5, 1)  # g, o, py, px, ty, tx, i
     return np.ascontiguousarray(ordered.reshape(group * outputs * sy * sx, ty, tx, inputs // group))
+
+
+def _quant(node: OnnxNode, group: int, phases: int) -> Quant | None:
+    """The file's own scales of the weight, of which each group has all, for the channels that `_phases` makes."""
+    given = weight_quant(node, 1, axis=1)
+    if given is None or len(given.scale) == 1:
+        return given
+    return Quant(tuple(scale for scale in given.scale * group for _ in range(phases)))
 
 
 def _dilated(weight: Array, dilations: tuple[int, ...]) -> Array:

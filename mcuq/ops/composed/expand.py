@@ -18,6 +18,8 @@ def from_expand(node: OnnxNode, graph: GraphBuilder) -> str:
     rank = max(len(shape), len(wanted))
     own = (1,) * (rank - len(shape)) + shape
     other = (1,) * (rank - len(wanted)) + tuple(wanted)
+    if min(other, default=1) < 1:
+        raise node.error(f"shape {list(wanted)} has a size below 1; supported are sizes from 1")
     if any(a != b and 1 not in (a, b) for a, b in zip(own, other, strict=True)):
         raise node.error(f"shape {list(wanted)} does not broadcast with {list(shape)}")
     x = graph.add(Reshape(own), [node.computed(0)]) if own != shape else node.computed(0)

@@ -2,57 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from math import prod
 
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.reader import OnnxNode, normalized_axis
+from mcuq.onnx_io.reader import OnnxNode
+from mcuq.onnx_runtime import RuntimeFault, Session
 from mcuq.ops.composed.expand import repeated
 from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
 
-_COORDINATES: Mapping[str, Callable[[Array, float, int, int], Array]] = {
-    "half_pixel": lambda y, scale, size, wanted: (y + 0.5) / scale - 0.5,
-    "half_pixel_symmetric": lambda y, scale, size, wanted: (
-        size / 2 * (1 - wanted / (scale * size)) + (y + 0.5) / scale - 0.5
-    ),
-    "pytorch_half_pixel": lambda y, scale, size, wanted: (y + 0.5) / scale - 0.5 if wanted > 1 else 0 * y,
-    "align_corners": lambda y, scale, size, wanted: y * ((size - 1) / (wanted - 1)) if wanted > 1 else 0 * y,
-    "asymmetric": lambda y, scale, size, wanted: y / scale,
-}
-"""Of each pixel of `wanted` its place among `size`: ONNX, Resize, coordinate_transformation_mode."""
-_ROUNDING: Mapping[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
+MOST_ELEMENTS = 2**26  # before and after: no tensor on a microcontroller has as many
+_BEYOND = -1  # stands for a pixel that is none of the input's
+_COORDINATES = (
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "tf_half_pixel_for_nn",
+    "align_corners",
+    "asymmetric",
+    "tf_crop_and_resize",
+)
+_ROUNDING = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def from_resize(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Mode nearest with any coordinates and rounding but a region of interest; opset 10 has the scales as input 1."""
-    shape = node.shape(0)
+    """Mode nearest, with any coordinates and rounding; a region of interest must lie within."""
     mode = node.attribute("mode", "nearest")
     if mode != "nearest" or node.attribute("antialias", 0):
         raise node.error(
             f"mode={mode}{' with antialias' * bool(node.attribute('antialias', 0))} is not supported; use mode=nearest"
         )
-    coordinates = node.attribute("coordinate_transformation_mode", "half_pixel" if node.opset > 10 else "asymmetric")
-    rounding = node.attribute("nearest_mode", "round_prefer_floor" if node.opset > 10 else "floor")
+    coordinates = node.attribute("coordinate_transformation_mode", _COORDINATES[0])
+    rounding = node.attribute("nearest_mode", _ROUNDING[0])
     if coordinates not in _COORDINATES or rounding not in _ROUNDING:
         raise node.error(
             f"coordinate_transformation_mode={coordinates}, nearest_mode={rounding} are not supported; use one of "
             f"{', '.join(_COORDINATES)} and one of {', '.join(_ROUNDING)}"
         )
-    x = node.computed(0)
-    for axis, (scale, wanted) in enumerate(_scales(node)):
-        if (scale, wanted) == (1, shape[axis]):
-            continue
-        # Float32, as the runtime computes them.
-        places = _COORDINATES[coordinates](np.arange(wanted, dtype=np.float32), scale, shape[axis], wanted)
-        indices = np.clip(_ROUNDING[rounding](places), 0, shape[axis] - 1).astype(int)
+    x, nearest = node.computed(0), _nearest(node)
+    for axis in range(nearest.ndim):
+        line = np.moveaxis(nearest, axis, -1)[(0,) * (nearest.ndim - 1)]
+        indices = np.unravel_index(line, node.shape(0))[axis]
         x = _resized(node, graph, x, axis, list(map(int, indices)))
     return x
 
@@ -68,28 +62,41 @@ def _resized(node: OnnxNode, graph: GraphBuilder, x: str, axis: int, indices: li
     return graph.add(Reshape((*shape[:axis], len(indices), *shape[axis + 1 :])), [copies])
 
 
-def _scales(node: OnnxNode) -> list[tuple[float, int]]:
-    """For each dimension its factor and its size in the output."""
+def _nearest(node: OnnxNode) -> Array:
+    """Where each element of the output stands in the input, counted through.
+
+    ONNX Runtime resizes these numbers itself: which pixel is nearest hangs on the order in which it rounds in float32,
+    on whether another dimension changes, and on its version.
+    """
     shape = node.shape(0)
-    axes = tuple(normalized_axis(axis, len(shape), node) for axis in node.attribute("axes", range(len(shape))))
-    index = 1 if node.opset == 10 else 2
-    found: list[tuple[float, int]] = [(1.0, size) for size in shape]
-    if node.has(index) and node.constant(index, "scales").size:
-        scales = node.constant(index, "scales").astype(np.float32).reshape(-1)
-        wanted = [int(np.floor(shape[axis] * scale)) for axis, scale in zip(axes, scales, strict=False)]
-        factors = [float(scale) for scale in scales]
-    else:
-        sizes = node.ints("sizes", 3)
-        if sizes is None:
-            raise node.error("has neither scales nor sizes")
-        wanted = list(sizes)
-        factors = [size / shape[axis] for axis, size in zip(axes, sizes, strict=False)]
-    policy = node.attribute("keep_aspect_ratio_policy", "stretch")
-    if len(factors) != len(axes) or min(wanted) < 1 or policy != "stretch":
-        raise node.error(
-            f"scales or sizes {factors} of axes {list(axes)} with keep_aspect_ratio_policy={policy} are not supported; "
-            "give one for each axis, and stretch"
-        )
-    for axis, factor, size in zip(axes, factors, wanted, strict=True):
-        found[axis] = (factor, size)
-    return found
+    if prod(shape) > MOST_ELEMENTS:
+        raise node.error(f"input of shape {list(shape)}; supported are {MOST_ELEMENTS} elements")
+    given = [index for index in range(1, len(node.inputs)) if node.has(index)]
+    # An empty list has no type; what may be one is as good as left out.
+    attributes = {name: value for name, value in node.attributes.items() if value != ()}
+    if node.opset > 10:
+        attributes["extrapolation_value"] = float(_BEYOND)
+    inputs = ["x", *(f"input {index}" if index in given else "" for index in range(1, len(node.inputs)))]
+    asked = helper.make_graph(
+        [helper.make_node("Resize", inputs, ["y"], **attributes)],
+        "nearest",
+        [helper.make_tensor_value_info("x", TensorProto.INT32, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
+        [numpy_helper.from_array(node.constant(index, _input_name(node, index)), inputs[index]) for index in given],
+    )
+    model = helper.make_model(asked, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
+    most_bytes = MOST_ELEMENTS * np.dtype(np.int32).itemsize
+    try:
+        session = Session(model.SerializeToString(), optimize=False, memory_bytes=2 * most_bytes)
+        (y,) = session.run({"x": np.arange(prod(shape), dtype=np.int32).reshape(shape)}, ["y"], most_bytes)
+    except RuntimeFault as fault:
+        raise node.error(f"cannot be computed: {fault}") from None
+    if y.size == 0:
+        raise node.error(f"resizes {list(shape)} to {list(y.shape)}; each size must be 1 or more")
+    if beyond := np.count_nonzero(y == _BEYOND):
+        raise node.error(f"its roi makes {beyond} of {y.size} elements lie beyond the input; supported is one within")
+    return y
+
+
+def _input_name(node: OnnxNode, index: int) -> str:
+    return ("x", "scales")[index] if node.opset == 10 else ("x", "roi", "scales", "sizes")[index]
