@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import onnxruntime
 import pytest
-from support import check_c, run_float
+from toy_networks import check_same, check_stages, leveled, samples, stacked
 
-from mcuq.emit.qdq_export import export_qdq
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.onnx import OnnxWriter
@@ -20,19 +18,18 @@ from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Call, Kernel
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
-from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.affine import Affine
 from mcuq.ops.clip import Clip
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted_operator import Weighted
 from mcuq.passes import optimize
-from mcuq.quantize import INT8_SCHEME, Recovery, Rounding, insert_conversions, prune_graph, quantize_on_samples
+from mcuq.quantize import INT8_SCHEME, Recovery, Rounding, insert_conversions, quantize_on_samples
 from mcuq.quantize.equalize import equalize
-from mcuq.quantize.level import level
 from mcuq.quantize.seen import see
 
 CHANNELS, HIDDEN, OUTPUTS, STEPS = 6, 8, 3, 4
 DEAD = 5
+DATA = samples(1, STEPS, CHANNELS, count=24)
 
 
 @dataclass(frozen=True)
@@ -95,17 +92,10 @@ def network() -> Graph:
     return builder.graph()
 
 
-def samples() -> list[dict[str, Array]]:
-    rng = np.random.default_rng(4)
-    return [{"x": rng.normal(0, 1, (1, STEPS, CHANNELS)).astype(np.float32)} for _ in range(24)]
-
-
 def test_scales_and_clips_go_into_its_weights() -> None:
     found = optimize(network())
     assert [type(node.op) for node in found.nodes] == [DenseOverTime, DenseOverTime]
-    data = {"x": np.stack([s["x"] for s in samples()])}
-    wanted, got = (run_float(write_onnx(graph), data)["y"] for graph in (network(), found))
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-3)
+    check_same(network(), found, DATA, 1e-3)
 
 
 def as_matrices(graph: Graph) -> Graph:
@@ -120,12 +110,11 @@ def as_matrices(graph: Graph) -> Graph:
     return builder.graph()
 
 
-@pytest.mark.parametrize("method", [equalize, level], ids=["equalize", "level"])
+@pytest.mark.parametrize("method", [equalize, leveled], ids=["equalize", "level"])
 def test_its_channels_are_evened_out_as_those_of_a_fully_connected_layer(method: object) -> None:
     def changed(graph: Graph) -> list[Array]:
-        data = [{"x": s["x"].reshape(graph.tensors["x"].shape)} for s in samples()]
-        seen = see(graph, data)
-        found, _ = equalize(graph, seen) if method is equalize else level(graph, seen, dict.fromkeys(seen, 255.0))
+        data = [{"x": s["x"].reshape(graph.tensors["x"].shape)} for s in DATA]
+        found = equalize(graph, see(graph, data))[0] if method is equalize else leveled(graph, data)
         return [t.values for layer in found.layers() for t in layer.inputs[1:]]
 
     graph = optimize(network())
@@ -138,26 +127,12 @@ def test_its_channels_are_evened_out_as_those_of_a_fully_connected_layer(method:
 
 @pytest.mark.parametrize("rounding", ["nearest", "gptq", "adaround"])
 def test_it_is_quantized_pruned_exported_and_run(rounding: Rounding) -> None:
-    def quantized(graph: Graph) -> Graph:
-        data = [{"x": s["x"].reshape(graph.tensors["x"].shape)} for s in samples()]
-        recovery = Recovery(rounding)
-        return quantize_on_samples(insert_conversions(graph, INT8_SCHEME), data, recovery=recovery).graph
-
-    def run(graph: Graph) -> Array:
-        data = {"x": np.stack([s["x"].reshape(graph.tensors["x"].shape) for s in samples()])}
-        return dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, data)))["y"]
-
-    integer = quantized(optimize(network()))
-    ours = run(integer)
-    assert np.array_equal(ours.reshape(len(ours), STEPS, OUTPUTS), run(quantized(as_matrices(optimize(network())))))
-
-    pruned, saved = prune_graph(integer)
-    assert saved.channels == 1
-    assert saved.macs == STEPS * (CHANNELS + OUTPUTS)
-    assert np.array_equal(run(pruned), ours)
-
-    session = onnxruntime.InferenceSession(export_qdq(pruned).SerializeToString(), providers=["CPUExecutionProvider"])
-    theirs = np.stack([session.run(["y"], sample)[0] for sample in samples()])
-    assert np.abs(theirs - ours).max() < 1.001 * pruned.tensors["y"].scale  # a tie may be rounded otherwise
-
-    check_c(pruned, "host")
+    recovery = Recovery(rounding)
+    found = check_stages(optimize(network()), DATA, DATA, recovery=recovery)
+    rows = [{"x": s["x"].reshape(STEPS, CHANNELS)} for s in DATA]
+    matrices = as_matrices(optimize(network()))
+    integer = quantize_on_samples(insert_conversions(matrices, INT8_SCHEME), rows, recovery=recovery).graph
+    wanted = dequantize_outputs(integer, simulate(integer, quantize_inputs(integer, stacked(rows))))["y"]
+    assert np.array_equal(found.outputs.reshape(len(DATA), STEPS, OUTPUTS), wanted)
+    assert found.saved.channels == 1
+    assert found.saved.macs == STEPS * (CHANNELS + OUTPUTS)
