@@ -27,6 +27,7 @@ from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
@@ -55,6 +56,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
         for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), PRelu())
         for shape in ((1, 3, 4), (1, 1, 4))
     ),
+    (MatMul(), [(2, 3, 4), (2, 4, 5)]),
     (Sub(), [np.ones((1, 3, 1)), (1, 3, 4)]),
     (Pad((0, 1), (0, 1)), [(1, 4)]),
     (Slice((1,), (2,), (2,)), [(8,)]),

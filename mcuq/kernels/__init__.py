@@ -48,6 +48,7 @@ from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
+from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
@@ -84,6 +85,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
@@ -176,6 +178,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax_s16, activations=INT16),
         Kernel(lower_log_softmax),
     ),
+    MatMul: MAT_MUL_KERNELS,
     Max: EXTREME_KERNELS,
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),

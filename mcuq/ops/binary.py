@@ -64,13 +64,14 @@ class Binary(Elementwise, Clamped):
         """Constant operands of the quantization that is given, else over their own range, in the output's type."""
         if layer.output.quant is None:
             return layer.inputs
-        return tuple(_quantized_constant(t, layer.output.dtype) if t.is_constant else t for t in layer.inputs)
+        return tuple(quantized_constant(t, layer.output.dtype) if t.is_constant else t for t in layer.inputs)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return tuple(i for i, t in enumerate(layer.inputs) if t.shape == layer.output.shape and not t.is_constant)
 
 
-def _quantized_constant(tensor: Tensor, dtype: str) -> Tensor:
+def quantized_constant(tensor: Tensor, dtype: str) -> Tensor:
+    """A constant operand of the quantization that is given, else over its own range."""
     values = tensor.values.astype(np.float64)
     if tensor.quant is not None:
         quant = with_dtype(tensor.quant, dtype)

@@ -16,6 +16,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
+from mcuq.ops.add import Add
 from mcuq.ops.float_weights import (
     dynamic_input,
     dynamic_output,
@@ -25,6 +26,8 @@ from mcuq.ops.float_weights import (
     is_float,
     real_input,
 )
+from mcuq.ops.mat_mul import MatMul, add_mat_mul, broadcasts_to
+from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.weighted import exact_product_dtype
@@ -32,48 +35,92 @@ from mcuq.ops.weighted_operator import Weighted
 
 
 def from_gemm(node: OnnxNode, graph: GraphBuilder) -> str:
-    """alpha * A' * B' + beta * C with constant B and C; C broadcasts to a row."""
-    x, shape = node.computed(0), node.shape(0)
-    matrix = weights(node, 1, "B")
-    if len(shape) != 2 or matrix.ndim != 2:
-        raise node.error(f"A of shape {list(shape)} and B of shape {list(matrix.shape)} must be matrices")
+    """alpha * A' * B' + beta * C: one layer where B is constant, and C a constant row."""
+    shapes = [node.shape(i) for i in range(3 if node.has(2) else 2)]
+    if len(shapes[0]) != 2 or len(shapes[1]) != 2:
+        raise node.error(f"A of shape {list(shapes[0])} and B of shape {list(shapes[1])} must be matrices")
+    a, b = (shapes[i][::-1] if node.attribute(name, 0) else shapes[i] for i, name in enumerate(("transA", "transB")))
+    if a[1] != b[0]:
+        raise node.error(f"{list(a)} times {list(b)}: inner dimensions differ")
+    if len(shapes) == 3 and not broadcasts_to(shapes[2], (a[0], b[1])):
+        raise node.error(f"C of shape {list(shapes[2])} does not broadcast to {[a[0], b[1]]}")
+    has_row = len(shapes) == 3 and node.is_constant(2) and prod(shapes[2]) in (1, b[1]) and prod(shapes[2][:-1]) == 1
+    is_one_layer = node.is_constant(1) and (len(shapes) == 2 or has_row)
+    output = node.outputs[0] if is_one_layer or len(shapes) == 2 else None
+    if not node.is_constant(1):
+        y = _computed_gemm(node, graph, output)
+        return y if len(shapes) == 2 else _plus(node, graph, y)
+    x = node.computed(0)
     if node.attribute("transA", 0):
         x = graph.add(Transpose((1, 0)), [x])
+    matrix = weights(node, 1, "B")
     transposed, alpha = bool(node.attribute("transB", 0)), np.float32(node.attribute("alpha", 1.0))
     weight = (matrix if transposed else matrix.T) * alpha
     quant = weight_quant(node, 1, axis=0 if transposed else 1)
     quant = quant.scaled(np.array(alpha)) if quant else None
     bias = np.zeros(weight.shape[0], np.float32)
-    if node.has(2):
+    if has_row:
         given = weights(node, 2, "C") * np.float32(node.attribute("beta", 1.0))
-        if given.size not in (1, weight.shape[0]) or (given.ndim == 2 and given.shape[0] != 1):
-            raise node.error(f"C of shape {list(given.shape)} is not one row of {weight.shape[0]} values")
         bias = np.broadcast_to(given.reshape(-1), bias.shape)
-    return _add(node, graph, x, weight, bias, node.outputs[0], quant)
+    y = _add(node, graph, x, weight, bias, output, quant)
+    return y if is_one_layer else _plus(node, graph, y)
+
+
+def _computed_gemm(node: OnnxNode, graph: GraphBuilder, output: str | None) -> str:
+    """alpha * A' * B' with computed B."""
+    alpha, transposed = np.float32(node.attribute("alpha", 1.0)), bool(node.attribute("transB", 0))
+    swapped = bool(node.attribute("transA", 0))
+    last = output if alpha == 1 else None
+    if node.is_constant(0):
+        # (A B)' = B' A'
+        matrix = weights(node, 0, "A")
+        b = node.computed(1) if transposed else graph.add(Transpose((1, 0)), [node.computed(1)])
+        quant = weight_quant(node, 0, axis=1 if swapped else 0)
+        rows = _rows_times(node, graph, b, matrix.T if swapped else matrix, None, quant)
+        y = graph.add(Transpose((1, 0)), [rows], last)
+    else:
+        a = graph.add(Transpose((1, 0)), [node.computed(0)]) if swapped else node.computed(0)
+        y = graph.add(MatMul(transposed=transposed), [a, node.computed(1)], last, node.name)
+    return y if alpha == 1 else graph.add(Mul(), [y, graph.constant(alpha.reshape(1, 1))], output)
+
+
+def _plus(node: OnnxNode, graph: GraphBuilder, y: str) -> str:
+    """y + beta * C."""
+    beta = np.float32(node.attribute("beta", 1.0))
+    shape = (1,) * (2 - len(node.shape(2))) + node.shape(2)
+    if node.is_constant(2):
+        c = graph.constant(weights(node, 2, "C").reshape(shape) * beta, f"{node.name}.C")
+    else:
+        c = node.computed(2) if shape == node.shape(2) else graph.add(Reshape(shape), [node.computed(2)])
+        if beta != 1:
+            c = graph.add(Mul(), [c, graph.constant(beta.reshape(1, 1))])
+    return graph.add(Add(), [y, c], node.outputs[0])
 
 
 def from_matmul(node: OnnxNode, graph: GraphBuilder) -> str:
-    """A constant matrix on either side; a constant on the left is the transpose of one on the right."""
-    if node.is_constant(0) == node.is_constant(1):
-        raise node.error("needs one constant matrix; products of two computed tensors are not supported")
-    left = node.is_constant(0)
-    matrix = weights(node, 0 if left else 1, "matrix")
-    x, shape = node.computed(1 if left else 0), node.shape(1 if left else 0)
-    if matrix.ndim != 2 or len(shape) < 1 + left:
-        raise node.error(
-            f"a constant of shape {list(matrix.shape)} times a tensor of shape {list(shape)} is not supported; "
-            "use a constant matrix"
-        )
-    if shape[-1 - left] != matrix.shape[1 if left else 0]:
-        a, b = (matrix.shape, shape) if left else (shape, matrix.shape)
+    """A constant matrix or vector on either side, one on the left as the transpose of one on the right; MatMul for all
+    others."""
+    side = next((i for i in (0, 1) if node.is_constant(i) and len(node.shape(i)) in (1, 2)), None)
+    if side is None:
+        return add_mat_mul(node, graph)
+    given = weights(node, side, "matrix")
+    x, shape = node.computed(1 - side), node.shape(1 - side)
+    left, is_vector = side == 0, given.ndim == 1
+    if shape[-2 if left and len(shape) > 1 else -1] != given.shape[0 if is_vector or not left else 1]:
+        a, b = (given.shape, shape) if left else (shape, given.shape)
         raise node.error(f"{list(a)} times {list(b)}: inner dimensions differ")
-    if left:
+    rows = given.reshape(1, -1) if is_vector else given if left else given.T
+    quant = weight_quant(node, side, axis=side)
+    if left and len(shape) > 1:
         # (matrix x)' = x' matrix'
         swapped = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
-        x = graph.add(Transpose(swapped), [x])
-        y = _rows_times(node, graph, x, matrix, None, weight_quant(node, 0, axis=0))
+        y = _rows_times(node, graph, graph.add(Transpose(swapped), [x]), rows, None, quant)
+        if is_vector:
+            return graph.add(Reshape((*shape[:-2], shape[-1])), [y], node.outputs[0])
         return graph.add(Transpose(swapped), [y], node.outputs[0])
-    return _rows_times(node, graph, x, matrix.T, node.outputs[0], weight_quant(node, 1, axis=1))
+    if is_vector:
+        return graph.add(Reshape(shape[:-1]), [_rows_times(node, graph, x, rows, None, quant)], node.outputs[0])
+    return _rows_times(node, graph, x, rows, node.outputs[0], quant)
 
 
 def _rows_times(

@@ -63,32 +63,16 @@ def test_a_bias_behind_a_matmul(bias):
     [
         (gemm((2, 3, 5), random(5, 4)), "A of shape [2, 3, 5] and B of shape [5, 4] must be matrices"),
         (gemm((3, 5), random(5)), "A of shape [3, 5] and B of shape [5] must be matrices"),
-        (gemm((3, 5), random(5, 4), random(3, 4)), "C of shape [3, 4] is not one row of 4 values"),
-        (gemm((4, 5), random(5, 4), random(4, 1)), "C of shape [4, 1] is not one row of 4 values"),
-        (gemm((3, 5), random(5, 4), random(3)), "C of shape [3] is not one row of 4 values"),
+        (gemm((3, 6), random(5, 4)), "[3, 6] times [5, 4]: inner dimensions differ"),
+        (gemm((3, 5), random(5, 4), random(3)), "C of shape [3] does not broadcast to [3, 4]"),
+        (gemm((3, 5), random(5, 4), random(1, 3, 4)), "C of shape [1, 3, 4] does not broadcast to [3, 4]"),
         (
-            model([node("Gemm", ["x", "b"], "y", "fc")], {"x": (3, 5), "b": (5, 4)}),
-            "B must be a constant; export the model with fixed weights and shapes",
+            model([node("MatMul", ["x", "b"], "y", "fc")], {"x": (3, 5), "b": (4, 5)}),
+            "[3, 5] times [4, 5]: inner dimensions differ",
         ),
         (
-            model([node("Gemm", ["a", "x"], "y", "fc")], {"x": (3, 5)}, constants={"a": random(2, 3)}),
-            "input 0 must be computed, not constant",
-        ),
-        (
-            model([node("MatMul", ["x", "b"], "y", "fc")], {"x": (3, 5), "b": (5, 4)}),
-            "needs one constant matrix; products of two computed tensors are not supported",
-        ),
-        (
-            matmul(["x", "m"], (2, 3, 5), random(2, 5, 4)),
-            "a constant of shape [2, 5, 4] times a tensor of shape [2, 3, 5] is not supported; use a constant matrix",
-        ),
-        (
-            matmul(["x", "m"], (3, 5), random(5)),
-            "a constant of shape [5] times a tensor of shape [3, 5] is not supported; use a constant matrix",
-        ),
-        (
-            matmul(["m", "x"], (5,), random(4, 5)),
-            "a constant of shape [4, 5] times a tensor of shape [5] is not supported; use a constant matrix",
+            model([node("MatMul", ["x", "b"], "y", "fc")], {"x": (2, 3, 5), "b": (3, 5, 4)}),
+            "[2, 3, 5] times [3, 5, 4]: batches do not broadcast",
         ),
         (matmul(["x", "m"], (3, 6), random(5, 4)), "[3, 6] times [5, 4]: inner dimensions differ"),
         (matmul(["m", "x"], (2, 6, 3), random(4, 5)), "[4, 5] times [2, 6, 3]: inner dimensions differ"),
@@ -98,8 +82,29 @@ def test_a_product_that_cannot_be_computed_is_refused(proto, message):
     assert refusal(proto) == f"{proto.graph.node[0].op_type} 'fc': {message}"
 
 
-def test_a_gemm_whose_matrices_do_not_fit_is_refused():
-    assert (
-        refusal(gemm((3, 6), random(5, 4)))
-        == "FullyConnected 'fc': input [3, 6] does not fit weight [4, 5] (outputs, inputs)"
-    )
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        *(((5,), (5,)), ((3, 5), (5,)), ((5,), (5, 4)), ((3, 5), (5, 4)), ((2, 3, 5), (5,)), ((5,), (2, 5, 4))),
+        *(((2, 3, 5), (2, 5, 4)), ((3, 5), (2, 5, 4)), ((2, 1, 3, 5), (6, 5, 4)), ((1, 3, 5), (5, 4))),
+    ],
+)
+@pytest.mark.parametrize("constant", ["", "a", "b"])
+def test_products_of_any_ranks_of_which_either_may_be_constant(a, b, constant):
+    shapes = {"a": a, "b": b}
+    constants = {constant: random(*shapes.pop(constant))} if constant else {}
+    check_import(model([node("MatMul", ["a", "b"], "y", "fc")], shapes, constants=constants))
+
+
+@pytest.mark.parametrize("constant", ["", "a", "b", "c"])
+@pytest.mark.parametrize(("a_flag", "b_flag", "alpha", "beta"), [(0, 0, 1.0, 1.0), (1, 1, 0.5, 1.0), (0, 1, 3.0, -2.0)])
+@pytest.mark.parametrize("c", [None, (), (4,), (3, 1), (3, 4)])
+def test_gemm_of_computed_matrices(constant, a_flag, b_flag, alpha, beta, c):
+    shapes = {"a": (5, 3) if a_flag else (3, 5), "b": (4, 5) if b_flag else (5, 4)}
+    shapes |= {} if c is None else {"c": c}
+    names = list(shapes)
+    if c == ():  # an input of a model has a shape
+        constant = "c"
+    constants = {constant: random(*shapes.pop(constant))} if constant in shapes else {}
+    gemm = node("Gemm", names, "y", "fc", transA=a_flag, transB=b_flag, alpha=alpha, beta=beta)
+    check_import(model([gemm], shapes, constants=constants))

@@ -28,6 +28,7 @@ from mcuq.ops.function import Function
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
@@ -55,6 +56,8 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Mul(), [(1, 4, 6, 1), IMAGE]),
     (Div(), [IMAGE, IMAGE]),
     (Div(), [IMAGE, (1, 1, 1, 3)]),
+    (MatMul(), [(2, 3, 4), (2, 4, 5)]),
+    (MatMul(transposed=True), [(2, 3, 4), (1, 5, 4)]),
     (Max(), [IMAGE, IMAGE]),
     (Max(), [IMAGE, (1, 1, 1, 3)]),
     (Min(), [(1, 4, 6, 1), IMAGE]),

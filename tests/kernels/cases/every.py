@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from support import Case
 
-from cases import conv2d, fully_connected, unweighted
+from cases import conv2d, fully_connected, mat_mul, unweighted
 
 WEIGHTED = (conv2d, fully_connected)
-OPERATORS = (*WEIGHTED, unweighted)
+OTHERS = (mat_mul, unweighted)
+OPERATORS = (*WEIGHTED, *OTHERS)
 
 
 def fixed(has_vectors: bool = True) -> list[Case]:
@@ -26,4 +27,7 @@ def drawn_weighted(seed: int, count: int) -> list[Case]:
 def drawn(seed: int, count: int) -> list[Case]:
     """The same, and a fifth of it of each other kind."""
     rng = np.random.default_rng([seed, 1])
-    return [*drawn_weighted(seed, count), *(make(rng) for make in unweighted.MAKERS for _ in range(-(-count // 5)))]
+    return [
+        *drawn_weighted(seed, count),
+        *(make(rng) for other in OTHERS for make in other.MAKERS for _ in range(-(-count // 5))),
+    ]
