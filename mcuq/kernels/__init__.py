@@ -62,6 +62,7 @@ from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
+from mcuq.kernels.portable.unfold import lower_unfold
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -97,6 +98,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 
 # Of functions of one value on integers, and on floats too.
 UNARY = (Kernel(lower_unary, activations=MIXED),)
@@ -208,4 +210,5 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Sub: ADD,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
+    Unfold: (Kernel(lower_unfold, activations=MOVED),),
 }

@@ -62,6 +62,7 @@ from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 
 _OPERATORS: tuple[type[Operator], ...] = (
     Abs,
@@ -123,6 +124,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Tanh,
     ThresholdedRelu,
     Transpose,
+    Unfold,
 )
 
 OPS: Mapping[str, type[Operator]] = {op.__name__: op for op in _OPERATORS}

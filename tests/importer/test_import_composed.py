@@ -327,6 +327,39 @@ def test_conv_transpose_along_time(attributes):
     check_import(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)}))
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"strides": [2], "pads": [2, 1]},  # windows that nothing is left of
+        {"strides": [3], "output_padding": [2]},  # beyond all windows
+        {"strides": [2], "dilations": [2], "pads": [1, 4], "output_padding": [1]},
+        {"strides": [3], "output_shape": [12]},
+        {"strides": [3], "output_shape": [12], "auto_pad": "SAME_UPPER"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_conv_transpose_computes_what_is_left(attributes, kernel):
+    nodes = [node("ConvTranspose", ["x", "w", "b"], "y", **attributes)]
+    constants = {"w": random(2, 3, kernel), "b": random(3)}
+    graph = check_import(model(nodes, {"x": (1, 2, 4)}, constants=constants), samples=1)
+    (conv,) = (layer for layer in graph.layers() if layer.op.__class__.__name__ == "Conv2d")
+    (stride,), outputs = attributes["strides"], graph.tensors["y"].shape[2]
+    assert conv.output.shape[2] <= -(-outputs // stride) + 1
+
+
+def test_conv_transpose_whose_output_is_not_agreed_on_is_refused():
+    nodes = [node("ConvTranspose", ["x", "w"], "y", "up", strides=[2], auto_pad="SAME_UPPER")]
+    assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 1)})) == (
+        "ConvTranspose 'up': auto_pad=SAME_UPPER asks for an output of [8], but windows reach [7], and runtimes give "
+        "no more than that; use pads and output_padding"
+    )
+    nodes = [node("ConvTranspose", ["x", "w"], "y", "up", pads=[4, 4])]
+    assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)})) == (
+        "ConvTranspose 'up': its pads leave an output of [-2]; use smaller pads"
+    )
+
+
 def test_a_cast_to_what_values_are_changes_nothing():
     graph = check_import(model([node("Cast", ["x"], "z", to=TensorProto.FLOAT), node("Relu", ["z"], "y")], X))
     assert [type(layer.op).__name__ for layer in graph.layers()] == ["Clip"]

@@ -42,6 +42,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 from mcuq.ops.window import Window
 
 IMAGE = (1, 4, 6, 3)
@@ -82,6 +83,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (LogSoftmax(), [IMAGE]),
     (Transpose((0, 2, 1, 3)), [IMAGE]),
     (Transpose((0, 3, 1, 2)), [IMAGE]),
+    (Unfold(1, 2, 2, 1, 3), [IMAGE]),
     (Chain((LeakyRelu(0.1), Clip(minimum=0.0))), [IMAGE]),
     (Chain((Tanh(), Clip(minimum=0.0))), [IMAGE]),
     (FakeQuantize(0.01, 3), [IMAGE]),

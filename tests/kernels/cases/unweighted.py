@@ -40,7 +40,7 @@ def _pooled(rng: np.random.Generator, dilated: bool) -> tuple[Window, tuple[int,
 
 
 def any_average(rng: np.random.Generator) -> Case:
-    window, x = _pooled(rng, False)
+    window, x = _pooled(rng, bool(rng.integers(2)))
     return AveragePool(window, bool(rng.integers(2)), **bounds(rng)), [x]
 
 
