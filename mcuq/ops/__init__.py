@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from mcuq.graph.operator import Operator
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.abs import Abs
+from mcuq.ops.acos import Acos
+from mcuq.ops.acosh import Acosh
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.asin import Asin
+from mcuq.ops.asinh import Asinh
+from mcuq.ops.atan import Atan
+from mcuq.ops.atanh import Atanh
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.ceil import Ceil
 from mcuq.ops.celu import Celu
@@ -18,6 +24,7 @@ from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cos import Cos
+from mcuq.ops.cosh import Cosh
 from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
@@ -49,15 +56,18 @@ from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.round import Round
 from mcuq.ops.selu import Selu
+from mcuq.ops.shrink import Shrink
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.sign import Sign
 from mcuq.ops.sin import Sin
+from mcuq.ops.sinh import Sinh
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.softplus import Softplus
 from mcuq.ops.softsign import Softsign
 from mcuq.ops.sqrt import Sqrt
 from mcuq.ops.swish import Swish
+from mcuq.ops.tan import Tan
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.transpose import Transpose
@@ -66,8 +76,14 @@ from mcuq.ops.unfold import Unfold
 
 _OPERATORS: tuple[type[Operator], ...] = (
     Abs,
+    Acos,
+    Acosh,
     Add,
     Affine,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
     AveragePool,
     Ceil,
     Celu,
@@ -77,6 +93,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Conv2d,
     Convert,
     Cos,
+    Cosh,
     Div,
     Elu,
     Erf,
@@ -111,9 +128,11 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Reshape,
     Round,
     Selu,
+    Shrink,
     Sigmoid,
     Sign,
     Sin,
+    Sinh,
     Slice,
     Softmax,
     Softplus,
@@ -121,6 +140,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Sqrt,
     Sub,
     Swish,
+    Tan,
     Tanh,
     ThresholdedRelu,
     Transpose,

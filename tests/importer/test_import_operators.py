@@ -43,12 +43,22 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
 # ONNX Runtime 1.32 runs Swish of opset 24 alone.
 NOT_RUN = {("Swish", NEWEST)}
 
-# Functions that not all numbers have a value of.
-OF_POSITIVE = {"Log", "Pow", "Reciprocal", "Sqrt"}
+# Functions that not all numbers have a value of -> what gives them such that have.
+BEFORE = {
+    **dict.fromkeys(("Log", "Pow", "Reciprocal", "Sqrt"), "Exp"),
+    **dict.fromkeys(("Acos", "Asin", "Atanh"), "Sin"),
+    "Acosh": "Cosh",
+}
 
 FORMS: dict[str, Form] = {
     "Abs": always(),
+    "Acos": always(),
+    "Acosh": always(),
     "Add": always(constants={"b": random(3, 1, 1)}),
+    "Asin": always(),
+    "Asinh": always(),
+    "Atan": always(),
+    "Atanh": always(),
     "AveragePool": always({"kernel_shape": [2, 2]}),
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
@@ -61,6 +71,7 @@ FORMS: dict[str, Form] = {
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
     "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
     "Cos": always(),
+    "Cosh": always(),
     "DepthToSpace": always({"blocksize": 2}),
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
@@ -116,9 +127,11 @@ FORMS: dict[str, Form] = {
     ),
     "Round": always(),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),
+    "Shrink": always({"lambd": 0.375, "bias": 0.25}),
     "Sigmoid": always(),
     "Sign": always(),
     "Sin": always(),
+    "Sinh": always(),
     "Slice": attribute_or_input(
         10, {"starts": [1], "ends": [5], "axes": [2]}, {"starts": ints(1), "ends": ints(5), "axes": ints(2)}
     ),
@@ -132,6 +145,7 @@ FORMS: dict[str, Form] = {
     "Sub": always(constants={"b": random(3, 1, 1)}),
     "Sum": always(constants={"b": random(*IMAGE)}),
     "Swish": always({"alpha": 0.75}),
+    "Tan": always(),
     "Tanh": always(),
     "ThresholdedRelu": always({"alpha": 0.75}),
     "Tile": always(constants={"repeats": ints(1, 2, 1, 3)}),
@@ -158,8 +172,8 @@ def test_every_operator_has_a_form_here():
 def test_an_operator_means_the_same_at_every_opset(op_type, opset):
     attributes, constants = FORMS[op_type](opset)
     layers = [node(op_type, ["x", *constants], "y", **attributes)]
-    if op_type in OF_POSITIVE:
-        layers = [node("Exp", ["x"], "positive"), node(op_type, ["positive", *constants], "y", **attributes)]
+    if op_type in BEFORE:
+        layers = [node(BEFORE[op_type], ["x"], "inside"), node(op_type, ["inside", *constants], "y", **attributes)]
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
