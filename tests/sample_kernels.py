@@ -29,10 +29,11 @@ from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
@@ -64,6 +65,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Elu(), [(1, 4)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 # Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words and of others, 1x1 and

@@ -55,7 +55,14 @@ from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
-from mcuq.kernels.portable.reduce import accepts_whole_image, lower_mean, lower_whole_image
+from mcuq.kernels.portable.reduce import (
+    accepts_whole_image,
+    lower_mean,
+    lower_norm,
+    lower_reduce_min,
+    lower_reduce_prod,
+    lower_whole_image,
+)
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
@@ -88,11 +95,12 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -104,6 +112,11 @@ from mcuq.ops.unfold import Unfold
 UNARY = (Kernel(lower_unary, activations=MIXED),)
 FUNCTION = (Kernel(lower_function, activations=MIXED | FLOAT32),)
 ADD = (*MVE_ADD_KERNELS, Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=is_flat), *ADD_KERNELS)
+MEAN = (
+    Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
+    Kernel(lower_mean, activations=MIXED | FLOAT32),
+)
+NORM = (Kernel(lower_norm, activations=MIXED | FLOAT32),)
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
@@ -186,10 +199,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
     ),
-    Mean: (
-        Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
-        Kernel(lower_mean, activations=MIXED | FLOAT32),
-    ),
+    Mean: MEAN,
     Min: EXTREME_KERNELS,
     Mul: MUL_KERNELS,
     Normalize: (
@@ -202,6 +212,12 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),
+    ReduceL1: NORM,
+    ReduceL2: NORM,
+    ReduceMin: (Kernel(lower_reduce_min, activations=MOVED),),
+    ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
+    ReduceSum: MEAN,
+    ReduceSumSquare: NORM,
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),

@@ -42,7 +42,7 @@ from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mish import Mish
 from mcuq.ops.mul import Mul
 from mcuq.ops.neg import Neg
@@ -51,6 +51,7 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.pow import Pow
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reciprocal import Reciprocal
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
@@ -123,6 +124,12 @@ _OPERATORS: tuple[type[Operator], ...] = (
     PRelu,
     QuantizeChannels,
     Reciprocal,
+    ReduceL1,
+    ReduceL2,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
     Regrid,
     Rescale,
     Reshape,

@@ -40,12 +40,12 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
     return lambda opset: (attributes or {}, constants or {})
 
 
-# ONNX Runtime 1.32 runs Swish of opset 24 alone.
-NOT_RUN = {("Swish", NEWEST)}
+# ONNX Runtime 1.32 runs Swish of opset 24 alone, and GlobalLpPool to 21.
+NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST)}
 
 # Functions that not all numbers have a value of -> what gives them such that have.
 BEFORE = {
-    **dict.fromkeys(("Log", "Pow", "Reciprocal", "Sqrt"), "Exp"),
+    **dict.fromkeys(("Log", "Pow", "Reciprocal", "ReduceLogSum", "Sqrt"), "Exp"),
     **dict.fromkeys(("Acos", "Asin", "Atanh"), "Sin"),
     "Acosh": "Cosh",
 }
@@ -86,6 +86,7 @@ FORMS: dict[str, Form] = {
     "Gelu": always({"approximate": "tanh"}),
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
+    "GlobalLpPool": always({"p": 1}),
     "GlobalMaxPool": always(),
     "GroupNormalization": lambda opset: (
         {"num_groups": 2},
@@ -115,9 +116,16 @@ FORMS: dict[str, Form] = {
     "QuantizeLinear": always(constants=SCALE),
     "RMSNormalization": always({"axis": -1, "epsilon": 1e-4}, {"scale": random(5)}),
     "Reciprocal": always(),
+    "ReduceL1": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceL2": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "ReduceLogSum": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceLogSumExp": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMax": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "ReduceMin": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceProd": attribute_or_input(18, {"axes": [1]}, {"axes": ints(1)}),
     "ReduceSum": attribute_or_input(13, {"axes": [1, 2]}, {"axes": ints(1, 2)}),
+    "ReduceSumSquare": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "Relu": always(),
     "Reshape": always(constants={"shape": ints(1, -1, 5)}),
     "Resize": lambda opset: (

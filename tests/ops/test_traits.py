@@ -30,11 +30,12 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
@@ -69,6 +70,12 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (MaxPool(WINDOW), [IMAGE]),
     (Mean((1, 2)), [IMAGE]),
     (Mean((3,)), [IMAGE]),
+    (ReduceSum((1, 2)), [IMAGE]),
+    (ReduceL1((1, 2)), [IMAGE]),
+    (ReduceL2((3,)), [IMAGE]),
+    (ReduceSumSquare((1, 2)), [IMAGE]),
+    (ReduceMin((1, 2)), [IMAGE]),
+    (ReduceProd((3,)), [IMAGE]),
     (Concat(3), [IMAGE, (1, 4, 6, 2)]),
     (Concat(1), [IMAGE, (1, 2, 6, 3)]),
     (Join(3), [IMAGE, IMAGE]),

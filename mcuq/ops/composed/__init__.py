@@ -24,7 +24,12 @@ from mcuq.ops.composed.normalize import (
     from_mean_variance_normalization,
     from_rms_normalization,
 )
-from mcuq.ops.composed.reduce import from_global_max_pool, from_reduce_max, from_reduce_sum
+from mcuq.ops.composed.reduce import (
+    from_global_max_pool,
+    from_reduce_log_sum,
+    from_reduce_log_sum_exp,
+    from_reduce_max,
+)
 from mcuq.ops.composed.resize import from_resize
 from mcuq.ops.composed.split import from_split
 from mcuq.ops.composed.variadic import from_mean, from_sum
@@ -46,8 +51,9 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "MeanVarianceNormalization": from_mean_variance_normalization,
     "Min": from_min,
     "RMSNormalization": from_rms_normalization,
+    "ReduceLogSum": from_reduce_log_sum,
+    "ReduceLogSumExp": from_reduce_log_sum_exp,
     "ReduceMax": from_reduce_max,
-    "ReduceSum": from_reduce_sum,
     "Resize": from_resize,
     "SpaceToDepth": from_space_to_depth,
     "Split": from_split,
