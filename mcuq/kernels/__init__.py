@@ -31,6 +31,7 @@ from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.portable.add import ADD_KERNELS
+from mcuq.kernels.portable.arg_max import lower_arg_max
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
@@ -41,9 +42,11 @@ from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.kernels.portable.div import DIV_KERNELS
 from mcuq.kernels.portable.extreme import EXTREME_KERNELS
+from mcuq.kernels.portable.from_integers import lower_from_integers
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
+from mcuq.kernels.portable.gather import lower_gather
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
@@ -81,16 +84,19 @@ from mcuq.kernels.rv32.fully_connected import lower_fully_connected_rv32
 from mcuq.kernels.shifted import with_shifts
 from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.div import Div
-from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
+from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
+from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
@@ -123,6 +129,7 @@ CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FUNCTION),
     Add: ADD,
+    ArgMax: (Kernel(lower_arg_max, activations=ANY),),
     AveragePool: (
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
@@ -160,6 +167,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
     FakeQuantize: UNARY,
     Div: DIV_KERNELS,
+    FromIntegers: (Kernel(lower_from_integers, activations=ANY),),
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
         *FULLY_CONNECTED_KERNELS,
@@ -186,6 +194,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
         Kernel(with_shifts(lower_fully_connected), activations=MIXED),
     ),
+    Gather: (Kernel(lower_gather, activations=MOVED, constants=MOVED),),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     Join: CONCAT,
     LogSoftmax: (

@@ -11,6 +11,7 @@ from mcuq.ops.acos import Acos
 from mcuq.ops.acosh import Acosh
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.asin import Asin
 from mcuq.ops.asinh import Asinh
 from mcuq.ops.atan import Atan
@@ -19,7 +20,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.ceil import Ceil
 from mcuq.ops.celu import Celu
 from mcuq.ops.clip import Clip
-from mcuq.ops.composed import COMPOSED
+from mcuq.ops.composed import COMPOSED, MOVE_INTEGERS, OF_INTEGERS
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
@@ -32,7 +33,9 @@ from mcuq.ops.exp import Exp
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.floor import Floor
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.gather import Gather
 from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -85,6 +88,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Asinh,
     Atan,
     Atanh,
+    ArgMax,
     AveragePool,
     Ceil,
     Celu,
@@ -101,7 +105,9 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Exp,
     FakeQuantize,
     Floor,
+    FromIntegers,
     FullyConnected,
+    Gather,
     Gelu,
     HardSigmoid,
     HardSwish,
@@ -162,3 +168,10 @@ FROM_ONNX: Mapping[str, FromOnnx] = {
     **COMPOSED,
 }
 """ONNX operator type -> the function that adds it to a graph."""
+
+INTEGERS_FROM_ONNX: Mapping[str, FromOnnx] = {
+    **{onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_integers", {}).items()},
+    **{onnx_type: add for onnx_type, add in FROM_ONNX.items() if onnx_type in MOVE_INTEGERS},
+    **OF_INTEGERS,
+}
+"""The same of nodes that read computed integers of the file, in the place of FROM_ONNX."""

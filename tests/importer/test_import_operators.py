@@ -50,6 +50,9 @@ BEFORE = {
     "Acosh": "Cosh",
 }
 
+# What gives integers.
+OF_INTEGERS = {"ArgMax", "ArgMin"}
+
 FORMS: dict[str, Form] = {
     "Abs": always(),
     "Acos": always(),
@@ -59,6 +62,8 @@ FORMS: dict[str, Form] = {
     "Asinh": always(),
     "Atan": always(),
     "Atanh": always(),
+    "ArgMax": always({"axis": 2}),
+    "ArgMin": always({"axis": 1, "keepdims": 0}),
     "AveragePool": always({"kernel_shape": [2, 2]}),
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
@@ -185,4 +190,5 @@ def test_an_operator_means_the_same_at_every_opset(op_type, opset):
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
-    check_import(model(layers, {"x": FLAT.get(op_type, IMAGE)}, constants=constants, opset=opset))
+    outputs = {"y": TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT}
+    check_import(model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset))

@@ -15,6 +15,7 @@ from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
@@ -23,8 +24,10 @@ from mcuq.ops.convert import Convert
 from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
+from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
@@ -65,6 +68,8 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Min(), [(1, 4, 6, 1), IMAGE]),
     (PRelu(), [IMAGE, IMAGE]),
     (PRelu(), [IMAGE, (1, 1, 1, 3)]),
+    (ArgMax((3,)), [IMAGE]),
+    (ArgMax((1,), is_max=False), [IMAGE]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
@@ -95,8 +100,8 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Chain((Tanh(), Clip(minimum=0.0))), [IMAGE]),
     (FakeQuantize(0.01, 3), [IMAGE]),
 ]
-# These have constants that are theirs.
-WITH_CONSTANTS = {Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
+# These have constants that are theirs, or read integers.
+WITH_CONSTANTS = {FromIntegers, Gather, Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
 
 
 def named(case: tuple[Operator, list[Shape]]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.composed.cast import from_cast
+from mcuq.ops.composed.cast import from_cast, from_cast_of_integers
 from mcuq.ops.composed.clip import from_clip
 from mcuq.ops.composed.conv_transpose import from_conv_transpose
 from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
@@ -63,4 +63,30 @@ COMPOSED: Mapping[str, FromOnnx] = {
 
 MOVES = frozenset(
     {"DepthToSpace", "Expand", "Gather", "GlobalMaxPool", "ReduceMax", "Resize", "SpaceToDepth", "Split", "Tile"}
+)
+
+# What reads integers that stand for themselves, in the place of COMPOSED.
+OF_INTEGERS: Mapping[str, FromOnnx] = {
+    "Cast": from_cast_of_integers,
+}
+
+# What moves such integers as it moves real values.
+MOVE_INTEGERS = frozenset(
+    {
+        "Concat",
+        "DepthToSpace",
+        "Dropout",
+        "Expand",
+        "Flatten",
+        "Identity",
+        "Pad",
+        "Reshape",
+        "Slice",
+        "SpaceToDepth",
+        "Split",
+        "Squeeze",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+    }
 )
