@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.graph.tensor import Array, Quant, Shape
+from mcuq.graph.tensor import Array, Shape
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
@@ -26,8 +26,8 @@ from mcuq.importer.constants import (
     shape_query_value,
     tensor_value,
 )
+from mcuq.importer.flatten import flattened
 from mcuq.importer.folding import Folding
-from mcuq.importer.integers import INTEGER_RANGES, check_integers, input_quant
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, unique_names, unsupported_nodes
 from mcuq.importer.problems import Unsupported
@@ -46,7 +46,7 @@ from mcuq.importer.windows import Attributes, stated_window
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops import FROM_ONNX, INTEGERS_FROM_ONNX
+from mcuq.ops import FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
 
@@ -68,6 +68,8 @@ def convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attribu
 
 def try_convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Attributes]] | Unsupported:
     """What `convert` gives, or all that keeps the model from becoming one. Raises ModelError for what is damaged."""
+    flat = flattened(model, name, lambda nodes: _Conversion(model, nodes, name))
+    model = flat.model
     written = needed_nodes(model.graph, name)
     invalid = {output: f"is invalid: {reason}" for output, reason in invalid_nodes(written, model)}
     mistyped = dict(type_errors(written, element_types(model), opset(model)))
@@ -75,6 +77,11 @@ def try_convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Att
     nodes = needed_nodes(model.graph, name)
     conversion = _Conversion(model, nodes, name)
     for node, own_name in zip(nodes, unique_names(nodes), strict=True):
+        if node.output[0] in flat.stuck:
+            conversion.refuse(node, flat.stuck[node.output[0]])
+            invalid.pop(node.output[0], None)
+            mistyped.pop(node.output[0], None)
+            continue
         conversion.add(node, own_name, invalid.pop(node.output[0], None), mistyped.pop(node.output[0], None))
     # What stands for several of the file's nodes is judged by the last of them; here are the others.
     for node in written:
@@ -82,7 +89,7 @@ def try_convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Att
             conversion.problems.append(f"{node.op_type} '{node_name(node)}': {reason}")
     for value in model.graph.output:
         conversion.give_out(value)
-    unsupported = unsupported_nodes(model.graph, nodes)
+    unsupported = unsupported_nodes(model.graph, [node for node in nodes if node.output[0] not in flat.stuck])
     if unsupported or conversion.problems:
         return Unsupported(unsupported, tuple(conversion.problems))
     return conversion.graph.graph(), conversion.windows
@@ -113,11 +120,8 @@ class _Conversion:
         self._types = all_types(nodes, model, self._opset)
         self._unknown: set[str] = set()
         self._stand_ins: set[str] = set()
-        outputs = {v.name for v in model.graph.output}
         for value in model.graph.input:
-            kind = data_type_name(value.type.tensor_type.elem_type)
-            quant = input_quant(value.name, kind, nodes, outputs)
-            self._declare(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim), quant)
+            self._declare(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim))
 
     def add(self, node: onnx.NodeProto, name: str, invalid: str | None, mistyped: str | None) -> None:
         """Convert a node, or note why it cannot be; `invalid` and `mistyped` say what is known to be wrong with it.
@@ -140,6 +144,26 @@ class _Conversion:
         except ModelError as error:
             self.problems.append(str(error))
             self._stand_in(node)
+
+    def refuse(self, node: onnx.NodeProto, reason: str) -> None:
+        """Leave a node out for a reason, "" where that is said of others."""
+        if reason:
+            self.problems.append(f"{node.op_type} '{node_name(node)}': {reason}")
+        self._unknown.update(filter(None, node.output))
+
+    def learn(self, node: onnx.NodeProto) -> None:
+        """Take in a node that the file's nodes stand for; for what is asked of constants and shapes."""
+        self._read.update(node.output)
+        self.add(node, node_name(node), None, None)
+
+    def constant(self, name: str) -> Array | None:
+        """The value of a tensor that is known at compile time."""
+        return self._constants.get(name)
+
+    def shape(self, name: str) -> Shape | None:
+        """The shape of a tensor; None where it is not known."""
+        known = name in self._constants or name in self._tensors
+        return self._shape(name) if known else None
 
     def give_out(self, value: onnx.ValueInfoProto) -> None:
         """Make a tensor an output of the graph."""
@@ -194,7 +218,7 @@ class _Conversion:
         if len(tensor.shape) > MOST_DIMENSIONS:
             raise view.error(f"gives a tensor of {len(tensor.shape)} dimensions; supported are {MOST_DIMENSIONS}")
         if tensor.elements == 0:
-            kind = "int8" if output in self._quants else "int64" if tensor.integers else "float32"
+            kind = "int8" if output in self._quants else "float32"
             self._constants[output] = np.zeros(tensor.shape, kind)
             del self._tensors[output]
 
@@ -213,8 +237,8 @@ class _Conversion:
     def _inferred(self) -> dict[str, Shape]:
         return inferred_shapes(self._model)
 
-    def _declare(self, name: str, shape: Shape, quant: Quant | None = None) -> None:
-        self._tensors[name] = self.graph.input(name, shape, quant)
+    def _declare(self, name: str, shape: Shape) -> None:
+        self._tensors[name] = self.graph.input(name, shape)
 
     def _rename(self, old: str, new: str) -> None:
         """Call a computed tensor by the name that its real values have in the file; only the first one counts."""
@@ -228,13 +252,9 @@ class _Conversion:
             raise ModelError(f"{name}: output '{value.name}' has no elements; leave it out")
         if value.name not in self._tensors:
             raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
-        type_name = data_type_name(value.type.tensor_type.elem_type)
-        is_integer = type_name in INTEGER_RANGES and graph.tensors[self._tensors[value.name]].integers is not None
-        if type_name not in ("float", "undefined") and not is_integer:
-            raise ModelError(
-                f"{name}: output '{value.name}' is {type_name}, and what is computed is float32; state that, or put a "
-                "QuantizeLinear with constant scale and zero point before it"
-            )
+        if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
+            type_name = data_type_name(value.type.tensor_type.elem_type)
+            raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
         if value.name in graph.inputs:
             raise ModelError(f"{name}: output '{value.name}' is an input too; leave it out, or copy it with Identity")
         if value.name in graph.outputs:
@@ -307,8 +327,7 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
 
 
 def _added(view: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
-    check_integers(view)
-    made = (INTEGERS_FROM_ONNX if view.reads_integers else FROM_ONNX)[view.op_type](view, graph)
+    made = FROM_ONNX[view.op_type](view, graph)
     return (made,) if isinstance(made, str) else made
 
 

@@ -18,5 +18,5 @@ def at_least(model: onnx.ModelProto, version: int, oldest: int, name: str) -> on
         raise ModelError(f"{where}, which has no {', '.join(gone)}; export with opset {oldest} or later")
     try:
         return version_converter.convert_version(model, oldest)
-    except (RuntimeError, ValueError, IndexError):  # its words are of its own code
+    except (RuntimeError, ValueError, IndexError, version_converter.ConvertError):  # its words are of its own code
         raise ModelError(f"{where}; export with opset {oldest} or later") from None

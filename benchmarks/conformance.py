@@ -1,0 +1,296 @@
+"""Holds mcuq against ONNX's own backend tests, and writes benchmarks/conformance.md: which pass, and why others do not.
+
+    python benchmarks/conformance.py [--only TEXT] [--jobs N] [--no-write] [--reasons FILE]
+
+Each test is a model with inputs and the outputs that it has to give: some 1,900 of single operators, and their
+functions spelled in others, and some 140 of networks' parts that exporters wrote. A compiler is told shapes, axes and
+weights when it compiles: where a model is refused with all its inputs computed, those of integers and bools are given
+as constants, and if that is refused too, all but the first (`computed` of the table).
+
+float32: the simulator's outputs are those of the test to 1e-4 of the largest, and elsewhere to 1e-4 of the output's
+largest magnitude; float16, bfloat16 and float64 are computed as float32, and have that type's rounding besides. int8:
+calibrated on the test's input, the output is within STEPS steps of what float32 makes of the inputs as their int8 codes
+have them. Integers and bools are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from mcuq.compile import quantize_model
+from mcuq.errors import McuqError
+from mcuq.graph.ir import Graph
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.graph.tensor import Array, Tensor
+
+RESULTS = Path(__file__).with_name("conformance.md")
+KINDS = ("node", "simple", "pytorch-operator", "pytorch-converted")
+RELATIVE = 1e-4
+STEPS = 4.0
+# What rounding to a type may add, relative to the largest magnitude.
+LEAST = float(np.finfo(np.float32).tiny)
+ROUNDING = {"float16": 2e-3, "bfloat16": 2e-2}
+
+Value = Any  # an array, or a list of them for a sequence, or None for an optional that holds nothing
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with inputs and outputs in its order."""
+
+    kind: str
+    name: str
+    model: onnx.ModelProto
+    inputs: Sequence[Value]
+    outputs: Sequence[Value]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a case went with a scheme: `verdict` is pass, refused or WRONG; `inputs` which were computed; `detail` the
+    reason, or the largest error."""
+
+    verdict: str
+    inputs: str
+    detail: str
+
+
+def cases(kind: str) -> list[Case]:
+    """All of a kind, by name."""
+    from onnx.backend.test.loader import load_model_tests
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = load_model_tests(kind=kind)
+    return sorted((_case(kind, test) for test in found), key=lambda case: case.name)
+
+
+def _case(kind: str, test: Any) -> Case:
+    if test.model is not None:
+        inputs, outputs = test.data_sets[0]
+        return Case(kind, test.name, test.model, [*map(_value, inputs)], [*map(_value, outputs)])
+    folder = Path(test.model_dir)
+    model = onnx.load(folder / "model.onnx")
+    data = folder / "test_data_set_0"
+    read = [
+        [
+            _stored(data / f"{side}_{i}.pb", value)
+            for i, value in enumerate(values)
+            if (data / f"{side}_{i}.pb").exists()
+        ]
+        for side, values in (("input", model.graph.input), ("output", model.graph.output))
+    ]
+    return Case(kind, test.name, model, *read)
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
+    return value if isinstance(value, list) or value is None else np.asarray(value)
+
+
+def _stored(path: Path, value: onnx.ValueInfoProto) -> Value:
+    data = path.read_bytes()
+    if value.type.WhichOneof("value") == "sequence_type":
+        return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
+    if value.type.WhichOneof("value") == "optional_type":
+        return numpy_helper.to_optional(onnx.OptionalProto.FromString(data))
+    return numpy_helper.to_array(TensorProto.FromString(data))
+
+
+def attempt(case: Case, scheme: str) -> Result:
+    """The case with as many of its inputs computed as mcuq takes."""
+    refusals = []
+    for how, fixed in _ways(case):
+        model, inputs = with_constants(case, fixed)
+        try:
+            return Result(*_compared(model, inputs, case, scheme, how))
+        except McuqError as error:
+            refusals.append((how, str(error)))
+        except Exception as error:  # a bug: the table must show it
+            refusals.append((how, f"CRASH {type(error).__name__}: {error}"))
+    how, text = next((r for r in refusals if "CRASH" in r[1]), refusals[min(1, len(refusals) - 1)])
+    return Result("CRASH" if text.startswith("CRASH") else "refused", how, plain_reason(text))
+
+
+def _ways(case: Case) -> Iterator[tuple[str, frozenset[int]]]:
+    """Names and the indices of inputs that are constant, without repetition."""
+    values = list(case.model.graph.input)
+    weights = {t.name for t in case.model.graph.initializer}
+    given = [i for i, v in enumerate(values) if v.name not in weights and i < len(case.inputs)]
+    arrays = [i for i in given if isinstance(case.inputs[i], np.ndarray) and case.inputs[i].dtype != object]
+    yield "all", frozenset()
+    seen = {frozenset[int]()}
+    integers = frozenset(i for i in arrays if case.inputs[i].dtype.kind in "iub")
+    integers = integers if len(integers) < len(given) else integers - {*given[:1]}
+    rest = frozenset(i for i in arrays if i != (given[0] if given else None))
+    for how, fixed in (("but integers", integers), ("the first", rest)):
+        if fixed not in seen and len(fixed) < len(given):
+            seen.add(fixed)
+            yield how, fixed
+
+
+def with_constants(case: Case, fixed: frozenset[int]) -> tuple[onnx.ModelProto, dict[str, Value]]:
+    """The model with those inputs as weights, and the values of the others by name."""
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    values = list(model.graph.input)
+    for i in fixed:
+        model.graph.initializer.append(numpy_helper.from_array(case.inputs[i], values[i].name))
+    del model.graph.input[:]
+    # Before IR version 4 weights are inputs too.
+    model.graph.input.extend(v for i, v in enumerate(values) if i not in fixed or model.ir_version < 4)
+    for value, data in zip(values, case.inputs, strict=False):
+        dims = value.type.tensor_type.shape.dim
+        if isinstance(data, np.ndarray) and len(dims) == data.ndim:
+            for dim, size in zip(dims, data.shape, strict=True):
+                dim.dim_value = size
+    weights = {t.name for t in model.graph.initializer}
+    return model, {
+        v.name: case.inputs[i] for i, v in enumerate(values) if v.name not in weights and i < len(case.inputs)
+    }
+
+
+def _compared(
+    model: onnx.ModelProto, inputs: dict[str, Value], case: Case, scheme: str, how: str
+) -> tuple[str, str, str]:
+    # One sample, with the batch that the model has.
+    sample = {name: _as_given(value) for name, value in inputs.items() if value is not None}
+    data = model.SerializeToString()
+    exact = quantize_model(data, scheme="float32").graph
+    wanted = {v.name: want for v, want in zip(case.model.graph.output, case.outputs, strict=False)}
+    if scheme == "float32":
+        got = _run(exact, sample)
+        errors = [_error(got[name], wanted[name]) for name in got]
+        return ("pass" if max(errors) <= RELATIVE else "WRONG"), how, f"{max(errors):.2g}"
+    sample = {name: _varied(x) for name, x in sample.items()}
+    graph = quantize_model(data, sample, scheme=scheme).graph
+    coded = {name: graph.tensors[name].decode(graph.tensors[name].encode(x)) for name, x in sample.items()}
+    wanted, got = _run(exact, coded), _run(graph, sample)
+    errors = [_steps(graph.tensors[name], got[name], wanted[name]) for name in got]
+    return ("pass" if max(errors) <= STEPS else "WRONG"), how, f"{max(errors):.2g}"
+
+
+def _varied(x: Array) -> Array:
+    """Floats that ranges can be found of: where a test has a single value, or some that float32 cannot hold, random
+    ones."""
+    if x.dtype != np.float32 or (np.isfinite(x).all() and x.min() < x.max()):
+        return x
+    return np.random.default_rng(0).normal(0, 1, x.shape).astype(np.float32)
+
+
+def _run(graph: Graph, sample: dict[str, Array]) -> dict[str, Array]:
+    given = quantize_inputs(graph, {name: sample[name] for name in graph.inputs})
+    return {name: value[0] for name, value in dequantize_outputs(graph, simulate(graph, given)).items()}
+
+
+def _steps(tensor: Tensor, got: Array, want: Array) -> float:
+    """The largest difference in steps of the output; what lies beyond its codes counts as the nearest of them."""
+    if tensor.quant is None:
+        return 0.0 if _error(got, want) <= RELATIVE else np.inf
+    return float(np.abs(got - np.clip(want, *tensor.quant.real_bounds)).max(initial=0.0) / tensor.quant.step)
+
+
+def _as_given(value: Value) -> Value:
+    """What mcuq is given as samples: floats of any kind as float32; strings as they are, for its own word on them."""
+    if not isinstance(value, np.ndarray):
+        return value
+    is_float = value.dtype.name in ("float16", "bfloat16", "float64")
+    return (value.astype(np.float32) if is_float else value)[np.newaxis]
+
+
+def _error(got: Array, want: Array) -> float:
+    """The largest difference relative to the largest finite magnitude; infinite where one is not finite alone."""
+    want = np.asarray(want)
+    if got.shape != want.shape:
+        return np.inf
+    rounding = ROUNDING.get(want.dtype.name, 0.0)
+    if want.dtype.kind in "iub":
+        return 0.0 if np.array_equal(got.astype(np.float64), want.astype(np.float64)) else np.inf
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, or 0
+        held = want.astype(np.float32)
+    got, want = got.astype(np.float64), held.astype(np.float64)
+    finite = np.isfinite(want)
+    if not np.array_equal(got[~finite], want[~finite], equal_nan=True) or not np.isfinite(got[finite]).all():
+        return np.inf
+    # Some tests state their outputs to four digits.
+    digits = 5e-5 if np.array_equal(want[finite], want[finite].round(4).astype(np.float32)) else 0.0
+    off = float(np.abs(got - want)[finite].max(initial=0.0)) - digits
+    return max(0.0, off / max(float(np.abs(want[finite]).max(initial=0.0)), LEAST) - rounding)
+
+
+def plain_reason(text: str) -> str:
+    """What is refused, without what is the case's own."""
+    text = text.removeprefix("model: ")
+    text = re.sub(r"; supported: .*", "", text, flags=re.DOTALL)
+    return " / ".join(line.strip() for line in text.splitlines())
+
+
+def kinds_of_reasons(text: str) -> str:
+    """The reason without names, numbers and lists."""
+    text = re.sub(r"'[^']*'", "'_'", text)
+    text = re.sub(r"\[[^\]]*\]", "[_]", text)
+    return re.sub(r"-?\d+", "N", text)
+
+
+def _both(case: Case) -> tuple[str, str, dict[str, Result]]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return case.kind, case.name, {scheme: attempt(case, scheme) for scheme in ("float32", "int8")}
+
+
+def main() -> None:
+    """Run them, and print or write what is found."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--kind", default="")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--no-write", action="store_true")
+    parser.add_argument("--reasons", type=Path)
+    options = parser.parse_args()
+    wanted = [case for kind in KINDS if options.kind in kind for case in cases(kind) if options.only in case.name]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        found = list(pool.map(_both, wanted, chunksize=20))
+    lines = []
+    for kind in KINDS:
+        for scheme in ("float32", "int8"):
+            counts = Counter(results[scheme].verdict for k, _, results in found if k == kind)
+            lines.append(f"{kind} {scheme}: {dict(counts)} of {sum(counts.values())}")
+    for verdict in ("CRASH", "WRONG"):
+        lines.append(f"\n== {verdict}")
+        for kind, name, results in found:
+            for scheme, result in results.items():
+                if result.verdict == verdict:
+                    lines.append(f"{kind}/{name} {scheme} ({result.inputs}): {result.detail}")
+    groups: dict[str, list[str]] = {}
+    for kind, name, results in found:
+        if results["float32"].verdict == "refused":
+            groups.setdefault(kinds_of_reasons(results["float32"].detail), []).append(f"{kind}/{name}")
+    lines.append("\n== refused in float32, by reason")
+    for reason, names in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines.append(f"{len(names):5} {reason}\n        {' '.join(names)}")
+    lines.append("\n== refused in int8 alone")
+    for kind, name, results in found:
+        if results["int8"].verdict == "refused" and results["float32"].verdict == "pass":
+            lines.append(f"{kind}/{name}: {results['int8'].detail}")
+    text = "\n".join(lines) + "\n"
+    if options.reasons:
+        options.reasons.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""If, Loop and Scan: which branch is taken and how often a body runs is known, and its nodes stand so often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from mcuq.importer.flattening import Flattening, Rule, Scope, Stuck, Value
+from mcuq.importer.rewriter import attributes_of
+
+
+def _if(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:
+    """The branch that a constant condition takes."""
+    condition = bool(flat.known(values[0], "its condition").reshape(()))
+    branch = attributes_of(node)["then_branch" if condition else "else_branch"]
+    return flat.inlined(*flat.shared(branch, scope, prefix), [], prefix)
+
+
+def _loop(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:
+    """The body as often as the trip count says, or as its condition holds, both constant in each iteration."""
+    count, condition, *states = values
+    most = int(flat.known(count, "its trip count").reshape(())) if count else None
+    goes_on = bool(flat.known(condition, "its condition").reshape(())) if condition else True
+    body, inner = flat.shared(attributes_of(node)["body"], scope, prefix)
+    collected: list[list[Value]] = [[] for _ in range(len(body.output) - 1 - len(states))]
+    holds = flat.constant(np.array(True), f"{prefix}condition")
+    index = 0
+    while goes_on and (most is None or index < most):
+        number = flat.constant(np.array(index, np.int64), f"{prefix}{index}")
+        holds_still, *given = flat.inlined(body, inner, [number, holds, *states], f"{prefix}{index}/")
+        states = given[: len(states)]
+        for values_of, value in zip(collected, given[len(states) :], strict=True):
+            values_of.append(value)
+        index += 1
+        if condition:
+            goes_on = bool(flat.known(holds_still, f"its condition after iteration {index}").reshape(()))
+    return [*states, *(_stacked(flat, node, values_of, prefix, 0) for values_of in collected)]
+
+
+def _scan(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:
+    """The body for each index of the inputs that it goes along."""
+    if flat.opset < 9:
+        raise Stuck("of opset 8 goes along batches; export with opset 9 or later")
+    attributes = attributes_of(node)
+    body, inner = flat.shared(attributes["body"], scope, prefix)
+    count = attributes["num_scan_inputs"]
+    states, inputs = values[: len(values) - count], values[len(values) - count :]
+    axes = attributes.get("scan_input_axes", [0] * count)
+    backwards = attributes.get("scan_input_directions", [0] * count)
+    lengths = [flat.shape_of(x)[axis] for x, axis in zip(inputs, axes, strict=True)]
+    if len(set(lengths)) != 1:
+        raise Stuck(f"goes along inputs of lengths {lengths}; they must be one")
+    outputs = len(body.output) - len(states)
+    collected: list[list[Value]] = [[] for _ in range(outputs)]
+    for index in range(lengths[0]):
+        elements = []
+        for x, axis, backward in zip(inputs, axes, backwards, strict=True):
+            place = flat.constant(np.array(lengths[0] - 1 - index if backward else index, np.int64), f"{prefix}place")
+            elements += flat.add("Gather", [flat.tensor(x), place], f"{prefix}{index}/element", axis=axis)
+        given = flat.inlined(body, inner, [*states, *elements], f"{prefix}{index}/")
+        states = given[: len(states)]
+        for values_of, value in zip(collected, given[len(states) :], strict=True):
+            values_of.append(value)
+    out_axes = attributes.get("scan_output_axes", [0] * outputs)
+    out_backwards = attributes.get("scan_output_directions", [0] * outputs)
+    return [
+        *states,
+        *(
+            _stacked(flat, node, values_of[::-1] if backward else values_of, prefix, axis)
+            for values_of, axis, backward in zip(collected, out_axes, out_backwards, strict=True)
+        ),
+    ]
+
+
+def _stacked(flat: Flattening, node: onnx.NodeProto, values: Sequence[Value], prefix: str, axis: int) -> Value:
+    if not values:
+        raise Stuck("runs no iteration, so that what it collects is empty; leave it out")
+    return flat.stacked([flat.tensor(value) for value in values], axis, f"{prefix}collected")
+
+
+CONTROL_FLOW: Mapping[str, Rule] = {"If": _if, "Loop": _loop, "Scan": _scan}

@@ -1,0 +1,50 @@
+"""Models without control flow: branches that are taken, loops unrolled, sequences and optionals resolved, and operators
+that ONNX defines by others spelled in these. What is left are nodes that read and give tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from mcuq.importer.constants import is_foldable
+from mcuq.importer.control_flow import CONTROL_FLOW
+from mcuq.importer.definitions import is_defined
+from mcuq.importer.flattening import Flattening, Oracle, Rule
+from mcuq.importer.nodes import needed_nodes
+from mcuq.importer.sequences import SEQUENCES
+from mcuq.ops import FROM_ONNX
+
+RULES: Mapping[str, Rule] = {**CONTROL_FLOW, **SEQUENCES}
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The model, and by first output why nodes of it that are left have no form without control flow, "" where that is
+    said of others."""
+
+    model: onnx.ModelProto
+    stuck: Mapping[str, str]
+
+
+def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx.NodeProto]], Oracle]) -> Flat:
+    """The model with needed nodes alone, in order; itself where it has nothing of this. `oracle` gives one that has not
+    learnt of any of the nodes. Raises ModelError where it becomes too large."""
+    nodes = needed_nodes(model.graph, name)
+    constants = {t.name for t in model.graph.initializer}
+    if not any(_is_expanded(node, constants) for node in nodes):
+        return Flat(model, {})
+    flattening = Flattening(model, name, oracle(nodes), RULES)
+    flattening.run(nodes, {}, "")
+    return Flat(flattening.model(), flattening.stuck)
+
+
+def _is_expanded(node: onnx.NodeProto, constants: Collection[str]) -> bool:
+    if node.domain:
+        return False
+    if node.op_type in RULES:
+        return True
+    return (
+        node.op_type not in ("Constant", *FROM_ONNX) and not is_foldable(node, constants) and is_defined(node.op_type)
+    )
