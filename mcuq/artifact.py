@@ -25,7 +25,7 @@ from mcuq.emit.listing import ListedCall, ListedLayer, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, verify
-from mcuq.graph.tensor import Array, ChannelQuant, Quant, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
@@ -265,11 +265,12 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
 
 
 def _quant_from(manifest: dict[str, Any]) -> Quant:
-    """A ChannelQuant has zero points besides."""
+    """A ChannelQuant has zero points besides, Integers their bounds."""
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in manifest.items()
     }
-    return ChannelQuant(**values) if "zero_points" in values else Quant(**values)
+    kind = ChannelQuant if "zero_points" in values else Integers if "low" in values else Quant
+    return kind(**values)
 
 
 def _origin_from(manifest: dict[str, Any]) -> Origin:

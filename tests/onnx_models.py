@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.errors import McuqError
 from mcuq.graph.ir import Graph
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.importer import import_model
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
@@ -41,9 +41,11 @@ def model(
     outputs: Sequence[str] | Mapping[str, int] = ("y",),
     constants: Mapping[str, Array | TensorProto] | None = None,
     opset: int = 17,
+    kinds: Mapping[str, int] | None = None,
     **options: Any,
 ) -> onnx.ModelProto:
-    """A model; inputs are float32 of the given shapes (None: unknown), outputs state their type, float32, only."""
+    """A model; inputs are float32, but for what `kinds` says, of the given shapes (None: unknown), outputs state their
+    type, float32, only."""
     types = outputs if isinstance(outputs, Mapping) else dict.fromkeys(outputs, TensorProto.FLOAT)
     initializers = [
         value if isinstance(value, TensorProto) else numpy_helper.from_array(np.asarray(value), name)
@@ -52,7 +54,10 @@ def model(
     graph = helper.make_graph(
         list(nodes),
         "graph",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [
+            helper.make_tensor_value_info(name, (kinds or {}).get(name, TensorProto.FLOAT), shape)
+            for name, shape in inputs.items()
+        ],
         [helper.make_tensor_value_info(name, kind, None) for name, kind in types.items()],
         initializers,
     )
@@ -99,13 +104,35 @@ def original_outputs(proto: onnx.ModelProto, sample: Mapping[str, Array]) -> dic
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
     names = [v.name for v in proto.graph.output]
-    return dict(zip(names, session.run(names, dict(sample)), strict=True))
+    kinds = {v.name: helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in proto.graph.input}
+    fed = {name: np.asarray(x).astype(kinds[name]) for name, x in sample.items()}
+    return dict(zip(names, session.run(names, fed), strict=True))
 
 
 def random_inputs(graph: Graph, seed: int) -> dict[str, Array]:
-    """One sample for each input of the graph, normal with a deviation of 2, so that every bend of a function is met."""
+    """One sample for each input of the graph, normal with a deviation of 2, so that every bend of a function is met;
+    integers of all that they are known to be."""
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(0, 2, graph.tensors[name].shape).astype(np.float32) for name in graph.inputs}
+
+    def values(tensor: Tensor) -> Array:
+        if tensor.integers is not None:
+            return rng.integers(tensor.integers.low, tensor.integers.high + 1, tensor.shape).astype(np.float32)
+        return rng.normal(0, 2, tensor.shape).astype(np.float32)
+
+    return {name: values(graph.tensors[name]) for name in graph.inputs}
+
+
+def as_typed(proto: onnx.ModelProto, sample: Mapping[str, Array]) -> dict[str, Array]:
+    """The sample as the file's types can hold it: integers of some hundred where it has integers."""
+    kinds = {v.name: helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in proto.graph.input}
+
+    def typed(x: Array, kind: np.dtype[Any]) -> Array:
+        if kind.kind == "b":
+            return np.asarray(x > 0, np.float32)
+        return np.clip(np.rint(64 * x), np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else x
+
+    is_whole = {name: np.array_equal(x, np.rint(x)) for name, x in sample.items()}
+    return {name: x if is_whole[name] else typed(x, kinds[name]) for name, x in sample.items()}
 
 
 def check_import(
@@ -119,7 +146,8 @@ def check_import(
     optimized = optimize(graph)
     weights = {t.name for t in proto.graph.initializer}
     names = [v.name for v in proto.graph.output]
-    inputs = [random_inputs(graph, seed) for seed in range(samples)]
+    # Indices are known to be in their range once they are optimized.
+    inputs = [as_typed(proto, random_inputs(optimized, seed)) for seed in range(samples)]
     wanted = [original_outputs(proto, sample) for sample in inputs]
     for stage, result in (("import", graph), ("optimize", optimized)):
         assert list(result.inputs) == [v.name for v in proto.graph.input if v.name not in weights]

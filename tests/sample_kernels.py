@@ -9,7 +9,7 @@ from itertools import product
 from math import inf
 
 import numpy as np
-from support import integer_graph
+from support import Whole, integer_graph
 
 from mcuq.emit.render import render_kernel
 from mcuq.graph.operator import Layer, Operator
@@ -19,6 +19,7 @@ from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import needed_items
 from mcuq.lower.choose import fitting_kernels
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
@@ -26,13 +27,15 @@ from mcuq.ops.convert import Convert
 from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.slice import Slice
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
@@ -49,7 +52,7 @@ def few(*shape: int) -> Array:
 
 
 # Layers that between them are computed by everything that is pasted into templates.
-Inputs = list[tuple[int, ...] | Array]
+Inputs = list[tuple[int, ...] | Whole | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
     *(
         (op, [(1, 3, 4), shape])
@@ -62,8 +65,11 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Slice((1,), (2,), (2,)), [(8,)]),
     (Clip(0.0, 1.0), [(1, 4)]),
     (Elu(), [(1, 4)]),
+    *((ArgMax((1,), is_max), [(1, 4)]) for is_max in (True, False)),
+    (FromIntegers(), [Whole((1, 4), 0, 9)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 # Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words and of others, 1x1 and

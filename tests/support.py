@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,27 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import simulate
-from mcuq.graph.tensor import Array, Quant, Tensor
+from mcuq.graph.tensor import Array, Integers, Quant, Tensor
 from mcuq.lower import Goal
+from mcuq.onnx_io.given import integers_of
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import Scheme, quantize_graph
 from mcuq.quantize.calibrate import Range, scaled_tensors
 from mcuq.validate import BitsReport, check_bits
 
-# What an operator reads: a shape is a computed input, an array a constant.
-Inputs = Sequence[tuple[int, ...] | Array]
+
+@dataclass(frozen=True)
+class Whole:
+    """A computed input of integers of the file, from `low` to `high`."""
+
+    shape: tuple[int, ...]
+    low: int
+    high: int
+
+
+# What an operator reads: a shape is a computed input, an array a constant, one of int64 of integers of the file.
+Inputs = Sequence[tuple[int, ...] | Whole | Array]
 Case = tuple[Operator, Inputs]
 
 # Real input ranges that give zero points at both ends, in the middle and off it, at small and large scales.
@@ -55,12 +66,15 @@ def float_branches(cases: Sequence[Case]) -> Graph:
 
 
 def _add_layer(builder: GraphBuilder, op: Operator, inputs: Inputs, name: str, output: str, prefix: str) -> None:
-    names = [
-        builder.constant(np.asarray(value, np.float32), f"c{prefix}{i}")
-        if isinstance(value, np.ndarray)
-        else builder.input(f"x{prefix}{i}", value)
-        for i, value in enumerate(inputs)
-    ]
+    def added(i: int, value: tuple[int, ...] | Whole | Array) -> str:
+        if isinstance(value, Whole):
+            return builder.input(f"x{prefix}{i}", value.shape, Integers.of(value.low, value.high))
+        if isinstance(value, np.ndarray):
+            quant = integers_of(value) if value.dtype == np.int64 else None
+            return builder.constant(np.asarray(value, np.float32), f"c{prefix}{i}", quant)
+        return builder.input(f"x{prefix}{i}", value)
+
+    names = [added(i, value) for i, value in enumerate(inputs)]
     builder.outputs.append(builder.add(op, names, output, name))
 
 
@@ -122,7 +136,14 @@ def beside(graphs: Sequence[Graph]) -> Graph:
 
 def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Generator) -> dict[str, Array]:
     """One float32 sample, evenly spread over the range of each input."""
-    return {n: rng.uniform(*ranges[n], graph.tensors[n].shape).astype(np.float32) for n in graph.inputs}
+
+    def values(name: str) -> Array:
+        tensor = graph.tensors[name]
+        if tensor.integers is not None:
+            return rng.integers(tensor.integers.low, tensor.integers.high + 1, tensor.shape).astype(np.float32)
+        return rng.uniform(*ranges[name], tensor.shape).astype(np.float32)
+
+    return {name: values(name) for name in graph.inputs}
 
 
 def model_of(
@@ -138,14 +159,16 @@ def portable(board: str = "cortex-m4") -> Board:
     return replace(found, cpu=replace(found.cpu, features=frozenset()))
 
 
-def random_inputs(graph: Graph, samples: int, seed: int = 0) -> dict[str, Array]:
+def random_inputs(graph: Graph, samples: int, seed: int = 0, known: bool = False) -> dict[str, Array]:
     """Integers (samples, *shape): the first sample is all at the least, the second all at the greatest, the rest
-    random."""
+    random. Those of the file are all of their type, or those that are `known`."""
     rng = np.random.default_rng(seed)
     result = {}
     for name in graph.inputs:
         tensor = graph.tensors[name]
         low, high = tensor.quantization.bounds
+        if known and tensor.integers is not None:
+            low, high = tensor.integers.low, tensor.integers.high
         x = rng.integers(low, high + 1, (samples, *tensor.shape)).astype(tensor.dtype)
         x[:1], x[1:2] = low, high
         result[name] = x
@@ -176,6 +199,9 @@ def dequantized(graph: Graph) -> Graph:
             if t.quant is None:
                 tensors[t.name] = t
                 continue
+            if t.integers is not None:
+                tensors[t.name] = Tensor(t.name, t.shape, "float32", t.values.astype(np.float32))
+                continue
             values = t.values.astype(np.float64) - t.zero_point
             if t.dtype == "int32":
                 # The stored bias has the input's zero point folded in.
@@ -199,7 +225,7 @@ def check_float(graph: Graph, steps: float | Callable[[Layer], float], samples: 
     """Assert that the simulator is within `steps` output steps of what ONNX Runtime computes from the same integer
     inputs and constants as real numbers; values beyond the output's codes count as the nearest code. `steps` may
     be a function of the layer that gives the output."""
-    inputs = random_inputs(graph, samples, seed)
+    inputs = random_inputs(graph, samples, seed, known=True)
     reals = {name: graph.tensors[name].quantization.dequantize(x) for name, x in inputs.items()}
     want = run_float(write_onnx(dequantized(graph)), reals)
     for name, got in simulate(graph, inputs).items():

@@ -314,30 +314,43 @@ def test_a_size_that_no_board_could_hold(refused):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        (TensorProto.INT32, "int32"),
-        (TensorProto.INT64, "int64"),
-        (TensorProto.BOOL, "bool"),
         (TensorProto.FLOAT8E4M3FN, "float8e4m3fn"),
         (99, "data type 99"),
     ],
 )
-def test_inputs_and_outputs_that_are_not_float32(refused, kind, name):
+def test_inputs_and_outputs_that_are_neither_float32_nor_integers(refused, kind, name):
     assert refused(relu(kind)) == (
-        f"net.onnx: input 'x' is {name}; only float32 inputs are supported, mcuq quantizes them"
+        f"net.onnx: input 'x' is {name}; supported are float32, which mcuq quantizes, and bool, int8, uint8, int16, "
+        "uint16, int32, uint32, int64, uint64"
     )
-    assert refused(relu(outputs={"y": kind})) == (f"net.onnx: output 'y' is {name}; only float32 outputs are supported")
+    assert refused(relu(outputs={"y": kind})) == not_computed(name)
+
+
+def not_computed(name: str) -> str:
+    return (
+        f"net.onnx: output 'y' is {name}, and what is computed is float32; state that, or put a QuantizeLinear with "
+        "constant scale and zero point before it"
+    )
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.BOOL, TensorProto.UINT8])
+def test_integers_where_there_are_real_values(refused, kind):
+    assert refused(relu(outputs={"y": kind})) == not_computed(TensorProto.DataType.Name(kind).lower())
+    text = refused(relu(kind))
+    assert text.startswith(
+        "Relu 'relu': computes with integers, which is not supported; put a Cast to float before it, or use ArgMax, "
+    )
+    assert text.endswith(", Transpose, Unsqueeze")
 
 
 def test_an_output_of_another_precision_than_what_is_computed(refused):
-    assert refused(relu(outputs={"y": TensorProto.FLOAT16})) == (
-        "net.onnx: output 'y' is float16; only float32 outputs are supported"
-    )
+    assert refused(relu(outputs={"y": TensorProto.FLOAT16})) == not_computed("float16")
 
 
 def test_an_input_that_is_no_tensor(refused):
     proto = relu()
     proto.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = TensorProto.FLOAT
-    assert refused(proto) == "net.onnx: input 'x' is a sequence; only float32 tensors are supported"
+    assert refused(proto) == "net.onnx: input 'x' is a sequence; only tensors are supported"
 
 
 @pytest.mark.parametrize("place", ["input", "output", "initializer", "Constant"])

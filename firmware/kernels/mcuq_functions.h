@@ -259,4 +259,36 @@ static inline float mcuq_cosine(float x)
     return mcuq_one_nan((multiple + 1) & 2 ? -y : y);
 }
 
+/* item mcuq_arctangent: needs mcuq_one_nan; code 230 */
+/* atan(x): of t no larger than tan(pi / 8), to which pi / 4 or pi / 2 is added where x is larger. */
+static inline float mcuq_arctangent(float x)
+{
+    const float size = x < 0.0f ? -x : x;
+    float t = size, whole = 0.0f, rest = 0.0f;
+    if (size > 2.41421366f) { /* tan(3 pi / 8) */
+        t = -1.0f / size;
+        whole = 1.57079637f;
+        rest = -4.37113883e-8f;
+    } else if (size > 0.414213568f) { /* tan(pi / 8) */
+        const float less = size - 1.0f, more = size + 1.0f;
+        t = less / more;
+        whole = 0.785398185f;
+        rest = -2.18556941e-8f;
+    }
+    const float z = t * t;
+    float y = 0.0805120021f;
+    y = y * z;
+    y = y + -0.138769522f;
+    y = y * z;
+    y = y + 0.199776486f;
+    y = y * z;
+    y = y + -0.333329469f;
+    y = y * z;
+    y = y * t;
+    y = y + t;
+    y = y + rest;
+    y = y + whole;
+    return mcuq_one_nan(x < 0.0f ? -y : y);
+}
+
 #endif

@@ -69,6 +69,7 @@ X = Expression("x")
 
 # Function of mcuq_float.h or mcuq_functions.h without its prefix -> what it is in float32, bit for bit, and in float64.
 LIBRARY: Mapping[str, tuple[Function, Function]] = {
+    "arctangent": (functions.arctangent, np.arctan),
     "clamp_float": (float32.clamp_float, np.clip),
     "complementary_error": (functions.complementary_error, np.vectorize(math.erfc, otypes=[np.float64])),
     "cosine": (functions.cosine, np.cos),
@@ -112,6 +113,13 @@ def logarithm(x: Expression) -> Expression:
     is_tiny = x < 2.0**-126
     y = call("logarithm", where(is_tiny, x * 2.0**24, x)) - where(is_tiny, 24 * math.log(2), 0)
     return where(x > 0, y, where(x < 0, math.nan, x - math.inf))
+
+
+def logarithm_of_one_and(x: Expression) -> Expression:
+    """ln(1 + x) for x >= 0, small ones too. What 1 + x loses of x, the quotient gives back: Higham, Accuracy and
+    Stability of Numerical Algorithms, section 1.14.1."""
+    total = 1 + x
+    return where(total > 1, call("logarithm", total) * (x / (total - 1)), x)
 
 
 def evaluate(root: Expression, x: Array) -> Array:

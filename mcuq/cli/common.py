@@ -176,6 +176,10 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
                 yield f"  {kind:<7} {name}  {shape}  float, real values"
                 continue
             dtype = "" if tensor.dtype == "int8" else f", {tensor.dtype}"
+            if tensor.integers is not None:
+                reach = f"{tensor.integers.low} to {tensor.integers.high}"
+                yield f"  {kind:<7} {name}  {shape}  integers from {reach}{dtype}"
+                continue
             if isinstance(tensor.quant, ChannelQuant):
                 yield f"  {kind:<7} {name}  {shape}  real = scale[c] * (q - zero_point[c]){dtype}"
                 refuse = "; --input-scale per-tensor: one" if kind == "input" else ""

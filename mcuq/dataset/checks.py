@@ -57,7 +57,7 @@ def dataset_of(
 ) -> Dataset:
     """Return the data set of one column per input; raises DataError where they do not fit the model."""
     for spec, column in zip(inputs, columns, strict=True):
-        check_dtype(column.where, column.dtype)
+        check_dtype(column.where, column.dtype, spec.integers is not None)
         _check_samples_shape(column.where, column.shape, spec)
     if len({len(column) for column in columns}) > 1:
         counts = ", ".join(f"'{s.name}' has {len(c)}" for s, c in zip(inputs, columns, strict=True))
@@ -66,9 +66,9 @@ def dataset_of(
     return Dataset(tuple(inputs), tuple(columns), known)
 
 
-def check_dtype(where: str, dtype: np.dtype[Any]) -> None:
-    """Raise DataError unless `dtype` is a float or an integer."""
-    if dtype.kind not in "fiu":
+def check_dtype(where: str, dtype: np.dtype[Any], takes_bool: bool = False) -> None:
+    """Raise DataError unless `dtype` is a float or an integer, or a boolean where one is taken."""
+    if dtype.kind not in ("fiub" if takes_bool else "fiu"):
         raise DataError(f"{where}: dtype {dtype} is not supported; use float32, float64, float16 or integers")
 
 

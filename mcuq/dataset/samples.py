@@ -16,10 +16,12 @@ Sample = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One input of a model: its name, and its shape with the fixed batch as the first dimension."""
+    """One input of a model: its name, its shape with the fixed batch as the first dimension, and the least and the
+    greatest integer that it takes, where it takes integers alone."""
 
     name: str
     shape: tuple[int, ...]
+    integers: tuple[int, int] | None = None
 
 
 class Column(Protocol):
@@ -83,4 +85,19 @@ def _finite(block: NDArray[Any], spec: InputSpec, column: Column, start: int) ->
             f"{column.place(start + first)}: {not_finite[first]} of {values[first].size} values are NaN, Inf "
             "or beyond float32; mend or remove the sample"
         )
+    if spec.integers is not None:
+        _check_integers(values, spec.integers, spec, column, start)
     return values
+
+
+def _check_integers(
+    values: NDArray[np.float32], bounds: tuple[int, int], spec: InputSpec, column: Column, start: int
+) -> None:
+    low, high = bounds
+    wrong = (values != np.rint(values)) | (values < low) | (values > high)
+    if wrong.any():
+        index = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        raise DataError(
+            f"{column.place(start + int(index[0]))}: holds {values[index]:g}; the model's input '{spec.name}' takes "
+            f"integers from {low} to {high}"
+        )

@@ -35,6 +35,12 @@ class Port:
         return self.tensor.quantization.bounds
 
     @property
+    def integers(self) -> str:
+        """What the header says of integers that stand for themselves; "" for real values."""
+        found = self.tensor.integers
+        return f"; integers from {found.low} to {found.high}" if found else ""
+
+    @property
     def channels(self) -> ChannelQuant | None:
         """Scales and zero points along one dimension, where the port has several."""
         return self.tensor.quant if isinstance(self.tensor.quant, ChannelQuant) else None

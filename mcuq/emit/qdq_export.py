@@ -43,7 +43,7 @@ def export_qdq(graph: Graph) -> onnx.ModelProto:
     readable = {name: name for name in graph.tensors}
     for name in graph.inputs:
         # Channels of their own scales are rounded where they have one for all.
-        if graph.tensors[name].quant is not None and not isinstance(graph.tensors[name].quant, ChannelQuant):
+        if _is_rounded(graph.tensors[name]):
             readable[name] = writer.round_trip(graph.tensors[name], name, f"{name}.dequantized")
     for layer in graph.layers():
         _write_layer(writer, layer, readable)
@@ -87,13 +87,18 @@ def _write_layer(writer: _QdqWriter, layer: Layer, readable: dict[str, str]) -> 
         inputs = (replace(inputs[0], name=writer.dynamic_round_trip(inputs[0].name)), *inputs[1:])
     output = layer.output
     # Parts of an output are rounded before they are joined.
-    is_rounded = output.quant is not None and not isinstance(output.quant, ChannelQuant)
+    is_rounded = _is_rounded(output)
     real = replace(output, name=f"{output.name}.real") if is_rounded else output
     layer.op.to_onnx(replace(layer, inputs=inputs, output=real), writer)
     if layer.op.is_elementwise:
         writer.elementwise |= {name for node in writer.nodes[begin:] for name in node.output}
     if is_rounded:
         writer.round_trip(output, real.name, output.name)
+
+
+def _is_rounded(tensor: Tensor) -> bool:
+    """Whether it has one scale, and is of real values: integers of the file are floats that hold them."""
+    return tensor.quant is not None and tensor.integers is None and not isinstance(tensor.quant, ChannelQuant)
 
 
 def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:

@@ -92,9 +92,9 @@ class GraphBuilder:
         """A tensor name that is not yet taken."""
         return self._free(stem, lambda name: name in self.tensors or name in self._reserved, of_node=False)
 
-    def input(self, name: str, shape: Shape) -> str:
-        """Declare a float32 input of the model."""
-        self.tensors[name] = Tensor(name, shape)
+    def input(self, name: str, shape: Shape, quant: Quant | None = None) -> str:
+        """Declare an input of the model, of real values, or of the integers that `quant` says."""
+        self.tensors[name] = Tensor(name, shape, quant=quant)
         self.inputs.append(name)
         return name
 
@@ -109,7 +109,7 @@ class GraphBuilder:
         """Add a node and return its output's name, `output` if given, else made from `name`; its shape is inferred.
 
         A name that another node has, or without `name` the output's, gets a number. An output that is known already
-        keeps its quantization. An infer error is a ModelError with the node's name in front.
+        keeps its quantization, unless it is of integers. An infer error is a ModelError with the node's name in front.
         """
         output = self.fresh(name or type(op).__name__.lower()) if output is None else output
         tensors = tuple(self.tensors[i] for i in inputs)
@@ -119,7 +119,7 @@ class GraphBuilder:
         except ModelError as error:
             raise ModelError(f"{type(op).__name__} '{node_name}': {error}") from None
         known = self.tensors.get(output)
-        self.tensors[output] = Tensor(output, shape, quant=known.quant if known else None)
+        self.tensors[output] = Tensor(output, shape, quant=op.integers(tensors) or (known.quant if known else None))
         if output in self.nodes:
             self.remove(self.nodes[output])
         unique, source = self._claim(name, output)

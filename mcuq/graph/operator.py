@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Shape, Tensor
 
 INT8 = frozenset({"int8"})
 
@@ -45,6 +45,11 @@ class Layer:
         return tuple(t for t in self.inputs if not t.is_constant)
 
     @property
+    def moved(self) -> tuple[Tensor, ...]:
+        """The inputs but those that say which values the output is of."""
+        return tuple(t for index, t in enumerate(self.inputs) if index not in self.op.choosing)
+
+    @property
     def is_integer(self) -> bool:
         """Whether a quantized layer reads, holds and writes integers alone."""
         return all(t.quant is not None for t in (*self.inputs, self.output))
@@ -76,12 +81,22 @@ class Operator(ABC):
     hides_errors: ClassVar[bool] = False
     # What its output may hold once the graph is quantized.
     dtypes: ClassVar[frozenset[str]] = INT8
+    # Inputs, integers of the file, that say which values the output is of, or where, and are no such values.
+    choosing: ClassVar[tuple[int, ...]] = ()
     # Whether its inputs may be of other dtypes than its output; else they are converted before it.
     mixes_dtypes: ClassVar[bool] = False
 
     @abstractmethod
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         """Shape of the output; ModelError where the inputs do not fit the attributes."""
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        """Which integers of the file's kind it gives; None for real values."""
+        return None
+
+    def indices_of(self, inputs: Sequence[Tensor], index: int) -> tuple[int, int] | None:
+        """The least and the greatest integer of input `index` that mean something to it; None where all do."""
+        return None
 
     @abstractmethod
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:

@@ -13,7 +13,7 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 # What the stages agree to pass on. Integer dtypes appear once the graph is quantized; float16 is for weights alone,
-# uint8 for the model's inputs and outputs.
+# uint8 for the model's inputs and outputs, int32 for biases and what the file has as integers.
 DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32")
 # What a computed tensor of a quantized graph may hold.
 ACTIVATION_DTYPES = ("int8", "int16", "float32")
@@ -100,6 +100,38 @@ class ChannelQuant(Quant):
         return np.array(self.scale).reshape(shape), np.array(self.zero_points, np.float64).reshape(shape)
 
 
+# The integers that float32 holds exactly, as which they pass through calibration and data sets.
+LARGEST_INTEGER = 2**24
+
+
+@dataclass(frozen=True)
+class Integers(Quant):
+    """Of what the file has as integers or booleans: the numbers themselves, scale 1 and zero point 0 in every scheme.
+
+    They are known to lie from `low` to `high`, which `dtype` holds.
+    """
+
+    scale: tuple[float, ...] = (1.0,)
+    dtype: str = "int32"
+    low: int = -LARGEST_INTEGER
+    high: int = LARGEST_INTEGER
+
+    @classmethod
+    def of(cls, low: int, high: int) -> Integers:
+        """From `low` to `high`, in the smallest type that holds them; saturated to int32."""
+        low, high = (min(max(bound, -(2**31)), 2**31 - 1) for bound in (low, high))
+        dtype = next(d for d in INTEGER_DTYPES if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
+        return cls(dtype=dtype, low=low, high=high)
+
+    def dequantize(self, q: Array) -> Array:
+        """The integers, int32, of any shape."""
+        return q.astype(np.int32)
+
+
+# What integers of the file are stored as, the smallest first.
+INTEGER_DTYPES = ("int8", "int16", "int32")
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A named array: a constant where `data` is given, otherwise computed or fed.
@@ -107,7 +139,8 @@ class Tensor:
     `shape` includes the batch. Operators over images take NHWC, their weights are OHWI; what the model has
     in another order reaches them through Transpose nodes. A float32 tensor of a float graph with `quant` holds real
     values of that quantization: a quantized model came with it. Its integers are what rounding to nearest gives,
-    exactly. A computed float32 tensor of a quantized graph has no `quant`. `packing` says how a constant lies in flash
+    exactly. Integers of the file have `Integers` for it, in float graphs too. A computed float32 tensor of a quantized
+    graph has no `quant`. `packing` says how a constant lies in flash
     where that is not one element after the other.
     """
 
@@ -151,6 +184,11 @@ class Tensor:
         if self.quant is None:
             raise ValueError(f"tensor '{self.name}' is not quantized")
         return self.quant
+
+    @property
+    def integers(self) -> Integers | None:
+        """Which integers the tensor holds, where it holds such and no real values."""
+        return self.quant if isinstance(self.quant, Integers) else None
 
     @property
     def scale(self) -> float:

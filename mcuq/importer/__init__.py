@@ -36,11 +36,11 @@ def import_model(
 def read_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
     """The model with its weights inside and all input shapes fixed, whatever its operators.
 
-    Inputs and outputs that are int8 or uint8 in the file are float32 here, with their Q/DQ.
+    Inputs and outputs that the file quantizes to int8 or uint8 are float32 here, with their Q/DQ.
     """
     name = model_path(source).name
     model, sizes = give_sizes(load_onnx(source), shapes or {}, name)
-    return fix_shapes(float_edges(select(model, selected, sizes, name), name), sizes, name)
+    return fix_shapes(float_edges(select(model, selected, sizes, name)), sizes, name)
 
 
 __all__ = [

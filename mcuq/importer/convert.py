@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
-from mcuq.graph.tensor import Array, Shape
+from mcuq.graph.tensor import Array, Quant, Shape
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
@@ -28,6 +28,7 @@ from mcuq.importer.constants import (
 )
 from mcuq.importer.flatten import flattened
 from mcuq.importer.folding import Folding
+from mcuq.importer.integers import INTEGER_RANGES, check_integers, input_quant
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, unique_names, unsupported_nodes
 from mcuq.importer.problems import Unsupported
@@ -46,7 +47,7 @@ from mcuq.importer.windows import Attributes, stated_window
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops import FROM_ONNX
+from mcuq.ops import FROM_ONNX, INTEGERS_FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
 
@@ -120,8 +121,11 @@ class _Conversion:
         self._types = all_types(nodes, model, self._opset)
         self._unknown: set[str] = set()
         self._stand_ins: set[str] = set()
+        outputs = {v.name for v in model.graph.output}
         for value in model.graph.input:
-            self._declare(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim))
+            kind = data_type_name(value.type.tensor_type.elem_type)
+            quant = input_quant(value.name, kind, nodes, outputs)
+            self._declare(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim), quant)
 
     def add(self, node: onnx.NodeProto, name: str, invalid: str | None, mistyped: str | None) -> None:
         """Convert a node, or note why it cannot be; `invalid` and `mistyped` say what is known to be wrong with it.
@@ -218,7 +222,7 @@ class _Conversion:
         if len(tensor.shape) > MOST_DIMENSIONS:
             raise view.error(f"gives a tensor of {len(tensor.shape)} dimensions; supported are {MOST_DIMENSIONS}")
         if tensor.elements == 0:
-            kind = "int8" if output in self._quants else "float32"
+            kind = "int8" if output in self._quants else "int64" if tensor.integers else "float32"
             self._constants[output] = np.zeros(tensor.shape, kind)
             del self._tensors[output]
 
@@ -237,8 +241,8 @@ class _Conversion:
     def _inferred(self) -> dict[str, Shape]:
         return inferred_shapes(self._model)
 
-    def _declare(self, name: str, shape: Shape) -> None:
-        self._tensors[name] = self.graph.input(name, shape)
+    def _declare(self, name: str, shape: Shape, quant: Quant | None = None) -> None:
+        self._tensors[name] = self.graph.input(name, shape, quant)
 
     def _rename(self, old: str, new: str) -> None:
         """Call a computed tensor by the name that its real values have in the file; only the first one counts."""
@@ -252,9 +256,13 @@ class _Conversion:
             raise ModelError(f"{name}: output '{value.name}' has no elements; leave it out")
         if value.name not in self._tensors:
             raise ModelError(f"{name}: output '{value.name}' is constant; it depends on no input")
-        if value.type.tensor_type.elem_type not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
-            type_name = data_type_name(value.type.tensor_type.elem_type)
-            raise ModelError(f"{name}: output '{value.name}' is {type_name}; only float32 outputs are supported")
+        type_name = data_type_name(value.type.tensor_type.elem_type)
+        is_integer = type_name in INTEGER_RANGES and graph.tensors[self._tensors[value.name]].integers is not None
+        if type_name not in ("float", "undefined") and not is_integer:
+            raise ModelError(
+                f"{name}: output '{value.name}' is {type_name}, and what is computed is float32; state that, or put a "
+                "QuantizeLinear with constant scale and zero point before it"
+            )
         if value.name in graph.inputs:
             raise ModelError(f"{name}: output '{value.name}' is an input too; leave it out, or copy it with Identity")
         if value.name in graph.outputs:
@@ -327,7 +335,8 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
 
 
 def _added(view: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
-    made = FROM_ONNX[view.op_type](view, graph)
+    check_integers(view)
+    made = (INTEGERS_FROM_ONNX if view.reads_integers else FROM_ONNX)[view.op_type](view, graph)
     return (made,) if isinstance(made, str) else made
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value
 from mcuq.importer.qdq import to_qdq
@@ -15,11 +14,11 @@ from mcuq.importer.quantized import MOVERS
 _INTEGERS = (TensorProto.INT8, TensorProto.UINT8)
 
 
-def float_edges(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+def float_edges(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a QuantizeLinear behind each int8 or uint8 input, and a DequantizeLinear before each such output.
 
-    Their scales are those with which the model reads the input, or makes the output. Raises ModelError where it does
-    not say them.
+    Their scales are those with which the model reads the input, or makes the output. Where it does not say them, they
+    are integers that stand for themselves, and stay.
     """
     weights = {t.name for t in model.graph.initializer}
     inputs = [v for v in model.graph.input if v.type.tensor_type.elem_type in _INTEGERS and v.name not in weights]
@@ -36,12 +35,7 @@ def float_edges(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         is_input = any(v.name == value.name for v in model.graph.input)
         scale_and_zero_point = found[value.name]
         if scale_and_zero_point is None:
-            type_name = TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
-            kind, node = ("input", "DequantizeLinear") if is_input else ("output", "QuantizeLinear")
-            raise ModelError(
-                f"{name}: {kind} '{value.name}' is {type_name} without a scale; use float32, or a {node} with constant "
-                "scale and zero point next to it"
-            )
+            continue
         value.type.tensor_type.elem_type = TensorProto.FLOAT
         _put_between(model, value.name, scale_and_zero_point, is_input)
     return model

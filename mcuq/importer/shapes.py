@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from mcuq.errors import ModelError, did_you_mean
 from mcuq.graph.tensor import Shape
 from mcuq.importer.constants import data_type_name
+from mcuq.importer.integers import INTEGER_RANGES
 
 MOST_DIMENSIONS = 31  # arrays of NumPy 1 have 32, the first of which counts samples
 
@@ -22,7 +23,7 @@ _LONGEST_SHAPE = 64
 
 
 def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
-    """A copy of the model whose inputs are float32 with fixed shapes.
+    """A copy of the model whose inputs are float32 or integers with fixed shapes.
 
     `sizes` maps symbolic dimension names to their sizes. Raises ModelError for a symbol that has none.
     """
@@ -140,12 +141,13 @@ def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) 
     kind = value.type.WhichOneof("value")
     if kind not in ("tensor_type", None):
         kind = kind.removesuffix("_type").replace("_", " ")
-        raise ModelError(f"{name}: input '{value.name}' is a {kind}; only float32 tensors are supported")
+        raise ModelError(f"{name}: input '{value.name}' is a {kind}; only tensors are supported")
     tensor = value.type.tensor_type
-    if tensor.elem_type != TensorProto.FLOAT:
+    if tensor.elem_type != TensorProto.FLOAT and data_type_name(tensor.elem_type) not in INTEGER_RANGES:
         type_name = data_type_name(tensor.elem_type)
         raise ModelError(
-            f"{name}: input '{value.name}' is {type_name}; only float32 inputs are supported, mcuq quantizes them"
+            f"{name}: input '{value.name}' is {type_name}; supported are float32, which mcuq quantizes, and "
+            f"{', '.join(INTEGER_RANGES)}"
         )
     if not tensor.HasField("shape"):
         raise ModelError(f"{name}: input '{value.name}' has no shape; give one with --shape {value.name}=N,N")

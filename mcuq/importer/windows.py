@@ -2,7 +2,7 @@
 
 ONNX's SAME padding goes by what a dilated window covers; ONNX Runtime (seen up to 1.32) refuses it for Conv, and for
 MaxPool gives other shapes and values or divides by zero. With ceil_mode shapes differ between ONNX's inference and ONNX
-Runtime's kernels (Window.onnx_ceil_mode). All else stays as it is written, as a reference should.
+Runtime's kernels (onnx_ceil_mode). All else stays as it is written, as a reference should.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from onnx import helper
 
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.layout import spatial_shape
-from mcuq.ops.window import window_from_onnx
+from mcuq.ops.window import axis_windows, onnx_ceil_mode
 
 Attributes = Mapping[str, Any]
 
@@ -31,16 +31,16 @@ def stated_window(node: OnnxNode) -> Attributes | None:
         return None
     spatial = spatial_shape(node)
     kernel = node.attribute("kernel_shape") or node.shape(1)[2:]
-    window = window_from_onnx(node, kernel, spatial)
+    windows = axis_windows(node, kernel, spatial)
     is_same = str(node.attribute("auto_pad", "")).startswith("SAME")
-    extents = [d * (k - 1) + 1 for k, d in zip(window.kernel, window.dilations, strict=True)]
-    beyond = any(stride > extent for stride, extent in zip(window.strides, extents, strict=True))
-    if not window.ceil_mode and not (is_same and (window.dilations != (1, 1) or beyond)):
+    is_odd = any(along.dilation > 1 or along.stride > along.extent for along in windows)
+    ceil_mode = windows[0].ceil_mode
+    if not ceil_mode and not (is_same and is_odd):
         return None
-    height, width = (1, *spatial)[-2:]
-    stated: dict[str, Any] = {"auto_pad": "NOTSET", "pads": window.pads if len(spatial) == 2 else window.pads[1::2]}
-    if window.ceil_mode:
-        stated["ceil_mode"] = window.onnx_ceil_mode(height, width)
+    pads = [*(along.begin for along in windows), *(along.end for along in windows)]
+    stated: dict[str, Any] = {"auto_pad": "NOTSET", "pads": pads}
+    if ceil_mode:
+        stated["ceil_mode"] = onnx_ceil_mode(windows, spatial)
     return stated
 
 

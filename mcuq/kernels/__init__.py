@@ -31,6 +31,7 @@ from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.portable.add import ADD_KERNELS
+from mcuq.kernels.portable.arg_max import lower_arg_max
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
@@ -41,9 +42,11 @@ from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.kernels.portable.div import DIV_KERNELS
 from mcuq.kernels.portable.extreme import EXTREME_KERNELS
+from mcuq.kernels.portable.from_integers import lower_from_integers
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
+from mcuq.kernels.portable.gather import lower_gather
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
@@ -55,13 +58,21 @@ from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
-from mcuq.kernels.portable.reduce import accepts_whole_image, lower_mean, lower_whole_image
+from mcuq.kernels.portable.reduce import (
+    accepts_whole_image,
+    lower_mean,
+    lower_norm,
+    lower_reduce_min,
+    lower_reduce_prod,
+    lower_whole_image,
+)
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
+from mcuq.kernels.portable.unfold import lower_unfold
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -73,41 +84,52 @@ from mcuq.kernels.rv32.fully_connected import lower_fully_connected_rv32
 from mcuq.kernels.shifted import with_shifts
 from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.div import Div
-from mcuq.ops.dtypes import FLOAT32, INT16, INTEGERS, MIXED, MOVED
+from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
+from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 
 # Of functions of one value on integers, and on floats too.
 UNARY = (Kernel(lower_unary, activations=MIXED),)
 FUNCTION = (Kernel(lower_function, activations=MIXED | FLOAT32),)
 ADD = (*MVE_ADD_KERNELS, Kernel(lower_add_dsp, needs=frozenset({"dsp"}), accepts=is_flat), *ADD_KERNELS)
+MEAN = (
+    Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
+    Kernel(lower_mean, activations=MIXED | FLOAT32),
+)
+NORM = (Kernel(lower_norm, activations=MIXED | FLOAT32),)
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     **dict.fromkeys((op for op in OPS.values() if issubclass(op, Function)), FUNCTION),
     Add: ADD,
+    ArgMax: (Kernel(lower_arg_max, activations=ANY),),
     AveragePool: (
         Kernel(lower_average_pool_dsp, needs=frozenset({"dsp"}), accepts=is_average_pool_dsp),
         Kernel(lower_whole_image, accepts=accepts_whole_image),
@@ -145,6 +167,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
     FakeQuantize: UNARY,
     Div: DIV_KERNELS,
+    FromIntegers: (Kernel(lower_from_integers, activations=ANY),),
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
         *FULLY_CONNECTED_KERNELS,
@@ -171,6 +194,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),
         Kernel(with_shifts(lower_fully_connected), activations=MIXED),
     ),
+    Gather: (Kernel(lower_gather, activations=MOVED, constants=MOVED),),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     Join: CONCAT,
     LogSoftmax: (
@@ -184,10 +208,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
     ),
-    Mean: (
-        Kernel(lower_mean_dsp, needs=frozenset({"dsp"}), accepts=is_mean_dsp),
-        Kernel(lower_mean, activations=MIXED | FLOAT32),
-    ),
+    Mean: MEAN,
     Min: EXTREME_KERNELS,
     Mul: MUL_KERNELS,
     Normalize: (
@@ -200,6 +221,12 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),
     ),
+    ReduceL1: NORM,
+    ReduceL2: NORM,
+    ReduceMin: (Kernel(lower_reduce_min, activations=MOVED),),
+    ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
+    ReduceSum: MEAN,
+    ReduceSumSquare: NORM,
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),
@@ -208,4 +235,5 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Sub: ADD,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
+    Unfold: (Kernel(lower_unfold, activations=MOVED),),
 }

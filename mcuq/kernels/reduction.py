@@ -27,10 +27,22 @@ def summed(total: Sum, start: str, multiplier: str = "multiplier", name: str = "
     return Reduction(begin, Fragment("acc += x[i];"), total.stored("acc", "*y++", multiplier))
 
 
-def summed_float32(op: Clamped, factor: str, name: str) -> Reduction:
-    """The sum of floats, one after the other, times `factor`, which is C, limited."""
+def summed_float32(op: Clamped, value: str, name: str, tap: str = "acc = acc + x[i];", *needs: str) -> Reduction:
+    """The sum of floats, one after the other, as `tap` adds them; `value` is what becomes of `acc`, limited, with the
+    runtime items that it needs."""
     begin = Fragment("float acc = 0.0f;", name=name)
-    return Reduction(begin, Fragment("acc = acc + x[i];"), limited(op, f"acc * {factor}", "*y++"))
+    return Reduction(begin, Fragment(tap), limited(op, value, "*y++", needs=needs))
+
+
+def least(dtype: str, name: str) -> Reduction:
+    """The least value, or the largest of the type where there is none."""
+    c_type = C_TYPES[dtype]
+    if dtype == "float32":
+        begin = Fragment.of("float least = mcuq_infinity();", "mcuq_infinity", name=name)
+    else:
+        begin = Fragment(f"{c_type} least = {np.iinfo(dtype).max};", name=name)
+    tap = Fragment(f"const {c_type} value = x[i];\nif (value < least)\n    least = value;")
+    return Reduction(begin, tap, Fragment("*y++ = least;"))
 
 
 def largest(dtype: str, name: str) -> Reduction:

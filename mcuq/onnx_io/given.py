@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from onnx import helper
 
-from mcuq.graph.tensor import Array, Quant, Shape
+from mcuq.graph.tensor import Array, Integers, Quant, Shape
 from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 
@@ -82,9 +82,18 @@ def weight_quant(node: OnnxNode, index: int, axis: int) -> Quant | None:
 
 
 def operand_quant(node: OnnxNode, index: int) -> Quant | None:
-    """The given quantization of a constant operand with one scale; None where it has none, or several."""
+    """The given quantization of a constant operand with one scale; None where it has none, or several. Of integers that
+    are with computed ones, that they are such."""
+    value = node.constant(index, "operand")
+    if node.reads_integers and value.dtype.kind in "iub":
+        return integers_of(value)
     given = node.given(index)
     return None if given is None or given.axis is not None else given.quant
+
+
+def integers_of(value: Array) -> Integers:
+    """Which integers the constant holds."""
+    return Integers.of(int(value.min(initial=0)), int(value.max(initial=0)))
 
 
 def same_dimension(shape: Shape, axis: int, other: Shape) -> int | None:

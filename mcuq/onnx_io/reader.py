@@ -59,6 +59,18 @@ class OnnxNode:
         """Whether the input is given and known at compile time."""
         return self.has(index) and self.inputs[index] in self.constants
 
+    @property
+    def reads_integers(self) -> bool:
+        """Whether one of its computed inputs is integers, and no real values."""
+        return any(name in self.tensors and self.tensors[name].integers is not None for name in self.inputs)
+
+    def integers(self, index: int) -> str:
+        """The name of an input of computed integers."""
+        name = self.computed(index)
+        if self.tensors[name].integers is None:
+            raise self.error(f"input {index} must be of integers")
+        return name
+
     def given(self, index: int) -> GivenQuant | None:
         """The quantization that the file gives for an input, if any."""
         return self.quants.get(self.inputs[index]) if self.has(index) else None

@@ -93,10 +93,11 @@ def _write_layer(layer: Layer, graph: Graph, writer: OnnxWriter) -> None:
         name: writer.rounded_input(name, quant)
         for name in dict.fromkeys(t.name for t in layer.inputs)
         if name in graph.inputs and (quant := graph.tensors[name].quant) is not None
+        if graph.tensors[name].integers is None
     }
     inputs = tuple(replace(t, name=rounded.get(t.name, t.name)) for t in layer.inputs)
     y = layer.output
-    if y.quant is None or layer.op.shares_scale or layer.op.output_quant(layer) == y.quant:
+    if y.quant is None or y.integers is not None or layer.op.shares_scale or layer.op.output_quant(layer) == y.quant:
         # What only moves values of a quantization keeps them.
         layer.op.to_onnx(replace(layer, inputs=inputs), writer)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx
 
 from mcuq.errors import ModelError
@@ -13,6 +14,9 @@ from mcuq.onnx_runtime import RuntimeFault, Session
 _QUANTIZING = ("QuantizeLinear", "DynamicQuantizeLinear")
 # It takes the zeros of a Pad before MaxPool for -inf (seen up to ONNX Runtime 1.31).
 _WRONG_OPTIMIZERS = ("Pad_Fusion",)
+# Types of inputs -> NumPy's.
+_DTYPES = {f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_DTYPES |= {"tensor(float)": "float32", "tensor(bool)": "bool"}
 
 
 class FloatModel:
@@ -33,14 +37,17 @@ class FloatModel:
         except Exception as error:  # protobuf raises exceptions of several kinds
             raise ModelError(f"ONNX Runtime cannot load the model: {str(error).strip().splitlines()[0]}") from None
         self.inputs = self._session.inputs
+        kinds = zip(self._session.inputs, self._session.types, strict=True)
+        self._dtypes = {name: _DTYPES[kind] for name, kind in kinds if kind in _DTYPES}
         self.outputs = self._session.outputs
 
     def run(self, sample: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
-        """Outputs by name for one float32 array an input."""
+        """Outputs by name for one array an input, float32 or integers; what the model has as integers becomes such."""
         names = list(self.outputs if outputs is None else outputs)
         if not names:
             return {}  # ONNX Runtime would give all outputs
         try:
-            return dict(zip(names, self._session.run(sample, names), strict=True))
+            fed = {name: np.asarray(x, self._dtypes.get(name)) for name, x in sample.items()}
+            return dict(zip(names, self._session.run(fed, names), strict=True))
         except RuntimeFault as fault:
             raise ModelError(f"ONNX Runtime cannot run the model: {fault}") from None

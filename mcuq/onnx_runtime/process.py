@@ -159,6 +159,8 @@ class Session:
             answer, _ = self._process.request(header, {"model": np.frombuffer(model, np.uint8)})
         weakref.finalize(self, self._process.forget.append, id(self))
         self.inputs: tuple[str, ...] = tuple(answer["inputs"])
+        # As ONNX Runtime writes them: tensor(float), tensor(int64), ...
+        self.types: tuple[str, ...] = tuple(answer["types"])
         self.outputs: tuple[str, ...] = tuple(answer["outputs"])
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str], most_bytes: int = MEMORY_BYTES) -> list[Array]:

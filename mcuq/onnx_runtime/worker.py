@@ -51,6 +51,7 @@ class Worker:
         self.sessions[header["session"]] = session
         return {
             "inputs": [i.name for i in session.get_inputs()],
+            "types": [i.type for i in session.get_inputs()],
             "outputs": [o.name for o in session.get_outputs()],
         }, []
 

@@ -7,17 +7,25 @@ from collections.abc import Mapping
 from mcuq.graph.operator import Operator
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.abs import Abs
+from mcuq.ops.acos import Acos
+from mcuq.ops.acosh import Acosh
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.arg_max import ArgMax
+from mcuq.ops.asin import Asin
+from mcuq.ops.asinh import Asinh
+from mcuq.ops.atan import Atan
+from mcuq.ops.atanh import Atanh
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.ceil import Ceil
 from mcuq.ops.celu import Celu
 from mcuq.ops.clip import Clip
-from mcuq.ops.composed import COMPOSED
+from mcuq.ops.composed import COMPOSED, MOVE_INTEGERS, OF_INTEGERS
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cos import Cos
+from mcuq.ops.cosh import Cosh
 from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
@@ -25,7 +33,9 @@ from mcuq.ops.exp import Exp
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.floor import Floor
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.gather import Gather
 from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -35,7 +45,7 @@ from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mish import Mish
 from mcuq.ops.mul import Mul
 from mcuq.ops.neg import Neg
@@ -44,29 +54,41 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.pow import Pow
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reciprocal import Reciprocal
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.round import Round
 from mcuq.ops.selu import Selu
+from mcuq.ops.shrink import Shrink
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.sign import Sign
 from mcuq.ops.sin import Sin
+from mcuq.ops.sinh import Sinh
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.softplus import Softplus
 from mcuq.ops.softsign import Softsign
 from mcuq.ops.sqrt import Sqrt
 from mcuq.ops.swish import Swish
+from mcuq.ops.tan import Tan
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 
 _OPERATORS: tuple[type[Operator], ...] = (
     Abs,
+    Acos,
+    Acosh,
     Add,
     Affine,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    ArgMax,
     AveragePool,
     Ceil,
     Celu,
@@ -76,13 +98,16 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Conv2d,
     Convert,
     Cos,
+    Cosh,
     Div,
     Elu,
     Erf,
     Exp,
     FakeQuantize,
     Floor,
+    FromIntegers,
     FullyConnected,
+    Gather,
     Gelu,
     HardSigmoid,
     HardSwish,
@@ -105,14 +130,22 @@ _OPERATORS: tuple[type[Operator], ...] = (
     PRelu,
     QuantizeChannels,
     Reciprocal,
+    ReduceL1,
+    ReduceL2,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
     Regrid,
     Rescale,
     Reshape,
     Round,
     Selu,
+    Shrink,
     Sigmoid,
     Sign,
     Sin,
+    Sinh,
     Slice,
     Softmax,
     Softplus,
@@ -120,9 +153,11 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Sqrt,
     Sub,
     Swish,
+    Tan,
     Tanh,
     ThresholdedRelu,
     Transpose,
+    Unfold,
 )
 
 OPS: Mapping[str, type[Operator]] = {op.__name__: op for op in _OPERATORS}
@@ -133,3 +168,10 @@ FROM_ONNX: Mapping[str, FromOnnx] = {
     **COMPOSED,
 }
 """ONNX operator type -> the function that adds it to a graph."""
+
+INTEGERS_FROM_ONNX: Mapping[str, FromOnnx] = {
+    **{onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_integers", {}).items()},
+    **{onnx_type: add for onnx_type, add in FROM_ONNX.items() if onnx_type in MOVE_INTEGERS},
+    **OF_INTEGERS,
+}
+"""The same of nodes that read computed integers of the file, in the place of FROM_ONNX."""

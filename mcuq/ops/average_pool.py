@@ -18,18 +18,26 @@ from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import pool_window
+from mcuq.ops.pool import pool_windows
 from mcuq.ops.requantized import largest_difference, requantize_output
-from mcuq.ops.window import Window
+from mcuq.ops.volume import means_over_volume
+from mcuq.ops.window import Window, plane_window
 
 
 def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """With or without the padding in the count."""
-    window = pool_window(node)
-    if window.dilations != (1, 1):
-        raise node.error(f"dilations={list(node.attribute('dilations'))} are not supported; use 1")
-    op = AveragePool(window, bool(node.attribute("count_include_pad", 0)))
-    return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
+    windows, counts_pads = pool_windows(node), bool(node.attribute("count_include_pad", 0))
+    for along, size in zip(windows, node.shape(0)[2:], strict=True):
+        if not counts_pads and not along.meets(size):
+            pads = [along.begin, along.end]
+            raise node.error(f"pads={pads} and dilation={along.dilation} leave a window without input of {size}")
+
+    def pool(images: str, window: Window) -> str:
+        return graph.add(AveragePool(window, counts_pads), [images], name=node.name)
+
+    if len(windows) == 3:
+        return means_over_volume(graph, node.computed(0), windows, counts_pads, pool)
+    return channels_first(node, graph, pool(channels_last(node, graph), plane_window(windows)))
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,38 @@ class AveragePool(Clamped):
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         window = self.window
-        # Opset 17 has no dilations for this operator.
-        y = writer.node(
-            "AveragePool",
-            [writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))],
-            kernel_shape=window.kernel,
-            strides=window.strides,
-            pads=window.pads,
-            ceil_mode=window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
-            count_include_pad=int(self.count_include_pad),
-        )
+        x = writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))
+        if window.dilations == (1, 1):
+            y = writer.node(
+                "AveragePool",
+                [x],
+                kernel_shape=window.kernel,
+                ceil_mode=window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
+                count_include_pad=int(self.count_include_pad),
+                strides=window.strides,
+                pads=window.pads,
+            )
+        else:
+            # Opset 17 has no dilations for this operator.
+            y = self._dilated_to_onnx(layer, writer, x)
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
+
+    def _dilated_to_onnx(self, layer: Layer, writer: OnnxWriter, x: str) -> str:
+        """Sums by a convolution of ones, which has as much padding as the last window needs, over their counts."""
+        window, shape = self.window, layer.inputs[0].shape
+        ends = [
+            max(0, (outputs - 1) * along.stride + along.extent - along.begin - size)
+            for along, outputs, size in zip(window.axes, layer.output.shape[1:3], shape[1:3], strict=True)
+        ]
+        sums = writer.node(
+            "Conv",
+            [x, writer.constant(np.ones((shape[3], 1, *window.kernel), np.float32))],
+            strides=window.strides,
+            pads=(*window.pads[:2], *ends),
+            dilations=window.dilations,
+            group=shape[3],
+        )
+        return writer.node("Div", [sums, writer.constant(self.counts(layer).astype(np.float32))])
 
     def counts(self, layer: Layer) -> Array:
         """The divisor of each window: int64 (OH, OW)."""

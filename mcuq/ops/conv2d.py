@@ -26,13 +26,14 @@ from mcuq.ops.float_weights import (
     real_input,
 )
 from mcuq.ops.layout import channels_first, channels_last, spatial_shape
+from mcuq.ops.volume import convolution_over_volume
 from mcuq.ops.weighted import exact_product_dtype
 from mcuq.ops.weighted_operator import Weighted
-from mcuq.ops.window import Window, window_from_onnx
+from mcuq.ops.window import Window, axis_windows, plane_window
 
 
 def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Weights (O, I/group, [H,] W) become OHWI; a missing bias is zero."""
+    """Weights (O, I/group, [[D,] H,] W) become OHWI; a missing bias is zero."""
     spatial = spatial_shape(node)
     weight = weights(node, 1, "weight")
     if len(weight.shape) != len(node.shape(0)):
@@ -43,15 +44,19 @@ def from_conv(node: OnnxNode, graph: GraphBuilder) -> str:
     kernel = node.attribute("kernel_shape", weight.shape[2:])
     if tuple(kernel) != weight.shape[2:]:
         raise node.error(f"kernel_shape={list(kernel)} differs from the weight's {list(weight.shape[2:])}")
-    window = window_from_onnx(node, kernel, spatial)
+    windows = axis_windows(node, kernel, spatial)
     bias = weights(node, 2, "bias") if node.has(2) else np.zeros(weight.shape[0], np.float32)
+    bias_name = graph.constant(bias, node.inputs[2] if node.has(2) else f"{node.name}.bias")
+
+    def convolution(images: str, window: Window, ohwi: Array) -> str:
+        inputs = [images, graph.constant(ohwi, node.inputs[1], weight_quant(node, 1, axis=0)), bias_name]
+        return graph.add(Conv2d(window, group), inputs, name=node.name)
+
+    if len(windows) == 3:
+        return convolution_over_volume(graph, node.computed(0), windows, weight, group, convolution)
+    window = plane_window(windows)
     ohwi = weight.reshape(*weight.shape[:2], *window.kernel).transpose(0, 2, 3, 1)
-    inputs = [
-        channels_last(node, graph),
-        graph.constant(ohwi, node.inputs[1], weight_quant(node, 1, axis=0)),
-        graph.constant(bias, node.inputs[2] if node.has(2) else f"{node.name}.bias"),
-    ]
-    return channels_first(node, graph, graph.add(Conv2d(window, group), inputs, name=node.name))
+    return channels_first(node, graph, convolution(channels_last(node, graph), window, ohwi))
 
 
 @dataclass(frozen=True)

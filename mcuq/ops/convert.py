@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuq.arithmetic.float32 import dequantize_float, float32, quantize_float
 from mcuq.arithmetic.int8 import Requantization, requantization, requantize_s16
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, ChannelQuant, Shape, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Integers, Shape, Tensor
 from mcuq.ops.dtypes import INTEGERS
 from mcuq.ops.elementwise import Elementwise
 
@@ -26,7 +26,8 @@ class Convert(Elementwise):
     """y = x, in the element type `dtype`.
 
     Between integers: zero point + the requantized difference to x's zero point, rounded once. From float:
-    `quantize_float`; to float: `dequantize_float`. Largest error: half a step of an integer y, and float32's rounding.
+    `quantize_float`; to float: `dequantize_float`. Integers of the file stay what they are. Largest error: half a step
+    of an integer y, and float32's rounding.
     """
 
     dtype: str = "int8"
@@ -38,6 +39,10 @@ class Convert(Elementwise):
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        found = inputs[0].integers
+        return found and replace(found, dtype=self.dtype)
 
     @property
     def stated_dtype(self) -> str | None:
@@ -54,6 +59,8 @@ class Convert(Elementwise):
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
+        if y.integers is not None:
+            return inputs[0].astype(y.dtype)
         if x.quant is None:
             return quantize_float(inputs[0], float32(1 / y.scale), y.zero_point, *y.quantization.bounds).astype(y.dtype)
         if y.quant is None:

@@ -7,7 +7,9 @@ INT16 = frozenset({"int16"})
 FLOAT32 = frozenset({"float32"})
 # Of types of their own for input and output.
 MIXED = frozenset({"int8", "int16"})
-# Integers that a tensor can be converted to.
-INTEGERS = frozenset({"int8", "uint8", "int16"})
+# Integers that a tensor can be converted to, int32 of integers of the file alone.
+INTEGERS = frozenset({"int8", "uint8", "int16", "int32"})
 # Elements that are moved as they are.
-MOVED = frozenset({"int8", "int16", "float32"})
+MOVED = frozenset({"int8", "int16", "int32", "float32"})
+# Inputs of operators whose output is integers of the file in any scheme.
+ANY = MOVED

@@ -10,10 +10,12 @@ from mcuq.ops.transpose import Transpose
 
 
 def spatial_shape(node: OnnxNode) -> Shape:
-    """(L,) or (H, W) of the node's first input; ModelError where it is neither a signal nor an image."""
+    """(L,), (H, W) or (D, H, W) of the node's first input; ModelError where it is no signal, image or volume."""
     shape = node.shape(0)
-    if len(shape) not in (3, 4):
-        raise node.error(f"input of shape {list(shape)}; supported are 1-D (N, C, L) and 2-D (N, C, H, W)")
+    if len(shape) not in (3, 4, 5):
+        raise node.error(
+            f"input of shape {list(shape)}; supported are 1-D (N, C, L), 2-D (N, C, H, W) and 3-D (N, C, D, H, W)"
+        )
     return shape[2:]
 
 

@@ -16,16 +16,23 @@ from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import pool_window
-from mcuq.ops.window import Window
+from mcuq.ops.pool import pool_windows
+from mcuq.ops.volume import maxima_over_volume
+from mcuq.ops.window import Window, plane_window
 
 
 def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """The indices of the maxima are not supported."""
     if node.gives(1):
         raise node.error("output Indices is not supported; use the values alone")
-    op = MaxPool(pool_window(node))
-    return channels_first(node, graph, graph.add(op, [channels_last(node, graph)], name=node.name))
+    windows = pool_windows(node)
+
+    def pool(images: str, window: Window) -> str:
+        return graph.add(MaxPool(window), [images], name=node.name)
+
+    if len(windows) == 3:
+        return maxima_over_volume(graph, node.computed(0), windows, pool)
+    return channels_first(node, graph, pool(channels_last(node, graph), plane_window(windows)))
 
 
 @dataclass(frozen=True)

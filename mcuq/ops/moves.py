@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.graph.operator import Layer, Operator, Tie
-from mcuq.graph.tensor import Array, Shape
+from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.ops.dtypes import MOVED
 
 
@@ -32,6 +32,14 @@ class Moves(Operator):
     @property
     def keeps_dtype(self) -> bool:
         return True
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        found = [t.integers for index, t in enumerate(inputs) if index not in self.choosing]
+        known = [i for i in found if i is not None]
+        if len(known) < len(found):
+            return None
+        fills = [int(value) for value in self.fills]
+        return Integers.of(min([*fills, *(i.low for i in known)]), max([*fills, *(i.high for i in known)]))
 
     def places(self, layer: Layer, index: int) -> Array:
         """The number of the element of input `index` that each element of the output is, in the output's shape; -1

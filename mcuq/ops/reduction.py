@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 
+from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.operator import Layer, Operator
-from mcuq.graph.tensor import Shape, Tensor
+from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.onnx_io.reader import FromOneOutput, OnnxNode, normalized_axis
+from mcuq.ops.reshape import Reshape
+
+
+def reduced_axes(node: OnnxNode) -> tuple[int, ...]:
+    """Those to reduce, in order; where none are named all of them, or none if noop_with_empty_axes says so."""
+    rank, axes = len(node.shape(0)), node.ints("axes", 1)
+    if not axes:
+        return () if node.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
+    return tuple(sorted({normalized_axis(axis, rank, node) for axis in axes}))
+
+
+def kept_shape(shape: Shape, axes: Collection[int]) -> Shape:
+    """Without the dimensions `axes`."""
+    return tuple(n for axis, n in enumerate(shape) if axis not in axes)
+
+
+def from_reduction(make: Callable[[tuple[int, ...]], Reduction]) -> FromOneOutput:
+    """`from_onnx` of the reduction that `make` gives for some axes, with keepdims or without."""
+
+    def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        shape, axes = node.shape(0), reduced_axes(node)
+        op = make(axes)
+        if not axes and op.keeps_single:
+            return node.computed(0)
+        if node.attribute("keepdims", 1) or not axes:
+            return graph.add(op, [node.computed(0)], node.outputs[0], node.name)
+        y = graph.add(op, [node.computed(0)], name=node.name)
+        return graph.add(Reshape(kept_shape(shape, axes)), [y], node.outputs[0])
+
+    return add
+
+
+def from_global(make: Callable[[tuple[int, ...]], Reduction]) -> FromOneOutput:
+    """`from_onnx` of the same over all dimensions behind the channels."""
+
+    def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        op = make(tuple(range(2, len(node.shape(0)))))
+        return graph.add(op, [node.computed(0)], node.outputs[0], node.name)
+
+    return add
 
 
 @dataclass(frozen=True)
@@ -18,6 +60,8 @@ class Reduction(Operator):
     axes: tuple[int, ...]
 
     passes_channels = True
+    # Whether it gives a single value as it is.
+    keeps_single: ClassVar[bool] = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return tuple(1 if axis in self.axes else size for axis, size in enumerate(inputs[0].shape))
@@ -35,6 +79,16 @@ class Reduction(Operator):
     def count(self, layer: Layer) -> int:
         """How many values become one."""
         return prod(layer.inputs[0].shape[axis] for axis in self.axes)
+
+    def sizes(self, layer: Layer) -> tuple[int, int, int]:
+        """Elements before the reduced dimensions, of them, and behind; ValueError where they are no neighbours."""
+        shape = layer.inputs[0].shape
+        first, last = self.span(shape)
+        return prod(shape[:first]), prod(shape[first:last]), prod(shape[last:])
+
+    def columns(self, layer: Layer, x: Array) -> Array:
+        """The values as (samples, outer, reduced, inner)."""
+        return x.reshape(len(x), *self.sizes(layer))
 
     def over(self, axes: tuple[int, ...]) -> Self:
         """The same over other dimensions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mcuq.arithmetic.expression import Expression, X, call, where
+from mcuq.arithmetic.expression import Expression, X, call, logarithm_of_one_and, where
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.function import Example, Function
 from mcuq.ops.unary import from_unary
@@ -20,12 +20,7 @@ class Softplus(Function):
 
     @property
     def expression(self) -> Expression:
-        # max(x, 0) + ln(1 + e). What 1 + e loses of e, the quotient gives back: Higham, Accuracy and Stability of
-        # Numerical Algorithms, section 1.14.1.
-        e = call("exponential", where(X < 0, X, -X))
-        total = 1 + e
-        logarithm = where(total > 1, call("logarithm", total) * (e / (total - 1)), e)
-        return logarithm + where(X > 0, X, 0)
+        return logarithm_of_one_and(call("exponential", where(X < 0, X, -X))) + where(X > 0, X, 0)
 
     @classmethod
     def examples(cls) -> tuple[Example, ...]:

@@ -17,6 +17,52 @@ MOST_PADDED = 2**26
 
 
 @dataclass(frozen=True)
+class AxisWindow:
+    """A window along one dimension, `begin` and `end` being its pads."""
+
+    kernel: int
+    stride: int
+    begin: int
+    end: int
+    dilation: int
+    ceil_mode: bool = False
+
+    @property
+    def extent(self) -> int:
+        """How many places the window covers."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def meets(self, size: int) -> bool:
+        """Whether every window has a tap on `size` places; dilation may leave one none."""
+        return all(
+            any(0 <= o * self.stride - self.begin + k * self.dilation < size for k in range(self.kernel))
+            for o in range(self.outputs(size))
+        )
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether each place is its own window."""
+        return (self.kernel, self.stride, self.begin, self.end) == (1, 1, 0, 0)
+
+    def outputs(self, size: int) -> int:
+        """How many windows there are along `size` places. Raises ModelError where none fits."""
+        room = size + self.begin + self.end - self.extent
+        if room < 0:
+            raise ModelError(
+                f"a window of {self.extent} does not fit an input of {size} with pads {self.begin} and {self.end}"
+            )
+        count = (-(-room // self.stride) if self.ceil_mode else room // self.stride) + 1
+        # As ONNX Runtime and PyTorch do: no window may start beyond the input and its leading pad.
+        if self.ceil_mode and (count - 1) * self.stride >= size + self.begin:
+            count -= 1
+        return count
+
+
+SINGLE = AxisWindow(1, 1, 0, 0, 1)
+"""The window along a dimension that it leaves alone."""
+
+
+@dataclass(frozen=True)
 class Window:
     """A 2-D window: (height, width) pairs, pads as (top, left, bottom, right) like ONNX."""
 
@@ -28,20 +74,19 @@ class Window:
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Output height and width for an input of `height` x `width`."""
-        sizes = []
-        for axis, size in enumerate((height, width)):
-            begin, end = self.pads[axis], self.pads[axis + 2]
-            extent = self.dilations[axis] * (self.kernel[axis] - 1) + 1
-            room = size + begin + end - extent
-            stride = self.strides[axis]
-            if room < 0:
-                raise ModelError(f"a window of {extent} does not fit an input of {size} with pads {begin} and {end}")
-            count = (-(-room // stride) if self.ceil_mode else room // stride) + 1
-            # As ONNX Runtime and PyTorch do: no window may start beyond the input and its leading pad.
-            if self.ceil_mode and (count - 1) * stride >= size + begin:
-                count -= 1
-            sizes.append(count)
-        return sizes[0], sizes[1]
+        y, x = self.axes
+        return y.outputs(height), x.outputs(width)
+
+    @property
+    def axes(self) -> tuple[AxisWindow, AxisWindow]:
+        """The window along the height and along the width."""
+        y, x = (
+            AxisWindow(kernel, stride, begin, end, dilation, self.ceil_mode)
+            for kernel, stride, begin, end, dilation in zip(
+                self.kernel, self.strides, self.pads[:2], self.pads[2:], self.dilations, strict=True
+            )
+        )
+        return y, x
 
     def padded(self, pads: tuple[int, int, int, int]) -> Window:
         """The same on an image with so much more padding."""
@@ -50,21 +95,12 @@ class Window:
 
     def meets_input(self, height: int, width: int) -> bool:
         """Whether every window has a tap on an input of `height` x `width`; dilation may leave one none."""
-        return all(
-            any(0 <= o * self.strides[axis] - self.pads[axis] + k * self.dilations[axis] < size for k in range(taps))
-            for axis, (size, taps, count) in enumerate(
-                zip((height, width), self.kernel, self.output_size(height, width), strict=True)
-            )
-            for o in range(count)
-        )
+        y, x = self.axes
+        return y.meets(height) and x.meets(width)
 
     def onnx_ceil_mode(self, height: int, width: int) -> int:
-        """ceil_mode as it is written to ONNX: 0 where it changes nothing.
-
-        The shape inference of ONNX (1.23) lets windows start beyond the input and ONNX Runtime (1.31), which does
-        not, then fails on the shapes.
-        """
-        return int(replace(self, ceil_mode=False).output_size(height, width) != self.output_size(height, width))
+        """ceil_mode as it is written to ONNX."""
+        return onnx_ceil_mode(self.axes, (height, width))
 
     def leaves(self, x: Tensor, y: Tensor) -> bool:
         """Whether the window of any output of `y` (N, OH, OW, ...) meets padding around `x` (N, H, W, ...)."""
@@ -91,11 +127,38 @@ class Window:
             yield x[:, x_index[0], x_index[1]], y[:, y_index[0], y_index[1]]
 
 
-def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> Window:
-    """The window that the attributes strides, pads, auto_pad, dilations, ceil_mode describe.
+def window_of(y: AxisWindow, x: AxisWindow) -> Window:
+    """The window along two dimensions."""
+    return Window(
+        (y.kernel, x.kernel),
+        (y.stride, x.stride),
+        (y.begin, x.begin, y.end, x.end),
+        (y.dilation, x.dilation),
+        y.ceil_mode or x.ceil_mode,
+    )
 
-    `kernel` and `spatial` have one or two entries; a 1-D window becomes one of height 1.
+
+def onnx_ceil_mode(axes: Sequence[AxisWindow], sizes: Shape) -> int:
+    """ceil_mode as it is written to ONNX: 0 where it changes nothing.
+
+    The shape inference of ONNX (1.23) lets windows start beyond the input and ONNX Runtime (1.31), which does not, then
+    fails on the shapes.
     """
+    return int(
+        any(
+            replace(along, ceil_mode=False).outputs(n) != along.outputs(n) for along, n in zip(axes, sizes, strict=True)
+        )
+    )
+
+
+def plane_window(axes: Sequence[AxisWindow]) -> Window:
+    """The window along one or two dimensions; a 1-D window becomes one of height 1."""
+    return window_of(axes[0], axes[1]) if len(axes) == 2 else window_of(SINGLE, axes[0])
+
+
+def axis_windows(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> tuple[AxisWindow, ...]:
+    """The window that the attributes strides, pads, auto_pad, dilations, ceil_mode describe, along each of the
+    dimensions `spatial`, one to three."""
     rank = len(spatial)
     strides = tuple(node.attribute("strides", (1,) * rank))
     dilations = tuple(node.attribute("dilations", (1,) * rank))
@@ -132,13 +195,8 @@ def window_from_onnx(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> W
             f"kernel_shape={list(kernel)}, strides={list(strides)}, dilations={list(dilations)}, pads={list(pads)} are "
             f"too large; supported are numbers up to {LARGEST:,} and {MOST_PADDED:,} values of a padded input"
         )
-    if rank == 1:
-        kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)
-        pads = (0, pads[0], 0, pads[1])
-    return Window(
-        (kernel[0], kernel[1]),
-        (strides[0], strides[1]),
-        (pads[0], pads[1], pads[2], pads[3]),
-        (dilations[0], dilations[1]),
-        bool(node.attribute("ceil_mode", 0)),
+    ceil_mode = bool(node.attribute("ceil_mode", 0))
+    return tuple(
+        AxisWindow(*along, ceil_mode)
+        for along in zip(kernel, strides, pads[:rank], pads[rank:], dilations, strict=True)
     )

@@ -13,6 +13,7 @@ from mcuq.passes.fuse_clip import fuse_clip
 from mcuq.passes.fuse_functions import fuse_functions
 from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
+from mcuq.passes.narrow_integers import narrow_integers
 from mcuq.passes.neighbouring_axes import neighbouring_axes
 from mcuq.passes.order_quantization import order_quantization
 from mcuq.passes.own_outputs import own_outputs
@@ -37,6 +38,7 @@ PIPELINE: tuple[Pass, ...] = (
     absorb_quantization,
     merge_unary,
     separate_fixed_scales,
+    narrow_integers,
     own_outputs,
 )
 

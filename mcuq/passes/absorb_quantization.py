@@ -27,7 +27,7 @@ def absorb_quantization(graph: Graph) -> Graph:
             continue
         if isinstance(node.op, FakeQuantize):
             _absorb(builder, node)
-        elif node.op.shares_scale:
+        elif node.op.shares_scale and builder.tensors[name].integers is None:
             _pass_on(builder, node)
     return builder.graph()
 
@@ -97,15 +97,17 @@ def _raise(builder: GraphBuilder, producer: Node, node: Node) -> list[str]:
     builder.remove(node)
     op = producer.op.refilled(tuple(_rounded(node.op, value) for value in producer.op.fills))
     inputs = []
-    for name in producer.inputs:
+    for index, name in enumerate(producer.inputs):
         tensor = builder.tensors[name]
-        if tensor.is_constant:
+        if index in producer.op.choosing:
+            inputs.append(name)
+        elif tensor.is_constant:
             inputs.append(_quantized_constant(builder, tensor, node.op))
         else:
             inputs.append(builder.add(node.op, [name], name=node.name))
     builder.add(op, inputs, node.output, producer.name)
     builder.give(node.output, node.op.quant)
-    return inputs
+    return [name for index, name in enumerate(inputs) if index not in op.choosing]
 
 
 def _rounded(op: FakeQuantize, real: float) -> float:
@@ -119,7 +121,7 @@ def _quantized_constant(builder: GraphBuilder, tensor: Tensor, op: FakeQuantize)
 
 def _pass_on(builder: GraphBuilder, node: Node) -> None:
     """What only moves values of one quantization gives values of it."""
-    tensors = [builder.tensors[name] for name in node.inputs]
+    tensors = list(builder.layer(node).moved)
     quants = {t.quant for t in tensors}
     if None in quants:
         return
@@ -142,9 +144,11 @@ def _join(builder: GraphBuilder, node: Node, quants: list[Quant]) -> None:
     joint = quant_for_range(low, high)
     op = FakeQuantize(joint.step, joint.zero_point)
     inputs = []
-    for name in node.inputs:
+    for index, name in enumerate(node.inputs):
         tensor = builder.tensors[name]
-        if tensor.is_constant:
+        if index in node.op.choosing:
+            inputs.append(name)
+        elif tensor.is_constant:
             inputs.append(_quantized_constant(builder, tensor, op))
         elif tensor.quant == joint:
             inputs.append(name)

@@ -28,6 +28,9 @@ def separate_fixed_scales(graph: Graph) -> Graph:
 
     for node in graph.nodes:
         if node.op.shares_scale and len(node.inputs) > 1 and graph.tensors[node.output].quant is None:
-            inputs = tuple(builder.add(Rescale(), [name]) if is_fixed(name) else name for name in node.inputs)
+            inputs = tuple(
+                builder.add(Rescale(), [name]) if index not in node.op.choosing and is_fixed(name) else name
+                for index, name in enumerate(node.inputs)
+            )
             builder.nodes[node.output] = replace(node, inputs=inputs)
     return builder.graph()

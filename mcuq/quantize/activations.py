@@ -33,9 +33,12 @@ def activation_quants(
     no finer keeps all of their codes.
     """
     groups = scale_groups(graph)
-    types = {groups.root(name): dtype for name, dtype in dtypes.items()}
+    integers_of = {name: known for name in dtypes if (known := graph.tensors[name].integers) is not None}
+    types = {groups.root(name): dtype for name, dtype in dtypes.items() if name not in integers_of}
     conversions = [
-        (groups.root(node.output), groups.root(node.inputs[0])) for node in graph.nodes if node.op.is_conversion
+        (groups.root(node.output), groups.root(node.inputs[0]))
+        for node in graph.nodes
+        if node.op.is_conversion and node.output not in integers_of
     ]
     fixed = _fixed_quants(graph, groups)
     integers = sorted(set(types.values()) - {"float32"})
@@ -59,7 +62,11 @@ def activation_quants(
             found[root] = quant
         return with_dtype(found[root], types[root], options)
 
-    return {name: quant_of(groups.root(name)) for name, dtype in dtypes.items() if dtype != "float32"}
+    return {
+        name: integers_of.get(name) or quant_of(groups.root(name))
+        for name, dtype in dtypes.items()
+        if dtype != "float32"
+    }
 
 
 def with_room(span: Range, dtype: str) -> Range:
@@ -98,10 +105,12 @@ def _own_spans(graph: Graph, groups: Groups, ranges: Mapping[str, Range], dtype:
             cover(name, *with_room(ranges[name], dtype))
     for layer in graph.layers():
         name = layer.output.name
+        if layer.output.integers is not None:
+            continue
         if name in ranges:
             cover(name, *layer.op.clip_range(*with_room(ranges[name], dtype)))
         elif layer.op.shares_scale:
-            constants = [v for t in layer.inputs if t.is_constant for v in (t.values.min(), t.values.max())]
+            constants = [v for t in layer.moved if t.is_constant for v in (t.values.min(), t.values.max())]
             constants += layer.op.fills
             if constants:
                 cover(name, float(min(constants)), float(max(constants)))

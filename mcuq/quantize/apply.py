@@ -54,6 +54,7 @@ def check_accumulators(graph: Graph) -> None:
 
 def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     """The layer's inputs with constants in the numbers of the scheme."""
+    layer = replace(layer, inputs=tuple(_as_integers(t) for t in layer.inputs))
     if is_weighted(layer):
         own = scheme.of(*layer.names)
         if own.stored.is_float:
@@ -63,6 +64,13 @@ def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
         if given_weight_scale(layer.inputs[1]) is None:
             return round_nearest(layer, scheme)
     return layer.op.quantize_constants(layer)
+
+
+def _as_integers(tensor: Tensor) -> Tensor:
+    """A constant of integers of the file as such; any other as it is."""
+    if tensor.integers is None or not tensor.is_constant:
+        return tensor
+    return replace(tensor, dtype=tensor.integers.dtype, data=tensor.integers.quantize(tensor.values))
 
 
 def with_constants(node: Node, inputs: tuple[Tensor, ...], tensors: dict[str, Tensor]) -> Node:

@@ -27,7 +27,7 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     _convert_operands(builder, scheme)
     dtypes = activation_dtypes(builder.graph(), scheme)
     for name in graph.outputs:
-        if scheme.output is not None and dtypes[name] != scheme.output:
+        if scheme.output not in (None, dtypes[name]) and graph.tensors[name].integers is None:
             inner = builder.fresh(f"{name}.{dtypes[name]}")
             builder.rename(name, inner)
             builder.outputs = [name if output == inner else output for output in builder.outputs]
@@ -37,10 +37,16 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
 
 def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
     """Type of each tensor that is not a constant, of a graph with its conversions in place."""
-    dtypes = {name: scheme.input or _input_dtype(scheme) for name in graph.inputs}
+    dtypes = _input_dtypes(graph, scheme)
     for node in graph.nodes:
         dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
     return dtypes
+
+
+def _input_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
+    """Of the model's inputs: integers of the file stay what they are."""
+    integers = {name: graph.tensors[name].integers for name in graph.inputs}
+    return {name: found.dtype if found else scheme.input or _input_dtype(scheme) for name, found in integers.items()}
 
 
 def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
@@ -76,6 +82,8 @@ def _convert_inputs(builder: GraphBuilder, scheme: Scheme) -> None:
     graph = builder.graph()
     consumers = graph.consumers()
     for name in graph.inputs:
+        if graph.tensors[name].integers is not None:
+            continue
         converted = [node for node in consumers.get(name, ()) if not _takes(graph, consumers, node, given, scheme)]
         if converted:
             inner = builder.add(Convert(wanted), [name], builder.fresh(f"{name}.{wanted}"))
@@ -113,9 +121,12 @@ def _computes_on(node: Node, given: str, scheme: Scheme) -> bool:
 
 def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: Scheme) -> str:
     op = node.op
+    integers = graph.tensors[node.output].integers
+    if integers is not None:
+        return integers.dtype
     if op.stated_dtype is not None:
         return op.stated_dtype
-    computed = [dtypes[t.name] for t in graph.layer(node).activations]
+    computed = [dtypes[t.name] for t in graph.layer(node).moved if not t.is_constant]
     if op.keeps_dtype and len(set(computed)) == 1 and computed[0] in op.dtypes:
         return computed[0]
     wanted = scheme.of(*node.names).activations
@@ -125,14 +136,20 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
 def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
     """Before operators whose inputs must have another type, mostly that of their output."""
     graph = builder.graph()
-    dtypes = {name: scheme.input or _input_dtype(scheme) for name in graph.inputs}
+    dtypes = _input_dtypes(graph, scheme)
     converted: dict[tuple[str, str], str] = {}
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
-        for tensor in graph.layer(node).activations:
+        layer = graph.layer(node)
+        for tensor in layer.activations:
             own = dtypes[tensor.name]
-            # None but conversions read uint8, which has the codes of int8.
-            wanted = node.op.operand_dtype("int8" if own == "uint8" else own, dtype, scheme.of(*node.names).weights)
+            if tensor.integers is not None:
+                # Only what is moved must have the type of where it goes.
+                is_moved = node.op.shares_scale and tensor in layer.moved
+                wanted = dtype if is_moved else own
+            else:
+                # None but conversions read uint8, which has the codes of int8.
+                wanted = node.op.operand_dtype("int8" if own == "uint8" else own, dtype, scheme.of(*node.names).weights)
             if node.op.is_conversion or own == wanted:
                 continue
             key = (tensor.name, wanted)

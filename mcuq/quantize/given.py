@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant
 from mcuq.ops.given_weights import has_given_weights, loses_given_weights
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.quantize.groups import given_quants, scale_groups
+
+# Of inputs that the file has as int8, booleans or uint8, and takes for real values: they say nothing of how it came.
+_INTEGER_INPUTS = (Quant((1.0,)), Quant((1.0,), -128))
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ def given_quantization(graph: Graph) -> GivenQuantization:
     """Read it off the simplified float graph."""
     weighted = [layer for layer in graph.layers() if is_weighted(layer)]
     return GivenQuantization(
-        activations=tuple(given_quants(graph, scale_groups(graph))),
+        activations=tuple(
+            name
+            for name, quant in given_quants(graph, scale_groups(graph)).items()
+            if quant not in _INTEGER_INPUTS and graph.tensors[name].integers is None
+        ),
         calibrated=tuple(scaled_tensors(graph)),
         weights=tuple(layer.name for layer in weighted if has_given_weights(layer)),
         rounded=tuple(layer.name for layer in weighted if not has_given_weights(layer)),

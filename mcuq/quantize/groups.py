@@ -28,8 +28,9 @@ def scale_groups(graph: Graph) -> Groups:
     groups = Groups()
     for layer in graph.layers():
         if layer.op.shares_scale:
-            for t in layer.activations:
-                groups.join(layer.output.name, t.name)
+            for t in layer.moved:
+                if not t.is_constant and t.integers is None:
+                    groups.join(layer.output.name, t.name)
     return groups
 
 

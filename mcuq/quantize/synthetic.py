@@ -6,24 +6,30 @@ import numpy as np
 
 from mcuq.dataset import Dataset, InputSpec, from_arrays
 from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array
 
 SAMPLES = 16
 
 
 def input_specs(graph: Graph) -> tuple[InputSpec, ...]:
     """Names and shapes of the graph's inputs, for reading data."""
-    return tuple(InputSpec(name, graph.tensors[name].shape) for name in graph.inputs)
+    tensors = [graph.tensors[name] for name in graph.inputs]
+    return tuple(InputSpec(t.name, t.shape, (t.integers.low, t.integers.high) if t.integers else None) for t in tensors)
 
 
 def synthetic_dataset(graph: Graph, gain: float = 1.0) -> Dataset:
-    """The same 16 samples each time: one half normal with deviation `gain`, one half uniform in [0, gain]."""
+    """The same 16 samples each time: one half normal with deviation `gain`, one half uniform in [0, gain].
+
+    Integers are from 0 up, as far as the input takes them and a byte holds them.
+    """
     rng = np.random.default_rng(0)
     specs = input_specs(graph)
-    arrays = {
-        spec.name: gain
-        * np.concatenate(
-            [rng.normal(size=(SAMPLES // 2, *spec.shape)), rng.uniform(size=(SAMPLES // 2, *spec.shape))]
-        ).astype(np.float32)
-        for spec in specs
-    }
-    return from_arrays(arrays, specs)
+
+    def made_up(spec: InputSpec) -> Array:
+        if spec.integers is not None:
+            low, high = spec.integers
+            return rng.integers(max(low, 0), min(high, 255) + 1, (SAMPLES, *spec.shape)).astype(np.float32)
+        halves = [rng.normal(size=(SAMPLES // 2, *spec.shape)), rng.uniform(size=(SAMPLES // 2, *spec.shape))]
+        return gain * np.concatenate(halves).astype(np.float32)
+
+    return from_arrays({spec.name: made_up(spec) for spec in specs}, specs)

@@ -23,6 +23,7 @@ HEADER = (KERNELS / "mcuq_functions.h").read_text().replace('#include "mcuq_floa
 UNARY: dict[str, FloatFunction] = {
     name: getattr(functions, name)
     for name in (
+        "arctangent",
         "complementary_error",
         "cosine",
         "error_function",
@@ -85,6 +86,7 @@ def between(low: float, high: float) -> Array:
 @pytest.mark.parametrize(
     ("name", "exact", "units", "inputs"),
     [
+        ("arctangent", np.arctan, 2.5, lambda: np.r_[between(-4, 4), any_size(-100, 127)]),
         ("complementary_error", np.vectorize(math.erfc), 6.5, lambda: between(0.8, 9)),
         ("cosine", np.cos, 3.0, lambda: np.r_[between(-10, 10), any_size(-10, 60)]),
         ("error_function", np.vectorize(math.erf), 2.0, lambda: np.r_[between(-4, 4), any_size(-100, 2)]),
@@ -131,6 +133,7 @@ def test_values_where_functions_end() -> None:
     cases: dict[str, tuple[list[float], list[float]]] = {
         "square_root": ([0, -0.0, -1, inf, -inf, 1.4e-45, 4], [0, -0.0, nan, inf, nan, 2.0**-74.5, 2]),
         "reciprocal": ([0, -0.0, inf, -inf, 2.0**127], [inf, -inf, 0, -0.0, 2.0**-127]),
+        "arctangent": ([0, -0.0, inf, -inf], [0, -0.0, np.pi / 2, -np.pi / 2]),
         "sine": ([0, -0.0, inf, -inf], [0, -0.0, nan, nan]),
         "cosine": ([0, -0.0, inf, -inf], [1, 1, nan, nan]),
         "error_function": ([0, -0.0, inf, -inf], [0, -0.0, 1, -1]),

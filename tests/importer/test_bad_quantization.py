@@ -196,7 +196,7 @@ def test_computing_with_integers():
     assert refused(nodes, 17) == (
         "Add 'sum': computes with the integers 'q' of a QuantizeLinear; put a DequantizeLinear before it: only Clip, "
         "Concat, DepthToSpace, Dropout, Expand, Flatten, Gather, GlobalMaxPool, Identity, MaxPool, Pad, ReduceMax, "
-        "Relu, Reshape, Resize, Slice, SpaceToDepth, Split, Squeeze, Tile, Transpose, Unsqueeze may read integers"
+        "ReduceMin, Relu, Reshape, Resize, Slice, SpaceToDepth, Split, Squeeze, Tile, Transpose, Unsqueeze may read integers"
     )
 
 
@@ -219,18 +219,9 @@ def test_limiting_integers_whose_zero_is_not_0():
     )
 
 
-def test_an_input_of_integers_without_a_scale():
-    proto = model([node("Relu", ["x"], "y")], X)
-    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
-    assert refusal(proto) == (
-        "net.onnx: input 'x' is int8 without a scale; use float32, or a DequantizeLinear with constant scale and zero "
-        "point next to it"
-    )
-
-
 def test_an_output_of_integers_without_a_scale():
     proto = model([node("Relu", ["x"], "y")], X, {"y": TensorProto.UINT8})
     assert refusal(proto) == (
-        "net.onnx: output 'y' is uint8 without a scale; use float32, or a QuantizeLinear with constant scale and zero "
-        "point next to it"
+        "net.onnx: output 'y' is uint8, and what is computed is float32; state that, or put a QuantizeLinear with "
+        "constant scale and zero point before it"
     )

@@ -149,18 +149,32 @@ def test_more_copies_than_anybody_wants_are_refused():
     )
 
 
+REDUCTIONS = ("L1", "L2", "LogSumExp", "Max", "Min", "Prod", "Sum", "SumSquare")
+
+
 @pytest.mark.parametrize("axes", [[2, 3], [1], [0, 2], [1, 3], [0, 1, 3], [-1], None])
 @pytest.mark.parametrize("keepdims", [0, 1])
-@pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceSum"])
 @pytest.mark.parametrize("opset", [11, 20])
-def test_reductions_over_any_axes(axes, keepdims, op_type, opset):
-    if axes is None:
-        nodes, constants = [node(op_type, ["x"], "y", keepdims=keepdims)], {}
-    elif opset == 20:
-        nodes, constants = [node(op_type, ["x", "a"], "y", keepdims=keepdims)], {"a": ints(*axes)}
-    else:
-        nodes, constants = [node(op_type, ["x"], "y", keepdims=keepdims, axes=axes)], {}
-    check_import(model(nodes, X, constants=constants, opset=opset))
+def test_reductions_over_any_axes(axes, keepdims, opset):
+    """Side by side, as each takes a start of ONNX Runtime."""
+    nodes, constants, outputs = [node("Abs", ["x"], "size")], {}, []
+    for kind in (*REDUCTIONS, "LogSum"):
+        inputs, attributes = ["size" if kind == "LogSum" else "x"], {"keepdims": keepdims}
+        if axes is not None and (opset == 20 or (kind == "Sum" and opset >= 13)):
+            inputs, constants = [*inputs, "a"], {"a": ints(*axes)}
+        elif axes is not None:
+            attributes["axes"] = axes
+        nodes.append(node(f"Reduce{kind}", inputs, kind, **attributes))
+        outputs.append(kind)
+    check_import(model(nodes, X, outputs, constants=constants, opset=opset), samples=1)
+
+
+def test_reductions_over_no_axes_are_those_of_single_values():
+    nodes = [node("Exp", ["x"], "e")]
+    nodes += [node(f"Reduce{kind}", ["e", "a"], kind, noop_with_empty_axes=1) for kind in (*REDUCTIONS, "LogSum")]
+    nodes += [node("Relu", [kind], f"{kind}_y") for kind in (*REDUCTIONS, "LogSum")]
+    outputs = [f"{kind}_y" for kind in (*REDUCTIONS, "LogSum")]
+    check_import(model(nodes, X, outputs, constants={"a": ints()}, opset=20))
 
 
 @pytest.mark.parametrize("limits", [("low",), ("low", "high"), ("", "high"), ("low", "six"), ("minus", "high")])
@@ -174,15 +188,21 @@ def test_clip_between_computed_numbers(limits):
     check_import(model(nodes, X | {"z": (2, 3)}, constants=constants, opset=13))
 
 
-@pytest.mark.parametrize("op_type", ["ReduceMax", "ReduceSum"])
-def test_reductions_of_nothing_change_nothing(op_type):
-    nodes = [node(op_type, ["x", "a"], "z", noop_with_empty_axes=1), node("Relu", ["z"], "y")]
-    check_import(model(nodes, X, constants={"a": ints()}, opset=20))
-
-
 @pytest.mark.parametrize("shape", [(2, 3, 6), (1, 3, 6, 5)])
 def test_global_max_pool(shape):
     check_import(model([node("GlobalMaxPool", ["x"], "y")], {"x": shape}))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6), (1, 3, 6, 5)])
+def test_global_lp_pool(shape):
+    nodes = [node("GlobalLpPool", ["x"], name, **p) for name, p in (("y", {}), ("z", {"p": 1}), ("w", {"p": 2}))]
+    check_import(model(nodes, {"x": shape}, ("y", "z", "w")))
+
+
+def test_norms_of_other_powers_are_refused():
+    assert refusal(model([node("GlobalLpPool", ["x"], "y", "n", p=3)], {"x": (1, 2, 4)})) == (
+        "GlobalLpPool 'n': p=3 is not supported; use p=1 or p=2"
+    )
 
 
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")
@@ -327,12 +347,45 @@ def test_conv_transpose_along_time(attributes):
     check_import(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)}))
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"strides": [2], "pads": [2, 1]},  # windows that nothing is left of
+        {"strides": [3], "output_padding": [2]},  # beyond all windows
+        {"strides": [2], "dilations": [2], "pads": [1, 4], "output_padding": [1]},
+        {"strides": [3], "output_shape": [12]},
+        {"strides": [3], "output_shape": [12], "auto_pad": "SAME_UPPER"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_conv_transpose_computes_what_is_left(attributes, kernel):
+    nodes = [node("ConvTranspose", ["x", "w", "b"], "y", **attributes)]
+    constants = {"w": random(2, 3, kernel), "b": random(3)}
+    graph = check_import(model(nodes, {"x": (1, 2, 4)}, constants=constants), samples=1)
+    (conv,) = (layer for layer in graph.layers() if layer.op.__class__.__name__ == "Conv2d")
+    (stride,), outputs = attributes["strides"], graph.tensors["y"].shape[2]
+    assert conv.output.shape[2] <= -(-outputs // stride) + 1
+
+
+def test_conv_transpose_whose_output_is_not_agreed_on_is_refused():
+    nodes = [node("ConvTranspose", ["x", "w"], "y", "up", strides=[2], auto_pad="SAME_UPPER")]
+    assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 1)})) == (
+        "ConvTranspose 'up': auto_pad=SAME_UPPER asks for an output of [8], but windows reach [7], and runtimes give "
+        "no more than that; use pads and output_padding"
+    )
+    nodes = [node("ConvTranspose", ["x", "w"], "y", "up", pads=[4, 4])]
+    assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)})) == (
+        "ConvTranspose 'up': its pads leave an output of [-2]; use smaller pads"
+    )
+
+
 def test_a_cast_to_what_values_are_changes_nothing():
     graph = check_import(model([node("Cast", ["x"], "z", to=TensorProto.FLOAT), node("Relu", ["z"], "y")], X))
     assert [type(layer.op).__name__ for layer in graph.layers()] == ["Clip"]
     nodes = [node("Cast", ["x"], "z", "c", to=TensorProto.INT64), node("Cast", ["z"], "y", to=TensorProto.FLOAT)]
     assert refusal(model(nodes, X)).startswith(
-        "Cast 'c': to int64; what is computed is float32: only a Cast to float32 is supported"
+        "Cast 'c': to int64; what is computed is float32: only a Cast to a type that holds it is supported"
     )
 
 

@@ -141,12 +141,17 @@ def test_double_precision_and_half_precision_weights_become_float32():
             "auto_pad=SAME is not supported; use NOTSET, SAME_UPPER, SAME_LOWER or VALID",
         ),
         (
-            (1, 4, 5, 5, 5),
-            (3, 4, 3, 3, 3),
+            (1, 4, 5, 5, 5, 5),
+            (3, 4, 3, 3, 3, 3),
             {},
-            "input of shape [1, 4, 5, 5, 5]; supported are 1-D (N, C, L) and 2-D (N, C, H, W)",
+            "input of shape [1, 4, 5, 5, 5, 5]; supported are 1-D (N, C, L), 2-D (N, C, H, W) and 3-D (N, C, D, H, W)",
         ),
-        ((1, 4), (3, 4), {}, "input of shape [1, 4]; supported are 1-D (N, C, L) and 2-D (N, C, H, W)"),
+        (
+            (1, 4),
+            (3, 4),
+            {},
+            "input of shape [1, 4]; supported are 1-D (N, C, L), 2-D (N, C, H, W) and 3-D (N, C, D, H, W)",
+        ),
     ],
 )
 def test_a_conv_that_does_not_fit_is_refused(shape, weight, attributes, message):

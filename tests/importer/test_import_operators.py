@@ -40,15 +40,30 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
     return lambda opset: (attributes or {}, constants or {})
 
 
-# ONNX Runtime 1.32 runs Swish of opset 24 alone.
-NOT_RUN = {("Swish", NEWEST)}
+# ONNX Runtime 1.32 runs Swish of opset 24 alone, and GlobalLpPool to 21.
+NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST)}
 
-# Functions that not all numbers have a value of.
-OF_POSITIVE = {"Log", "Pow", "Reciprocal", "Sqrt"}
+# Functions that not all numbers have a value of -> what gives them such that have.
+BEFORE = {
+    **dict.fromkeys(("Log", "Pow", "Reciprocal", "ReduceLogSum", "Sqrt"), "Exp"),
+    **dict.fromkeys(("Acos", "Asin", "Atanh"), "Sin"),
+    "Acosh": "Cosh",
+}
+
+# What gives integers.
+OF_INTEGERS = {"ArgMax", "ArgMin"}
 
 FORMS: dict[str, Form] = {
     "Abs": always(),
+    "Acos": always(),
+    "Acosh": always(),
     "Add": always(constants={"b": random(3, 1, 1)}),
+    "Asin": always(),
+    "Asinh": always(),
+    "Atan": always(),
+    "Atanh": always(),
+    "ArgMax": always({"axis": 2}),
+    "ArgMin": always({"axis": 1, "keepdims": 0}),
     "AveragePool": always({"kernel_shape": [2, 2]}),
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
@@ -61,6 +76,7 @@ FORMS: dict[str, Form] = {
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
     "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
     "Cos": always(),
+    "Cosh": always(),
     "DepthToSpace": always({"blocksize": 2}),
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
@@ -75,6 +91,7 @@ FORMS: dict[str, Form] = {
     "Gelu": always({"approximate": "tanh"}),
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
+    "GlobalLpPool": always({"p": 1}),
     "GlobalMaxPool": always(),
     "GroupNormalization": lambda opset: (
         {"num_groups": 2},
@@ -104,9 +121,16 @@ FORMS: dict[str, Form] = {
     "QuantizeLinear": always(constants=SCALE),
     "RMSNormalization": always({"axis": -1, "epsilon": 1e-4}, {"scale": random(5)}),
     "Reciprocal": always(),
+    "ReduceL1": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceL2": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "ReduceLogSum": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceLogSumExp": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMax": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "ReduceMean": attribute_or_input(18, {"axes": [2, 3]}, {"axes": ints(2, 3)}),
+    "ReduceMin": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
+    "ReduceProd": attribute_or_input(18, {"axes": [1]}, {"axes": ints(1)}),
     "ReduceSum": attribute_or_input(13, {"axes": [1, 2]}, {"axes": ints(1, 2)}),
+    "ReduceSumSquare": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),
     "Relu": always(),
     "Reshape": always(constants={"shape": ints(1, -1, 5)}),
     "Resize": lambda opset: (
@@ -116,9 +140,11 @@ FORMS: dict[str, Form] = {
     ),
     "Round": always(),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),
+    "Shrink": always({"lambd": 0.375, "bias": 0.25}),
     "Sigmoid": always(),
     "Sign": always(),
     "Sin": always(),
+    "Sinh": always(),
     "Slice": attribute_or_input(
         10, {"starts": [1], "ends": [5], "axes": [2]}, {"starts": ints(1), "ends": ints(5), "axes": ints(2)}
     ),
@@ -132,6 +158,7 @@ FORMS: dict[str, Form] = {
     "Sub": always(constants={"b": random(3, 1, 1)}),
     "Sum": always(constants={"b": random(*IMAGE)}),
     "Swish": always({"alpha": 0.75}),
+    "Tan": always(),
     "Tanh": always(),
     "ThresholdedRelu": always({"alpha": 0.75}),
     "Tile": always(constants={"repeats": ints(1, 2, 1, 3)}),
@@ -158,9 +185,10 @@ def test_every_operator_has_a_form_here():
 def test_an_operator_means_the_same_at_every_opset(op_type, opset):
     attributes, constants = FORMS[op_type](opset)
     layers = [node(op_type, ["x", *constants], "y", **attributes)]
-    if op_type in OF_POSITIVE:
-        layers = [node("Exp", ["x"], "positive"), node(op_type, ["positive", *constants], "y", **attributes)]
+    if op_type in BEFORE:
+        layers = [node(BEFORE[op_type], ["x"], "inside"), node(op_type, ["inside", *constants], "y", **attributes)]
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
-    check_import(model(layers, {"x": FLAT.get(op_type, IMAGE)}, constants=constants, opset=opset))
+    outputs = {"y": TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT}
+    check_import(model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset))

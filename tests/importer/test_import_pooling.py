@@ -80,8 +80,20 @@ def test_max_pool_with_dilations(window):
     check_import(pool("MaxPool", (1, 2, 9), kernel_shape=[2], dilations=[3]))
 
 
-def test_average_pool_with_dilations_of_one():
-    check_import(pool("AveragePool", (1, 2, 9, 8), 19, kernel_shape=[2, 3], dilations=[1, 1]))
+@pytest.mark.parametrize("count_include_pad", [0, 1])
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"dilations": [1, 1]},
+        {"dilations": [3, 2]},
+        {"dilations": [2, 3], "strides": [2, 2], "pads": [1, 1, 0, 1], "ceil_mode": 1},
+    ],
+)
+def test_average_pool_with_dilations(window, count_include_pad):
+    attributes = {"count_include_pad": count_include_pad, **window}
+    check_import(pool("AveragePool", (1, 2, 9, 8), 19, kernel_shape=[2, 3], **attributes), samples=1)
+    if window["dilations"] == [3, 2]:
+        check_import(pool("AveragePool", (1, 2, 9), 19, kernel_shape=[2], dilations=[3]), samples=1)
 
 
 def test_max_pool_may_have_indices_that_nobody_reads():
@@ -132,15 +144,16 @@ def test_a_mean_over_nothing_may_be_an_output():
         ),
         (
             pool("AveragePool", (1, 2, 4), kernel_shape=[2], pads=[0, 3]),
-            "AveragePool 'pool': pads=[0, 0, 0, 3] reach beyond the window [1, 2]; use smaller pads",
+            "AveragePool 'pool': pads=[0, 3] reach beyond the window [2]; use smaller pads",
         ),
         (
-            pool("AveragePool", (1, 2, 4, 4), 19, kernel_shape=[2, 2], dilations=[2, 1]),
-            "AveragePool 'pool': dilations=[2, 1] are not supported; use 1",
+            pool("AveragePool", (1, 2, 4, 1), 19, kernel_shape=[2, 2], dilations=[2, 2], pads=[0, 1, 0, 1]),
+            "AveragePool 'pool': pads=[1, 1] and dilation=2 leave a window without input of 1",
         ),
         (
-            pool("MaxPool", (1, 2, 4, 4, 4), kernel_shape=[2, 2, 2]),
-            "MaxPool 'pool': input of shape [1, 2, 4, 4, 4]; supported are 1-D (N, C, L) and 2-D (N, C, H, W)",
+            pool("MaxPool", (1, 2, 4, 4, 4, 4), kernel_shape=[2, 2, 2, 2]),
+            "MaxPool 'pool': input of shape [1, 2, 4, 4, 4, 4]; supported are 1-D (N, C, L), 2-D (N, C, H, W) and "
+            "3-D (N, C, D, H, W)",
         ),
         (
             pool("MaxPool", (1, 2, 2, 4), kernel_shape=[3, 3]),

@@ -15,6 +15,7 @@ from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.affine import Affine
+from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.concat import Concat, Join
@@ -23,18 +24,21 @@ from mcuq.ops.convert import Convert
 from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
+from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
@@ -42,6 +46,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
 from mcuq.ops.window import Window
 
 IMAGE = (1, 4, 6, 3)
@@ -63,11 +68,19 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Min(), [(1, 4, 6, 1), IMAGE]),
     (PRelu(), [IMAGE, IMAGE]),
     (PRelu(), [IMAGE, (1, 1, 1, 3)]),
+    (ArgMax((3,)), [IMAGE]),
+    (ArgMax((1,), is_max=False), [IMAGE]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
     (Mean((1, 2)), [IMAGE]),
     (Mean((3,)), [IMAGE]),
+    (ReduceSum((1, 2)), [IMAGE]),
+    (ReduceL1((1, 2)), [IMAGE]),
+    (ReduceL2((3,)), [IMAGE]),
+    (ReduceSumSquare((1, 2)), [IMAGE]),
+    (ReduceMin((1, 2)), [IMAGE]),
+    (ReduceProd((3,)), [IMAGE]),
     (Concat(3), [IMAGE, (1, 4, 6, 2)]),
     (Concat(1), [IMAGE, (1, 2, 6, 3)]),
     (Join(3), [IMAGE, IMAGE]),
@@ -82,12 +95,13 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (LogSoftmax(), [IMAGE]),
     (Transpose((0, 2, 1, 3)), [IMAGE]),
     (Transpose((0, 3, 1, 2)), [IMAGE]),
+    (Unfold(1, 2, 2, 1, 3), [IMAGE]),
     (Chain((LeakyRelu(0.1), Clip(minimum=0.0))), [IMAGE]),
     (Chain((Tanh(), Clip(minimum=0.0))), [IMAGE]),
     (FakeQuantize(0.01, 3), [IMAGE]),
 ]
-# These have constants that are theirs.
-WITH_CONSTANTS = {Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
+# These have constants that are theirs, or read integers.
+WITH_CONSTANTS = {FromIntegers, Gather, Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
 
 
 def named(case: tuple[Operator, list[Shape]]) -> str:

@@ -8,7 +8,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.dsp.reduction import MOST_TAPS, summed_fours
 from mcuq.kernels.ending import Sum
 from mcuq.kernels.kernel import Call, Constants, Fragment
-from mcuq.ops.mean import Mean, mean_sizes
+from mcuq.ops.mean import Mean
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class ReduceDspConstants(Constants):
 
 def is_mean_dsp(op: Mean, layer: Layer) -> bool:
     """Layers of lower_mean_dsp."""
-    _, reduced, inner = mean_sizes(op, layer)
+    _, reduced, inner = op.sizes(layer)
     return reduced <= MOST_TAPS and inner >= 4
 
 
 def lower_mean_dsp(op: Mean, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    sizes = mean_sizes(op, layer)
+    sizes = op.sizes(layer)
     total = Sum(op, layer, op.requantization(layer), 255 * sizes[1])
     mean = summed_fours(total, "multiplier", "mean")
     mean = replace(mean, end=mean.end.naming(bias=-sizes[1] * layer.inputs[0].zero_point))

@@ -13,6 +13,8 @@ from mcuq.ops.convert import Convert, convert_bound, convert_requantization
 def lower_convert(op: Convert, layer: Layer) -> tuple[Call, ...]:
     """From float, to float, or between integers."""
     x, y = layer.inputs[0], layer.output
+    if y.integers is not None:
+        return (Call(elementwise(layer, {"x": x.dtype}, Fragment("y[i] = x[i];", name="widen"))),)
     if x.quant is None:
         return (Call(elementwise(layer, {"x": x.dtype}, _quantized(layer))),)
     if y.quant is None:

@@ -63,7 +63,7 @@ def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     if layer.output.quant is None:
         counts = op.counts(layer)
         smallest, bound = int(counts.min()), 0
-        mean = summed_float32(op, "inverse_count[rows * columns - smallest_count]", "average_pool_float32")
+        mean = summed_float32(op, "acc * inverse_count[rows * columns - smallest_count]", "average_pool_float32")
         arrays = {"inverse_count": inverse_counts(np.arange(smallest, counts.max() + 1))}
     else:
         smallest, requant = op.requantization(layer)

@@ -1,4 +1,5 @@
-"""Many values that become one along neighbouring dimensions, of any type: Mean, and AveragePool of a whole image."""
+"""Many values that become one along neighbouring dimensions, of any type: sums, norms, the least, products, and
+AveragePool of a whole image."""
 
 from __future__ import annotations
 
@@ -7,11 +8,19 @@ from dataclasses import dataclass, replace
 from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.ending import Sum
+from mcuq.kernels.ending import Sum, limited
 from mcuq.kernels.kernel import Call, Constants, Fragment
-from mcuq.kernels.reduction import Reduction, summed, summed_float32
+from mcuq.kernels.reduction import Reduction, least, summed, summed_float32
 from mcuq.ops.average_pool import AveragePool
-from mcuq.ops.mean import Mean, mean_sizes
+from mcuq.ops.mean import Mean
+from mcuq.ops.reduce import ReduceL1, ReduceMin, ReduceProd
+
+_DIFFERENCE = "const int32_t difference = x[i] - x_zero_point;\n"
+_SIZE = "acc += difference < 0 ? -difference : difference;"
+_SQUARE = "acc += difference * difference;"
+_SIZE_FLOAT32 = "acc = acc + (x[i] < 0.0f ? -x[i] : x[i]);"
+_SQUARE_FLOAT32 = "const float square = x[i] * x[i];\nacc = acc + square;"
+_ROOT = "const int32_t root = mcuq_integer_root((uint64_t)acc << root_shift);"
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,64 @@ class ReduceConstants(Constants):
 
 def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
     """The reduced dimensions are neighbours: a pass has seen to it."""
-    sizes = mean_sizes(op, layer)
+    sizes = op.sizes(layer)
+    if layer.output.quant is not None:
+        return (_mean(Sum(op, layer, op.requantization(layer), op.bound(layer)), sizes),)
+    divisor = op.divisor(layer)
+    if divisor == 1:
+        return (Call(_constants(layer, sizes, summed_float32(op, "acc", "sum_float32"))),)
+    mean = summed_float32(op, "acc * inverse_count", "mean_float32")
+    end = mean.end.naming({"inverse_count": float32(1 / divisor)})
+    return (Call(_constants(layer, sizes, replace(mean, end=end))),)
+
+
+def lower_norm(op: ReduceL1, layer: Layer) -> tuple[Call, ...]:
+    """Sums of sizes or squares, and their root."""
+    sizes, name = op.sizes(layer), "norm" if op.has_root else "sum_of_squares" if op.power == 2 else "sum_of_sizes"
     if layer.output.quant is None:
-        mean = summed_float32(op, "inverse_count", "mean_float32")
-        end = mean.end.naming({"inverse_count": float32(1 / sizes[1])})
-        return (Call(_constants(layer, sizes, replace(mean, end=end))),)
-    return (_mean(Sum(op, layer, op.requantization(layer), op.bound(layer)), sizes),)
+        value, *needs = ("mcuq_square_root(acc)", "mcuq_square_root") if op.has_root else ("acc",)
+        added = _SIZE_FLOAT32 if op.power == 1 else _SQUARE_FLOAT32
+        return (Call(_constants(layer, sizes, summed_float32(op, value, f"{name}_float32", added, *needs))),)
+    total = Sum(op, layer, op.requantization(layer), op.bound(layer))
+    first = replace(total, bound=op.sum_bound(layer))
+    begin = Fragment(f"{first.c_type} acc = 0;", name=total.named(name) or name)
+    tap = Fragment(_DIFFERENCE + (_SIZE if op.power == 1 else _SQUARE)).naming(x_zero_point=layer.inputs[0].zero_point)
+    end = total.stored("root" if op.has_root else "acc", "*y++")
+    if op.has_root:
+        root = Fragment.of(_ROOT, "mcuq_integer_root", numbers={"root_shift": 2 * op.root_bits(layer)})
+        end = root.followed_by(end)
+    return (Call(_constants(layer, sizes, Reduction(begin, tap, end)), bound=first.bound),)
+
+
+def lower_reduce_min(op: ReduceMin, layer: Layer) -> tuple[Call, ...]:
+    """Comparisons alone."""
+    return (Call(_constants(layer, op.sizes(layer), least(layer.output.dtype, "reduce_min"))),)
+
+
+def lower_reduce_prod(op: ReduceProd, layer: Layer) -> tuple[Call, ...]:
+    """A mantissa of 31 bits and its power of two."""
+    sizes, y = op.sizes(layer), layer.output
+    if y.quant is None:
+        begin = Fragment("float product = 1.0f;", name="reduce_prod_float32")
+        product = Reduction(begin, Fragment("product = product * x[i];"), limited(op, "product", "*y++"))
+        return (Call(_constants(layer, sizes, product)),)
+    by = op.parameters(layer)
+    output_min, output_max = op.output_bounds(y)
+    product = Reduction(
+        Fragment.of("mcuq_product product = { 1073741824, 0 };", "mcuq_product", name="reduce_prod"),
+        Fragment.of(
+            "product = mcuq_product_with(product, x[i] - x_zero_point);",
+            "mcuq_product_with",
+            numbers={"x_zero_point": layer.inputs[0].zero_point},
+        ),
+        Fragment.of(
+            f"*y++ = ({C_TYPES[y.dtype]})mcuq_product_value(product, multiplier, exponent, y_zero_point, output_min,\n"
+            "    output_max);",
+            "mcuq_product_value",
+            numbers={**vars(by), "y_zero_point": y.zero_point, "output_min": output_min, "output_max": output_max},
+        ),
+    )
+    return (Call(_constants(layer, sizes, product)),)
 
 
 def accepts_whole_image(op: AveragePool, layer: Layer) -> bool:

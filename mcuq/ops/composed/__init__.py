@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcuq.onnx_io.reader import FromOnnx
-from mcuq.ops.composed.cast import from_cast
+from mcuq.ops.composed.cast import from_cast, from_cast_of_integers
 from mcuq.ops.composed.clip import from_clip
 from mcuq.ops.composed.conv_transpose import from_conv_transpose
 from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
@@ -24,7 +24,12 @@ from mcuq.ops.composed.normalize import (
     from_mean_variance_normalization,
     from_rms_normalization,
 )
-from mcuq.ops.composed.reduce import from_global_max_pool, from_reduce_max, from_reduce_sum
+from mcuq.ops.composed.reduce import (
+    from_global_max_pool,
+    from_reduce_log_sum,
+    from_reduce_log_sum_exp,
+    from_reduce_max,
+)
 from mcuq.ops.composed.resize import from_resize
 from mcuq.ops.composed.split import from_split
 from mcuq.ops.composed.variadic import from_mean, from_sum
@@ -46,8 +51,9 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "MeanVarianceNormalization": from_mean_variance_normalization,
     "Min": from_min,
     "RMSNormalization": from_rms_normalization,
+    "ReduceLogSum": from_reduce_log_sum,
+    "ReduceLogSumExp": from_reduce_log_sum_exp,
     "ReduceMax": from_reduce_max,
-    "ReduceSum": from_reduce_sum,
     "Resize": from_resize,
     "SpaceToDepth": from_space_to_depth,
     "Split": from_split,
@@ -57,4 +63,30 @@ COMPOSED: Mapping[str, FromOnnx] = {
 
 MOVES = frozenset(
     {"DepthToSpace", "Expand", "Gather", "GlobalMaxPool", "ReduceMax", "Resize", "SpaceToDepth", "Split", "Tile"}
+)
+
+# What reads integers that stand for themselves, in the place of COMPOSED.
+OF_INTEGERS: Mapping[str, FromOnnx] = {
+    "Cast": from_cast_of_integers,
+}
+
+# What moves such integers as it moves real values.
+MOVE_INTEGERS = frozenset(
+    {
+        "Concat",
+        "DepthToSpace",
+        "Dropout",
+        "Expand",
+        "Flatten",
+        "Identity",
+        "Pad",
+        "Reshape",
+        "Slice",
+        "SpaceToDepth",
+        "Split",
+        "Squeeze",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+    }
 )

@@ -1,17 +1,49 @@
-"""Cast: to the type that the values have already."""
+"""Cast: to the type that the values have already, and of integers to real values."""
 
 from __future__ import annotations
 
 from onnx import TensorProto, helper
 
+from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops.from_integers import FromIntegers, reach
 
 
 def from_cast(node: OnnxNode, graph: GraphBuilder) -> str:
-    """All that is computed is float32: any other type would change values."""
-    to = node.attribute("to")
-    if to != TensorProto.FLOAT:
-        name = helper.tensor_dtype_to_np_dtype(to).name if to in TensorProto.DataType.values() else f"type {to}"
-        raise node.error(f"to {name}; what is computed is float32: only a Cast to float32 is supported")
+    """All real values are float32."""
+    if node.attribute("to") != TensorProto.FLOAT:
+        raise _unsupported(node, "float32")
     return node.computed(0)
+
+
+def from_cast_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
+    """To real values, or to a type that holds them all."""
+    x = node.integers(0)
+    to = node.attribute("to")
+    if to == TensorProto.FLOAT:
+        return graph.add(FromIntegers(), [x], node.outputs[0], node.name)
+    low, high = reach(graph.tensors[x])
+    least, most = _RANGES.get(to, (0, -1))
+    if not least <= low <= high <= most:
+        raise _unsupported(node, f"integers from {low} to {high}")
+    return x
+
+
+_RANGES = {
+    TensorProto.BOOL: (0, 1),
+    TensorProto.INT8: (-128, 127),
+    TensorProto.UINT8: (0, 255),
+    TensorProto.INT16: (-(2**15), 2**15 - 1),
+    TensorProto.UINT16: (0, 2**16 - 1),
+    TensorProto.INT32: (-(2**31), 2**31 - 1),
+    TensorProto.UINT32: (0, 2**32 - 1),
+    TensorProto.INT64: (-(2**63), 2**63 - 1),
+    TensorProto.UINT64: (0, 2**64 - 1),
+}
+
+
+def _unsupported(node: OnnxNode, computed: str) -> ModelError:
+    to = node.attribute("to")
+    name = helper.tensor_dtype_to_np_dtype(to).name if to in TensorProto.DataType.values() else f"type {to}"
+    return node.error(f"to {name}; what is computed is {computed}: only a Cast to a type that holds it is supported")

@@ -6,23 +6,26 @@ No zero is multiplied where the stride divides the kernel.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Quant
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import OnnxNode, weights
-from mcuq.ops.composed.depth import blocks_to_space
+from mcuq.ops.composed.depth import blocks_to_space, blocks_to_volume
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.layout import channels_last, spatial_shape
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
-from mcuq.ops.window import Window
+from mcuq.ops.volume import convolution_over_volume
+from mcuq.ops.window import AxisWindow, Window, plane_window
 
 
 def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Weights (I, O/group, [H,] W). Raises ModelError where padding of the output reaches beyond what is computed."""
+    """Weights (I, O/group, [[D,] H,] W). Raises ModelError where nothing is left of the output."""
     spatial, group = spatial_shape(node), node.attribute("group", 1)
     weight = weights(node, 1, "weight")
     if len(weight.shape) != len(node.shape(0)) or weight.shape[0] != node.shape(0)[1] or weight.shape[0] % group:
@@ -34,45 +37,59 @@ def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
     strides = tuple(node.attribute("strides", (1,) * len(spatial)))
     begins, sizes = _output(node, spatial, weight.shape[2:], strides)
     taps = tuple(-(-k // s) for k, s in zip(weight.shape[2:], strides, strict=True))
-    for size, begin, n, t, s in zip(sizes, begins, spatial, taps, strides, strict=True):
-        if begin + size > (n + t - 1) * s or begin < 0 or size < 1:
-            raise node.error(f"an output of {list(sizes)} from {list(begins)} on reaches beyond what windows meet")
-    height, (sy, sx) = (1,) * (2 - len(spatial)), _two(strides)
-    ty, tx = _two(taps)
+    if min(sizes) < 1:
+        raise node.error(f"its pads leave an output of {list(sizes)}; use smaller pads")
+    windows = [
+        _needed(along, n, t, s)
+        for along, n, t, s in zip(zip(begins, sizes, strict=True), spatial, taps, strides, strict=True)
+    ]
     outputs = weight.shape[1] * group
     bias = weights(node, 2, "bias") if node.has(2) else np.zeros(outputs, np.float32)
-    window = Window((ty, tx), pads=(ty - 1, tx - 1, ty - 1, tx - 1))
-    inputs = [
-        channels_last(node, graph),
-        graph.constant(
-            _phases(weight.reshape(*weight.shape[:2], *height, *weight.shape[2:]), group, (sy, sx)),
-            node.inputs[1],
-            _quant(node, group, sy * sx),
-        ),
-        graph.constant(np.repeat(bias, sy * sx), node.inputs[2] if node.has(2) else f"{node.name}.bias"),
-    ]
-    y = graph.add(Transpose((0, 3, 1, 2)), [graph.add(Conv2d(window, group), inputs, name=node.name)])
-    if (sy, sx) != (1, 1):
-        y = blocks_to_space(graph, y, (sy, sx), is_last=True)
+    phases = graph.constant(np.repeat(bias, prod(strides)), node.inputs[2] if node.has(2) else f"{node.name}.bias")
+
+    def convolution(images: str, window: Window, ohwi: Array) -> str:
+        inputs = [images, graph.constant(ohwi, node.inputs[1], _quant(node, group, prod(strides))), phases]
+        return graph.add(Conv2d(window, group), inputs, name=node.name)
+
+    phased = _phases(weight, group, strides)
+    if len(spatial) == 3:
+        y = convolution_over_volume(graph, node.computed(0), windows, phased, group, convolution)
+        y = blocks_to_volume(graph, y, (strides[0], strides[1], strides[2]))
+    else:
+        window = plane_window(windows)
+        ohwi = phased.reshape(*phased.shape[:2], *window.kernel).transpose(0, 2, 3, 1)
+        y = graph.add(Transpose((0, 3, 1, 2)), [convolution(channels_last(node, graph), window, ohwi)])
+        if prod(strides) > 1:
+            y = blocks_to_space(graph, y, ((1, *strides)[-2], strides[-1]), is_last=True)
     n, channels, *_ = graph.tensors[y].shape
     if len(spatial) == 1:
         y = graph.add(Reshape((n, channels, graph.tensors[y].shape[3])), [y])
     whole, wanted = graph.tensors[y].shape, (n, channels, *sizes)
     if whole != wanted:
-        y = graph.add(Slice((0, 0, *begins), wanted, (1,) * len(wanted)), [y])
+        first = [b - (t - 1 - along.begin) * s for b, t, along, s in zip(begins, taps, windows, strides, strict=True)]
+        y = graph.add(Slice((0, 0, *first), wanted, (1,) * len(wanted)), [y])
     return y
 
 
-def _phases(weight: Array, group: int, strides: tuple[int, int]) -> Array:
-    """OHWI: output channel ((g, o), py, px) has the taps t * stride + p, the last first."""
-    inputs, outputs, height, width = weight.shape
-    sy, sx = strides
-    ty, tx = -(-height // sy), -(-width // sx)
-    padded = np.zeros((inputs, outputs, ty * sy, tx * sx), weight.dtype)
-    padded[:, :, :height, :width] = weight
-    apart = padded.reshape(group, inputs // group, outputs, ty, sy, tx, sx)[:, :, :, ::-1, :, ::-1]
-    ordered = apart.transpose(0, 2, 4, 6, 3, 5, 1)  # g, o, py, px, ty, tx, i
-    return np.ascontiguousarray(ordered.reshape(group * outputs * sy * sx, ty, tx, inputs // group))
+def _needed(wanted: tuple[int, int], size: int, taps: int, stride: int) -> AxisWindow:
+    """The windows along `size` places that give what is wanted, (from, so much) of all that they reach, and the least
+    beside it; those beyond all places give zero."""
+    begin, outputs = wanted
+    dropped = min(begin // stride, taps - 1)
+    return AxisWindow(taps, 1, taps - 1 - dropped, max(0, -(-(begin + outputs) // stride) - size), 1)
+
+
+def _phases(weight: Array, group: int, strides: tuple[int, ...]) -> Array:
+    """(O, I / group, *taps): output channel ((g, o), *p) has the taps t * stride + p, the last first."""
+    rank = len(strides)
+    inputs, outputs, *kernel = weight.shape
+    taps = [-(-k // s) for k, s in zip(kernel, strides, strict=True)]
+    padded = np.zeros((inputs, outputs, *(t * s for t, s in zip(taps, strides, strict=True))), weight.dtype)
+    padded[(slice(None), slice(None), *map(slice, kernel))] = weight
+    pairs = [size for pair in zip(taps, strides, strict=True) for size in pair]
+    apart = np.flip(padded.reshape(group, inputs // group, outputs, *pairs), tuple(range(3, 3 + 2 * rank, 2)))
+    ordered = apart.transpose(0, 2, *range(4, 4 + 2 * rank, 2), 1, *range(3, 3 + 2 * rank, 2))
+    return np.ascontiguousarray(ordered.reshape(group * outputs * prod(strides), inputs // group, *taps))
 
 
 def _quant(node: OnnxNode, group: int, phases: int) -> Quant | None:
@@ -103,11 +120,12 @@ def _output(
         ends = pads[len(spatial) :]
         return pads[: len(spatial)], tuple(f - b - e for f, b, e in zip(full, pads, ends, strict=False))
     sizes = tuple(wanted[-len(spatial) :]) if wanted else tuple(n * s for n, s in zip(spatial, strides, strict=True))
+    if not wanted and any(f < size for f, size in zip(full, sizes, strict=True)):
+        raise node.error(
+            f"auto_pad={auto} asks for an output of {list(sizes)}, but windows reach {list(full)}, and runtimes give "
+            "no more than that; use pads and output_padding"
+        )
     totals = [max(0, f - size) for f, size in zip(full, sizes, strict=True)]
     # An odd rest is at the end for SAME_UPPER alone.
     begins = tuple(total // 2 if auto == "SAME_UPPER" else total - total // 2 for total in totals)
     return begins, sizes
-
-
-def _two(values: tuple[int, ...]) -> tuple[int, int]:
-    return (1, values[0]) if len(values) == 1 else (values[0], values[1])

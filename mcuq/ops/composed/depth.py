@@ -44,6 +44,20 @@ def blocks_to_space(
     return graph.add(Reshape((n, kept, height * by, width * bx)), [x], output)
 
 
+def blocks_to_volume(graph: GraphBuilder, x: str, block: tuple[int, int, int]) -> str:
+    """(N, C * BZ * BY * BX, D, H, W) to (N, C, D * BZ, H * BY, W * BX): the images, and then the depth, as kernels have
+    no copy of so many loops."""
+    n, channels, depth, height, width = graph.tensors[x].shape
+    bz, by, bx = block
+    kept = channels // (bz * by * bx)
+    if by * bx > 1:
+        x = graph.add(Reshape((n, kept * bz, by, bx, depth, height, width)), [x])
+        x = graph.add(Transpose((0, 1, 4, 5, 2, 6, 3)), [x])
+    x = graph.add(Reshape((n, kept, bz, depth, height * by * width * bx)), [x])
+    x = graph.add(Transpose((0, 1, 3, 2, 4)), [x]) if bz > 1 else x
+    return graph.add(Reshape((n, kept, depth * bz, height * by, width * bx)), [x])
+
+
 def _sizes(node: OnnxNode) -> tuple[int, int, int, int, int]:
     """N, C, H, W and the block's size."""
     shape, block = node.shape(0), node.attribute("blocksize")

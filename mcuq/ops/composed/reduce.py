@@ -1,16 +1,19 @@
-"""GlobalMaxPool, ReduceMax and ReduceSum: pooling over whole dimensions, and means times their size."""
+"""GlobalMaxPool and ReduceMax: pooling over whole dimensions; ReduceLogSum and ReduceLogSumExp: sums and functions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
-import numpy as np
-
 from mcuq.graph.builder import GraphBuilder
-from mcuq.onnx_io.reader import OnnxNode, normalized_axis
+from mcuq.graph.operator import Operator
+from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.exp import Exp
+from mcuq.ops.log import Log
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
-from mcuq.ops.mul import Mul
+from mcuq.ops.mean import ReduceSum
+from mcuq.ops.reduction import kept_shape, reduced_axes
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.window import Window
@@ -24,28 +27,40 @@ def from_global_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 def from_reduce_max(node: OnnxNode, graph: GraphBuilder) -> str:
     """A window over all of the dimensions."""
-    axes = _axes(node)
-    return node.computed(0) if axes is None else _maxima(node, graph, axes, bool(node.attribute("keepdims", 1)))
+    axes = reduced_axes(node)
+    return _maxima(node, graph, axes, bool(node.attribute("keepdims", 1))) if axes else node.computed(0)
 
 
-def from_reduce_sum(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The mean times the number of its values."""
-    axes, shape = _axes(node), node.shape(0)
-    if axes is None:
-        return node.computed(0)
-    mean = graph.add(Mean(axes), [node.computed(0)], name=node.name)
-    count = np.full((1,) * len(shape), prod(shape[axis] for axis in axes), np.float32)
-    inputs = [mean, graph.constant(count, f"{node.name}.count")]
-    if node.attribute("keepdims", 1):
-        return graph.add(Mul(), inputs, node.outputs[0], node.name)
-    return graph.add(Reshape(_kept(shape, axes)), [graph.add(Mul(), inputs, name=node.name)], node.outputs[0])
+def from_reduce_log_sum(node: OnnxNode, graph: GraphBuilder) -> str:
+    """The logarithm of the sum."""
+    axes = reduced_axes(node)
+    return _finished(node, graph, axes, Log(), [graph.add(ReduceSum(axes), [node.computed(0)])])
+
+
+def from_reduce_log_sum_exp(node: OnnxNode, graph: GraphBuilder) -> str:
+    """largest + ln(sum of exp(x - largest)), in which nothing overflows."""
+    x, axes = node.computed(0), reduced_axes(node)
+    if not axes:
+        return x
+    largest = _maxima(replace(node, outputs=(graph.fresh(f"{node.name}.largest"),)), graph, axes, keeps=True)
+    powers = graph.add(Exp(), [graph.add(Sub(), [x, largest])])
+    logarithm = graph.add(Log(), [graph.add(ReduceSum(axes), [powers])])
+    return _finished(node, graph, axes, Add(), [largest, logarithm])
+
+
+def _finished(node: OnnxNode, graph: GraphBuilder, axes: tuple[int, ...], op: Operator, inputs: list[str]) -> str:
+    """`op` of tensors with the reduced dimensions, and without those where keepdims says so."""
+    if node.attribute("keepdims", 1) or not axes:
+        return graph.add(op, inputs, node.outputs[0], node.name)
+    kept = kept_shape(node.shape(0), axes)
+    return graph.add(Reshape(kept), [graph.add(op, inputs, name=node.name)], node.outputs[0])
 
 
 def _maxima(node: OnnxNode, graph: GraphBuilder, axes: tuple[int, ...], keeps: bool) -> str:
     """As an image of height `reduced`, width 1 and the dimensions behind as channels, brought there where several
     dimensions lie between the axes."""
     x, shape = node.computed(0), node.shape(0)
-    y_shape = tuple(1 if axis in axes else n for axis, n in enumerate(shape)) if keeps else _kept(shape, axes)
+    y_shape = tuple(1 if axis in axes else n for axis, n in enumerate(shape)) if keeps else kept_shape(shape, axes)
     if axes:
         first, last = min(axes), max(axes)
         if last - first + 1 != len(axes):
@@ -57,15 +72,3 @@ def _maxima(node: OnnxNode, graph: GraphBuilder, axes: tuple[int, ...], keeps: b
         image = (prod(shape[:first]), reduced, 1, prod(shape[last + 1 :]))
         x = graph.add(MaxPool(Window((reduced, 1))), [graph.add(Reshape(image), [x])], name=node.name)
     return graph.add(Reshape(y_shape), [x], node.outputs[0])
-
-
-def _axes(node: OnnxNode) -> tuple[int, ...] | None:
-    """Those to reduce, in order; all where none are named, None where that means that nothing is to be done."""
-    rank, axes = len(node.shape(0)), node.ints("axes", 1)
-    if not axes:
-        return None if node.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
-    return tuple(sorted({normalized_axis(axis, rank, node) for axis in axes}))
-
-
-def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for axis, n in enumerate(shape) if axis not in axes)

@@ -1,4 +1,4 @@
-"""Add, Sub, pools and means around every CPU's vectors and words."""
+"""Add, Sub, pools, means and other reductions around every CPU's vectors and words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from cases.values import bounds, near, windowed
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.max_pool import MaxPool
-from mcuq.ops.mean import Mean
+from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.window import Window
 
 
@@ -40,7 +41,7 @@ def _pooled(rng: np.random.Generator, dilated: bool) -> tuple[Window, tuple[int,
 
 
 def any_average(rng: np.random.Generator) -> Case:
-    window, x = _pooled(rng, False)
+    window, x = _pooled(rng, bool(rng.integers(2)))
     return AveragePool(window, bool(rng.integers(2)), **bounds(rng)), [x]
 
 
@@ -54,4 +55,13 @@ def any_mean(rng: np.random.Generator) -> Case:
     return Mean((1, 2), **bounds(rng)), [x]
 
 
-MAKERS = (any_sum, any_average, any_greatest, any_mean)
+def any_reduction(rng: np.random.Generator) -> Case:
+    """Along one dimension of three, or two."""
+    x = (int(rng.integers(1, 4)), near(rng, 1, 4, 8), near(rng, 4, 8, 16))
+    axes = ((0,), (1,), (2,), (0, 1), (1, 2))[rng.integers(5)]
+    kinds = (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd)
+    kind = rng.integers(len(kinds) + 1)
+    return (ReduceMin(axes) if kind == len(kinds) else kinds[kind](axes, **bounds(rng))), [x]
+
+
+MAKERS = (any_sum, any_average, any_greatest, any_mean, any_reduction)

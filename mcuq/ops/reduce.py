@@ -1,0 +1,206 @@
+"""Reductions over whole dimensions beside mean and sum: of sizes, of squares, their root, the product, the least."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import isqrt, log2
+from typing import ClassVar
+
+import numpy as np
+
+from mcuq.arithmetic.float32 import clamp_float
+from mcuq.arithmetic.functions import square_root
+from mcuq.arithmetic.int8 import Requantization, requantization
+from mcuq.arithmetic.int16 import LONG_MAX
+from mcuq.arithmetic.reduce import PowerOfTwo, integer_root, power_of_two, product_value, product_with
+from mcuq.errors import QuantizationError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.tensor import Array
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.ops.dtypes import MIXED, MOVED
+from mcuq.ops.mean import summed
+from mcuq.ops.reduction import Reduction, from_global, from_reduction
+from mcuq.ops.requantized import largest_difference, requantize_output
+
+MOST_ROOT_BITS = 16  # fraction bits of a root that is requantized
+ROOT_ROOM = 62  # bits of what a root is taken of
+
+
+def from_global_lp_pool(node: OnnxNode, graph: GraphBuilder) -> str:
+    """p=1 and p=2."""
+    return from_global(norm_of_power(node))(node, graph)
+
+
+def norm_of_power(node: OnnxNode) -> type[ReduceL1]:
+    """The norm that attribute p names."""
+    norms: dict[int, type[ReduceL1]] = {1: ReduceL1, 2: ReduceL2}
+    power = int(node.attribute("p", 2))
+    if power not in norms:
+        raise node.error(f"p={power} is not supported; use p=1 or p=2")
+    return norms[power]
+
+
+@dataclass(frozen=True)
+class ReduceL1(Reduction, Clamped):
+    """y = clamp(sum of |x| over `axes`), of x - x_zero_point. Largest error half a step.
+
+    Others are the sum of |x|^power, or its root.
+    """
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceL1": from_reduction(lambda axes: ReduceL1(axes))}
+    power: ClassVar[int] = 1
+    has_root: ClassVar[bool] = False
+
+    dtypes = frozenset({*MIXED, "float32"})
+    mixes_dtypes = True
+    keeps_single = False
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,) if self.power == 1 or self.has_root else ()
+
+    def clip_range(self, low: float, high: float) -> tuple[float, float]:
+        low, high = super().clip_range(low, high)
+        return max(low, 0.0), max(high, 0.0)
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x = layer.inputs[0].name
+        # Without axes it reduces all dimensions.
+        if self.axes:
+            y = writer.node(type(self).__name__, [x], axes=list(self.axes), keepdims=1)
+        elif self.power == 1 or self.has_root:
+            y = writer.node("Abs", [x])
+        else:
+            y = writer.node("Mul", [x, x])
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def sum_bound(self, layer: Layer) -> int:
+        """Largest sum of |x - x_zero_point|^power. Raises QuantizationError for more than kernels add up."""
+        largest, count = largest_difference(layer.inputs[0]), self.count(layer)
+        each = largest * largest if self.power == 2 else largest
+        if each * count > LONG_MAX:
+            raise QuantizationError(
+                f"{layer.where}: adds up {count} values, more than the {LONG_MAX // each} that "
+                f"{layer.inputs[0].dtype} supports; use int8 or float32 for it"
+            )
+        return each * count
+
+    def root_bits(self, layer: Layer) -> int:
+        """Fraction bits of the root: as many as the room behind the largest sum gives, in pairs."""
+        return min(MOST_ROOT_BITS, (ROOT_ROOM - self.sum_bound(layer).bit_length()) // 2)
+
+    def bound(self, layer: Layer) -> int:
+        """The largest magnitude of what is requantized: the sum, or its root with fraction bits."""
+        total = self.sum_bound(layer)
+        return isqrt(total << (2 * self.root_bits(layer))) if self.has_root else total
+
+    def requantization(self, layer: Layer) -> Requantization:
+        """One factor: a step of x, or its square, over the output's."""
+        step = layer.inputs[0].scale
+        factor = step / 2 ** self.root_bits(layer) if self.has_root else step**self.power
+        return requantization([factor / layer.output.scale], self.bound(layer), layer.where)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x, y = layer.inputs[0], layer.output
+        if y.quant is None:
+            return simulate_norm_float32(self, layer, inputs[0])
+        size = np.abs(inputs[0].astype(np.int64) - x.zero_point)
+        acc = (size**self.power).sum(axis=tuple(axis + 1 for axis in self.axes), keepdims=True)
+        if self.has_root:
+            acc = integer_root(acc << 2 * self.root_bits(layer))
+        return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)
+
+
+@dataclass(frozen=True)
+class ReduceSumSquare(ReduceL1):
+    """y = clamp(sum of x^2 over `axes`). Largest error half a step."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceSumSquare": from_reduction(lambda axes: ReduceSumSquare(axes))}
+    power: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class ReduceL2(ReduceSumSquare):
+    """y = clamp(sqrt(sum of x^2 over `axes`)), an integer root with `root_bits` fraction bits. Largest error half a
+    step, and 2^-root_bits steps of x: 2^-16 up to 2^14 values of int8, 2^-16 to 2^-8 of int16."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "GlobalLpPool": from_global_lp_pool,
+        "ReduceL2": from_reduction(lambda axes: ReduceL2(axes)),
+    }
+    has_root: ClassVar[bool] = True
+
+
+def simulate_norm_float32(op: ReduceL1, layer: Layer, x: Array) -> Array:
+    """0 + |x| or x * x, one after the other, or its root."""
+    columns = op.columns(layer, x)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        acc = summed(np.abs(columns) if op.power == 1 else columns * columns)
+    y = square_root(acc) if op.has_root else acc
+    return clamp_float(y, op.minimum, op.maximum).reshape(len(x), *layer.output.shape)
+
+
+@dataclass(frozen=True)
+class ReduceProd(Reduction, Clamped):
+    """y = clamp(product of x over `axes`), of x - x_zero_point as 31 bits and a power of two. Largest error half a
+    step, and 2^-30 of the product for each value."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceProd": from_reduction(lambda axes: ReduceProd(axes))}
+    dtypes = frozenset({*MIXED, "float32"})
+    mixes_dtypes = True
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x = layer.inputs[0].name
+        # Without axes it reduces all dimensions.
+        y = writer.node("ReduceProd", [x], axes=list(self.axes), keepdims=1) if self.axes else x
+        writer.clip(y, self.minimum, self.maximum, layer.output.name)
+
+    def parameters(self, layer: Layer) -> PowerOfTwo:
+        """What a product of steps of x is in steps of the output: in logarithms, as the power may be no float64."""
+        return power_of_two(self.count(layer) * log2(layer.inputs[0].scale) - log2(layer.output.scale))
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        columns, x, y = self.columns(layer, inputs[0]), layer.inputs[0], layer.output
+        if y.quant is None:
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                product = np.ones_like(columns[:, :, 0])
+                for i in range(columns.shape[2]):
+                    product = product * columns[:, :, i]
+            return clamp_float(product, self.minimum, self.maximum).reshape(len(columns), *y.shape)
+        mantissa = np.full(columns[:, :, 0].shape, 2**30, np.int32)
+        exponent = np.zeros(mantissa.shape, np.int32)
+        for i in range(columns.shape[2]):
+            mantissa, exponent = product_with(mantissa, exponent, columns[:, :, i].astype(np.int32) - x.zero_point)
+        q = product_value(mantissa, exponent, self.parameters(layer), y.zero_point, *self.output_bounds(y))
+        return q.reshape(len(columns), *y.shape).astype(y.dtype)
+
+
+@dataclass(frozen=True)
+class ReduceMin(Reduction):
+    """y = the least x over `axes`. Exact. Among floats NaN is left out, as MaxPool does."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceMin": from_reduction(lambda axes: ReduceMin(axes))}
+    shares_scale = True
+    is_monotone = True
+    dtypes = MOVED
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x, y = layer.inputs[0].name, layer.output.name
+        # Without axes it reduces all dimensions.
+        if self.axes:
+            writer.node("ReduceMin", [x], y, axes=list(self.axes), keepdims=1)
+        else:
+            writer.node("Identity", [x], y)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        columns = self.columns(layer, inputs[0])
+        greatest = np.float32(np.inf) if layer.output.quant is None else layer.output.quantization.bounds[1]
+        least = np.full_like(columns[:, :, 0], greatest)
+        for i in range(columns.shape[2]):
+            least = np.where(columns[:, :, i] < least, columns[:, :, i], least)
+        return least.reshape(len(columns), *layer.output.shape)
