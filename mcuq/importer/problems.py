@@ -13,7 +13,6 @@ NEAREST: Mapping[str, str] = {
     "LRN": "BatchNormalization",
     "LSTM": "Conv over time",
     "RNN": "Conv over time",
-    "Upsample": "Resize",
 }
 
 

@@ -70,6 +70,7 @@ from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
+from mcuq.kernels.portable.sparse_product import lower_sparse_product, lower_sparse_product_float32
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.portable.unfold import lower_unfold
@@ -110,6 +111,7 @@ from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSum
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
@@ -232,6 +234,10 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_softmax_float32, activations=FLOAT32),
         Kernel(lower_softmax_s16, activations=INT16),
         Kernel(lower_softmax),
+    ),
+    SparseProduct: (
+        Kernel(lower_sparse_product_float32, activations=FLOAT32, constants=FLOAT32),
+        Kernel(lower_sparse_product, activations=MIXED, constants=FLOAT32),
     ),
     Sub: ADD,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),

@@ -69,6 +69,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.softplus import Softplus
 from mcuq.ops.softsign import Softsign
+from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.sqrt import Sqrt
 from mcuq.ops.swish import Swish
 from mcuq.ops.tan import Tan
@@ -150,6 +151,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Softmax,
     Softplus,
     Softsign,
+    SparseProduct,
     Sqrt,
     Sub,
     Swish,

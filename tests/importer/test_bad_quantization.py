@@ -196,7 +196,8 @@ def test_computing_with_integers():
     assert refused(nodes, 17) == (
         "Add 'sum': computes with the integers 'q' of a QuantizeLinear; put a DequantizeLinear before it: only Clip, "
         "Concat, DepthToSpace, Dropout, Expand, Flatten, Gather, GlobalMaxPool, Identity, MaxPool, Pad, ReduceMax, "
-        "ReduceMin, Relu, Reshape, Resize, Slice, SpaceToDepth, Split, Squeeze, Tile, Transpose, Unsqueeze may read integers"
+        "ReduceMin, Relu, Reshape, Resize, Slice, SpaceToDepth, Split, Squeeze, Tile, Transpose, Unsqueeze, Upsample "
+        "may read integers"
     )
 
 

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from onnx_models import check_import, imported, ints, model, node, original_outputs, random, refusal
 from selections import quick
 
@@ -282,9 +282,79 @@ def test_resize_picks_the_pixels_that_onnx_runtime_picks(seeds):
             np.testing.assert_array_equal(got[name], want, err_msg=f"seed {seed}: {nodes[int(name[1:])]}")
 
 
+# Cubic, of what opset 11 to 13 and opset 18 on know besides.
+CUBIC = {"cubic_coeff_a": [-0.75, -0.5], "exclude_outside": [0, 1]}
+
+
+@pytest.mark.parametrize("seeds", quick([range(3), range(3, 25)]), ids=str)
+def test_resize_interpolates_as_onnx_runtime_does(seeds):
+    """25 of each seed, those that the runtime can."""
+    computed = 0
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 1])
+        opset = list(COORDINATES_OF)[seed % len(COORDINATES_OF)]
+        for k in range(25):
+            drawn, shape, constants = random_resize(rng, k, opset)
+            modes = ["linear", "cubic"] if opset > 10 else ["linear"]
+            more = {"mode": str(rng.choice(modes))}
+            if opset > 10:
+                more |= {name: rng.choice(values).item() for name, values in CUBIC.items()}
+                more["extrapolation_value"] = 3.0
+            if opset == 19:
+                more["antialias"] = int(rng.integers(2))
+            for name, value in more.items():
+                drawn.attribute.append(helper.make_attribute(name, value))
+            proto = model([drawn], {f"x{k}": shape}, [f"y{k}"], constants, opset)
+            x = {f"x{k}": rng.normal(size=shape).astype(np.float32)}
+            try:
+                want = original_outputs(proto, x)[f"y{k}"]
+            except Exception:  # of whatever class of the runtime's
+                want = None
+            if want is not None and np.all(want == 3.0):
+                assert refusal(proto).startswith("Resize "), f"seed {seed}: {drawn}"
+            elif want is not None:
+                got = FloatModel(write_onnx(imported(proto))).run(x)[f"y{k}"]
+                np.testing.assert_allclose(got, want, rtol=0, atol=2e-5, err_msg=f"seed {seed}: {drawn}")
+                computed += 1
+    assert computed > 5 * len(seeds)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("opset", [7, 8, 9])
+def test_upsample(opset, mode):
+    scales = np.array([1, 1, 2, 3], np.float32)
+    if opset == 9:
+        proto = model([node("Upsample", ["x", "s"], "y", mode=mode)], X, constants={"s": scales}, opset=9)
+    else:
+        proto = model([node("Upsample", ["x"], "y", mode=mode, scales=scales.tolist())], X, opset=opset)
+    check_import(proto, samples=1)
+
+
+def test_resize_of_integers_between_pixels_is_refused():
+    constants = {"s": np.array([1, 1, 2, 2], np.float32), "scale": np.float32(0.1), "zero": np.int8(3)}
+    nodes = [
+        node("QuantizeLinear", ["x", "scale", "zero"], "q"),
+        node("Resize", ["q", "", "s"], "r", "up", mode="linear"),
+        node("DequantizeLinear", ["r", "scale", "zero"], "y"),
+    ]
+    assert refusal(model(nodes, X, constants=constants)) == (
+        "Resize 'up': computes with integers of a QuantizeLinear; put a DequantizeLinear before it, or mode=nearest"
+    )
+
+
 @pytest.mark.parametrize(
     ("inputs", "attributes", "reason"),
     [
+        (
+            {"scales": np.float32([1, 1, 2, 2])},
+            {"mode": "area"},
+            "mode=area is not supported; use one of nearest, linear, cubic",
+        ),
+        (
+            {"roi": np.float32([0, 0, 1.5, 0, 1, 1, 2, 1]), "sizes": ints(2, 3, 4, 4)},
+            {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear"},
+            "its roi lies beyond the input; supported is one that meets it",
+        ),
         (
             {"scales": np.float32([1, 1, 0.1, 1])},
             {},
@@ -308,14 +378,6 @@ def test_resizes_that_give_no_pixels_of_the_input_are_refused(inputs, attributes
     names = [name if name in inputs else "" for name in ("x", "roi", "scales", "sizes")]
     nodes = [node("Resize", ["x", *names[1:]], "y", "up", **attributes)]
     assert refusal(model(nodes, X, constants=inputs, opset=19)) == f"Resize 'up': {reason}"
-
-
-def test_resize_in_other_modes_is_refused():
-    constants = {"scales": np.array([1, 1, 2, 2], np.float32)}
-    nodes = [node("Resize", ["x", "", "scales"], "y", "up", mode="linear")]
-    assert (
-        refusal(model(nodes, X, constants=constants)) == "Resize 'up': mode=linear is not supported; use mode=nearest"
-    )
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 3), (2, 5)])

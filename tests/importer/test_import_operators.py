@@ -42,6 +42,8 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
 
 # ONNX Runtime 1.32 runs Swish of opset 24 alone, and GlobalLpPool to 21.
 NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST)}
+# What ONNX has no more: Upsample from opset 10 on, which older models have.
+GONE = {("Upsample", 10), ("Upsample", NEWEST)}
 
 # Functions that not all numbers have a value of -> what gives them such that have.
 BEFORE = {
@@ -163,6 +165,9 @@ FORMS: dict[str, Form] = {
     "ThresholdedRelu": always({"alpha": 0.75}),
     "Tile": always(constants={"repeats": ints(1, 2, 1, 3)}),
     "Transpose": always({"perm": [0, 2, 1, 3]}),
+    "Upsample": lambda opset: (
+        ({"scales": [1.0, 1.0, 2.0, 3.0]}, {}) if opset < 9 else ({}, {"scales": np.array([1, 1, 2, 3], np.float32)})
+    ),
     "Unsqueeze": attribute_or_input(13, {"axes": [0, 3]}, {"axes": ints(0, 3)}),
 }
 
@@ -174,7 +179,7 @@ def versions() -> list[tuple[str, int]]:
         if schema.domain == "" and schema.name in FROM_ONNX and schema.since_version <= NEWEST:
             found.add((schema.name, max(schema.since_version, OLDEST)))
             found.add((schema.name, NEWEST))
-    return sorted(found - NOT_RUN)
+    return sorted(found - NOT_RUN - GONE)
 
 
 def test_every_operator_has_a_form_here():

@@ -43,6 +43,7 @@ from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
@@ -101,7 +102,17 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (FakeQuantize(0.01, 3), [IMAGE]),
 ]
 # These have constants that are theirs, or read integers.
-WITH_CONSTANTS = {FromIntegers, Gather, Affine, Conv2d, FullyConnected, Normalize, QuantizeChannels, Regrid}
+WITH_CONSTANTS = {
+    FromIntegers,
+    Gather,
+    Affine,
+    Conv2d,
+    FullyConnected,
+    Normalize,
+    QuantizeChannels,
+    Regrid,
+    SparseProduct,
+}
 
 
 def named(case: tuple[Operator, list[Shape]]) -> str:

@@ -59,10 +59,22 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "Split": from_split,
     "Sum": from_sum,
     "Tile": from_tile,
+    "Upsample": from_resize,
 }
 
 MOVES = frozenset(
-    {"DepthToSpace", "Expand", "Gather", "GlobalMaxPool", "ReduceMax", "Resize", "SpaceToDepth", "Split", "Tile"}
+    {
+        "DepthToSpace",
+        "Expand",
+        "Gather",
+        "GlobalMaxPool",
+        "ReduceMax",
+        "Resize",
+        "SpaceToDepth",
+        "Split",
+        "Tile",
+        "Upsample",
+    }
 )
 
 # What reads integers that stand for themselves, in the place of COMPOSED.

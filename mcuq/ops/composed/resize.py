@@ -1,21 +1,30 @@
-"""Resize to the nearest pixel: pixels several times, or picked."""
+"""Resize and Upsample: pixels several times or picked, or sums of those around, one dimension after the other.
+
+ONNX Runtime resizes numbers of pixels, or lines of which one pixel is 1, itself: which pixels go into one, and with
+which weights, hangs on the order in which it rounds in float32, on whether another dimension changes, and on its
+version.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.reader import OnnxNode
+from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 from mcuq.onnx_runtime import RuntimeFault, Session
 from mcuq.ops.composed.expand import repeated
+from mcuq.ops.pad import Pad
 from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.sparse_product import sparse_product
 
 MOST_ELEMENTS = 2**26  # before and after: no tensor on a microcontroller has as many
+_LEAST_WEIGHT = 2.0**-22  # what is less comes from rounding
 _BEYOND = -1  # stands for a pixel that is none of the input's
 _COORDINATES = (
     "half_pixel",
@@ -26,16 +35,15 @@ _COORDINATES = (
     "asymmetric",
     "tf_crop_and_resize",
 )
+_MODES = ("nearest", "linear", "cubic")
 _ROUNDING = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def from_resize(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Mode nearest, with any coordinates and rounding; a region of interest must lie within."""
+    """Any mode, coordinates and rounding; of the nearest pixel a region of interest must lie within."""
     mode = node.attribute("mode", "nearest")
-    if mode != "nearest" or node.attribute("antialias", 0):
-        raise node.error(
-            f"mode={mode}{' with antialias' * bool(node.attribute('antialias', 0))} is not supported; use mode=nearest"
-        )
+    if mode not in _MODES:
+        raise node.error(f"mode={mode} is not supported; use one of {', '.join(_MODES)}")
     coordinates = node.attribute("coordinate_transformation_mode", _COORDINATES[0])
     rounding = node.attribute("nearest_mode", _ROUNDING[0])
     if coordinates not in _COORDINATES or rounding not in _ROUNDING:
@@ -43,6 +51,8 @@ def from_resize(node: OnnxNode, graph: GraphBuilder) -> str:
             f"coordinate_transformation_mode={coordinates}, nearest_mode={rounding} are not supported; use one of "
             f"{', '.join(_COORDINATES)} and one of {', '.join(_ROUNDING)}"
         )
+    if mode != "nearest":
+        return _interpolated(node, graph)
     x, nearest = node.computed(0), _nearest(node)
     for axis in range(nearest.ndim):
         line = np.moveaxis(nearest, axis, -1)[(0,) * (nearest.ndim - 1)]
@@ -63,40 +73,123 @@ def _resized(node: OnnxNode, graph: GraphBuilder, x: str, axis: int, indices: li
 
 
 def _nearest(node: OnnxNode) -> Array:
-    """Where each element of the output stands in the input, counted through.
-
-    ONNX Runtime resizes these numbers itself: which pixel is nearest hangs on the order in which it rounds in float32,
-    on whether another dimension changes, and on its version.
-    """
+    """Where each element of the output stands in the input, counted through."""
     shape = node.shape(0)
     if prod(shape) > MOST_ELEMENTS:
         raise node.error(f"input of shape {list(shape)}; supported are {MOST_ELEMENTS} elements")
-    given = [index for index in range(1, len(node.inputs)) if node.has(index)]
-    # An empty list has no type; what may be one is as good as left out.
-    attributes = {name: value for name, value in node.attributes.items() if value != ()}
-    if node.opset > 10:
-        attributes["extrapolation_value"] = float(_BEYOND)
-    inputs = ["x", *(f"input {index}" if index in given else "" for index in range(1, len(node.inputs)))]
-    asked = helper.make_graph(
-        [helper.make_node("Resize", inputs, ["y"], **attributes)],
-        "nearest",
-        [helper.make_tensor_value_info("x", TensorProto.INT32, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
-        [numpy_helper.from_array(node.constant(index, _input_name(node, index)), inputs[index]) for index in given],
-    )
-    model = helper.make_model(asked, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
-    most_bytes = MOST_ELEMENTS * np.dtype(np.int32).itemsize
-    try:
-        session = Session(model.SerializeToString(), optimize=False, memory_bytes=2 * most_bytes)
-        (y,) = session.run({"x": np.arange(prod(shape), dtype=np.int32).reshape(shape)}, ["y"], most_bytes)
-    except RuntimeFault as fault:
-        raise node.error(f"cannot be computed: {fault}") from None
-    if y.size == 0:
-        raise node.error(f"resizes {list(shape)} to {list(y.shape)}; each size must be 1 or more")
+    y = _resized_by_runtime(node, np.arange(prod(shape), dtype=np.int32).reshape(shape), _BEYOND)
     if beyond := np.count_nonzero(y == _BEYOND):
         raise node.error(f"its roi makes {beyond} of {y.size} elements lie beyond the input; supported is one within")
     return y
 
 
+def _interpolated(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Along each dimension that changes a product with the matrix of weights, those that grow least first; what lies
+    beyond a region of interest is a Pad."""
+    if node.given(0) is not None:
+        raise node.error(
+            "computes with integers of a QuantizeLinear; put a DequantizeLinear before it, or mode=nearest"
+        )
+    x, rank = node.computed(0), len(node.shape(0))
+    matrices = {axis: _matrix(node, axis) for axis in _changed(node)}
+    before, after = [0] * rank, [0] * rank
+    for axis, matrix in sorted(matrices.items(), key=lambda item: item[1].shape[0] / item[1].shape[1]):
+        if np.array_equal(matrix, np.eye(len(matrix))):
+            continue
+        within = np.flatnonzero(~np.isnan(matrix[:, 0]))
+        before[axis], after[axis] = int(within[0]), len(matrix) - 1 - int(within[-1])
+        x = sparse_product(graph, x, axis, matrix[within], node.name)
+    if any((*before, *after)):
+        x = graph.add(Pad(tuple(before), tuple(after), node.attribute("extrapolation_value", 0.0)), [x], name=node.name)
+    return x
+
+
+def _changed(node: OnnxNode) -> list[int]:
+    """The dimensions that are not for certain what they were."""
+    shape = node.shape(0)
+    is_cropped = node.attribute("coordinate_transformation_mode") == "tf_crop_and_resize"
+    keeps_aspect = node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch"
+    axes, scales, sizes = _listed_axes(node), _list(node, "scales"), _list(node, "sizes")
+    factors = scales if len(scales) else [size / shape[axis] for axis, size in zip(axes, sizes, strict=False)]
+    return [axis for axis, s in zip(axes, factors, strict=False) if s != 1 or is_cropped or keeps_aspect]
+
+
+def _listed_axes(node: OnnxNode) -> list[int]:
+    rank = len(node.shape(0))
+    return [normalized_axis(axis, rank, node) for axis in node.attribute("axes", tuple(range(rank)))]
+
+
+def _list(node: OnnxNode, name: str) -> Sequence[float]:
+    """The scales or the sizes; nothing where the file does not say them."""
+    if name in node.attributes:
+        return tuple(node.attributes[name])
+    index = next((i for i in range(1, len(node.inputs)) if _input_name(node, i) == name and node.has(i)), None)
+    return () if index is None else tuple(node.constant(index, name).reshape(-1).tolist())
+
+
+def _matrix(node: OnnxNode, axis: int) -> Array:
+    """(outputs, places) of one dimension, NaN in rows beyond a region of interest: what the runtime makes of lines of
+    zeros and a one, other dimensions even."""
+    changed, places = _changed(node), node.shape(0)[axis]
+    free = next((a for a in range(len(node.shape(0))) if a not in changed), None)
+    shape = [size if a in changed else 1 for a, size in enumerate(node.shape(0))]
+    line = np.arange(places).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    if free is None:
+        columns = [_resized_by_runtime(node, np.broadcast_to(line == k, shape), np.nan) for k in range(places)]
+        lines = np.stack([np.moveaxis(y, axis, 0).reshape(y.shape[axis], -1) for y in columns])
+    else:
+        shape[free] = places
+        if prod(shape) > MOST_ELEMENTS:
+            raise node.error(
+                f"input of shape {list(node.shape(0))} is too large to find its weights; resize it in steps"
+            )
+        unit = np.arange(places).reshape([-1 if a == free else 1 for a in range(len(shape))])
+        y = _resized_by_runtime(node, np.broadcast_to(line == unit, shape), np.nan)
+        turned = np.moveaxis(y, (free, axis), (0, 1))
+        lines = turned.reshape(*turned.shape[:2], -1)
+    # Of the other dimensions the place that is beyond least often.
+    best = np.isnan(lines).sum(axis=(0, 1)).argmin()
+    matrix = lines[:, :, best].T.astype(np.float32)
+    if np.isnan(matrix).all():
+        raise node.error("its roi lies beyond the input; supported is one that meets it")
+    matrix[np.abs(matrix) < _LEAST_WEIGHT] = 0
+    return matrix
+
+
+def _resized_by_runtime(node: OnnxNode, x: Array, beyond: float) -> Array:
+    """What ONNX Runtime makes of `x`, with `beyond` for what lies outside of it; dimensions that do not change may have
+    another size than the node's."""
+    given = [index for index in range(1, len(node.inputs)) if node.has(index)]
+    # An empty list has no type; what may be one is as good as left out.
+    attributes = {name: value for name, value in node.attributes.items() if value != ()}
+    if node.opset > 10:
+        attributes["extrapolation_value"] = float(beyond)
+    constants = {index: node.constant(index, _input_name(node, index)) for index in given}
+    for index, value in constants.items():
+        if _input_name(node, index) == "sizes" and x.shape != node.shape(0):
+            kept = [axis not in _changed(node) for axis in _listed_axes(node)]
+            constants[index] = np.where(kept, [x.shape[axis] for axis in _listed_axes(node)], value).astype(value.dtype)
+    inputs = ["x", *(f"input {index}" if index in given else "" for index in range(1, len(node.inputs)))]
+    x = x if x.dtype == np.int32 else x.astype(np.float32)
+    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    asked = helper.make_graph(
+        [helper.make_node(node.op_type, inputs, ["y"], **attributes)],
+        "resized",
+        [helper.make_tensor_value_info("x", kind, x.shape)],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [numpy_helper.from_array(value, inputs[index]) for index, value in constants.items()],
+    )
+    model = helper.make_model(asked, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
+    most_bytes = MOST_ELEMENTS * x.itemsize
+    try:
+        session = Session(model.SerializeToString(), optimize=False, memory_bytes=2 * most_bytes)
+        (y,) = session.run({"x": x}, ["y"], most_bytes)
+    except RuntimeFault as fault:
+        raise node.error(f"cannot be computed: {fault}") from None
+    if y.size == 0:
+        raise node.error(f"resizes {list(x.shape)} to {list(y.shape)}; each size must be 1 or more")
+    return y
+
+
 def _input_name(node: OnnxNode, index: int) -> str:
-    return ("x", "scales")[index] if node.opset == 10 else ("x", "roi", "scales", "sizes")[index]
+    return ("x", "scales")[index] if node.opset <= 10 else ("x", "roi", "scales", "sizes")[index]

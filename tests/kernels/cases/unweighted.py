@@ -1,4 +1,4 @@
-"""Add, Sub, pools, means and other reductions around every CPU's vectors and words."""
+"""Add, Sub, pools, reductions and sparse products around every CPU's vectors and words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.window import Window
 
 
@@ -64,4 +65,12 @@ def any_reduction(rng: np.random.Generator) -> Case:
     return (ReduceMin(axes) if kind == len(kinds) else kinds[kind](axes, **bounds(rng))), [x]
 
 
-MAKERS = (any_sum, any_average, any_greatest, any_mean, any_reduction)
+def any_sparse_product(rng: np.random.Generator) -> Case:
+    x = (int(rng.integers(1, 3)), near(rng, 1, 5, 9), near(rng, 1, 4, 8))
+    taps = (int(rng.integers(1, 12)), int(rng.integers(1, 6)))
+    axis = int(rng.integers(1, 3))
+    index = rng.integers(0, x[axis], taps).astype(np.float32)
+    return SparseProduct(axis, **bounds(rng)), [x, index, rng.normal(size=taps).astype(np.float32)]
+
+
+MAKERS = (any_sum, any_average, any_greatest, any_mean, any_reduction, any_sparse_product)
