@@ -78,10 +78,10 @@ def model_for(quantized: QuantizedModel, board: str) -> CompiledModel:
     return compile_quantized(quantized, load_board(board), "network")
 
 
-def is_bit_exact(model: CompiledModel, data: Case, samples: int = SAMPLES, made_up: int = 3) -> bool:
+def is_bit_exact(model: CompiledModel, data: Case, samples: int = SAMPLES) -> bool:
     """Whether the first test inputs and the made-up ones give the simulator's bytes on the model's board."""
     inputs = next(iter(integer_batches(model.graph, dataset_for(model.graph, data.x[:samples]))))
-    probes = {name: x[:made_up] for name, x in probe_inputs(model.graph).items()}  # both extremes, then random values
+    probes = {name: x[:3] for name, x in probe_inputs(model.graph).items()}  # both extremes, then random values
     return check_bits(model, iter([inputs, probes])).bit_exact
 
 

@@ -260,6 +260,8 @@ def compile_quantized(
     try:
         return assembled(optimize)
     except DoesNotFit as error:
+        if optimize == "size":
+            raise
         try:
             smaller = assembled("size")
         except DoesNotFit:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An emulated board sleeps until its UART asks for an interrupt: otherwise each keeps a core of the host busy. Boards of
-   silicon go on looking: asleep, some stop their debug interface and cycle counter.
+/* A board that firmware was tried on in QEMU alone sleeps until its UART asks for an interrupt: otherwise each that is
+   emulated keeps a core of the host busy. All others go on looking: asleep, some chips stop their debug interface and
+   cycle counter.
    WFI ends when an enabled interrupt is pending, also while PRIMASK keeps it from being taken: Armv7-M Architecture
    Reference Manual (Arm DDI 0403), B1.5.19; NVIC: B3.4; Armv6-M (DDI 0419) and Armv8-M (DDI 0553) have the same. */
 

@@ -9,7 +9,6 @@ from mcuq.kernels.blocked.conv2d import accepts_blocked, lower_blocked
 from mcuq.kernels.blocked.conv2d_packed import PACKED_BLOCKED_KERNELS
 from mcuq.kernels.blocked.depthwise import accepts_blocked_depthwise, lower_blocked_depthwise
 from mcuq.kernels.blocked.fully_connected_armv6m import (
-    accepts_packed,
     accepts_short_requantization,
     lower_armv6m_fully_connected,
     lower_packed_armv6m,
@@ -29,7 +28,7 @@ from mcuq.kernels.mve.conv2d import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTE
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
 from mcuq.kernels.operands import is_flat
-from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
 from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.kernels.portable.arg_max import lower_arg_max
 from mcuq.kernels.portable.concat import lower_concat
@@ -190,7 +189,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(
             with_shifts(lower_packed_armv6m),
             needs=frozenset({"armv6m"}),
-            accepts=accepts_packed,
+            accepts=of_whole(accepts_short_requantization),
             constants=PACKED_CONSTANTS,
         ),
         Kernel(with_shifts(lower_packed_fully_connected), constants=PACKED_CONSTANTS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 from mcuq.graph.operator import INT8, Layer
 from mcuq.graph.tensor import Array
@@ -152,6 +152,10 @@ class Call:
     has_output: bool = True
 
 
+Accepts: TypeAlias = Callable[[Any, Layer], bool]
+"""Whether a kernel can compute an operator and its layer."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One way to compute an operator in C.
@@ -164,7 +168,7 @@ class Kernel:
 
     lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)
     needs: frozenset[str] = frozenset()
-    accepts: Callable[[Any, Layer], bool] = lambda op, layer: True
+    accepts: Accepts = lambda op, layer: True
     activations: frozenset[str] = INT8
     constants: frozenset[str] = WHOLE
 

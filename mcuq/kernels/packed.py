@@ -10,7 +10,8 @@ import numpy as np
 
 from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, pack
 from mcuq.graph.tensor import Array
-from mcuq.kernels.kernel import NOTHING, Constants, Fragment
+from mcuq.kernels.kernel import NOTHING, Accepts, Constants, Fragment
+from mcuq.ops.packed_weights import whole_weights
 
 # Storages of constants that kernels of packed weights take; biases are int32.
 PACKED_CONSTANTS = PACKED | {"int32"}
@@ -59,6 +60,11 @@ class PackedBlocks:
             "part_words": self.part_words,
             "weight_shift": self.weight_shift,
         }
+
+
+def of_whole(accepts: Accepts) -> Accepts:
+    """Whether a kernel of whole weights takes a layer once it is unpacked."""
+    return lambda op, layer: accepts(op, whole_weights(layer)[0])
 
 
 def block_channels(channels: int, taps: int, most_bytes: int, multiple: int = 4, most_channels: int = 64) -> int:

@@ -11,9 +11,7 @@ from mcuq.ops.window import Window
 
 
 @dataclass(frozen=True)
-class WindowConstants(Constants):
-    """Sizes of a kernel that moves a window over NHWC images."""
-
+class _SizesConstants(Constants):
     batch: int
     in_height: int
     in_width: int
@@ -23,6 +21,20 @@ class WindowConstants(Constants):
     kernel_width: int
     stride_y: int
     stride_x: int
+
+
+@dataclass(frozen=True)
+class UndilatedConstants(_SizesConstants):
+    """Sizes of a kernel that moves a window without dilation over NHWC images."""
+
+    pad_top: int
+    pad_left: int
+
+
+@dataclass(frozen=True)
+class WindowConstants(_SizesConstants):
+    """The same with any dilation."""
+
     dilation_y: int
     dilation_x: int
     pad_top: int
@@ -36,8 +48,8 @@ def counted_frame(op: AveragePool, x: Tensor) -> tuple[dict[str, int], dict[str,
     return rows, {"counted_left": -left, "counted_right": x.shape[2] + right}
 
 
-def window_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:
-    """The fields of WindowConstants."""
+def undilated_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:
+    """The fields of UndilatedConstants."""
     return {
         "batch": x.shape[0],
         "in_height": x.shape[1],
@@ -48,8 +60,15 @@ def window_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:
         "kernel_width": window.kernel[1],
         "stride_y": window.strides[0],
         "stride_x": window.strides[1],
-        "dilation_y": window.dilations[0],
-        "dilation_x": window.dilations[1],
         "pad_top": window.pads[0],
         "pad_left": window.pads[1],
+    }
+
+
+def window_constants(window: Window, x: Tensor, y: Tensor) -> dict[str, int]:
+    """The fields of WindowConstants."""
+    return {
+        **undilated_constants(window, x, y),
+        "dilation_y": window.dilations[0],
+        "dilation_x": window.dilations[1],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
@@ -14,11 +14,11 @@ from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer, Operator
-from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import pool_windows
+from mcuq.ops.pool import Pool, pool_windows
 from mcuq.ops.requantized import largest_difference, requantize_output
 from mcuq.ops.volume import means_over_volume
 from mcuq.ops.window import Window, plane_window
@@ -41,33 +41,17 @@ def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class AveragePool(Clamped):
+class AveragePool(Pool, Clamped):
     """y = clamp(sum of x over the window / count), x NHWC; largest error half a step.
 
     `count` is the number of positions on the image, or with `count_include_pad` on the padded image.
     """
 
-    window: Window
     count_include_pad: bool = False
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
     dtypes = frozenset({*MIXED, "float32"})
     mixes_dtypes = True
-    is_monotone = True
-    passes_channels = True
-
-    def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        n, height, width, channels = inputs[0].shape
-        return (n, *self.window.output_size(height, width), channels)
-
-    def mixed_axes(self, rank: int) -> Collection[int]:
-        return range(rank - 1)
-
-    def resized(self, layer: Layer, y: Shape) -> Operator | None:
-        return self
-
-    def factor_inputs(self, layer: Layer) -> Collection[int]:
-        return (0,)
 
     def averaged(self, layer: Layer) -> int | None:
         return prod(self.window.kernel)
@@ -82,30 +66,21 @@ class AveragePool(Clamped):
         return replace(self, window=window, count_include_pad=True)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
-        window = self.window
-        x = writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))
-        if window.dilations == (1, 1):
-            y = writer.node(
-                "AveragePool",
-                [x],
-                kernel_shape=window.kernel,
-                ceil_mode=window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
-                count_include_pad=int(self.count_include_pad),
-                strides=window.strides,
-                pads=window.pads,
-            )
+        if self.window.dilations == (1, 1):
+            y = self.written(layer, writer, count_include_pad=int(self.count_include_pad))
         else:
             # Opset 17 has no dilations for this operator.
-            y = self._dilated_to_onnx(layer, writer, x)
+            y = self._dilated_to_onnx(layer, writer)
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
 
-    def _dilated_to_onnx(self, layer: Layer, writer: OnnxWriter, x: str) -> str:
+    def _dilated_to_onnx(self, layer: Layer, writer: OnnxWriter) -> str:
         """Sums by a convolution of ones, which has as much padding as the last window needs, over their counts."""
         window, shape = self.window, layer.inputs[0].shape
         ends = [
             max(0, (outputs - 1) * along.stride + along.extent - along.begin - size)
             for along, outputs, size in zip(window.axes, layer.output.shape[1:3], shape[1:3], strict=True)
         ]
+        x = writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))
         sums = writer.node(
             "Conv",
             [x, writer.constant(np.ones((shape[3], 1, *window.kernel), np.float32))],

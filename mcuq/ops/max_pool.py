@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,12 +11,12 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import pool_windows
+from mcuq.ops.pool import Pool, pool_windows
 from mcuq.ops.volume import maxima_over_volume
 from mcuq.ops.window import Window, plane_window
 
@@ -36,22 +36,18 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 @dataclass(frozen=True)
-class MaxPool(Operator):
+class MaxPool(Pool):
     """y = max of x over each window, padding left out. x NHWC. Exact.
 
     Among floats NaN is left out, and -infinity is what a window of nothing else has.
     """
 
-    window: Window
-
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
     shares_scale = True
-    is_monotone = True
-    passes_channels = True
     dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        n, height, width, channels = inputs[0].shape
+        _, height, width, _ = inputs[0].shape
         (kh, kw), (dy, dx), (top, left, bottom, right) = (
             self.window.kernel,
             self.window.dilations,
@@ -65,27 +61,10 @@ class MaxPool(Operator):
                 f"pads={list(self.window.pads)} and dilations={[dy, dx]} leave a window without input of "
                 f"{[height, width]}"
             )
-        return (n, *self.window.output_size(height, width), channels)
-
-    def mixed_axes(self, rank: int) -> Collection[int]:
-        return range(rank - 1)
-
-    def resized(self, layer: Layer, y: Shape) -> Operator | None:
-        return self
-
-    def factor_inputs(self, layer: Layer) -> Collection[int]:
-        return (0,)
+        return super().infer(inputs)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
-        y = writer.node(
-            "MaxPool",
-            [writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))],
-            kernel_shape=self.window.kernel,
-            strides=self.window.strides,
-            pads=self.window.pads,
-            dilations=self.window.dilations,
-            ceil_mode=self.window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
-        )
+        y = self.written(layer, writer, dilations=self.window.dilations)
         writer.transpose(y, (0, 2, 3, 1), layer.output.name)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:

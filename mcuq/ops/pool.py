@@ -1,10 +1,17 @@
-"""How ONNX states the windows of pooling."""
+"""Pooling: what becomes of a window's values aside."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Shape, Tensor
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.layout import spatial_shape
-from mcuq.ops.window import AxisWindow, axis_windows
+from mcuq.ops.window import AxisWindow, Window, axis_windows
 
 
 def pool_windows(node: OnnxNode) -> tuple[AxisWindow, ...]:
@@ -19,3 +26,38 @@ def pool_windows(node: OnnxNode) -> tuple[AxisWindow, ...]:
         pads = [*(along.begin for along in windows), *(along.end for along in windows)]
         raise node.error(f"pads={pads} reach beyond the window {list(kernel)}; use smaller pads")
     return windows
+
+
+@dataclass(frozen=True)
+class Pool(Operator):
+    """One value for each window and channel of x, NHWC."""
+
+    window: Window
+
+    is_monotone = True
+    passes_channels = True
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        n, height, width, channels = inputs[0].shape
+        return (n, *self.window.output_size(height, width), channels)
+
+    def mixed_axes(self, rank: int) -> Collection[int]:
+        return range(rank - 1)
+
+    def resized(self, layer: Layer, y: Shape) -> Operator | None:
+        return self
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return (0,)
+
+    def written(self, layer: Layer, writer: OnnxWriter, **attributes: Any) -> str:
+        """The output of the ONNX operator of this name, in ONNX's order NCHW."""
+        return writer.node(
+            type(self).__name__,
+            [writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))],
+            kernel_shape=self.window.kernel,
+            strides=self.window.strides,
+            pads=self.window.pads,
+            ceil_mode=self.window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
+            **attributes,
+        )

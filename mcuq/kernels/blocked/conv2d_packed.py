@@ -17,7 +17,7 @@ from mcuq.kernels.blocked.conv2d import (
     short_requantized,
 )
 from mcuq.kernels.kernel import Call, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS, PackedPartsConstants, block_channels, pack_blocks
+from mcuq.kernels.packed import PACKED_CONSTANTS, PackedPartsConstants, block_channels, of_whole, pack_blocks
 from mcuq.kernels.shifted import with_shifts
 from mcuq.kernels.window import window_constants
 from mcuq.ops.conv2d import Conv2d
@@ -43,8 +43,7 @@ class PackedBlockedConv2dConstants(ShortRequantizedConstants, PackedPartsConstan
 
 def accepts_packed_blocked(op: Conv2d, layer: Layer) -> bool:
     """Layers that the kernel of whole weights takes, with room for a block."""
-    whole, _ = whole_weights(layer)
-    return accepts_blocked(op, whole) and _scratch_bytes(layer) <= LARGEST_SCRATCH_BYTES
+    return of_whole(accepts_blocked)(op, layer) and _scratch_bytes(layer) <= LARGEST_SCRATCH_BYTES
 
 
 def lower_packed_blocked(op: Conv2d, layer: Layer) -> tuple[Call, ...]:

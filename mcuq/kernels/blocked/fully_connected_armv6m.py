@@ -51,11 +51,6 @@ def lower_armv6m_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call
     return _call(op, layer, Weights(layer.output.shape[1]), layer.inputs[1].values, 0)
 
 
-def accepts_packed(op: FullyConnected, layer: Layer) -> bool:
-    """Layers of lower_packed_armv6m."""
-    return accepts_short_requantization(op, whole_weights(layer)[0])
-
-
 def lower_packed_armv6m(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Weights stay one row an output; scratch: a block of them."""
     packing = packing_of(layer)

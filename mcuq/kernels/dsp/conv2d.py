@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.tensor import Tensor
 from mcuq.kernels.dsp.conv2d_s16 import lower_conv2d_dsp_s16
 from mcuq.kernels.dsp.depthwise import DEPTHWISE_KERNEL, PACKED_DEPTHWISE_KERNEL
-from mcuq.kernels.dsp.order import DSP, PIXELS, channel_words, is_short, pair_words
-from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks, rows_of
-from mcuq.kernels.dsp.pasted import limit, unpacked_words
+from mcuq.kernels.dsp.order import DSP, PIXELS, is_short
+from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
+from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
+from mcuq.kernels.dsp.pasted import limit
 from mcuq.kernels.dsp.pointwise import PACKED_POINTWISE_KERNEL, POINTWISE_KERNEL
 from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
+from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
-from mcuq.ops.packed_weights import packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
 
@@ -49,26 +49,18 @@ class Conv2dDspConstants(WindowConstants):
 
 def lower_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the windows of four pixels as int16, then what the template says."""
-    arrays = {"weight": pair_words(layer), "channel": channel_words(layer)}
-    return _call(op, layer, Weights(layer.output.shape[3]), arrays, 0)
+    return _call(op, in_pairs(layer))
 
 
 def lower_packed_conv2d_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_conv2d_dsp, then a block."""
-    packing = packing_of(layer)
-    layer, shift = whole_weights(layer)
-    blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
     behind_words = "has_whole_words ? in_channels : 16 * words * (has_padding + gathers)"
-    weights = unpacked_words(
-        blocks, f"behind + ({behind_words})", "(channels + 1) / 2 * 2 * (4 * words)", "conv2d_packed"
-    )
-    arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
-    return _call(op, layer, weights, arrays, blocks.unpacked_bytes)
+    values = "(channels + 1) / 2 * 2 * (4 * words)"
+    return _call(op, packed_in_pairs(layer, f"behind + ({behind_words})", values, "conv2d_packed"))
 
 
-def _call(
-    op: Conv2d, layer: Layer, weights: Weights, arrays: dict[str, Array], unpacked_bytes: int
-) -> tuple[Call, ...]:
+def _call(op: Conv2d, pairs: Pairs) -> tuple[Call, ...]:
+    layer, weights = pairs.layer, pairs.weights
     x, y = layer.inputs[0], layer.output
     has_words = x.shape[3] % 4 == 0
     has_padding, gathers = op.window.leaves(x, y), not has_words and _has_whole_fours(op.window, x, y)
@@ -90,8 +82,8 @@ def _call(
     # Behind the columns: one tap of padding where taps are whole words; else a word for each tap, which says where it
     # lies, where windows are gathered, and the four windows as int8, where they are not.
     extra_bytes = x.shape[3] if has_words else (4 * gathers + PIXELS * has_padding) * taps_bytes
-    scratch_bytes = PIXELS * 2 * taps_bytes + extra_bytes + unpacked_bytes
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    scratch_bytes = PIXELS * 2 * taps_bytes + extra_bytes + pairs.unpacked_bytes
+    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
 
 
 def _clear(layer: Layer) -> Fragment:
@@ -119,10 +111,6 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
     return op.groups == 1 and is_short(layer)
 
 
-def _accepts_packed(op: Conv2d, layer: Layer) -> bool:
-    return _accepts(op, whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
-
-
 CONV2D_KERNELS = (
     DEPTHWISE_KERNEL,
     POINTWISE_KERNEL,
@@ -132,5 +120,5 @@ CONV2D_KERNELS = (
 PACKED_CONV2D_KERNELS = (
     PACKED_DEPTHWISE_KERNEL,
     PACKED_POINTWISE_KERNEL,
-    Kernel(lower_packed_conv2d_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS),
+    Kernel(lower_packed_conv2d_dsp, DSP, packed_in(block_of, _accepts), constants=PACKED_CONSTANTS),
 )

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import DSP, is_short, pack_channel_fours, pack_fours
-from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, has_codes_for
+from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, packed_in
 from mcuq.kernels.dsp.pasted import limit, load, width
-from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
+from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
 from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks, unpack
-from mcuq.kernels.window import window_constants
+from mcuq.kernels.window import UndilatedConstants, undilated_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.packed_weights import packing_of, whole_weights
@@ -22,7 +22,7 @@ DEPTHWISE_SCRATCH_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2dDspConstants(Constants):
+class DepthwiseConv2dDspConstants(UndilatedConstants):
     """Depthwise convolution without dilation, one output a channel, four channels at a time.
 
     What are rows here may be columns of the tensors: steps are the distances of rows and of pixels in elements. Four
@@ -37,18 +37,7 @@ class DepthwiseConv2dDspConstants(Constants):
     load: str
     width: str
     weights: str
-    batch: int
-    in_height: int
-    in_width: int
-    out_height: int
-    out_width: int
     channels: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_left: int
     x_row_step: int
     x_pixel_step: int
     y_row_step: int
@@ -65,8 +54,7 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: weights and padded image (or a band of it) of four channels as int16."""
     x, weight, bias = layer.inputs
     y = layer.output
-    sizes = window_constants(op.window, x, y)
-    del sizes["dilation_x"], sizes["dilation_y"]
+    sizes = undilated_constants(op.window, x, y)
     channels = x.shape[3]
     steps = (x.shape[2] * channels, channels, y.shape[2] * channels, channels)
     taps = weight.values[..., 0]
@@ -80,13 +68,13 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     bands = -(-out_height // min(rows, out_height))
     band_rows = -(-out_height // bands)
     constants = DepthwiseConv2dDspConstants(
-        C_TYPES[x.dtype],
-        C_TYPES[y.dtype],
-        "int8_t",
-        load(x),
-        width(y),
-        "weight + oc * taps",
         **sizes,
+        x_type=C_TYPES[x.dtype],
+        y_type=C_TYPES[y.dtype],
+        weight_type="int8_t",
+        load=load(x),
+        width=width(y),
+        weights="weight + oc * taps",
         x_row_step=steps[0],
         x_pixel_step=steps[1],
         y_row_step=steps[2],
@@ -167,9 +155,7 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
     )
 
 
-def _accepts_packed(op: Conv2d, layer: Layer) -> bool:
-    return _accepts(op, whole_weights(layer)[0]) and has_codes_for(layer, depthwise_block_of(layer))
-
-
 DEPTHWISE_KERNEL = Kernel(lower_depthwise_dsp, DSP, _accepts, MIXED)
-PACKED_DEPTHWISE_KERNEL = Kernel(lower_packed_depthwise_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS)
+PACKED_DEPTHWISE_KERNEL = Kernel(
+    lower_packed_depthwise_dsp, DSP, packed_in(depthwise_block_of, _accepts), constants=PACKED_CONSTANTS
+)

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.tensor import Tensor
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.dsp.order import DSP, channel_words, is_short, pair_words
-from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks
-from mcuq.kernels.dsp.pasted import limit, unpacked_words, width
+from mcuq.kernels.dsp.order import DSP, is_short
+from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
+from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
+from mcuq.kernels.dsp.pasted import limit, width
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
+from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.packed_weights import packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound
 
 
@@ -47,46 +47,33 @@ def _accepts(op: FullyConnected, layer: Layer) -> bool:
     return layer.inputs[0].dtype == layer.output.dtype and is_short(layer)
 
 
-def _accepts_packed(op: FullyConnected, layer: Layer) -> bool:
-    return is_short(whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
-
-
 def lower_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch: a row filled up to whole words, where it is not."""
-    arrays = {"weight": pair_words(layer), "channel": channel_words(layer)}
-    return _call(op, layer, Weights(layer.output.shape[1]), arrays, 0)
+    return _call(op, in_pairs(layer))
 
 
 def lower_packed_fully_connected_dsp(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
     """Scratch: a row filled up to whole words, where it is not, then a block."""
-    packing = packing_of(layer)
-    layer, shift = whole_weights(layer)
-    blocks = pair_blocks(layer.inputs[1].values, packing, shift, block_of(layer))
     has_tail = layer.inputs[0].shape[1] % 4 != 0
-    weights = unpacked_words(
-        blocks,
-        "scratch + 4 * words" if has_tail else "scratch",
-        "(outputs + 1) / 2 * 2 * (4 * words)",
-        "fully_connected_packed",
-    )
+    at, values = "scratch + 4 * words" if has_tail else "scratch", "(outputs + 1) / 2 * 2 * (4 * words)"
+    pairs = packed_in_pairs(layer, at, values, "fully_connected_packed")
     if has_tail:
         # What follows a row meets any weights there, zeros in an array of whole ones.
         cleared = Fragment.of("mcuq_dsp_store(scratch + 4 * (words - 1), 0, 1);", "mcuq_dsp_store")
-        weights = replace(weights, unpacked=weights.unpacked.followed_by(cleared))
-    arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
-    return _call(op, layer, weights, arrays, blocks.unpacked_bytes)
+        weights = replace(pairs.weights, unpacked=pairs.weights.unpacked.followed_by(cleared))
+        pairs = replace(pairs, weights=weights)
+    return _call(op, pairs)
 
 
-def _call(
-    op: FullyConnected, layer: Layer, weights: Weights, arrays: dict[str, Array], unpacked_bytes: int
-) -> tuple[Call, ...]:
+def _call(op: FullyConnected, pairs: Pairs) -> tuple[Call, ...]:
+    layer, weights = pairs.layer, pairs.weights
     x = layer.inputs[0]
     has_tail = x.shape[1] % 4 != 0
     row_bytes = -(-x.shape[1] // 4) * 4 * np.dtype(x.dtype).itemsize if has_tail else 0
     constants = FullyConnectedDspConstants(
         C_TYPES[x.dtype],
         width(x),
-        "int8_t *scratch, " if row_bytes + unpacked_bytes else "",
+        "int8_t *scratch, " if row_bytes + pairs.unpacked_bytes else "",
         weights.rows,
         rows=x.shape[0],
         in_features=x.shape[1],
@@ -97,8 +84,8 @@ def _call(
         copy=_copy(x) if has_tail else NOTHING,
         limit=limit(op, layer, "rows * out_features"),
     )
-    bound = accumulator_bound(layer)
-    return (Call(constants, arrays=arrays, scratch_bytes=row_bytes + unpacked_bytes, bound=bound),)
+    scratch_bytes = row_bytes + pairs.unpacked_bytes
+    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
 
 
 def _copy(x: Tensor) -> Fragment:
@@ -111,5 +98,5 @@ def _copy(x: Tensor) -> Fragment:
 
 FULLY_CONNECTED_KERNEL = Kernel(lower_fully_connected_dsp, DSP, _accepts, MIXED)
 PACKED_FULLY_CONNECTED_KERNEL = Kernel(
-    lower_packed_fully_connected_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS
+    lower_packed_fully_connected_dsp, DSP, packed_in(block_of, _accepts), constants=PACKED_CONSTANTS
 )

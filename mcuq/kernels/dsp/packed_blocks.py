@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from mcuq.arithmetic.packing import fits
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.dsp.order import pack_channels, pack_fours, pack_pairs
-from mcuq.kernels.packed import PackedBlocks, block_channels, pack_blocks
+from mcuq.kernels.kernel import Accepts
+from mcuq.kernels.packed import PackedBlocks, block_channels, of_whole, pack_blocks
 from mcuq.ops.packed_weights import packing_of
 from mcuq.ops.weighted import layer_requantization
 
@@ -41,6 +43,12 @@ def has_codes_for(layer: Layer, block: int) -> bool:
     """Whether blocks of so many channels can be packed: not where each channel has a codebook of its own."""
     rows = rows_of(layer)
     return all(fits(rows[i : i + block], packing_of(layer)) for i in range(0, len(rows), block))
+
+
+def packed_in(block: Callable[[Layer], int], accepts: Accepts) -> Accepts:
+    """Whether a kernel of whole weights takes the layer once it is unpacked, and its blocks can be packed."""
+    of_unpacked = of_whole(accepts)
+    return lambda op, layer: of_unpacked(op, layer) and has_codes_for(layer, block(layer))
 
 
 def pair_blocks(taps: Array, packing: str, shift: int, block: int) -> PackedBlocks:

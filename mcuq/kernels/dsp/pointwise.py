@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import C_TYPES
-from mcuq.kernels.dsp.order import DSP, PIXELS, channel_words, is_short, pair_words
-from mcuq.kernels.dsp.packed_blocks import block_of, channel_blocks, has_codes_for, pair_blocks, rows_of
-from mcuq.kernels.dsp.pasted import limit, products, unpacked_words
+from mcuq.kernels.dsp.order import DSP, PIXELS, is_short
+from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
+from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
+from mcuq.kernels.dsp.pasted import limit, products
 from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
-from mcuq.kernels.packed import PACKED_CONSTANTS, Weights
+from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
-from mcuq.ops.packed_weights import packing_of, whole_weights
 from mcuq.ops.weighted import accumulator_bound
 
 
@@ -49,25 +48,17 @@ class PointwiseDspConstants(Constants):
 
 def lower_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: the channels of four pixels as int16."""
-    arrays = {"weight": pair_words(layer), "channel": channel_words(layer)}
-    return _call(op, layer, Weights(layer.output.shape[3]), arrays, 0)
+    return _call(op, in_pairs(layer))
 
 
 def lower_packed_pointwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_pointwise_dsp, then a block."""
-    packing = packing_of(layer)
-    layer, shift = whole_weights(layer)
-    blocks = pair_blocks(rows_of(layer), packing, shift, block_of(layer))
-    weights = unpacked_words(
-        blocks, "scratch + 8 * in_channels", "(channels + 1) / 2 * 2 * in_channels", "pointwise_packed"
-    )
-    arrays = {"weight": blocks.words, "channel": channel_blocks(layer, blocks.block)}
-    return _call(op, layer, weights, arrays, blocks.unpacked_bytes)
+    values = "(channels + 1) / 2 * 2 * in_channels"
+    return _call(op, packed_in_pairs(layer, "scratch + 8 * in_channels", values, "pointwise_packed"))
 
 
-def _call(
-    op: Conv2d, layer: Layer, weights: Weights, arrays: dict[str, Array], unpacked_bytes: int
-) -> tuple[Call, ...]:
+def _call(op: Conv2d, pairs: Pairs) -> tuple[Call, ...]:
+    layer, weights = pairs.layer, pairs.weights
     x, y = layer.inputs[0], layer.output
     constants = PointwiseDspConstants(
         C_TYPES[x.dtype],
@@ -87,8 +78,8 @@ def _call(
         products=products(layer, weights.rows),
         limit=limit(op, layer, "pixels * out_channels"),
     )
-    scratch_bytes = PIXELS * np.dtype(np.int16).itemsize * x.shape[3] + unpacked_bytes
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    scratch_bytes = PIXELS * np.dtype(np.int16).itemsize * x.shape[3] + pairs.unpacked_bytes
+    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
 
 
 def _accepts(op: Conv2d, layer: Layer) -> bool:
@@ -102,9 +93,7 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
     )
 
 
-def _accepts_packed(op: Conv2d, layer: Layer) -> bool:
-    return _accepts(op, whole_weights(layer)[0]) and has_codes_for(layer, block_of(layer))
-
-
 POINTWISE_KERNEL = Kernel(lower_pointwise_dsp, DSP, _accepts, MIXED)
-PACKED_POINTWISE_KERNEL = Kernel(lower_packed_pointwise_dsp, DSP, _accepts_packed, constants=PACKED_CONSTANTS)
+PACKED_POINTWISE_KERNEL = Kernel(
+    lower_packed_pointwise_dsp, DSP, packed_in(block_of, _accepts), constants=PACKED_CONSTANTS
+)

@@ -9,7 +9,7 @@ from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import pointers
 from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
-from mcuq.kernels.mve.image import Conv2dMveConstants, undilated
+from mcuq.kernels.mve.image import Conv2dMveConstants, image_constants
 from mcuq.kernels.mve.pixels import (
     accepts_conv2d_pixels,
     accepts_conv2d_windows,
@@ -27,7 +27,15 @@ from mcuq.kernels.mve.requantized import (
     requantized_mve,
     sums_bytes,
 )
-from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks, Weights, block_channels, pack_blocks, unpack_parts
+from mcuq.kernels.packed import (
+    PACKED_CONSTANTS,
+    PackedBlocks,
+    Weights,
+    block_channels,
+    of_whole,
+    pack_blocks,
+    unpack_parts,
+)
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.packed_weights import packing_of, whole_weights
@@ -125,7 +133,7 @@ def _pointwise(op: Clamped, layer: Layer, weights: Weights, weight: Array, more_
 def _conv2d(op: Conv2d, layer: Layer, weights: Weights, weight: Array, more_bytes: int) -> tuple[Call, ...]:
     columns = Fragment.of("int8_t *const columns = scratch + (block + 15) / 16 * 256;")
     constants = Conv2dMveConstants(
-        **undilated(op, layer),
+        **image_constants(op, layer),
         arrays=_arrays(weight),
         block=weights.block,
         memory=_SUMS.followed_by(columns).followed_by(weights.unpacked),
@@ -172,16 +180,8 @@ def _call(layer: Layer, constants: Constants, weight: Array, scratch_bytes: int)
     return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
 
 
-def _accepts_packed_pointwise(op: Conv2d, layer: Layer) -> bool:
-    return accepts_pointwise(op, whole_weights(layer)[0])
-
-
-def _accepts_packed_conv2d(op: Conv2d, layer: Layer) -> bool:
-    return accepts_conv2d(op, whole_weights(layer)[0])
-
-
-def _accepts_packed_rows(op: FullyConnected, layer: Layer) -> bool:
-    return has_one_high_word(layer_requantization(whole_weights(layer)[0]))
+def _accepts_rows(op: FullyConnected, layer: Layer) -> bool:
+    return has_one_high_word(layer_requantization(layer))
 
 
 CONV2D_KERNELS = (
@@ -192,9 +192,9 @@ CONV2D_KERNELS = (
     Kernel(lower_conv2d, MVE, accepts_conv2d),
 )
 PACKED_CONV2D_KERNELS = (
-    Kernel(lower_packed_pointwise, MVE, _accepts_packed_pointwise, constants=PACKED_CONSTANTS),
-    Kernel(lower_packed_conv2d, MVE, _accepts_packed_conv2d, constants=PACKED_CONSTANTS),
+    Kernel(lower_packed_pointwise, MVE, of_whole(accepts_pointwise), constants=PACKED_CONSTANTS),
+    Kernel(lower_packed_conv2d, MVE, of_whole(accepts_conv2d), constants=PACKED_CONSTANTS),
 )
 PACKED_FULLY_CONNECTED_KERNELS = (
-    Kernel(lower_packed_pointwise, MVE, _accepts_packed_rows, constants=PACKED_CONSTANTS),
+    Kernel(lower_packed_pointwise, MVE, of_whole(_accepts_rows), constants=PACKED_CONSTANTS),
 )

@@ -11,7 +11,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import pointers
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment
-from mcuq.kernels.mve.image import Conv2dMveConstants, UndilatedConstants, undilated
+from mcuq.kernels.mve.image import Conv2dMveConstants, ImageConstants, image_constants
 from mcuq.kernels.mve.requantized import LANES, has_one_high_word
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -49,7 +49,7 @@ class PixelsMveConstants(_PixelsConstants):
 
 
 @dataclass(frozen=True)
-class Conv2dPixelsMveConstants(UndilatedConstants, _PixelsConstants):
+class Conv2dPixelsMveConstants(ImageConstants, _PixelsConstants):
     """A window of up to 32 taps in rows of up to 16; `windows` are copied at a time."""
 
     template = "mve/conv2d_pixels"
@@ -131,7 +131,7 @@ def lower_conv2d_pixels(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights as for one pixel; scratch holds windows of equal parts of a row of outputs."""
     columns = layer.output.shape[2]
     windows = max(_pixels_at_once(layer), -(-columns // -(-columns // _WINDOWS)))
-    constants = Conv2dPixelsMveConstants(**undilated(op, layer), **_requantized(layer), windows=windows)
+    constants = Conv2dPixelsMveConstants(**image_constants(op, layer), **_requantized(layer), windows=windows)
     return _call(layer, constants, windows * _WINDOW_BYTES)
 
 
@@ -139,7 +139,7 @@ def lower_conv2d_windows(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights as for one pixel; scratch holds the windows of three pixels."""
     text = "mcuq_mve_pixels_any(columns, taps, left, taps, blocks, channels, shift, y_zero_point, out);"
     constants = Conv2dMveConstants(
-        **undilated(op, layer),
+        **image_constants(op, layer),
         arrays=pointers({"blocks": "int32"}).rstrip(),
         block=layer.output.shape[3],
         memory=Fragment.of("int8_t *const columns = scratch;"),
