@@ -73,7 +73,8 @@ class Operator(ABC):
     is_conversion: ClassVar[bool] = False
     # Where no input grows, no output does, in integers as in floats.
     is_monotone: ClassVar[bool] = False
-    # Linear in each input, but for rounding and clipping, so that extremes lie where those of inputs meet.
+    # Linear in each input on either side of its `bend`, but for rounding and clipping: extremes lie where those of
+    # inputs and bends meet.
     is_multilinear: ClassVar[bool] = False
     # An index of a dimension of the output is made of values at indices of one dimension of each input, as `tie` says.
     passes_channels: ClassVar[bool] = False
@@ -208,6 +209,11 @@ class Operator(ABC):
     def clip_limits(self) -> tuple[float, float]:
         """What it clips to, where it passes factors but for that."""
         return -inf, inf
+
+    def bend(self, layer: Layer, index: int) -> int | None:
+        """The integer of an input from which on a multilinear operator is another function of it than below; None where
+        it is one throughout."""
+        return None
 
     def averaged(self, layer: Layer) -> int | None:
         """How many values of x each value of the output is the mean of; None for what is no mean."""

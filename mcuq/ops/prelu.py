@@ -44,6 +44,7 @@ class PRelu(Binary):
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"PRelu": from_prelu}
     dtypes = frozenset({*MIXED, "float32"})
+    is_multilinear = True
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, slope = inputs
@@ -53,6 +54,9 @@ class PRelu(Binary):
 
     def factor_inputs(self, layer: Layer) -> Collection[int]:
         return () if layer.inputs[0].is_constant else (0,)
+
+    def bend(self, layer: Layer, index: int) -> int | None:
+        return layer.inputs[0].zero_point if index == 0 else None
 
     def bound_below(self, layer: Layer) -> int:
         """Largest product of (x - x_zero_point) and (slope - slope_zero_point); int32 holds it."""

@@ -46,14 +46,20 @@ def _layer_interval(layer: Layer, found: Mapping[str, Interval]) -> Interval:
     if is_weighted(layer):
         return _weighted(layer, low[0], high[0]), _weighted(layer, high[0], low[0])
     if op.is_multilinear:
-        # Extremes lie at corners.
-        corners = [op.simulate(layer, corner) for corner in product(*zip(low, high, strict=True))]
+        ends = [_ends(low[i], high[i], op.bend(layer, i)) for i in range(len(low))]
+        corners = [op.simulate(layer, corner) for corner in product(*ends)]
         return np.minimum.reduce(corners), np.maximum.reduce(corners)
     if isinstance(op, Unary):
         return _function_interval(layer, low[0], high[0])
     if op.is_monotone:
         return op.simulate(layer, low), op.simulate(layer, high)
     return _anything(layer.output)
+
+
+def _ends(low: Array, high: Array, bend: int | None) -> list[Array]:
+    """Of all values from `low` to `high` those that extremes may have: both, and those on either side of a bend."""
+    beside = [] if bend is None else [np.clip(np.int64(end), low, high).astype(low.dtype) for end in (bend - 1, bend)]
+    return [low] if low is high else [low, high, *beside]
 
 
 def _anything(tensor: Tensor) -> Interval:

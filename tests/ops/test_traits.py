@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from support import integer_graph, random_inputs, run_float
@@ -161,8 +163,13 @@ def test_integers_lie_between_those_of_extremes(case: tuple[Operator, list[Shape
     low = {n: np.minimum(first[n], second[n]) for n in first}
     high = {n: np.maximum(first[n], second[n]) for n in first}
     between = {n: rng.integers(low[n], high[n], endpoint=True).astype(low[n].dtype) for n in first}
-    names = list(first)
-    corners = [{n: (high if bits >> i & 1 else low)[n] for i, n in enumerate(names)} for bits in range(2 ** len(names))]
+    names, layer = list(first), layer_of(graph)
+    bends = {n: op.bend(layer, i) for i, n in enumerate(names)}
+    beside = {n: [] if b is None else [np.clip(end, low[n], high[n]) for end in (b - 1, b)] for n, b in bends.items()}
+    corners = [
+        {n: x.astype(low[n].dtype) for n, x in zip(names, chosen, strict=True)}
+        for chosen in product(*([low[n], high[n], *beside[n]] for n in names))
+    ]
     ends = corners if op.is_multilinear else [low, high]
     found = [simulate(graph, end)["y"] for end in ends]
     y = simulate(graph, between)["y"]

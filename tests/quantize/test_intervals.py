@@ -20,6 +20,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
@@ -48,6 +49,7 @@ def _network(seed: int, scheme: Scheme) -> Graph:
     y = conv(y, "depthwise", 12, Window((3, 3), (2, 1), (1, 0, 0, 1)), 6)
     z = conv(y, "grouped", 12, Window((1, 1)), 3)
     y = builder.add(Add(), [y, z])
+    y = builder.add(PRelu(), [y, builder.constant(weights(1, 1, 1, 12))])
     z = builder.add(HardSwish(), [builder.add(Sub(), [z, y])])
     y = builder.add(Mul(), [y, z])
     y = builder.add(Concat(3), [y, builder.add(MaxPool(Window((3, 3), pads=(1, 1, 1, 1))), [z])])
@@ -116,3 +118,16 @@ def test_a_function_of_int16_has_the_least_and_the_greatest_of_its_range(op: Una
         x = np.arange(int(low[0, 0, channel]), int(high[0, 0, channel]) + 1).astype(np.int16)
         y = op.simulate(layer, [x[None]])[0]
         assert (found["y"][0][0, 0, channel], found["y"][1][0, 0, channel]) == (y.min(), y.max())
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(NAMED["int16"])], ids=["int8", "int16"])
+def test_an_operator_that_bends_has_the_least_and_the_greatest_of_its_range(scheme: Scheme) -> None:
+    """Slopes of both signs, so that the least or the greatest of some channels lies at the bend, or beside it."""
+    slope = np.float32([0.25, -0.5, 0.0, 3.0]).reshape(1, 4)
+    graph = integer_graph(PRelu(), [(1, 4), slope], {"x0": (-1.0, 2.0), "y": (-2.0, 2.0)}, scheme)
+    first, last = graph.tensors["x0"].quantization.bounds
+    codes = np.arange(first, last + 1).astype(graph.tensors["x0"].dtype)
+    y = run_layers(graph, {"x0": np.repeat(codes[:, None, None], 4, axis=2)})["y"]
+    low, high = intervals(graph)["y"]
+    assert np.array_equal(low, y.min(axis=0, keepdims=True))
+    assert np.array_equal(high, y.max(axis=0, keepdims=True))

@@ -22,6 +22,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -120,6 +121,18 @@ def test_a_dead_channel_goes_from_what_is_converted_too() -> None:
     scheme = Scheme(layers={"third": LayerScheme("int8", "int16")})
     pruned, saved = pruned_equally(net.integer(net.conv(y, "third", 4, {}), scheme=scheme))
     assert channels_of(pruned)["first"] == channels_of(pruned)["wide"] == 6
+    assert saved.channels == 4
+
+
+@pytest.mark.parametrize("scheme", [INT8, INT16], ids=["int8", "int16"])
+def test_a_dead_channel_goes_through_a_slope_a_channel(scheme: Scheme) -> None:
+    """Whether its value is above the bend or below, and with its slope."""
+    net = Network()
+    y = net._weighted(Conv2d(ONE), net.x, "first", (8, 1, 1, 3), {1: 0.4, 6: -3.0})
+    slope = net.builder.constant(np.linspace(-0.5, 2, 8, dtype=np.float32).reshape(1, 1, 1, 8), "slope")
+    y = net.add(PRelu(), y, slope, name="act")
+    pruned, saved = pruned_equally(net.integer(net.conv(y, "last", 4, {}), scheme=scheme))
+    assert channels_of(pruned) == {"first": 6, "act": 6, "last": 4}
     assert saved.channels == 4
 
 
@@ -235,6 +248,7 @@ def _random_network(seed: int, scheme: Scheme) -> Graph:
     e = net.add(Concat(3), net.conv(d, "e", 9, dead(9)), d)
     factor = net.builder.constant(rng.normal(size=(1, 1, 1, 21)).astype(np.float32))
     f = net.add(Mul(), net.add(Pad((0, 0, 1, 0), (0, 2, 0, 0), 0.0), e), factor)
+    f = net.add(PRelu(), f, net.builder.constant(rng.normal(size=(1, 1, 1, 21)).astype(np.float32)))
     g = net.add(AveragePool(Window((2, 2), (2, 2), (1, 1, 0, 0))), f)
     g = net.add(Transpose((0, 2, 1, 3)), g)
     shape = net.builder.tensors[g].shape
