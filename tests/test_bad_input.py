@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as mutations
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import ints, model, node, random, saved
 
 from mcuq import errors
-from mcuq.compile import compile_model
+from mcuq.compile import assemble, compile_model
 from mcuq.errors import McuqError
 from mcuq.importer import import_model
 from mcuq.ops import FROM_ONNX
@@ -551,6 +552,23 @@ def test_a_model_that_needs_more_ram_than_the_board_has(tmp_path, tiny_board, su
         f"{suggestion}"
     )
     assert arena_bytes >= 2048 + 784
+
+
+@pytest.mark.parametrize(("goal", "tried"), [("balanced", ["balanced", "size"]), ("size", ["size"])])
+def test_the_smallest_goal_is_tried_once(tmp_path, tiny_board, monkeypatch, goal, tried):
+    made = []
+
+    def assembled(*arguments):
+        made.append(arguments[-1])
+        return assemble(*arguments)
+
+    # mcuq.compile is a function too.
+    monkeypatch.setattr(sys.modules[assemble.__module__], "assemble", assembled)
+    path = saved(
+        model([node("Conv", ["x", "w"], "y")], {"x": [1, 2, 16, 16]}, constants={"w": random(8, 2, 3, 3)}), tmp_path
+    )
+    assert "of RAM" in error_text(DoesNotFit, path, board=tiny_board, optimize=goal)
+    assert made == tried
 
 
 def test_a_model_that_needs_more_flash_than_the_board_has(tmp_path, tiny_board, suggestion):

@@ -1,0 +1,93 @@
+"""One or a few layers of each operator that has kernels, which take little time in every type on every CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+from support import Case, Whole
+
+from mcuq.ops.add import Add, Sub
+from mcuq.ops.arg_max import ArgMax
+from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.clip import Clip
+from mcuq.ops.concat import Concat
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.div import Div
+from mcuq.ops.extreme import Max, Min
+from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.from_integers import FromIntegers
+from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.gather import Gather
+from mcuq.ops.hard_swish import HardSwish
+from mcuq.ops.identity import Identity
+from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.mul import Mul
+from mcuq.ops.normalize import Normalize
+from mcuq.ops.pad import Pad
+from mcuq.ops.prelu import PRelu
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.slice import Slice
+from mcuq.ops.softmax import Softmax
+from mcuq.ops.sparse_product import SparseProduct
+from mcuq.ops.transpose import Transpose
+from mcuq.ops.unary import Chain
+from mcuq.ops.unfold import Unfold
+from mcuq.ops.window import Window
+
+IMAGE = (1, 5, 6, 4)
+_NUMBERS = np.random.default_rng(0)
+
+
+def _constant(*shape: int) -> np.ndarray:
+    return _NUMBERS.normal(size=shape).astype(np.float32)
+
+
+CASES: list[Case] = [
+    *(
+        (op, [IMAGE, other])
+        for op in (Add(), Sub(minimum=0.0), Mul(), Div(maximum=0.7), Max(), Min(), PRelu(minimum=-0.1))
+        for other in (IMAGE, (1, 1, 1, 4), _constant(1, 5, 1, 4))
+    ),
+    (Sub(), [_constant(1, 1, 1, 4), IMAGE]),
+    (Div(), [_constant(1, 5, 6, 1), IMAGE]),
+    (MatMul(), [(2, 3, 5), (2, 5, 6)]),
+    (MatMul(transposed=True, minimum=0.0), [(3, 7), _constant(5, 7)]),
+    (Conv2d(Window((3, 2), (2, 1), (1, 0, 1, 1)), minimum=0.0), [IMAGE, _constant(5, 3, 2, 4), _constant(5)]),
+    (Conv2d(Window((3, 3)), 4), [IMAGE, _constant(4, 3, 3, 1), _constant(4)]),
+    (FullyConnected(), [(2, 9), _constant(5, 9), _constant(5)]),
+    (AveragePool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
+    (MaxPool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
+    (Mean((1, 2), maximum=0.3), [IMAGE]),
+    (Mean((3,)), [IMAGE]),
+    *(
+        (op(axes), [IMAGE])
+        for op in (ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare)
+        for axes in ((1, 2), (3,))
+    ),
+    (Normalize((1,), 1e-5), [(3, 9), _constant(1, 9), _constant(1, 9)]),
+    (Softmax(), [(3, 9)]),
+    (LogSoftmax(), [(3, 9)]),
+    (Clip(0.0, 0.5), [IMAGE]),
+    (Chain((HardSwish(), Sigmoid())), [IMAGE]),
+    (FakeQuantize(0.01, 3), [IMAGE]),
+    (Concat(3), [IMAGE, (1, 5, 6, 1), _constant(1, 5, 6, 2)]),
+    (Identity(), [IMAGE]),
+    (Pad((0, 1, 0, 2), (0, 0, 1, 1), 0.5), [IMAGE]),
+    (Slice((0, 1, 5, 0), (1, 2, 3, 4), (1, 1, -2, 1)), [IMAGE]),
+    (Transpose((0, 3, 1, 2)), [IMAGE]),
+    (Gather(0), [_constant(9, 5), Whole((1, 4), -9, 8)]),
+    (Gather(1), [(2, 6, 3), Whole((3,), -6, 5)]),
+    (ArgMax((3,)), [IMAGE]),
+    (ArgMax((1,), is_max=False, last=True), [IMAGE]),
+    (FromIntegers(), [Whole((9,), -300, 40_000)]),
+    (SparseProduct(1), [IMAGE, _NUMBERS.integers(0, 5, (7, 2)).astype(np.float32), _constant(7, 2)]),
+    (Unfold(1, 3, 1, 1, 2), [IMAGE]),
+]
+
+
+def of_type(dtype: str) -> list[Case]:
+    """Those of operators whose output may be of that type."""
+    return [case for case in CASES if dtype in case[0].dtypes]
