@@ -189,8 +189,8 @@ def test_a_model_without_an_opset(refused):
 
 def test_all_unsupported_operators_are_listed_at_once(refused):
     nodes = [
-        node("LRN", ["x"], "a", "first", size=3),
-        node("LRN", ["a"], "b", size=3),
+        node("MaxRoiPool", ["x", "w"], "a", "first", pooled_shape=[2, 2]),
+        node("MaxRoiPool", ["a", "w"], "b", pooled_shape=[2, 2]),
         node("Foo", ["b"], "c", "not in ONNX"),
         node("Relu", ["c"], "d", "fine"),
         node("Block", ["d"], "e", "custom", domain="my.ops"),
@@ -200,7 +200,7 @@ def test_all_unsupported_operators_are_listed_at_once(refused):
     ]
     assert refused(model(nodes, X, constants=WEIGHTS)) == (
         "net.onnx: operators that are not supported: Foo ('not in ONNX'); "
-        "LRN ('first', 'b'), use BatchNormalization; com.microsoft.Gelu ('contributed'); "
+        "MaxRoiPool ('first', 'b'), use MaxPool; com.microsoft.Gelu ('contributed'); "
         "my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
         f"supported: {SUPPORTED}"
     )

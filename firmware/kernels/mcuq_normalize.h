@@ -66,4 +66,28 @@ static inline int32_t mcuq_normalized(int32_t x, mcuq_normalizer by)
     return mcuq_multiply_high((int32_t)((uint32_t)x * by.factor - by.offset) >> by.down, by.inverse);
 }
 
+/* item mcuq_scaled_power, mcuq_inverse_power: needs mcuq_multiply_high; code 200 */
+/* factor * 2^-shift */
+typedef struct {
+    int32_t factor, shift;
+} mcuq_scaled_power;
+
+/* base^-beta from 257 `powers` of 1 to 2, in 2^-30, linear in between, times multiplier / 2^(shift + 2) of the power of
+ * two that the base begins with, which is 2^first or the next ones'. base from 1 to 2^63. */
+static inline mcuq_scaled_power mcuq_inverse_power(uint64_t base, int32_t first, const int32_t *powers,
+                                                   const int32_t *multiplier, const int32_t *shift)
+{
+    int32_t exponent = 62 - first;
+    for (int step = 32; step > 0; step >>= 1)
+        if ((base >> (63 - step)) == 0) {
+            base <<= step;
+            exponent -= step;
+        }
+    const uint32_t mantissa = (uint32_t)(base >> 31), index = (mantissa >> 23) & 255u;
+    const int32_t fraction = (int32_t)((mantissa << 9) >> 1), difference = powers[index + 1u] - powers[index];
+    const int32_t power = powers[index] + mcuq_multiply_high(difference * 2, fraction);
+    const mcuq_scaled_power by = { mcuq_multiply_high(power, multiplier[exponent]), shift[exponent] };
+    return by;
+}
+
 #endif

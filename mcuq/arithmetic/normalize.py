@@ -124,3 +124,19 @@ def normalized(x: Array, by: Normalizer) -> Array:
     """int32 of integers x: (x * count - total) / root * 2^(28 - guard); the parameters broadcast."""
     difference = x.astype(np.int64).astype(np.uint32) * by.factor - by.offset
     return multiply_high(difference.astype(np.int32) >> by.down, by.inverse)
+
+
+def inverse_power(base: Array, first: int, powers: Array, multiplier: Array, shift: Array) -> tuple[Array, Array]:
+    """(int64 factor, int64 shift) of int64 `base` from 1 to 2^63: base^-beta * multiplier / 2^(shift + 2) is factor *
+    2^-shift; `powers` int32 (257) are those of 1 to 2 in 2^-30, linear in between, multiplier and shift those of each
+    power of two from 2^first on."""
+    exponent = np.full(base.shape, 62 - first)
+    for step in (32, 16, 8, 4, 2, 1):
+        is_small = base >> (63 - step) == 0
+        base = np.where(is_small, base << step, base)
+        exponent = exponent - np.where(is_small, step, 0)
+    mantissa = base >> 31
+    index, fraction = (mantissa >> 23) & 255, (mantissa & 0x7FFFFF) << 8
+    difference = powers[index + 1] - powers[index]
+    power = powers[index] + multiply_high(difference * 2, fraction)
+    return multiply_high(power, multiplier[exponent]).astype(np.int64), shift[exponent].astype(np.int64)

@@ -10,8 +10,8 @@ from mcuq.ops import FROM_ONNX
 # ONNX operator -> what of FROM_ONNX comes nearest to it.
 NEAREST: Mapping[str, str] = {
     "GRU": "Conv over time",
-    "LRN": "BatchNormalization",
     "LSTM": "Conv over time",
+    "MaxRoiPool": "MaxPool",
     "RNN": "Conv over time",
 }
 

@@ -50,6 +50,7 @@ from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
+from mcuq.kernels.portable.lrn import lower_lrn, lower_lrn_float32
 from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
@@ -99,6 +100,7 @@ from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -204,6 +206,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax),
     ),
     MatMul: MAT_MUL_KERNELS,
+    LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
     Max: EXTREME_KERNELS,
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),

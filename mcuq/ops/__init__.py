@@ -43,6 +43,7 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -117,6 +118,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     LeakyRelu,
     Log,
     LogSoftmax,
+    LRN,
     MatMul,
     Max,
     MaxPool,

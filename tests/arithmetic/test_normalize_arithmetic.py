@@ -15,6 +15,7 @@ from mcuq.arithmetic import normalize
 from mcuq.arithmetic.normalize import (
     epsilon_bits,
     guard_bits,
+    inverse_power,
     inverse_square_root,
     normalized,
     normalizer_of,
@@ -32,6 +33,15 @@ void each_root(int64_t n, const uint32_t *a, uint32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_inverse_square_root(a[i]);
+}
+
+void each_inverse_power(int64_t n, const uint64_t *base, int32_t first, const int32_t *powers, const int32_t *multiplier,
+                        const int32_t *shift, int64_t *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const mcuq_scaled_power by = mcuq_inverse_power(base[i], first, powers, multiplier, shift);
+        y[i] = (int64_t)by.shift * 4294967296 + by.factor;
+    }
 }
 
 void each_normalized(int64_t n, int32_t count, const int32_t *total, const uint64_t *variance, const uint64_t *epsilon,
@@ -67,6 +77,25 @@ def test_inverse_square_root_gives_the_bits_of_its_namesake_and_is_within_what_i
     got = inverse_square_root(a)
     assert np.array_equal(got, call(c.each_root, len(a), np.uint32, a))
     assert np.abs(got - 2.0**47 / np.sqrt(a.astype(np.longdouble))).max() <= 2.5
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.75, 6.0])
+def test_inverse_power_gives_the_bits_of_its_namesake_and_is_within_what_is_stated(c: ctypes.CDLL, beta: float) -> None:
+    rng = np.random.default_rng(0)
+    some = (2.0 ** rng.uniform(0, 62.9, 50_000)).astype(np.int64)
+    base = np.concatenate([some, 1 << np.arange(63), (1 << np.arange(1, 63)) - 1, [2**63 - 1]])
+    powers = np.rint((1 + np.arange(257) / 256) ** -beta * 2.0**30).astype(np.int32)
+    multiplier = rng.integers(2**30, 2**31, 63).astype(np.int32)
+    shift = rng.integers(1, 61, 63).astype(np.int32)
+    factor, by = inverse_power(base, 0, powers, multiplier, shift)
+    got = call(c.each_inverse_power, len(base), np.int64, base.astype(np.uint64), 0, powers, multiplier, shift)
+    assert np.array_equal(by * 2**32 + factor, got)
+    exponent = np.array([v.bit_length() - 1 for v in base.tolist()])
+    exact = (base.astype(np.longdouble) / np.exp2(exponent.astype(np.longdouble))) ** -np.longdouble(beta)
+    exact = exact * multiplier[exponent] / 4
+    off = np.abs(factor - exact)
+    assert (off <= exact * (beta * (beta + 1) * 2.0**-19 + 1e-9) + 3).all()
+    assert np.array_equal(by, shift[exponent])
 
 
 def groups(rng: np.random.Generator, count: int, bits: int) -> Array:

@@ -21,14 +21,18 @@ def several() -> onnx.ModelProto:
     """An operator that there is none of, three layers with attributes or types that are not supported, some behind
     others, and a layer that is fine."""
     nodes = [
-        node("LRN", ["x"], "a", "lrn", size=3),
+        node("MaxRoiPool", ["x", "rois"], "a", "roi", pooled_shape=[6, 6]),
         node("Pad", ["a", "pads"], "b", "mirror", mode="circular"),
         node("Relu", ["b"], "c", "relu"),
         node("Conv", ["c", "half"], "d", "halves"),
         node("MaxPool", ["d"], ["e", "i"], "pool", kernel_shape=[2, 2]),
         node("Softmax", ["e"], "y", "soft", axis=7),
     ]
-    constants = {"pads": ints(0, 0, 1, 1, 0, 0, 1, 1), "half": random(4, 4, 1, 1).astype(np.float16)}
+    constants = {
+        "pads": ints(0, 0, 1, 1, 0, 0, 1, 1),
+        "rois": random(1, 5),
+        "half": random(4, 4, 1, 1).astype(np.float16),
+    }
     return model(nodes, X, {"y": TensorProto.FLOAT, "i": TensorProto.INT64}, constants)
 
 
@@ -43,7 +47,7 @@ SEVERAL = [
 def test_everything_is_listed_in_one_go() -> None:
     assert refusal(several()).splitlines() == [
         "net.onnx: 5 things are in the way:",
-        "  net.onnx: operators that are not supported: LRN ('lrn'), use BatchNormalization; supported: "
+        "  net.onnx: operators that are not supported: MaxRoiPool ('roi'), use MaxPool; supported: "
         + ", ".join(sorted(FROM_ONNX)),
         *(f"  {line}" for line in SEVERAL),
     ]
@@ -51,7 +55,7 @@ def test_everything_is_listed_in_one_go() -> None:
 
 def test_inspect_lists_it_too(tmp_path) -> None:
     found = inspect_model(saved(several(), tmp_path))
-    assert (found.unsupported, found.problems) == ({"LRN": ["lrn"]}, tuple(SEVERAL))
+    assert (found.unsupported, found.problems) == ({"MaxRoiPool": ["roi"]}, tuple(SEVERAL))
     assert (found.macs, found.layers, found.quantization) == (None, (), None)
 
 

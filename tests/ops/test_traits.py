@@ -33,6 +33,7 @@ from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -78,6 +79,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (MaxPool(WINDOW), [IMAGE]),
     (Mean((1, 2)), [IMAGE]),
     (Mean((3,)), [IMAGE]),
+    (LRN(3, 2, 1.0), [IMAGE]),
     (ReduceSum((1, 2)), [IMAGE]),
     (ReduceL1((1, 2)), [IMAGE]),
     (ReduceL2((3,)), [IMAGE]),

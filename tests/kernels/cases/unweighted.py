@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from support import Case
 
 from cases.values import bounds, near, windowed
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.lrn import LRN
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
@@ -73,4 +76,10 @@ def any_sparse_product(rng: np.random.Generator) -> Case:
     return SparseProduct(axis, **bounds(rng)), [x, index, rng.normal(size=taps).astype(np.float32)]
 
 
-MAKERS = (any_sum, any_average, any_greatest, any_mean, any_reduction, any_sparse_product)
+def any_lrn(rng: np.random.Generator) -> Case:
+    x = (1, int(rng.integers(1, 4)), int(rng.integers(1, 4)), near(rng, 4, 8))
+    op = LRN(int(rng.integers(1, 4)), int(rng.integers(1, 7)), float(rng.uniform(0, 3)), float(rng.uniform(0, 2)))
+    return replace(op, **bounds(rng)), [x]
+
+
+MAKERS = (any_sum, any_average, any_greatest, any_mean, any_reduction, any_lrn, any_sparse_product)
