@@ -352,6 +352,10 @@ ABOUT = {
     "passes.fold_pad": {"Pad"},  # goes into the window behind it
     "passes.fuse_clip": {"Clip"},  # goes into the layer before it
     "passes.fuse_functions": {"Div", "Mul"},  # x * f(x) and x / f(x), as files spell functions
+    "passes.fuse_normalizations": {  # what files spell them in
+        *("Add", "Clip", "Concat", "Div", "FakeQuantize", "Mean", "Mul", "Reciprocal", "ReduceL2", "ReduceSum"),
+        *("ReduceSumSquare", "Sqrt", "Sub"),
+    },
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout
     "passes.sink_layout": {"Reshape", "Transpose", "FullyConnected"},  # undo each other, or go into columns

@@ -10,21 +10,18 @@ from __future__ import annotations
 import onnx
 
 from mcuq.importer.dynamic import dynamic_layers, read_dynamic
-from mcuq.importer.layer_norm import read_layer_norm
 from mcuq.importer.qlinear import read_qlinear
 from mcuq.importer.rewriter import Rewriter
 
 
 def to_qdq(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its quantization said by QuantizeLinear and DequantizeLinear alone, and float operators; what is
-    spelled in several of them and has a name is one.
+    """The model with its quantization said by QuantizeLinear and DequantizeLinear alone, and float operators.
 
     What is not one of the known forms stays as it is.
     """
     rewriter = Rewriter(model)
     read_dynamic(rewriter)
     read_qlinear(rewriter)
-    read_layer_norm(rewriter)
     return rewriter.model()
 
 

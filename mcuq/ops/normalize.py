@@ -27,6 +27,8 @@ from mcuq.graph.operator import Clamped, Layer, Operator
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
 
+# An epsilon where there is none: so little changes no float32, and what is all zeros stays so.
+TINY = 1e-30
 MOST_RUNS = 4  # of neighbouring dimensions that are kept, or not: what two loops of each kind go over
 
 

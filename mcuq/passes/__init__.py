@@ -11,6 +11,7 @@ from mcuq.passes.fold_affine import fold_affine, lower_affine
 from mcuq.passes.fold_pad import fold_pad
 from mcuq.passes.fuse_clip import fuse_clip
 from mcuq.passes.fuse_functions import fuse_functions
+from mcuq.passes.fuse_normalizations import fuse_normalizations
 from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
 from mcuq.passes.narrow_integers import narrow_integers
@@ -25,6 +26,7 @@ Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     fuse_functions,
+    fuse_normalizations,
     constant_operands_to_affine,
     sink_layout,
     merge_duplicates,

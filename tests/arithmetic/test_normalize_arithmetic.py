@@ -35,8 +35,8 @@ void each_root(int64_t n, const uint32_t *a, uint32_t *y)
         y[i] = mcuq_inverse_square_root(a[i]);
 }
 
-void each_inverse_power(int64_t n, const uint64_t *base, int32_t first, const int32_t *powers, const int32_t *multiplier,
-                        const int32_t *shift, int64_t *y)
+void each_inverse_power(int64_t n, const uint64_t *base, int32_t first, const int32_t *powers,
+                        const int32_t *multiplier, const int32_t *shift, int64_t *y)
 {
     for (int64_t i = 0; i < n; i++) {
         const mcuq_scaled_power by = mcuq_inverse_power(base[i], first, powers, multiplier, shift);

@@ -10,12 +10,10 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
-from mcuq.ops.normalize import Normalize
+from mcuq.ops.normalize import TINY, Normalize
 
 # What MeanVarianceNormalization adds to the deviation, squared; added to the variance, both are nothing beside it.
 DEVIATION = 1e-9
-# LpNormalization adds none; so little changes no float32, and rows of zeros stay zeros.
-TINY = 1e-30
 
 
 def from_layer_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
