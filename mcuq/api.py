@@ -142,7 +142,7 @@ def diagnose(
     data: Calibration | None = None,
     **asked: Unpack[Asked],
 ) -> Diagnosis:
-    """Quantize an ONNX model as `compile` does, and measure the error that each of its layers adds.
+    """Quantize a model as `compile` does, and measure the error that each of its layers adds.
 
     Measured on `data` (default: the calibration data). Raises DataError where there is none, and as compile does.
     """

@@ -170,7 +170,7 @@ def _artifact_path(path: Path) -> Path:
             return path
         hint = (
             f"compile it first: mcuq compile {shlex.quote(str(path))} --board NAME"
-            if path.suffix == ".onnx"
+            if path.suffix in (".onnx", ".tflite")
             else f"give the folder that compile wrote, as in {shlex.quote(str(path.parent))}"
         )
         raise ArtifactError(f"{path}: is no compiled model; {hint}")

@@ -170,7 +170,7 @@ def compile_model(
     progress: Progress = silent,
     **asked: Unpack[Asked],
 ) -> CompiledModel:
-    """Quantize an ONNX model, from a file or in memory, and emit C for a board.
+    """Quantize an ONNX or TensorFlow Lite model, from a file or in memory, and emit C for a board.
 
     `calibration` is what `open_dataset` reads, or NumPy arrays in the model's layout with a leading sample
     dimension, or what `from_generator` takes, read once; without it ranges are guessed from the statistics of

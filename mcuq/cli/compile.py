@@ -126,7 +126,7 @@ def compile_(
     limits: Limits,
     shown: Shown,
 ) -> None:
-    """Quantize the ONNX file MODEL and write it as C: ID.c and ID.h, which need nothing else.
+    """Quantize the ONNX or TensorFlow Lite file MODEL and write it as C: ID.c and ID.h, which need nothing else.
 
     ID.mcuq beside them is what simulate, run and the other verbs read.
 

@@ -78,7 +78,7 @@ def diagnose(
     remedy: Remedy,
     as_json: bool,
 ) -> None:
-    """Quantize the ONNX file MODEL as compile does, and measure the error that each layer adds.
+    """Quantize the ONNX or TensorFlow Lite file MODEL as compile does, and measure the error that each layer adds.
 
     Layers are ranked by what quantizing them alone costs the model's output. All figures are signal to quantization
     noise ratios, in dB: 6 dB are one bit. With --fix remedies are tried: other calibrators and roundings, equalization,

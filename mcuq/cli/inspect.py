@@ -20,7 +20,7 @@ from mcuq.report.inspect import Inspection, inspect_model
 @selection_options
 @json_option
 def inspect(model: str, shapes: dict[str, int], selected: Selection, as_json: bool) -> None:
-    """List operators, shapes, MACs and parameters of the ONNX file MODEL, and what is not supported.
+    """List operators, shapes, MACs and parameters of the ONNX or TensorFlow Lite file MODEL, and what is not supported.
 
     \b
     Example:  mcuq inspect model.onnx

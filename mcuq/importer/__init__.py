@@ -1,4 +1,4 @@
-"""ONNX file -> float Graph."""
+"""ONNX or TensorFlow Lite file -> float Graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mcuq.importer.windows import state_windows
 def import_model(
     source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE
 ) -> tuple[Graph, onnx.ModelProto]:
-    """Read an ONNX file, or a model that is in memory.
+    """Read an ONNX or TensorFlow Lite file, or a model that is in memory.
 
     `shapes` gives sizes to symbolic dimensions and whole shapes to inputs, by name; a symbolic batch is 1 where it
     gives none. `selected` says

@@ -30,7 +30,7 @@ from mcuq.importer.flatten import flattened
 from mcuq.importer.folding import Folding
 from mcuq.importer.integers import INTEGER_RANGES, check_integers, input_quant
 from mcuq.importer.load import opset
-from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, unique_names, unsupported_nodes
+from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, refusal, unique_names, unsupported_nodes
 from mcuq.importer.problems import Unsupported
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import (
@@ -78,8 +78,8 @@ def try_convert(model: onnx.ModelProto, name: str) -> tuple[Graph, dict[str, Att
     nodes = needed_nodes(model.graph, name)
     conversion = _Conversion(model, nodes, name)
     for node, own_name in zip(nodes, unique_names(nodes), strict=True):
-        if node.output[0] in flat.stuck:
-            conversion.refuse(node, flat.stuck[node.output[0]])
+        if node.output[0] in flat.stuck or refusal(node):
+            conversion.refuse(node, flat.stuck.get(node.output[0]) or refusal(node))
             invalid.pop(node.output[0], None)
             mistyped.pop(node.output[0], None)
             continue

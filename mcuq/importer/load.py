@@ -1,4 +1,4 @@
-"""Reads an ONNX file: every way in which it can be unreadable has its own message."""
+"""Reads an ONNX or TensorFlow Lite file: every way in which it can be unreadable has its own message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from mcuq.importer.functions import inlined
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
-from mcuq.onnx_io.provenance import SOURCE, note
+from mcuq.importer.tflite import is_tflite, onnx_of
+from mcuq.onnx_io.provenance import FORMAT, SOURCE, note
 from mcuq.system.regular_file import what_is_no_file
 
 OLDEST_OPSET = 7
@@ -42,7 +43,10 @@ def model_path(model: Model) -> Path:
 
 
 def load_onnx(source: Model) -> onnx.ModelProto:
-    """The model with its external weights read in and its local functions inlined; a copy of one in memory."""
+    """The model with its external weights read in and its local functions inlined; a copy of one in memory.
+
+    A TensorFlow Lite model is the ONNX model that means the same.
+    """
     path = model_path(source)
     if isinstance(source, str | Path):
         model = _parse(path)
@@ -78,7 +82,7 @@ def opset(model: onnx.ModelProto) -> int:
 
 def _parse(path: Path) -> onnx.ModelProto:
     if kind := what_is_no_file(path):
-        raise ModelError(f"{path}: is {kind}; give an .onnx file")
+        raise ModelError(f"{path}: is {kind}; give an .onnx or .tflite file")
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ModelError(
@@ -96,6 +100,11 @@ def _parse(path: Path) -> onnx.ModelProto:
 
 
 def _parsed(data: bytes, path: Path) -> onnx.ModelProto:
+    if is_tflite(data):
+        model = onnx_of(data, path.name)
+        note(model, SOURCE, hashlib.sha256(data).hexdigest())
+        note(model, FORMAT, "TensorFlow Lite")
+        return model
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)

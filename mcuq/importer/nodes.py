@@ -12,6 +12,7 @@ from onnx import checker, defs
 from mcuq.errors import ModelError
 from mcuq.importer.constants import is_foldable, reads
 from mcuq.importer.load import opset
+from mcuq.importer.tflite import DOMAIN
 from mcuq.ops import FROM_ONNX
 
 
@@ -64,17 +65,25 @@ def _reject_repeated_names(graph: onnx.GraphProto, name: str) -> None:
 
 
 def unsupported_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> dict[str, list[str]]:
-    """Operator type -> names of the nodes that can be neither converted nor folded away."""
+    """Operator type -> names of the nodes that can be neither converted nor folded away, but for those that have their
+    own `refusal`."""
     constant = {t.name for t in graph.initializer}
     found: dict[str, list[str]] = {}
     for node in nodes:
         if node.op_type == "Constant" or is_foldable(node, constant):
             constant.update(node.output)
+        elif refusal(node):
+            continue
         elif node.domain:
             found.setdefault(f"{node.domain}.{node.op_type}", []).append(node_name(node))
         elif node.op_type not in FROM_ONNX:
             found.setdefault(node.op_type, []).append(node_name(node))
     return found
+
+
+def refusal(node: onnx.NodeProto) -> str:
+    """Why a front end could not write the operator that this node stands for; "" for any other node."""
+    return str(node.doc_string) if node.domain == DOMAIN else ""
 
 
 def invalid_nodes(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> Iterator[tuple[str, str]]:

@@ -125,8 +125,9 @@ def inferred_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
         return {}
     shapes = {}
     for value in (*found.graph.value_info, *found.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT and all(d.dim_value > 0 for d in dims):
+        tensor = value.type.tensor_type
+        dims = tensor.shape.dim
+        if tensor.elem_type == TensorProto.FLOAT and tensor.HasField("shape") and all(d.dim_value > 0 for d in dims):
             shapes[value.name] = tuple(d.dim_value for d in dims)
     return shapes
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import onnx
 
 SOURCE = "mcuq.sha256"
+FORMAT = "mcuq.format"  # of the file, where it is not ONNX
 OPTIONS = "mcuq.options"
 
 
@@ -27,4 +28,4 @@ def provenance(onnx_model: bytes, chosen: Sequence[str]) -> tuple[str, ...]:
     if SOURCE not in noted:
         return ()
     options = ", ".join((noted.get(OPTIONS, "scheme unknown"), *chosen))
-    return (f"From the ONNX file of SHA-256 {noted[SOURCE]}:", f"{options}.")
+    return (f"From the {noted.get(FORMAT, 'ONNX')} file of SHA-256 {noted[SOURCE]}:", f"{options}.")

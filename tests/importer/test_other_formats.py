@@ -18,14 +18,8 @@ CONVERT = "convert it: python -m tf2onnx.convert"
     [
         (
             "net.tflite",
-            b"\x1c\0\0\0TFL3" + bytes(40),
-            f"net.tflite: is a TensorFlow Lite model, not ONNX; {CONVERT} --tflite FOLDER/net.tflite "
-            "--output FOLDER/net.onnx",
-        ),
-        (
-            "model",
-            b"\x1c\0\0\0TFL3" + bytes(40),
-            f"model: is a TensorFlow Lite model, not ONNX; {CONVERT} --tflite FOLDER/model --output FOLDER/model.onnx",
+            b"\x1c\0\0\0TFL2" + bytes(40),
+            "net.tflite: is not a TensorFlow Lite model, which has TFL3 as its bytes 5 to 8; convert or copy it again",
         ),
         (
             "my net.h5",
