@@ -19,6 +19,7 @@ from mcuq.kernels.dsp.conv2d import CONV2D_KERNELS as DSP_CONV2D_KERNELS
 from mcuq.kernels.dsp.conv2d import PACKED_CONV2D_KERNELS as DSP_PACKED_CONV2D_KERNELS
 from mcuq.kernels.dsp.fully_connected import FULLY_CONNECTED_KERNEL as DSP_FULLY_CONNECTED_KERNEL
 from mcuq.kernels.dsp.fully_connected import PACKED_FULLY_CONNECTED_KERNEL as DSP_PACKED_FULLY_CONNECTED_KERNEL
+from mcuq.kernels.dsp.mat_mul import MAT_MUL_KERNEL as DSP_MAT_MUL_KERNEL
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
 from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.kernel import Kernel
@@ -27,6 +28,7 @@ from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
 from mcuq.kernels.mve.conv2d import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTED_KERNELS
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
+from mcuq.kernels.mve.mat_mul import MAT_MUL_KERNEL as MVE_MAT_MUL_KERNEL
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
 from mcuq.kernels.portable.add import ADD_KERNELS
@@ -205,8 +207,8 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax_s16, activations=INT16),
         Kernel(lower_log_softmax),
     ),
-    MatMul: MAT_MUL_KERNELS,
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
+    MatMul: (MVE_MAT_MUL_KERNEL, DSP_MAT_MUL_KERNEL, *MAT_MUL_KERNELS),
     Max: EXTREME_KERNELS,
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),

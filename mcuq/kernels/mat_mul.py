@@ -12,6 +12,8 @@ from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Constants
 from mcuq.ops.mat_mul import MatMul
 
+BLOCK_BYTES = 4096
+
 
 @dataclass(frozen=True)
 class MatMulConstants(Constants):
@@ -48,6 +50,11 @@ def mat_mul_inputs(layer: Layer) -> tuple[tuple[int, ...], Mapping[str, Array]]:
     b = layer.inputs[1]
     constant = {"b": b.values} if b.is_constant else {}
     return (0,) if b.is_constant else (0, 1), {**constant, "places": _places(layer)}
+
+
+def block_columns(column_bytes: int, outputs: int, unit: int) -> int:
+    """How many columns of b to pack at a time: all of them, or so many units as BLOCK_BYTES hold."""
+    return min(outputs, max(BLOCK_BYTES // (column_bytes * unit), 1) * unit)
 
 
 def _places(layer: Layer) -> Array:
