@@ -14,6 +14,7 @@ from mcuq.kernels.blocked.fully_connected_armv6m import (
     lower_packed_armv6m,
 )
 from mcuq.kernels.blocked.fully_connected_armv7m import lower_armv7m_fully_connected
+from mcuq.kernels.blocked.mat_mul import MAT_MUL_KERNEL as ARMV6M_MAT_MUL_KERNEL
 from mcuq.kernels.dsp.add import lower_add_dsp
 from mcuq.kernels.dsp.conv2d import CONV2D_KERNELS as DSP_CONV2D_KERNELS
 from mcuq.kernels.dsp.conv2d import PACKED_CONV2D_KERNELS as DSP_PACKED_CONV2D_KERNELS
@@ -84,6 +85,7 @@ from mcuq.kernels.rv32.conv2d import (
     lower_pointwise_rv32,
 )
 from mcuq.kernels.rv32.fully_connected import lower_fully_connected_rv32
+from mcuq.kernels.rv32.mat_mul import MAT_MUL_KERNEL as RV32_MAT_MUL_KERNEL
 from mcuq.kernels.shifted import with_shifts
 from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
@@ -129,6 +131,7 @@ MEAN = (
 )
 NORM = (Kernel(lower_norm, activations=MIXED | FLOAT32),)
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
+MAT_MUL = (MVE_MAT_MUL_KERNEL, DSP_MAT_MUL_KERNEL, RV32_MAT_MUL_KERNEL, ARMV6M_MAT_MUL_KERNEL, *MAT_MUL_KERNELS)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
@@ -208,7 +211,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax),
     ),
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
-    MatMul: (MVE_MAT_MUL_KERNEL, DSP_MAT_MUL_KERNEL, *MAT_MUL_KERNELS),
+    MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),

@@ -10,6 +10,7 @@ import pytest
 import test_average_pool
 import test_concat
 import test_fully_connected
+import test_mat_mul
 import test_max_pool
 import test_mean
 import test_normalize
@@ -93,6 +94,7 @@ OTHERS: dict[str, Callable[[], list[Case]]] = {
     "add and sub": lambda: binary_cases([Add, Sub], 50),
     "mul": lambda: binary_cases([Mul], 50),
     "div": lambda: binary_cases([Div], 50),
+    "mat_mul": lambda: test_mat_mul.cases(50, 4),
     "extreme": lambda: binary_cases([Max, Min], 50),
     "prelu": lambda: binary_cases([PRelu], 50, ONTO_THE_FIRST),
     "max_pool": lambda: test_max_pool.cases(50, 20),

@@ -10,6 +10,7 @@ import pytest
 import test_average_pool
 import test_concat
 import test_fully_connected
+import test_mat_mul
 import test_max_pool
 import test_mean
 from binary_cases import ONTO_THE_FIRST, binary_cases
@@ -33,6 +34,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "conv2d": lambda: [*conv2d.corners(), *conv2d.any_groups(SEED, 30)],
     "matrices": lambda: [
         *test_fully_connected.cases(SEED, 12),
+        *test_mat_mul.cases(SEED, 4),
         *((Softmax(), [shape]) for shape in ((1, 10), (3, 7), (2, 300))),
     ],
     "pools": lambda: [

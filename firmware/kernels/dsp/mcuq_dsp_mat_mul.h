@@ -5,7 +5,7 @@
 
 #include "mcuq_dsp.h"
 
-/* item mcuq_dsp_add_pair: needs MCUQ_GNU; cpu dsp; code 53 */
+/* item mcuq_dsp_add_pair: needs MCUQ_GNU; cpu dsp; code 81 */
 /* acc plus both int16 of a pair. */
 static inline int32_t mcuq_dsp_add_pair(int32_t acc, uint32_t pair)
 {
@@ -17,7 +17,7 @@ static inline int32_t mcuq_dsp_add_pair(int32_t acc, uint32_t pair)
 #endif
 }
 
-/* item mcuq_dsp_pack_columns: needs MCUQ_NOINLINE, mcuq_dsp_load; code 430 */
+/* item mcuq_dsp_pack_columns: needs MCUQ_NOINLINE, mcuq_dsp_load; code 590 */
 /* Columns of a matrix, their taps `tap_step` apart and one column `output_step` behind the other, in the order of
  * weights of mcuq_dsp_product_4: for each two columns 2 * fours words. What lies beyond the last column or tap is 0. Of
  * words where they are aligned: 11 instructions for 8 bytes. */

@@ -5,7 +5,7 @@
 
 #include "mcuq_mve_dot.h"
 
-/* item mcuq_mve_sum: needs MCUQ_GNU; cpu mve; code 110 */
+/* item mcuq_mve_sum: needs MCUQ_GNU; cpu mve; code 134 */
 /* The sum of n values. */
 static inline int32_t mcuq_mve_sum(const int8_t *x, int32_t n)
 {
@@ -27,7 +27,7 @@ static inline int32_t mcuq_mve_sum(const int8_t *x, int32_t n)
     return sum;
 }
 
-/* item mcuq_mve_transpose: needs MCUQ_GNU, MCUQ_NOINLINE; cpu mve; code 210 */
+/* item mcuq_mve_transpose: needs MCUQ_GNU, MCUQ_NOINLINE; cpu mve; code 254 */
 /* to[column * rows + row] = from[row * from_row + column]: 8 columns at a time, 7 * rows below 2^16, in 5 instructions a
  * row. */
 MCUQ_NOINLINE
@@ -61,7 +61,7 @@ static void mcuq_mve_transpose(int8_t *to, const int8_t *from, int32_t from_row,
 #endif
 }
 
-/* item mcuq_mve_add_to_rows: needs MCUQ_GNU; cpu mve; code 200 */
+/* item mcuq_mve_add_to_rows: needs MCUQ_GNU; cpu mve; stack 32; code 200 */
 /* Adds `row[k]` to the sums of mcuq_mve_dot_2x3 of the vector k, for `pairs` pairs of channels. */
 static inline void mcuq_mve_add_to_rows(int32_t *sums, const int32_t *row, int32_t pairs)
 {

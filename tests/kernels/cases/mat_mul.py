@@ -24,11 +24,13 @@ def product(
 
 
 def fixed() -> list[Case]:
-    """Rows around blocks of 3 and 4, taps around 2, 4, 16 and 64, columns around 2, 4 and 16."""
+    """Rows around blocks of 3 and 4, taps around 2, 4, 16 and 64, columns around 2, 4 and 16, and more than are
+    packed at a time."""
     rng = np.random.default_rng(17)
     sizes = [(rows, 5, 3) for rows in range(1, 10)] + [(3, taps, 5) for taps in range(1, 10)]
     sizes += [(2, 8, columns) for columns in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)]
     sizes += [(4, taps, 6) for taps in (15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130, 300)]
+    sizes += [(3, 300, 37), (3, 300, 37), (2, 4, 260), (2, 4, 260), (1, 1100, 3)]
     batches = [((3,), (3,)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((1,), (4,))]
     return [
         *(product(rng, size) for size in sizes),

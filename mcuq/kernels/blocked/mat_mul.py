@@ -1,0 +1,58 @@
+"""Products of two matrices for Cortex-M0 and M0+: four columns at a time (mcuq_pairs.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.graph.operator import Layer
+from mcuq.kernels.blocked.conv2d import NARROW
+from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.mat_mul import MatMulConstants, block_columns, mat_mul_inputs, mat_mul_sizes
+from mcuq.ops.mat_mul import MatMul
+
+
+@dataclass(frozen=True)
+class MatMulArmv6mConstants(MatMulConstants):
+    """Of `block` columns at a time."""
+
+    template = "blocked/mat_mul"
+
+    block: int
+    a_zero_point: int
+    b_zero_point: int
+    y_zero_point: int
+    multiplier: int
+    is_narrow: int
+    shift: int
+    output_min: int
+    output_max: int
+
+
+def _accepts(op: MatMul, layer: Layer) -> bool:
+    requant = op.requantization(layer)
+    return requant.prescale == 0 and requant.shift >= 1
+
+
+def lower_mat_mul_armv6m(op: MatMul, layer: Layer) -> tuple[Call, ...]:
+    """Scratch: where the sums of a block of columns start, and the block."""
+    a, b = layer.inputs
+    requant = op.requantization(layer)
+    taps = a.shape[-1]
+    block = block_columns(taps, layer.output.shape[-1], 4)
+    output_min, output_max = op.output_bounds(layer.output)
+    constants = MatMulArmv6mConstants(
+        **mat_mul_sizes(op, layer),
+        block=block,
+        a_zero_point=a.zero_point,
+        b_zero_point=b.zero_point,
+        y_zero_point=layer.output.zero_point,
+        multiplier=requant.multiplier[0],
+        is_narrow=int(op.bound(layer) < NARROW),
+        shift=requant.shift,
+        output_min=output_min,
+        output_max=output_max,
+    )
+    return (Call(constants, *mat_mul_inputs(layer), block * (4 + taps), op.bound(layer)),)
+
+
+MAT_MUL_KERNEL = Kernel(lower_mat_mul_armv6m, frozenset({"armv6m"}), _accepts)
