@@ -291,7 +291,10 @@ def _view(
         opset=version,
         inputs=tuple(tensors.get(i, i) for i in node.input),
         outputs=tuple(node.output),
-        attributes={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+        attributes={
+            **{entry.key: entry.value for entry in node.metadata_props if entry.key.startswith("mcuq.")},
+            **{a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+        },
         constants={i: constants[i] for i in node.input if i in constants},
         tensors={},
         quants={tensors.get(i, i): quants[i] for i in node.input if i in quants},

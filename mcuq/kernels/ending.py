@@ -15,12 +15,16 @@ from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
 @dataclass(frozen=True)
 class Sum:
-    """An accumulator of a layer's integers, at most `bound` in magnitude, and how it becomes its output."""
+    """An accumulator of a layer's integers, at most `bound` in magnitude, and how it becomes its output.
+
+    `zero_point` is the output's unless it is given.
+    """
 
     op: Clamped
     layer: Layer
     requant: Requantization
     bound: int
+    zero_point: int | None = None
 
     @property
     def c_type(self) -> str:
@@ -41,6 +45,8 @@ class Sum:
         What is the sum's own is named behind `prefix`, so that a kernel can end in several.
         """
         numbers = requantized(self.op, self.requant, self.layer.output)
+        if self.zero_point is not None:
+            numbers["y_zero_point"] = self.zero_point
         if multiplier == "multiplier":
             numbers = {"multiplier": self.requant.multiplier[0], **numbers}
         own = {name: f"{prefix}{name}" for name in ("multiplier", "prescale", "shift")}

@@ -23,6 +23,11 @@ from mcuq.ops.requantized import largest_difference, requantize_output
 from mcuq.ops.volume import means_over_volume
 from mcuq.ops.window import Window, plane_window
 
+# What a node's metadata say where its file's runtime takes halves away from zero.
+HALVES_AWAY = "mcuq.halves_away"
+# Positions of a window up to which a multiplier of 30 bits tells each half from its neighbours: see `requantization`.
+MOST_HALVES = 2047
+
 
 def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """With or without the padding in the count."""
@@ -32,8 +37,10 @@ def from_average_pool(node: OnnxNode, graph: GraphBuilder) -> str:
             pads = [along.begin, along.end]
             raise node.error(f"pads={pads} and dilation={along.dilation} leave a window without input of {size}")
 
+    halves_away = bool(node.attribute(HALVES_AWAY, False))
+
     def pool(images: str, window: Window) -> str:
-        return graph.add(AveragePool(window, counts_pads), [images], name=node.name)
+        return graph.add(AveragePool(window, counts_pads, halves_away), [images], name=node.name)
 
     if len(windows) == 3:
         return means_over_volume(graph, node.computed(0), windows, counts_pads, pool)
@@ -45,9 +52,13 @@ class AveragePool(Pool, Clamped):
     """y = clamp(sum of x over the window / count), x NHWC; largest error half a step.
 
     `count` is the number of positions on the image, or with `count_include_pad` on the padded image.
+
+    Halves are rounded up. With `halves_away`, where input and output have one int8 quantization, the mean is that of
+    the integers as they are, its halves away from zero: what TensorFlow Lite computes.
     """
 
     count_include_pad: bool = False
+    halves_away: bool = False
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"AveragePool": from_average_pool}
     dtypes = frozenset({*MIXED, "float32"})
@@ -108,26 +119,46 @@ class AveragePool(Pool, Clamped):
         """Largest sum of (x - zero_point)."""
         return largest_difference(layer.inputs[0]) * self.window.kernel[0] * self.window.kernel[1]
 
+    def zero_points(self, layer: Layer) -> tuple[int, int]:
+        """What the sum takes off each input, and what is added to its mean: none where halves go away from zero."""
+        return (0, 0) if self._rounds_away(layer) else (layer.inputs[0].zero_point, layer.output.zero_point)
+
+    def _rounds_away(self, layer: Layer) -> bool:
+        x, y = layer.inputs[0], layer.output
+        if not self.halves_away or self.count_include_pad or prod(self.window.kernel) > MOST_HALVES:
+            return False
+        return x.quant == y.quant and x.dtype == y.dtype == "int8"
+
     def requantization(self, layer: Layer) -> tuple[int, Requantization]:
-        """(smallest count, multipliers for that count and all up to the largest)."""
+        """(smallest count, multipliers for that count and all up to the largest).
+
+        Where halves go away from zero, a multiplier is the least integer above 2^(32+shift) / count. The product is
+        then further from zero than the mean, by at most |sum| / 2^30 <= 128 * count / 2^30: a half comes to lie beyond
+        itself, and of the other means, which are 1 / (2 * count) or more from one, none does while count < 2048.
+        """
         counts = self.counts(layer)
         smallest, largest = int(counts.min()), int(counts.max())
         scale = layer.inputs[0].scale / layer.output.scale
         factors = [scale / count for count in range(smallest, largest + 1)]
-        return smallest, requantization(factors, self.bound(layer), layer.where)
+        found = requantization(factors, self.bound(layer), layer.where)
+        if self._rounds_away(layer):
+            one = 1 << (32 + found.shift - found.prescale)
+            found = replace(found, multiplier=tuple(one // count + 1 for count in range(smallest, largest + 1)))
+        return smallest, found
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
         if y.quant is None:
             return simulate_average_pool_float32(self, layer, inputs[0])
-        images = inputs[0].reshape(-1, *x.shape[1:]).astype(np.int32) - x.zero_point
+        zero_points = self.zero_points(layer)
+        images = inputs[0].reshape(-1, *x.shape[1:]).astype(np.int32) - zero_points[0]
         acc = np.zeros((len(images), *y.shape[1:]), np.int64)
         for taps, region in self.window.taps(images, acc):
             region += taps
         smallest, requant = self.requantization(layer)
         multiplier = np.array(requant.multiplier)[self.counts(layer) - smallest]
         per_window = Requantization(multiplier[..., None], requant.shift, requant.prescale)
-        q = requantize_output(self, acc, per_window, self.bound(layer), y)
+        q = requantize_output(self, acc, per_window, self.bound(layer), y, zero_points[1])
         return q.reshape(*inputs[0].shape[:2], *y.shape[1:])
 
 

@@ -8,10 +8,13 @@ from mcuq.graph.operator import Clamped
 from mcuq.graph.tensor import Array, Tensor
 
 
-def requantize_output(op: Clamped, acc: Array, requant: Requantization, bound: int, y: Tensor) -> Array:
-    """The values of `y` from accumulators of magnitudes up to `bound` (last axis: channels)."""
+def requantize_output(
+    op: Clamped, acc: Array, requant: Requantization, bound: int, y: Tensor, zero_point: int | None = None
+) -> Array:
+    """The values of `y` from accumulators of magnitudes up to `bound` (last axis: channels), and of `zero_point`, which
+    is y's unless it is given."""
     requantize = requantize_long if bound > INT32_MAX else requantize_s16
-    q = requantize(acc, requant, y.zero_point, *op.output_bounds(y))
+    q = requantize(acc, requant, y.zero_point if zero_point is None else zero_point, *op.output_bounds(y))
     return q.astype(y.dtype)
 
 

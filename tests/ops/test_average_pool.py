@@ -7,11 +7,23 @@ from math import inf
 
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from selections import quick
+from support import (
+    Case,
+    beside,
+    check_c,
+    check_float,
+    check_portable_c,
+    float_graph,
+    integer_branches,
+    integer_graph,
+    random_inputs,
+)
 from windows import random_window, window_cases
 
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.mean import Mean
@@ -116,3 +128,79 @@ def test_window_larger_than_the_padded_image_is_refused() -> None:
     with pytest.raises(ModelError) as caught:
         float_graph(AveragePool(Window((3, 5), pads=(0, 1, 0, 0))), [(1, 3, 3, 1)])
     assert str(caught.value) == "AveragePool 'layer': a window of 5 does not fit an input of 3 with pads 1 and 0"
+
+
+# Halves away from zero, of the integers as they are
+
+
+def away(seed: int) -> Graph:
+    """Layers side by side, each of one quantization for input and output; one of 256 taps, the most for 16 bits."""
+    rng = np.random.default_rng(seed)
+    ranges = ((-1.0, 1.0), (0.0, 3.0), (-1.0, 3.0), (-2.0, 0.0))
+    shapes = [*window_cases(), ((1, 8, 8, 9), Window((8, 8))), ((1, 16, 16, 5), Window((16, 16)))]
+    graphs = []
+    for index, (x, window) in enumerate([*shapes, *(random_window(rng) for _ in range(6))]):
+        low, high = BOUNDS[index % len(BOUNDS)]
+        op = AveragePool(window, halves_away=True, minimum=low, maximum=high)
+        graphs.append(integer_graph(op, [x], dict.fromkeys(("x0", "y"), ranges[index % len(ranges)])))
+    return beside(graphs)
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_gives_the_simulators_bits_with_halves_away(on: str) -> None:
+    check_portable_c(away(0), on)
+
+
+@pytest.mark.parametrize("board", quick(["cortex-m4", "cortex-m0", "cortex-m55", "rv32imc"]))
+def test_c_of_other_cpus_gives_the_simulators_bits_with_halves_away(board: str) -> None:
+    check_c(away(1), "emulator", board=board)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window((1, 1)),
+        Window((1, 2)),
+        Window((2, 3)),
+        Window((3, 4), pads=(1, 2, 2, 1)),
+        Window((8, 8)),
+        Window((7, 10)),
+        Window((16, 16)),
+        Window((23, 89)),
+    ],
+    ids=lambda window: "x".join(map(str, window.kernel)),
+)
+def test_halves_go_away_from_zero(window: Window) -> None:
+    """Sums around all halves, and the most that there are."""
+    height, width = window.kernel
+    count = height * width
+    graph = integer_graph(AveragePool(window, halves_away=True), [(1, height, width, 1)], {"x0": (-1, 3), "y": (-1, 3)})
+    (layer,) = graph.layers()
+    rng = np.random.default_rng(count)
+    sums = [
+        m * count + half + off for m in range(-128, 128) for half in (count // 2, -(count // 2)) for off in (-1, 0, 1)
+    ]
+    x = []
+    for total in {s for s in sums if -128 * count <= s <= 127 * count}:
+        base, more = divmod(total, count)
+        values = np.full(count, base)
+        values[rng.permutation(count)[:more]] += 1
+        x.append(values)
+    images = np.array(x, np.int8).reshape(-1, 1, 1, height, width, 1)
+    got = simulate(graph, {"x0": images})["y"]
+    totals = np.zeros(got.shape, np.int64)
+    for taps, region in window.taps(images.astype(np.int64).reshape(-1, height, width, 1), totals[:, 0]):
+        region += taps
+    counts = layer.op.counts(layer)[..., None]
+    wanted = np.sign(totals) * ((2 * np.abs(totals) + counts) // (2 * counts))
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_halves_go_up_where_quantizations_differ_or_padding_is_counted() -> None:
+    window = Window((2, 2), pads=(1, 1, 0, 0))
+    x = [(1, 6, 6, 3)]
+    for include, ranges in ((False, {"x0": (-1, 3), "y": (-1, 2)}), (True, {"x0": (-1, 3), "y": (-1, 3)})):
+        graphs = [integer_graph(AveragePool(window, include, halves_away=away), x, ranges) for away in (False, True)]
+        samples = random_inputs(graphs[0], 30)
+        one, other = (simulate(graph, samples)["y"] for graph in graphs)
+        assert np.array_equal(one, other)

@@ -136,6 +136,10 @@ class Op:
         self.writer.node(kind, inputs, names, names[0] if is_named else self.name, **attributes)
         return names
 
+    def note(self, key: str) -> None:
+        """Say of the last node what ONNX has no attribute for."""
+        self.writer.nodes[-1].metadata_props.add(key=key, value="1")
+
     def value(self, data: Any, dtype: Any = np.int64) -> str:
         """A constant of the ONNX form: shapes and axes, unless the type is said."""
         return self.writer.constant(np.asarray(data, dtype), f"{self.name}.constant")

@@ -58,13 +58,14 @@ def lower_average_pool_dsp(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """One multiplier for each divisor from the smallest to the largest."""
     x = layer.inputs[0]
     smallest, requant = op.requantization(layer)
-    total = Sum(op, layer, requant, op.bound(layer))
+    taken, added = op.zero_points(layer)
+    total = Sum(op, layer, requant, op.bound(layer), added)
     rows, columns = counted_frame(op, x)
     constants = PoolDspConstants(
         **_fields(op.window, layer, summed_fours(total, "factor", "average_pool")),
         arrays=pointers({"multiplier": "int32"}),
         row=Fragment.of(_ROWS, numbers=rows),
-        column=Fragment.of(_COLUMNS, numbers={**columns, "smallest_count": smallest, "x_zero_point": x.zero_point}),
+        column=Fragment.of(_COLUMNS, numbers={**columns, "smallest_count": smallest, "x_zero_point": taken}),
     )
     return (Call(constants, arrays={"multiplier": np.array(requant.multiplier, np.int32)}, bound=total.bound),)
 

@@ -68,9 +68,10 @@ def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     else:
         smallest, requant = op.requantization(layer)
         bound = op.bound(layer)
-        total = Sum(op, layer, requant, bound)
+        taken, added = op.zero_points(layer)
+        total = Sum(op, layer, requant, bound, added)
         mean = summed(total, _SUM, "multiplier[rows * columns - smallest_count]", "average_pool")
-        mean = replace(mean, begin=mean.begin.naming(x_zero_point=x.zero_point))
+        mean = replace(mean, begin=mean.begin.naming(x_zero_point=taken))
         arrays = {"multiplier": np.array(requant.multiplier, np.int32)}
     mean = replace(mean, end=mean.end.naming(smallest_count=smallest))
     rows, columns = counted_frame(op, x)
