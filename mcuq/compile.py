@@ -36,7 +36,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import Goal, lower
-from mcuq.onnx_io.provenance import OPTIONS, note, provenance
+from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.plan import plan_memory
@@ -221,7 +221,8 @@ def quantize_as(
     check_least_fit(graph.name, graph, scheme, board, options.prune)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
-    notes = quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
+    notes = tuple(noted(onnx_model, NOTES).splitlines())
+    notes += quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
     if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
         judgement = None

@@ -59,18 +59,25 @@ def write(
     inputs: Sequence[str] = ("x",),
     outputs: Sequence[str] = ("y",),
     shared: Mapping[str, str] | None = None,
+    once: tuple[Mapping[str, T], Sequence[Node]] | None = None,
 ) -> bytes:
-    """The file; "" is an input that is left out. `shared` tensors take the shape and bytes of others."""
+    """The file; "" is an input that is left out. `shared` tensors take the shape and bytes of others; `once` are the
+    tensors and nodes of a second subgraph."""
     model, graph = schema.ModelT(), schema.SubGraphT()
-    model.version, model.description, model.subgraphs = 3, "made by a test", [graph]
-    model.buffers, model.operatorCodes, graph.tensors, graph.operators = [schema.BufferT()], [], [], []
+    model.version, model.description, model.buffers = 3, "made by a test", [schema.BufferT()]
+    parts = [(tensors, nodes), *([once] if once else [])]
+    model.subgraphs = [graph, *(schema.SubGraphT() for _ in parts[1:])]
+    kinds = sorted({node.kind for _, part in parts for node in part})
+    for made, (own_tensors, own_nodes) in zip(model.subgraphs, parts, strict=True):
+        own_names = list(own_tensors)
+        made.inputs, made.outputs = [], []
+        made.tensors = [_tensor(name, tensor, model.buffers) for name, tensor in own_tensors.items()]
+        made.operators = [_operator(node, own_names, kinds) for node in own_nodes]
     names = list(tensors)
-    for name, tensor in tensors.items():
-        graph.tensors.append(_tensor(name, tensor, model.buffers))
     for own, other in (shared or {}).items():
         mine, its = graph.tensors[names.index(own)], graph.tensors[names.index(other)]
         mine.shape, mine.buffer = its.shape, its.buffer
-    kinds = sorted({node.kind for node in nodes})
+    model.operatorCodes = []
     for kind in kinds:
         code = schema.OperatorCodeT()
         code.builtinCode = (
@@ -79,8 +86,6 @@ def write(
         code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(kind, 1)
         code.customCode = kind if kind[:1].islower() else None
         model.operatorCodes.append(code)
-    for node in nodes:
-        graph.operators.append(_operator(node, names, kinds))
     graph.inputs, graph.outputs = [names.index(n) for n in inputs], [names.index(n) for n in outputs]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -125,7 +130,7 @@ def _operator(node: Node, names: list[str], kinds: list[str]) -> Any:
 
 
 def interpret(file: bytes | Path, samples: Mapping[str, Array], kernels: OpResolverType = PLAIN) -> dict[str, Array]:
-    """The outputs by name, stacked, for stacked samples, in the file's own types."""
+    """The outputs by name, stacked, for stacked samples, in the file's own types; one run after the other."""
     content = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
     runtime = Interpreter(**content, experimental_op_resolver_type=kernels, num_threads=1)
     runtime.allocate_tensors()

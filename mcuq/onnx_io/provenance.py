@@ -9,6 +9,7 @@ import onnx
 SOURCE = "mcuq.sha256"
 FORMAT = "mcuq.format"  # of the file, where it is not ONNX
 OPTIONS = "mcuq.options"
+NOTES = "mcuq.notes"  # lines on what the file's user has to know
 
 
 def note(model: onnx.ModelProto, key: str, value: str) -> None:
@@ -20,12 +21,17 @@ def note(model: onnx.ModelProto, key: str, value: str) -> None:
     model.metadata_props.add(key=key, value=value)
 
 
+def noted(model: onnx.ModelProto, key: str) -> str:
+    """A property of the model, "" where it is not there."""
+    return next((entry.value for entry in model.metadata_props if entry.key == key), "")
+
+
 def provenance(onnx_model: bytes, chosen: Sequence[str]) -> tuple[str, ...]:
     """Lines that say what the C was made from, with what was `chosen` for it; none where the file is not known."""
     model = onnx.ModelProto()
     model.ParseFromString(onnx_model)
-    noted = {entry.key: entry.value for entry in model.metadata_props}
-    if SOURCE not in noted:
+    source = noted(model, SOURCE)
+    if not source:
         return ()
-    options = ", ".join((noted.get(OPTIONS, "scheme unknown"), *chosen))
-    return (f"From the {noted.get(FORMAT, 'ONNX')} file of SHA-256 {noted[SOURCE]}:", f"{options}.")
+    options = ", ".join((noted(model, OPTIONS) or "scheme unknown", *chosen))
+    return (f"From the {noted(model, FORMAT) or 'ONNX'} file of SHA-256 {source}:", f"{options}.")

@@ -41,7 +41,7 @@ class Published:
 NETWORKS = {
     "kws": Published("kws_ref_model", "kws_ref_model_float32", "kws", 200, 1, 0.9),
     "vww": Published("vww_96_int8", "vww_96_float", "vww", 40, 1, 0.35),
-    "ic": Published("pretrainedResnet_quant", "pretrainedResnet", "ic", 100, 0.9, 0.8),
+    "ic": Published("pretrainedResnet_quant", "pretrainedResnet", "ic", 100, 0.995, 0.8),
     "ad": Published("ad01_int8", "ad01_fp32", "ad", 200, 1, 1),
     "sww": Published("str_ww_ref_model", "", "sww", 30, 1, 1),
 }

@@ -10,7 +10,9 @@ from mcuq.importer.tflite.file import read_file
 from mcuq.importer.tflite.network import Network
 from mcuq.importer.tflite.operator import Op, Refusal
 from mcuq.importer.tflite.operators import OPERATORS
+from mcuq.importer.tflite.variables import Variables
 from mcuq.importer.tflite.writer import Writer
+from mcuq.onnx_io.provenance import NOTES, note
 
 DOMAIN = "tflite"  # of nodes that stand for operators that have no form in ONNX, or not with their options
 
@@ -23,7 +25,11 @@ def onnx_of(data: bytes, name: str) -> onnx.ModelProto:
     """
     network = read_file(data, name)
     writer = Writer(network, name, len(data))
+    variables = Variables(network, writer, name)
     for operator in network.operators:
+        if operator.kind in variables.kinds:
+            variables.kinds[operator.kind](operator)
+            continue
         op, written = Op(operator, writer), len(writer.nodes)
         try:
             if operator.kind not in OPERATORS:
@@ -33,7 +39,9 @@ def onnx_of(data: bytes, name: str) -> onnx.ModelProto:
         except Refusal as refusal:
             del writer.nodes[written:]
             op.give(op.stand_in(DOMAIN, str(refusal)))
+    notes = variables.outputs()
     model = writer.model(network.outputs, network.description)
+    note(model, NOTES, "\n".join(notes))
     _check_shapes(model, network, name)
     return model
 

@@ -8,6 +8,7 @@ tensors and operators, and the numbers and bytes that are read of it, have limit
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import prod
 from types import ModuleType
@@ -54,16 +55,18 @@ class _File:
     def __init__(self, data: bytes, name: str, tflite: ModuleType) -> None:
         self._data, self._name, self._tflite = data, name, tflite
         self._left = MOST_READS * len(data)
+        self._counted: Counter[str] = Counter()
         self._types = names(tflite.TensorType)
         self._kinds = names(tflite.BuiltinOperator)
         self._options = (names(tflite.BuiltinOptions), names(tflite.BuiltinOptions2))
 
-    def network(self) -> Network:
+    def network(self, index: int = 0) -> Network:
+        """The subgraph of this number."""
         model = self._guarded(lambda: self._tflite.Model.GetRootAsModel(self._data, 0))
         graphs = self._guarded(model.SubgraphsLength)
-        if graphs == 0:
-            raise self._damaged("it has no graph")
-        graph = self._item(model.Subgraphs, 0)
+        if not 0 <= index < graphs:
+            raise self._damaged(f"it has no graph {index}" if graphs else "it has no graph")
+        graph = self._item(model.Subgraphs, index)
         tensors = self._tensors(model, graph)
         return Network(
             tensors=tensors,
@@ -71,6 +74,7 @@ class _File:
             inputs=self._indices(graph, "Inputs", len(tensors), least=0),
             outputs=self._indices(graph, "Outputs", len(tensors), least=0),
             description=self._text(model.Description),
+            subgraph=self.network,
         )
 
     def _tensors(self, model: Any, graph: Any) -> list[Tensor]:
@@ -225,9 +229,11 @@ class _File:
         return self._guarded(text.decode)
 
     def _count(self, read: Callable[[], int], what: str, most: int) -> int:
+        """How many there are, in all that is read of the file no more than `most`."""
         count = self._guarded(read)
-        if count > most:
-            raise ModelError(f"{self._name}: has {count:,} {what}, supported are {most:,} at most")
+        self._counted[what] += count
+        if self._counted[what] > most:
+            raise ModelError(f"{self._name}: has {self._counted[what]:,} {what}, supported are {most:,} at most")
         return count
 
     def _spend(self, size: int) -> None:

@@ -12,6 +12,8 @@ from mcuq.graph.tensor import Array, Shape
 ABSENT = -1
 # The type of weights of which a byte has two.
 INT4 = "int4"
+# The type of what names a variable.
+RESOURCE = "resource"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,11 @@ class Operator:
 
 @dataclass(frozen=True)
 class Network:
-    """The first subgraph; `others` are those that operators of control flow call."""
+    """A subgraph, of a file's first one with those that operators of control flow call, by number."""
 
     tensors: Sequence[Tensor]
     operators: Sequence[Operator]
     inputs: Sequence[int]
     outputs: Sequence[int]
     description: str
+    subgraph: Callable[[int], Network]

@@ -7,6 +7,7 @@ name. Tensors keep TensorFlow Lite's layout, with channels last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array, Shape
-from mcuq.importer.tflite.network import INT4, Network, Quantization, Tensor
+from mcuq.importer.tflite.network import INT4, RESOURCE, Network, Quantization, Tensor
 
 OPSET, IR_VERSION = 21, 10
 # ONNX's names of types.
@@ -47,9 +48,11 @@ class Writer:
         self._file = name
         self._left = _SMALL_BYTES + 4 * file_bytes
         self._initializers: list[onnx.TensorProto] = []
-        self._taken = {t.name for t in self.tensors}
+        # ONNX has no tensors for what names variables, which have these names themselves.
+        self._taken = {t.name for t in self.tensors if t.type != RESOURCE}
         self._real: dict[int, str] = {}
         self._known: set[str] = set()  # names of real values, which nodes read
+        self._more_outputs: list[onnx.ValueInfoProto] = []
         self._inputs = [self._input(index) for index in network.inputs]
 
     def _input(self, index: int) -> onnx.ValueInfoProto:
@@ -165,13 +168,25 @@ class Writer:
             self.node("Identity", [value], [tensor.name], self.fresh(f"{tensor.name}.identity"))
         self._know(index, tensor.name)
 
+    def give_input(self, index: int, source: Tensor) -> None:
+        """Take an input of the model, of its own name, for the file's tensor."""
+        self._inputs.append(value_info(source, source.shape))
+        self._known.add(source.name)
+        self.give(index, source.name)
+
+    def give_output(self, index: int, stem: str) -> str:
+        """Make the file's tensor an output of the model by another name, which is returned."""
+        name = self.fresh(stem)
+        self.node("Identity", [self.real(index)], [name], self.fresh(f"{name}.identity"))
+        self._more_outputs.append(value_info(replace(self.tensors[index], name=name), None))
+        return name
+
     def model(self, outputs: Sequence[int], description: str) -> onnx.ModelProto:
         """The model that gives these tensors."""
         for index in outputs:
             self.real(index)
-        graph = helper.make_graph(
-            self.nodes, "tflite", self._inputs, [value_info(self.tensors[i], None) for i in outputs], self._initializers
-        )
+        given = [*(value_info(self.tensors[i], None) for i in outputs), *self._more_outputs]
+        graph = helper.make_graph(self.nodes, "tflite", self._inputs, given, self._initializers)
         domains = sorted({node.domain for node in self.nodes} - {""})
         imports = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
         return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name=description)
