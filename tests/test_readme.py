@@ -100,6 +100,14 @@ def test_the_readme_lists_every_operator() -> None:
     assert set(FROM_ONNX) - {"QuantizeLinear", "DequantizeLinear"} <= set(re.findall(r"\w+", row))
 
 
+def test_the_page_of_operators_is_what_the_tables_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from make_operators import page
+
+    written = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    assert page() == written, "write it anew: python docs/make_operators.py"
+
+
 def test_the_page_of_functions_states_each_ones_units() -> None:
     page = (ROOT / "docs" / "functions.md").read_text()
     stated = {}

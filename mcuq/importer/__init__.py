@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import onnx
 
+from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
 from mcuq.importer.load import Model, load_onnx, model_path
-from mcuq.importer.nodes import needed_nodes
+from mcuq.importer.nodes import needed_nodes, unsupported_nodes
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.select import WHOLE, Selection, select, selection
@@ -36,11 +37,17 @@ def import_model(
 def read_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
     """The model with its weights inside and all input shapes fixed, whatever its operators.
 
-    Inputs and outputs that the file quantizes to int8 or uint8 are float32 here, with their Q/DQ.
+    Inputs and outputs that the file quantizes to int8 or uint8 are float32 here, with their Q/DQ. Raises ModelError for
+    a file that cannot be read, and for inputs without sizes or of other types: with which operators are not supported,
+    which is known without shapes.
     """
     name = model_path(source).name
     model, sizes = give_sizes(load_onnx(source), shapes or {}, name)
-    return fix_shapes(float_edges(select(model, selected, sizes, name)), sizes, name)
+    fixed, problems = fix_shapes(float_edges(select(model, selected, sizes, name)), sizes, name)
+    if problems:
+        operators = unsupported_nodes(fixed.graph, needed_nodes(fixed.graph, name))
+        raise ModelError(Unsupported(operators, problems).text(name))
+    return fixed
 
 
 __all__ = [

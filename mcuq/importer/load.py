@@ -15,6 +15,7 @@ from mcuq.importer.functions import inlined
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
+from mcuq.importer.problems import listed
 from mcuq.importer.tflite import is_tflite, onnx_of
 from mcuq.onnx_io.provenance import FORMAT, SOURCE, note
 from mcuq.system.regular_file import what_is_no_file
@@ -165,10 +166,13 @@ def _reject_tensor_types(model: onnx.ModelProto, name: str) -> None:
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR
     ]
-    for tensor, code in typed:
+    problems = []
+    for tensor, code in dict.fromkeys(typed):
         type_name = TensorProto.DataType.Name(code) if code in TensorProto.DataType.values() else str(code)
         if type_name in _UNSUPPORTED_TYPES:
-            raise ModelError(
+            problems.append(
                 f"{name}: tensor '{tensor}' is {type_name.lower()}; {_UNSUPPORTED_TYPES[type_name]} tensors are not "
                 "supported, use float32"
             )
+    if problems:
+        raise ModelError(listed(problems, name))

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuq.ops import FROM_ONNX
 
-# ONNX operator -> what of FROM_ONNX comes nearest to it.
+_BEFORE = "numbers as inputs, which are made of it before the network"
+_BY_CHANCE = "an input of random numbers"
+_IN_INTEGERS = "QuantizeLinear and DequantizeLinear around"
+
+# ONNX operator, behind its domain where that is another -> what of FROM_ONNX comes nearest to it, or else helps.
 NEAREST: Mapping[str, str] = {
+    "ConvInteger": f"{_IN_INTEGERS} Conv",
+    "DFT": "MatMul with the transform's matrix",
+    "DeformConv": "Conv",
+    "DynamicQuantizeLinear": f"{_IN_INTEGERS} what reads it",
     "GRU": "Conv over time",
+    "ImageDecoder": "pixels as an input",
     "LSTM": "Conv over time",
+    "MatMulInteger": f"{_IN_INTEGERS} MatMul",
     "MaxRoiPool": "MaxPool",
+    "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
+    "NonZero": "Mul by a mask, which keeps the shape",
     "RNN": "Conv over time",
+    "RoiAlign": "Slice of constant regions and Resize",
+    "STFT": "MatMul with the transform's matrix",
+    "SoftmaxCrossEntropyLoss": "Softmax",
+    "Unique": "inputs that are told apart before the network",
+    "com.microsoft.BiasGelu": "Add and Gelu",
+    "com.microsoft.FastGelu": "Gelu",
+    "com.microsoft.FusedConv": "Conv and Relu",
+    "com.microsoft.FusedGemm": "Gemm and Relu",
+    "com.microsoft.FusedMatMul": "Transpose, MatMul and Mul",
+    "com.microsoft.SkipLayerNormalization": "Add and LayerNormalization",
+    **dict.fromkeys(("Bernoulli", "Multinomial"), _BY_CHANCE),
+    **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _BY_CHANCE),
+    **dict.fromkeys(("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"), _BEFORE),
+    "TfIdfVectorizer": _BEFORE,
 }
 
 
@@ -29,8 +55,13 @@ class Unsupported:
     def text(self, name: str) -> str:
         """One line, or a title and a line for each reason; `name` is the file's."""
         lines = [f"{name}: {operators_text(self.operators)}"] if self.operators else []
-        lines += self.problems
-        return lines[0] if len(lines) == 1 else "\n  ".join([f"{name}: {len(lines)} things are in the way:", *lines])
+        return listed([*lines, *self.problems], name)
+
+
+def listed(problems: Sequence[str], name: str) -> str:
+    """The only one, or a title and a line for each; `name` is the file's."""
+    title = f"{name}: {len(problems)} things are in the way:"
+    return problems[0] if len(problems) == 1 else "\n  ".join([title, *problems])
 
 
 def operators_text(unsupported: Mapping[str, list[str]]) -> str:

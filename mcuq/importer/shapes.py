@@ -22,23 +22,27 @@ Sizes = Mapping[str, int | Sequence[int]]
 _LONGEST_SHAPE = 64
 
 
-def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> onnx.ModelProto:
-    """A copy of the model whose inputs are float32 or integers with fixed shapes.
+def fix_shapes(model: onnx.ModelProto, sizes: Mapping[str, int], name: str) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """A copy of the model whose inputs are float32 or integers with fixed shapes, and what keeps them from that.
 
-    `sizes` maps symbolic dimension names to their sizes. Raises ModelError for a symbol that has none.
+    `sizes` maps symbolic dimension names to their sizes.
     """
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     inputs = _inputs(fixed)
+    problems = []
     for value in inputs:
-        _fix_input(value, sizes, name)
+        try:
+            _fix_input(value, sizes, name)
+        except ModelError as error:
+            problems.append(str(error))
     del fixed.graph.input[:]
     fixed.graph.input.extend(inputs)
     del fixed.graph.value_info[:]
     # Stated output shapes may still hold symbols; ONNX Runtime infers them.
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
-    return fixed
+    return fixed, tuple(problems)
 
 
 def give_sizes(model: onnx.ModelProto, given: Sizes, name: str) -> tuple[onnx.ModelProto, dict[str, int]]:
@@ -160,7 +164,8 @@ def _fix_input(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) 
 
 
 def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: str) -> None:
-    """Give the input's dimensions their sizes. Raises ModelError for one that has none."""
+    """Give the input's dimensions their sizes. Raises ModelError for those that have none."""
+    symbols: dict[str, int] = {}
     for axis, dim in enumerate(value.type.tensor_type.shape.dim):
         if dim.HasField("dim_value") and dim.dim_value > 0:
             continue
@@ -170,15 +175,17 @@ def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: s
         elif axis == 0:
             dim.dim_value = 1
         elif symbol and not is_unnamed(symbol):
-            raise ModelError(
-                f"{name}: input '{value.name}' has the unknown dimension '{symbol}' at axis {axis}; "
-                f"give its size with --shape {symbol}=N"
-            )
+            symbols.setdefault(symbol, axis)
         else:
             raise ModelError(
                 f"{name}: input '{value.name}' has an unknown, unnamed dimension at axis {axis}; "
                 f"give the input's shape with --shape {value.name}={_example(value)}"
             )
+    if symbols:
+        unknown = ", ".join(f"'{symbol}' at axis {axis}" for symbol, axis in symbols.items())
+        what, whose = ("dimension", "its size") if len(symbols) == 1 else ("dimensions", "their sizes")
+        given = " ".join(f"--shape {symbol}=N" for symbol in symbols)
+        raise ModelError(f"{name}: input '{value.name}' has the unknown {what} {unknown}; give {whose} with {given}")
 
 
 def _example(value: onnx.ValueInfoProto) -> str:

@@ -187,8 +187,8 @@ def test_every_operator_has_a_form_here():
     assert FORMS.keys() == FROM_ONNX.keys()
 
 
-@pytest.mark.parametrize(("op_type", "opset"), versions())
-def test_an_operator_means_the_same_at_every_opset(op_type, opset):
+def plain_model(op_type: str, opset: int) -> onnx.ModelProto:
+    """A file of the operator's plain form, from x to y; docs/make_operators.py says which layers it becomes."""
     attributes, constants = FORMS[op_type](opset)
     layers = [node(op_type, ["x", *constants], "y", **attributes)]
     if op_type in BEFORE:
@@ -197,4 +197,9 @@ def test_an_operator_means_the_same_at_every_opset(op_type, opset):
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
     outputs = {"y": TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT}
-    check_import(model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset))
+    return model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset)
+
+
+@pytest.mark.parametrize(("op_type", "opset"), versions())
+def test_an_operator_means_the_same_at_every_opset(op_type, opset):
+    check_import(plain_model(op_type, opset))

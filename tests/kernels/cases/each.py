@@ -20,6 +20,7 @@ from mcuq.ops.gather import Gather
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -68,6 +69,7 @@ CASES: list[Case] = [
         for axes in ((1, 2), (3,))
     ),
     (Normalize((1,), 1e-5), [(3, 9), _constant(1, 9), _constant(1, 9)]),
+    (LRN(3, 3, 2.0, 0.75, 0.5), [(2, 3, 2, 9)]),
     (Softmax(), [(3, 9)]),
     (LogSoftmax(), [(3, 9)]),
     (Clip(0.0, 0.5), [IMAGE]),

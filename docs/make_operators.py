@@ -1,0 +1,157 @@
+"""Writes docs/operators.md from the tables of operators and kernels.
+
+python docs/make_operators.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import onnx
+
+from mcuq.boards.find import load_board
+from mcuq.graph.operator import Operator
+from mcuq.importer.load import OLDEST_OPSET
+from mcuq.importer.problems import NEAREST
+from mcuq.kernels import KERNELS
+from mcuq.kernels.kernel import Kernel
+from mcuq.kernels.packed import PACKED_CONSTANTS
+from mcuq.ops import FROM_ONNX, OPS
+from mcuq.ops.function import Function
+from mcuq.passes import optimize
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS.parent / "tests"), str(DOCS.parent / "tests" / "importer")]
+
+from onnx_models import imported  # noqa: E402
+from test_import_operators import NEWEST, plain_model, versions  # noqa: E402
+
+NEWEST_OF = dict(versions())  # the last of each operator
+# What a column is called, and a board whose CPU has its features.
+CPUS = {
+    "M0, M0+": "cortex-m0",
+    "M3": "cortex-m3",
+    "M4, M7, M33": "cortex-m4",
+    "M55": "cortex-m55",
+    "RV32IM": "rv32imc",
+}
+TYPES = ("int8", "int16", "float32")
+INTRODUCTION = f"""\
+# Operators
+
+What of ONNX is read, of which layers it is made, and which kernels compute those; `python docs/make_operators.py`
+writes this page from the code.
+
+## What files may have
+
+Files may be of opset {OLDEST_OPSET} to {NEWEST}, and of earlier ones which ONNX's converter brings there. "Opsets"
+are those that define an operator anew. What is constant is folded away, whatever its operator. Layers are those of a
+plain form, each once, after fusion: a Transpose vanishes where its neighbours can do without, a Reshape costs nothing.
+Functions of one value are in [functions.md](functions.md). Quantized operators (QLinearConv and its like), control flow
+and sequences are spelled in these before they are read.
+"""
+LAYERS = """\
+## Layers
+
+Types are those that a layer's output may have, besides integers of the file. "packed" are weights of few bits (int4,
+int2, ternary, codebook), "float16" weights of that type, "dynamic" floats that int8 weights are multiplied with in
+int8. A CPU's column says what its own kernels compute; portable C computes everything else.
+"""
+MISSING = """\
+## What is not read
+
+`inspect` and `compile` list all that is in the way of a file at once. To operators that are not read, these come near:
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    (DOCS / "operators.md").write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The whole text."""
+    return "\n".join((INTRODUCTION, *_onnx_rows(), "", LAYERS, *_layer_rows(), "", MISSING, *_missing_rows(), ""))
+
+
+def _onnx_rows() -> Iterator[str]:
+    yield from _head("operator", "opsets", "layers", "of the file")
+    for name in sorted(FROM_ONNX):
+        yield _row(name, ", ".join(map(str, _opsets(name))), _made_of(name), _note(name))
+
+
+def _opsets(name: str) -> list[int]:
+    """Those that define the operator, as far as they are read."""
+    own = [s for s in onnx.defs.get_all_schemas_with_history() if (s.domain, s.name) == ("", name)]
+    return sorted(s.since_version for s in own if s.since_version <= NEWEST and not s.deprecated)
+
+
+def _made_of(name: str) -> str:
+    """The layers of a plain form at the newest opset that has it, each once."""
+    graph = optimize(imported(plain_model(name, NEWEST_OF[name])))
+    return ", ".join(dict.fromkeys(type(layer.op).__name__ for layer in graph.layers()))
+
+
+def _note(name: str) -> str:
+    """What the function that reads it says of it."""
+    text = re.sub(r"\s+", " ", (inspect.getdoc(FROM_ONNX[name]) or "").split("\n\n")[0])
+    return re.sub(r" ?Raises ModelError.*", "", text)
+
+
+def _layer_rows() -> Iterator[str]:
+    yield from _head("layer", "types", "weights", *CPUS)
+    features = {cpu: load_board(board).cpu.features for cpu, board in CPUS.items()}
+    for name, op in sorted(OPS.items()):
+        if issubclass(op, Function):
+            continue
+        kernels = KERNELS.get(op, ())
+        own = ((k for k in kernels if k.needs and k.needs <= has) for has in features.values())
+        yield _row(name, _types(op), _weights(kernels), *map(_computed, map(tuple, own)))
+    yield _row("functions of one value", _types(Function), "", *("" for _ in CPUS))
+
+
+def _types(op: type[Operator]) -> str:
+    return ", ".join(t for t in TYPES if t in op.dtypes)
+
+
+def _weights(kernels: Sequence[Kernel]) -> str:
+    """What constants may be beside the layer's own type."""
+    return ", ".join(kind for kind in ("packed", "float16", "dynamic") if any(kind in _kinds(k) for k in kernels))
+
+
+def _computed(kernels: Sequence[Kernel]) -> str:
+    """What kernels of one CPU compute."""
+    found = {kind for kernel in kernels for kind in _kinds(kernel)}
+    return ", ".join(kind for kind in (*TYPES, "packed", "float16", "dynamic") if kind in found)
+
+
+def _kinds(kernel: Kernel) -> set[str]:
+    """The types of its activations, or of its constants where those are what it is for."""
+    if kernel.constants == PACKED_CONSTANTS:
+        return {"packed"}
+    if kernel.activations == {"float32"} and kernel.constants >= {"int8", "float32"}:
+        return {"dynamic"}
+    return {t for t in kernel.activations if t in TYPES} | ({"float16"} & kernel.constants)
+
+
+def _missing_rows() -> Iterator[str]:
+    yield from _head("operator", "use")
+    for name, nearest in sorted(NEAREST.items()):
+        yield _row(name, nearest)
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _row(*cells)
+    yield "|" + "---|" * len(cells)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
