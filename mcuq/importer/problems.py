@@ -72,4 +72,7 @@ def operators_text(unsupported: Mapping[str, list[str]]) -> str:
 
 def nearest(op_type: str) -> str:
     """What to use instead of an operator, "" where there is nothing like it."""
-    return f", use {NEAREST[op_type]}" if op_type in NEAREST else ""
+    if op_type in NEAREST:
+        return f", use {NEAREST[op_type]}"
+    domain, _, own = op_type.rpartition(".")
+    return f", use ONNX's own {own}" if domain and own in FROM_ONNX else ""

@@ -66,6 +66,17 @@ def test_what_comes_nearest_is_supported_and_stands_for_what_is_not() -> None:
         assert set(re.findall(r"\b[A-Z][A-Za-z]+\b", text)) <= FROM_ONNX.keys(), text
 
 
+def test_another_domains_operator_of_onnxs_name_is_onnxs() -> None:
+    nodes = [
+        node("LayerNormalization", ["x"], "y", "norm", domain="acme"),
+        node("Fold", ["y"], "z", "f", domain="acme"),
+    ]
+    assert refusal(model(nodes, X, ["z"])).startswith(
+        "net.onnx: operators that are not supported: acme.Fold ('f'); acme.LayerNormalization ('norm'), use ONNX's own "
+        "LayerNormalization; supported: "
+    )
+
+
 def test_inputs_are_listed_with_each_other_and_with_operators() -> None:
     nodes = [
         node("MaxRoiPool", ["x", "u"], "a", "roi", pooled_shape=[6, 6]),
