@@ -29,6 +29,7 @@ from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -68,6 +69,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((ArgMax((1,), is_max), [(1, 4)]) for is_max in (True, False)),
     (FromIntegers(), [Whole((1, 4), 0, 9)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    (LpPool(Window((2, 2))), [(1, 4, 4, 4)]),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds

@@ -58,7 +58,7 @@ from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
-from mcuq.kernels.portable.pool import lower_average_pool, lower_max_pool
+from mcuq.kernels.portable.pool import lower_average_pool, lower_lp_pool, lower_max_pool
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.reduce import (
@@ -104,6 +104,7 @@ from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
@@ -210,6 +211,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_log_softmax_s16, activations=INT16),
         Kernel(lower_log_softmax),
     ),
+    LpPool: (Kernel(lower_lp_pool, activations=MIXED | FLOAT32),),
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
     MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,14 @@ from mcuq.graph.operator import Clamped
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.ending import Sum, limited
 from mcuq.kernels.kernel import Fragment
+from mcuq.ops.power_sum import PowerSum
+
+_DIFFERENCE = "const int32_t difference = x[i] - x_zero_point;\n"
+_SIZE = "acc += difference < 0 ? -difference : difference;"
+_SQUARE = "acc += difference * difference;"
+_SIZE_FLOAT32 = "acc = acc + (x[i] < 0.0f ? -x[i] : x[i]);"
+_SQUARE_FLOAT32 = "const float square = x[i] * x[i];\nacc = acc + square;"
+_ROOT = "const int32_t root = mcuq_integer_root((uint64_t)acc << root_shift);"
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,25 @@ def summed_float32(op: Clamped, value: str, name: str, tap: str = "acc = acc + x
     runtime items that it needs."""
     begin = Fragment("float acc = 0.0f;", name=name)
     return Reduction(begin, Fragment(tap), limited(op, value, "*y++", needs=needs))
+
+
+def norm(op: Clamped, sums: PowerSum, name: str) -> tuple[Reduction, int]:
+    """Sums of sizes or squares, and their root; the largest magnitude of an accumulator."""
+    layer = sums.layer
+    if layer.output.quant is None:
+        value, *needs = ("mcuq_square_root(acc)", "mcuq_square_root") if sums.has_root else ("acc",)
+        tap_float32 = _SIZE_FLOAT32 if sums.power == 1 else _SQUARE_FLOAT32
+        return summed_float32(op, value, f"{name}_float32", tap_float32, *needs), 0
+    total = Sum(op, layer, sums.requantization, sums.bound)
+    first = replace(total, bound=sums.sum_bound)
+    begin = Fragment(f"{first.c_type} acc = 0;", name=total.named(name) or name)
+    tap = Fragment(_DIFFERENCE + (_SIZE if sums.power == 1 else _SQUARE)).naming(
+        x_zero_point=layer.inputs[0].zero_point
+    )
+    if not sums.has_root:
+        return Reduction(begin, tap, total.stored("acc", "*y++")), first.bound
+    root = Fragment.of(_ROOT, "mcuq_integer_root", numbers={"root_shift": 2 * sums.root_bits})
+    return Reduction(begin, tap, root.followed_by(total.stored("root", "*y++"))), first.bound
 
 
 def least(dtype: str, name: str) -> Reduction:

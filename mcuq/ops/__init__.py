@@ -43,6 +43,7 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
@@ -118,6 +119,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     LeakyRelu,
     Log,
     LogSoftmax,
+    LpPool,
     LRN,
     MatMul,
     Max,

@@ -81,26 +81,9 @@ class AveragePool(Pool, Clamped):
             y = self.written(layer, writer, count_include_pad=int(self.count_include_pad))
         else:
             # Opset 17 has no dilations for this operator.
-            y = self._dilated_to_onnx(layer, writer)
+            sums = self.written_sums(layer, writer, layer.inputs[0].name)
+            y = writer.node("Div", [sums, writer.constant(self.counts(layer).astype(np.float32))])
         writer.clip(writer.transpose(y, (0, 2, 3, 1)), self.minimum, self.maximum, layer.output.name)
-
-    def _dilated_to_onnx(self, layer: Layer, writer: OnnxWriter) -> str:
-        """Sums by a convolution of ones, which has as much padding as the last window needs, over their counts."""
-        window, shape = self.window, layer.inputs[0].shape
-        ends = [
-            max(0, (outputs - 1) * along.stride + along.extent - along.begin - size)
-            for along, outputs, size in zip(window.axes, layer.output.shape[1:3], shape[1:3], strict=True)
-        ]
-        x = writer.transpose(layer.inputs[0].name, (0, 3, 1, 2))
-        sums = writer.node(
-            "Conv",
-            [x, writer.constant(np.ones((shape[3], 1, *window.kernel), np.float32))],
-            strides=window.strides,
-            pads=(*window.pads[:2], *ends),
-            dilations=window.dilations,
-            group=shape[3],
-        )
-        return writer.node("Div", [sums, writer.constant(self.counts(layer).astype(np.float32))])
 
     def counts(self, layer: Layer) -> Array:
         """The divisor of each window: int64 (OH, OW)."""

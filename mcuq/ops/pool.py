@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Shape, Tensor
@@ -60,4 +62,24 @@ class Pool(Operator):
             pads=self.window.pads,
             ceil_mode=self.window.onnx_ceil_mode(*layer.inputs[0].shape[1:3]),
             **attributes,
+        )
+
+    def written_sums(self, layer: Layer, writer: OnnxWriter, x: str) -> str:
+        """The sums of windows of x, NHWC, in ONNX's order NCHW: by a convolution of ones, which has as much padding as
+        the last window needs."""
+        window, shape = self.window, layer.inputs[0].shape
+        ends = [
+            max(0, (outputs - 1) * along.stride + along.extent - along.begin - size)
+            for along, outputs, size in zip(window.axes, layer.output.shape[1:3], shape[1:3], strict=True)
+        ]
+        return writer.node(
+            "Conv",
+            [
+                writer.transpose(x, (0, 3, 1, 2)),
+                writer.constant(np.ones((shape[3], 1, *window.kernel), np.float32)),
+            ],
+            strides=window.strides,
+            pads=(*window.pads[:2], *ends),
+            dilations=window.dilations,
+            group=shape[3],
         )

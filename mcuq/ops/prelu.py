@@ -1,4 +1,4 @@
-"""PRelu: a slope of each channel for negative values."""
+"""PRelu: slopes for negative values, of channels or of any elements, constant or computed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from mcuq.ops.requantized import largest_difference, requantize_output
 
 
 def from_prelu(node: OnnxNode, graph: GraphBuilder) -> str:
-    """One slope is LeakyRelu's."""
-    x, slope = node.computed(0), weights(node, 1, "slope")
+    """One constant slope is LeakyRelu's."""
+    x = node.computed(0)
+    if node.has(1) and not node.is_constant(1):
+        return from_binary(lambda: PRelu())(node, graph)
+    slope = weights(node, 1, "slope")
     shape = node.shape(0)
     padded = (1,) * (len(shape) - slope.ndim) + slope.shape
     if len(padded) != len(shape) or any(m not in (1, n) for m, n in zip(padded, shape, strict=True)):

@@ -4,43 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import isqrt, log2
+from math import log2
 from typing import ClassVar
 
 import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.functions import square_root
-from mcuq.arithmetic.int8 import Requantization, requantization
-from mcuq.arithmetic.int16 import LONG_MAX
-from mcuq.arithmetic.reduce import PowerOfTwo, integer_root, power_of_two, product_value, product_with
-from mcuq.errors import QuantizationError
+from mcuq.arithmetic.reduce import PowerOfTwo, power_of_two, product_value, product_with
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED, MOVED
+from mcuq.ops.lp_pool import stated_power
 from mcuq.ops.mean import summed
+from mcuq.ops.power_sum import PowerSum
 from mcuq.ops.reduction import Reduction, from_global, from_reduction
-from mcuq.ops.requantized import largest_difference, requantize_output
-
-MOST_ROOT_BITS = 16  # fraction bits of a root that is requantized
-ROOT_ROOM = 62  # bits of what a root is taken of
 
 
 def from_global_lp_pool(node: OnnxNode, graph: GraphBuilder) -> str:
     """p=1 and p=2."""
-    return from_global(norm_of_power(node))(node, graph)
-
-
-def norm_of_power(node: OnnxNode) -> type[ReduceL1]:
-    """The norm that attribute p names."""
-    norms: dict[int, type[ReduceL1]] = {1: ReduceL1, 2: ReduceL2}
-    power = int(node.attribute("p", 2))
-    if power not in norms:
-        raise node.error(f"p={power} is not supported; use p=1 or p=2")
-    return norms[power]
+    norm = ReduceL1 if stated_power(node) == 1 else ReduceL2
+    return from_global(lambda axes: norm(axes))(node, graph)
 
 
 @dataclass(frozen=True)
@@ -76,31 +63,9 @@ class ReduceL1(Reduction, Clamped):
             y = writer.node("Mul", [x, x])
         writer.clip(y, self.minimum, self.maximum, layer.output.name)
 
-    def sum_bound(self, layer: Layer) -> int:
-        """Largest sum of |x - x_zero_point|^power. Raises QuantizationError for more than kernels add up."""
-        largest, count = largest_difference(layer.inputs[0]), self.count(layer)
-        each = largest * largest if self.power == 2 else largest
-        if each * count > LONG_MAX:
-            raise QuantizationError(
-                f"{layer.where}: adds up {count} values, more than the {LONG_MAX // each} that "
-                f"{layer.inputs[0].dtype} supports; use int8 or float32 for it"
-            )
-        return each * count
-
-    def root_bits(self, layer: Layer) -> int:
-        """Fraction bits of the root: as many as the room behind the largest sum gives, in pairs."""
-        return min(MOST_ROOT_BITS, (ROOT_ROOM - self.sum_bound(layer).bit_length()) // 2)
-
-    def bound(self, layer: Layer) -> int:
-        """The largest magnitude of what is requantized: the sum, or its root with fraction bits."""
-        total = self.sum_bound(layer)
-        return isqrt(total << (2 * self.root_bits(layer))) if self.has_root else total
-
-    def requantization(self, layer: Layer) -> Requantization:
-        """One factor: a step of x, or its square, over the output's."""
-        step = layer.inputs[0].scale
-        factor = step / 2 ** self.root_bits(layer) if self.has_root else step**self.power
-        return requantization([factor / layer.output.scale], self.bound(layer), layer.where)
+    def sums(self, layer: Layer) -> PowerSum:
+        """Those over all dimensions."""
+        return PowerSum(layer, self.power, self.has_root, self.count(layer))
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
@@ -108,9 +73,7 @@ class ReduceL1(Reduction, Clamped):
             return simulate_norm_float32(self, layer, inputs[0])
         size = np.abs(inputs[0].astype(np.int64) - x.zero_point)
         acc = (size**self.power).sum(axis=tuple(axis + 1 for axis in self.axes), keepdims=True)
-        if self.has_root:
-            acc = integer_root(acc << 2 * self.root_bits(layer))
-        return requantize_output(self, acc, self.requantization(layer), self.bound(layer), y)
+        return self.sums(layer).finished(self, acc)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ FORMS: dict[str, Form] = {
     "Identity": always(),
     "InstanceNormalization": always({"epsilon": 1e-3}, {"scale": random(3), "B": random(3, seed=1)}),
     "LayerNormalization": always({"axis": -2}, {"Scale": random(6, 5), "B": random(6, 5, seed=1)}),
+    "LpPool": always({"kernel_shape": [2, 3]}),
     "LRN": always({"size": 3, "alpha": 0.5}),
     "LeakyRelu": always({"alpha": 0.125}),
     "Log": always(),

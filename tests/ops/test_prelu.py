@@ -121,11 +121,6 @@ def test_slopes_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
     )
 
 
-def test_slopes_that_are_computed_are_refused() -> None:
-    net = model([node("PRelu", ["x", "s"], "y", "act")], {"x": IMAGE, "s": IMAGE})
-    assert refusal(net) == ("PRelu 'act': slope must be a constant; export the model with fixed weights and shapes")
-
-
 def network() -> Graph:
     """A convolution, a slope a channel, a convolution, as a file has them: channels first."""
     layers = [
@@ -166,3 +161,22 @@ def test_network_is_onnx_runtimes_and_bit_for_bit(scheme: Scheme, decibels: floa
     assert (wanted**2).sum() > 10 ** (decibels / 10) * ((wanted - ours) ** 2).sum()
     for on in ("host", "emulator"):
         (check_floats if scheme is FLOAT else check_c)(quantized, on)
+
+
+@pytest.mark.parametrize("shape", [IMAGE, (3, 1, 1), (1,), (1, 3, 6, 1)])
+def test_slopes_may_be_computed(shape: tuple[int, ...]) -> None:
+    nodes = [node("Tanh", ["s"], "slope"), node("PRelu", ["x", "slope"], "y")]
+    graph = check_import(model(nodes, {"x": IMAGE, "s": shape}))
+    samples = [{"x": random(*IMAGE, seed=i), "s": random(*shape, seed=i + 9)} for i in range(8)]
+    integer = quantize_on_samples(insert_conversions(optimize(graph), INT8_SCHEME), samples).graph
+    data = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+    ours = dequantize_outputs(integer, simulate(integer, quantize_inputs(integer, data)))["y"]
+    wanted = run_float(write_onnx(graph), data)["y"]
+    assert (wanted**2).sum() > 3000 * ((wanted - ours) ** 2).sum()  # 35 dB
+
+
+def test_computed_slopes_of_more_elements_are_refused() -> None:
+    nodes = [node("Tanh", ["s"], "slope"), node("PRelu", ["x", "slope"], "y", "n")]
+    assert refusal(model(nodes, {"x": (1, 3, 1, 1), "s": IMAGE})) == (
+        "PRelu 'n': slopes of shape [1, 3, 6, 5] do not broadcast to [1, 3, 1, 1]"
+    )

@@ -33,6 +33,7 @@ from mcuq.ops.gather import Gather
 from mcuq.ops.identity import Identity
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
@@ -80,6 +81,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Mean((1, 2)), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     (LRN(3, 2, 1.0), [IMAGE]),
+    (LpPool(WINDOW), [IMAGE]),
     (ReduceSum((1, 2)), [IMAGE]),
     (ReduceL1((1, 2)), [IMAGE]),
     (ReduceL2((3,)), [IMAGE]),

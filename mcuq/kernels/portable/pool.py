@@ -1,4 +1,4 @@
-"""MaxPool and AveragePool of any type: one walk over windows, around what becomes of their inputs."""
+"""MaxPool, AveragePool and LpPool of any type: one walk over windows, around what becomes of their inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES, pointers
 from mcuq.kernels.ending import Sum
 from mcuq.kernels.kernel import NOTHING, Call, Fragment
-from mcuq.kernels.reduction import Reduction, largest, summed, summed_float32
+from mcuq.kernels.reduction import Reduction, largest, norm, summed, summed_float32
 from mcuq.kernels.window import WindowConstants, counted_frame, window_constants
 from mcuq.ops.average_pool import AveragePool, inverse_counts
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.window import Window
 
@@ -55,6 +56,12 @@ class PoolConstants(WindowConstants):
 def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     return (Call(_constants(op.window, layer, {}, largest(layer.output.dtype, "max_pool"))),)
+
+
+def lower_lp_pool(op: LpPool, layer: Layer) -> tuple[Call, ...]:
+    """Constants alone."""
+    found, bound = norm(op, op.sums(layer), "lp_pool")
+    return (Call(_constants(op.window, layer, {}, found), bound=bound),)
 
 
 def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:

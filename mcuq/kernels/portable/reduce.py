@@ -10,17 +10,10 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.ending import Sum, limited
 from mcuq.kernels.kernel import Call, Constants, Fragment
-from mcuq.kernels.reduction import Reduction, least, summed, summed_float32
+from mcuq.kernels.reduction import Reduction, least, norm, summed, summed_float32
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.mean import Mean
 from mcuq.ops.reduce import ReduceL1, ReduceMin, ReduceProd
-
-_DIFFERENCE = "const int32_t difference = x[i] - x_zero_point;\n"
-_SIZE = "acc += difference < 0 ? -difference : difference;"
-_SQUARE = "acc += difference * difference;"
-_SIZE_FLOAT32 = "acc = acc + (x[i] < 0.0f ? -x[i] : x[i]);"
-_SQUARE_FLOAT32 = "const float square = x[i] * x[i];\nacc = acc + square;"
-_ROOT = "const int32_t root = mcuq_integer_root((uint64_t)acc << root_shift);"
 
 
 @dataclass(frozen=True)
@@ -54,20 +47,8 @@ def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
 
 def lower_norm(op: ReduceL1, layer: Layer) -> tuple[Call, ...]:
     """Sums of sizes or squares, and their root."""
-    sizes, name = op.sizes(layer), "norm" if op.has_root else "sum_of_squares" if op.power == 2 else "sum_of_sizes"
-    if layer.output.quant is None:
-        value, *needs = ("mcuq_square_root(acc)", "mcuq_square_root") if op.has_root else ("acc",)
-        added = _SIZE_FLOAT32 if op.power == 1 else _SQUARE_FLOAT32
-        return (Call(_constants(layer, sizes, summed_float32(op, value, f"{name}_float32", added, *needs))),)
-    total = Sum(op, layer, op.requantization(layer), op.bound(layer))
-    first = replace(total, bound=op.sum_bound(layer))
-    begin = Fragment(f"{first.c_type} acc = 0;", name=total.named(name) or name)
-    tap = Fragment(_DIFFERENCE + (_SIZE if op.power == 1 else _SQUARE)).naming(x_zero_point=layer.inputs[0].zero_point)
-    end = total.stored("root" if op.has_root else "acc", "*y++")
-    if op.has_root:
-        root = Fragment.of(_ROOT, "mcuq_integer_root", numbers={"root_shift": 2 * op.root_bits(layer)})
-        end = root.followed_by(end)
-    return (Call(_constants(layer, sizes, Reduction(begin, tap, end)), bound=first.bound),)
+    found, bound = norm(op, op.sums(layer), "norm" if op.has_root else "sum_of_powers")
+    return (Call(_constants(layer, op.sizes(layer), found), bound=bound),)
 
 
 def lower_reduce_min(op: ReduceMin, layer: Layer) -> tuple[Call, ...]:

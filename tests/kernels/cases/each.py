@@ -20,6 +20,7 @@ from mcuq.ops.gather import Gather
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
@@ -61,6 +62,8 @@ CASES: list[Case] = [
     (FullyConnected(), [(2, 9), _constant(5, 9), _constant(5)]),
     (AveragePool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     (MaxPool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
+    *((LpPool(Window((2, 3), (2, 1), (1, 0, 0, 1)), power), [IMAGE]) for power in (1, 2)),
+    (LRN(3, 3, 2.0), [IMAGE]),
     (Mean((1, 2), maximum=0.3), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     *(
