@@ -35,6 +35,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
+from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.slice import Slice
@@ -57,7 +58,7 @@ Inputs = list[tuple[int, ...] | Whole | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
     *(
         (op, [(1, 3, 4), shape])
-        for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), PRelu())
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), Power(), PRelu())
         for shape in ((1, 3, 4), (1, 1, 4))
     ),
     (MatMul(), [(2, 3, 4), (2, 4, 5)]),

@@ -291,4 +291,30 @@ static inline float mcuq_arctangent(float x)
     return mcuq_one_nan(x < 0.0f ? -y : y);
 }
 
+/* item mcuq_power: needs mcuq_exponential, mcuq_logarithm, mcuq_round_half_even, mcuq_float_of_bits, mcuq_infinity, mcuq_one_nan; code 205 */
+/* x^y: exp(y * ln |x|), with the sign of x where y is odd; NaN for negative x where y is not whole. */
+static inline float mcuq_power(float x, float y)
+{
+    if (y == 0.0f || x == 1.0f)
+        return 1.0f;
+    const float size = x < 0.0f ? -x : x;
+    float logarithm = size - mcuq_infinity();
+    if (size > 0.0f) {
+        const float least = mcuq_float_of_bits(0x00800000u); /* 2^-126 */
+        const float scaled = size * 16777216.0f;
+        logarithm = mcuq_logarithm(size < least ? scaled : size);
+        const float lower = logarithm - 16.6355324f; /* ln(2^24) */
+        logarithm = size < least ? lower : logarithm;
+    }
+    const float exponent = y * logarithm;
+    float value = mcuq_exponential(size == 1.0f ? 0.0f : exponent);
+    if (x < 0.0f) {
+        const float half = y * 0.5f;
+        if (mcuq_round_half_even(y) != y)
+            return mcuq_float_of_bits(0x7fc00000u);
+        value = mcuq_round_half_even(half) != half ? -value : value;
+    }
+    return mcuq_one_nan(value);
+}
+
 #endif

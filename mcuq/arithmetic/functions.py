@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.arithmetic.float32 import HALF, NAN, ONE, exponential, one_nan, reduced_exponential
+from mcuq.arithmetic.float32 import HALF, NAN, ONE, exponential, logarithm, one_nan, reduced_exponential
 from mcuq.arithmetic.float_steps import polynomial, power_of_two
 from mcuq.graph.tensor import Array
 
+# Subnormal numbers' logarithms are those of 2^24 times as much, less ln(2^24).
+LEAST_NORMAL, TINY_SCALE, TINY_LOGARITHM = np.float32(2.0**-126), np.float32(2.0**24), np.float32(16.635532333438686)
 # exp(-20) is lost in 1.
 LEAST_EXPONENT = np.float32(-20)
 # 1 / x is subnormal beyond.
@@ -198,3 +200,19 @@ def arctangent(x: Array) -> Array:
     rest = np.where(is_far, HALF_PI_REST, np.where(is_between, QUARTER_PI_REST, np.float32(0)))
     y = (y + rest) + whole
     return one_nan(np.where(x < 0, -y, y))
+
+
+def power(x: Array, y: Array) -> Array:
+    """x^y: exp(y * ln |x|), with the sign of x where y is odd; NaN for negative x where y is not whole. At most
+    5 + 2 |y ln x| units in the last place off."""
+    size = np.where(x < 0, -x, x)
+    with np.errstate(all="ignore"):
+        is_tiny = size < LEAST_NORMAL
+        found = logarithm(np.where(is_tiny, size * TINY_SCALE, size)) - np.where(is_tiny, TINY_LOGARITHM, np.float32(0))
+        found = np.where(size > 0, found, size - np.float32(np.inf))
+        exponent = np.where(size == ONE, np.float32(0), y * found)
+        value = exponential(exponent)
+        half = y * HALF
+    is_whole, is_odd = round_half_even(y) == y, round_half_even(half) != half
+    value = np.where(x < 0, np.where(is_whole, np.where(is_odd, -value, value), NAN), value)
+    return one_nan(np.where((y == 0) | (x == ONE), ONE, value))

@@ -59,6 +59,7 @@ from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
 from mcuq.kernels.portable.pool import lower_average_pool, lower_lp_pool, lower_max_pool
+from mcuq.kernels.portable.power import POWER_KERNELS
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
 from mcuq.kernels.portable.reduce import (
@@ -112,6 +113,7 @@ from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
+from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
@@ -228,6 +230,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_normalize, activations=INT16, constants=FLOAT32),
     ),
     Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
+    Power: POWER_KERNELS,
     PRelu: PRELU_KERNELS,
     QuantizeChannels: (
         Kernel(lower_quantize_channels, activations=MOVED | {"uint8"}, constants=frozenset({"float32"})),

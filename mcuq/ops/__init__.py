@@ -54,6 +54,7 @@ from mcuq.ops.neg import Neg
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.pow import Pow
+from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reciprocal import Reciprocal
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
@@ -132,6 +133,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Normalize,
     Pad,
     Pow,
+    Power,
     PRelu,
     QuantizeChannels,
     Reciprocal,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, nan
-from typing import ClassVar
 
 import numpy as np
 
 from mcuq.arithmetic.expression import Expression, X, call, clamp, logarithm, where
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.function import Example, Function
-from mcuq.ops.unary import from_unary
 
 
-def _pow(node: OnnxNode) -> Pow:
+def single_power(node: OnnxNode) -> Pow:
+    """Of a node whose exponent is one constant."""
     exponent = node.real("exponent", 1, 1.0)
     if len(node.shape(1)) > len(node.shape(0)):
         raise node.error(f"the exponent has {len(node.shape(1))} dimensions, x {len(node.shape(0))}; give one number")
@@ -48,7 +47,6 @@ class Pow(Function):
 
     exponent: float = 2.0
 
-    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Pow": from_unary(_pow)}
     units = 1.0
 
     @property

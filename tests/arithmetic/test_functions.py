@@ -53,7 +53,8 @@ void each_reduced_angle(int64_t n, const float *x, float *y, int32_t *multiple)
 def c() -> ctypes.CDLL:
     """The functions, each over arrays."""
     basis = (KERNELS / "mcuq_float.h").read_text()
-    return build_library(UNFUSED + basis + HEADER + loops(UNARY, {}) + ANGLES)
+    powers = loops(["power"], {"power": ", x[n - 1 - i]"})
+    return build_library(UNFUSED + basis + HEADER + loops(UNARY, {}) + powers + ANGLES)
 
 
 @pytest.mark.parametrize("name", UNARY)
@@ -62,6 +63,26 @@ def test_function_is_its_c_bit_for_bit(c: ctypes.CDLL, name: str) -> None:
     if name in PARTS:
         x = x[np.abs(x) < 1]
     assert_same_bits(UNARY[name](x), run_loop(c, name, x), x)
+
+
+def test_power_is_its_c_bit_for_bit(c: ctypes.CDLL) -> None:
+    rng = np.random.default_rng(0)
+    some = rng.permutation(floats())
+    x = np.concatenate([some, rng.integers(-9, 9, 2000).astype("f"), rng.normal(size=40_000).astype("f")])
+    x[::5] = rng.integers(-20, 20, x[::5].shape) / 2
+    assert_same_bits(functions.power(x, x[::-1]), run_loop(c, "power", x), x)
+
+
+def test_power_is_as_close_to_the_real_one_as_it_states() -> None:
+    x, y = np.abs(any_size(-20, 20)), any_size(-4, 3)[::-1]
+    exact = x.astype(np.float64) ** y.astype(np.float64)
+    inside = (exact > 2.0**-126) & (exact < 3e38)
+    off = units_off(functions.power(x, y)[inside], exact[inside])
+    assert (off <= 5 + 2 * np.abs(np.log(exact[inside]))).all()
+    whole = np.rint(y)
+    signed = np.float_power(-x.astype(np.float64), whole)
+    inside = (np.abs(signed) > 1e-37) & (np.abs(signed) < 3e38)
+    assert np.array_equal(np.sign(functions.power(-x, whole)[inside]), np.sign(signed[inside]))
 
 
 def test_angle_is_reduced_as_in_c(c: ctypes.CDLL) -> None:
@@ -157,4 +178,4 @@ def test_header_and_module_have_the_same_functions() -> None:
     in_c = set(re.findall(r"^static inline \w+ mcuq_(\w+)\(", HEADER, re.MULTILINE))
     members = inspect.getmembers(functions, inspect.isfunction)
     assert in_c == {name for name, f in members if f.__module__ == functions.__name__}
-    assert in_c == {*UNARY, "reduced_angle"}
+    assert in_c == {*UNARY, "power", "reduced_angle"}

@@ -28,6 +28,7 @@ from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
+from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.sigmoid import Sigmoid
@@ -53,6 +54,7 @@ CASES: list[Case] = [
         for op in (Add(), Sub(minimum=0.0), Mul(), Div(maximum=0.7), Max(), Min(), PRelu(minimum=-0.1))
         for other in (IMAGE, (1, 1, 1, 4), _constant(1, 5, 1, 4))
     ),
+    (Power(), [IMAGE, np.array([1, 2, 3, 0], np.float32).reshape(1, 1, 1, 4)]),
     (Sub(), [_constant(1, 1, 1, 4), IMAGE]),
     (Div(), [_constant(1, 5, 6, 1), IMAGE]),
     (MatMul(), [(2, 3, 5), (2, 5, 6)]),
@@ -68,9 +70,10 @@ CASES: list[Case] = [
     (Mean((3,)), [IMAGE]),
     *(
         (op(axes), [IMAGE])
-        for op in (ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare)
+        for op in (ReduceL1, ReduceL2, ReduceMin, ReduceSum, ReduceSumSquare)
         for axes in ((1, 2), (3,))
     ),
+    *((ReduceProd(axes), [IMAGE]) for axes in ((1,), (3,))),  # of so few that floats hold it
     (Normalize((1,), 1e-5), [(3, 9), _constant(1, 9), _constant(1, 9)]),
     (LRN(3, 3, 2.0, 0.75, 0.5), [(2, 3, 2, 9)]),
     (Softmax(), [(3, 9)]),
