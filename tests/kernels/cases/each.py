@@ -65,7 +65,6 @@ CASES: list[Case] = [
     (AveragePool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     (MaxPool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     *((LpPool(Window((2, 3), (2, 1), (1, 0, 0, 1)), power), [IMAGE]) for power in (1, 2)),
-    (LRN(3, 3, 2.0), [IMAGE]),
     (Mean((1, 2), maximum=0.3), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     *(
