@@ -40,14 +40,16 @@ SAMPLES = 2
 
 
 def main(networks: Sequence[str]) -> None:
-    """Print a table a network."""
+    """Print a page with a table a network."""
+    print(f"# Every scheme on {', '.join(networks)}\n")
+    print("Made by `python benchmarks/schemes.py > docs/schemes_table.md`; [schemes.md](schemes.md) says what they are.")
     for network in networks:
         data = case(network)
+        print()
         print(f"| {network} | top-1 % | agreement % | SQNR dB | flash | RAM | M instructions, Cortex-M4 | bit-exact |")
         print("|---|---|---|---|---|---|---|---|")
         for name, scheme in SCHEMES.items():
             print(f"| {name} | {_row(network, data, scheme)} |", flush=True)
-        print()
 
 
 def _row(network: str, data: Case, scheme: Scheme) -> str:
