@@ -42,7 +42,9 @@ SAMPLES = 2
 def main(networks: Sequence[str]) -> None:
     """Print a page with a table a network."""
     print(f"# Every scheme on {', '.join(networks)}\n")
-    print("Made by `python benchmarks/schemes.py > docs/schemes_table.md`; [schemes.md](schemes.md) says what they are.")
+    print(
+        "Made by `python benchmarks/schemes.py > docs/schemes_table.md`; [schemes.md](schemes.md) says what they are."
+    )
     for network in networks:
         data = case(network)
         print()
