@@ -33,6 +33,7 @@ from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.mod import Mod
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
@@ -58,7 +59,7 @@ Inputs = list[tuple[int, ...] | Whole | Array]
 LAYERS: list[tuple[Operator, Inputs]] = [
     *(
         (op, [(1, 3, 4), shape])
-        for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), Power(), PRelu())
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min(), Mod(), Power(), PRelu())
         for shape in ((1, 3, 4), (1, 1, 4))
     ),
     (MatMul(), [(2, 3, 4), (2, 4, 5)]),

@@ -317,4 +317,30 @@ static inline float mcuq_power(float x, float y)
     return mcuq_one_nan(value);
 }
 
+/* item mcuq_remainder: needs mcuq_float_of_bits; code 252 */
+/* x less the multiple of y that is next to it towards 0: exact, with the sign of x; NaN where y is 0 or x infinite. Bit by
+   bit of the quotient: of whole numbers a and b, in units of y's last place. */
+static inline float mcuq_remainder(float x, float y)
+{
+    union { float value; uint32_t bits; } first, second;
+    first.value = x;
+    second.value = y;
+    const uint32_t sign = first.bits & 0x80000000u, size = first.bits & 0x7fffffffu, other = second.bits & 0x7fffffffu;
+    if (other == 0 || other > 0x7f800000u || size >= 0x7f800000u)
+        return mcuq_float_of_bits(0x7fc00000u);
+    if (size < other)
+        return x;
+    uint32_t exponent = size >> 23, unit = other >> 23; /* of subnormal numbers as of the least normal ones */
+    const uint32_t b = unit ? (other & 0x007fffffu) | 0x00800000u : other;
+    uint32_t a = (exponent ? (size & 0x007fffffu) | 0x00800000u : size) % b;
+    unit += unit == 0;
+    for (exponent += exponent == 0; exponent > unit && a != 0; exponent--) {
+        a <<= 1;
+        a -= a >= b ? b : 0u;
+    }
+    for (; a < 0x00800000u && unit > 1u && a != 0; a <<= 1)
+        unit--;
+    return mcuq_float_of_bits(sign | (a < 0x00800000u ? a : unit << 23 | (a & 0x007fffffu)));
+}
+
 #endif

@@ -216,3 +216,10 @@ def power(x: Array, y: Array) -> Array:
     is_whole, is_odd = round_half_even(y) == y, round_half_even(half) != half
     value = np.where(x < 0, np.where(is_whole, np.where(is_odd, -value, value), NAN), value)
     return one_nan(np.where((y == 0) | (x == ONE), ONE, value))
+
+
+def remainder(x: Array, y: Array) -> Array:
+    """x less the multiple of y that is next to it towards 0: exact, with the sign of x; NaN where y is 0 or x
+    infinite."""
+    with np.errstate(invalid="ignore", under="ignore"):
+        return one_nan(np.fmod(x, y))

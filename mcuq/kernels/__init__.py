@@ -55,6 +55,7 @@ from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.lrn import lower_lrn, lower_lrn_float32
 from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
+from mcuq.kernels.portable.mod import MOD_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
 from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
@@ -110,6 +111,7 @@ from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.mod import Mod
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
@@ -223,6 +225,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Mean: MEAN,
     Min: EXTREME_KERNELS,
+    Mod: MOD_KERNELS,
     Mul: MUL_KERNELS,
     Normalize: (
         Kernel(lower_normalize_float32, activations=FLOAT32, constants=FLOAT32),

@@ -49,6 +49,7 @@ from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mish import Mish
+from mcuq.ops.mod import Mod
 from mcuq.ops.mul import Mul
 from mcuq.ops.neg import Neg
 from mcuq.ops.normalize import Normalize
@@ -128,6 +129,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Mean,
     Min,
     Mish,
+    Mod,
     Mul,
     Neg,
     Normalize,

@@ -53,7 +53,7 @@ void each_reduced_angle(int64_t n, const float *x, float *y, int32_t *multiple)
 def c() -> ctypes.CDLL:
     """The functions, each over arrays."""
     basis = (KERNELS / "mcuq_float.h").read_text()
-    powers = loops(["power"], {"power": ", x[n - 1 - i]"})
+    powers = loops(["power", "remainder"], dict.fromkeys(("power", "remainder"), ", x[n - 1 - i]"))
     return build_library(UNFUSED + basis + HEADER + loops(UNARY, {}) + powers + ANGLES)
 
 
@@ -65,12 +65,13 @@ def test_function_is_its_c_bit_for_bit(c: ctypes.CDLL, name: str) -> None:
     assert_same_bits(UNARY[name](x), run_loop(c, name, x), x)
 
 
-def test_power_is_its_c_bit_for_bit(c: ctypes.CDLL) -> None:
+def test_functions_of_two_are_their_c_bit_for_bit(c: ctypes.CDLL) -> None:
     rng = np.random.default_rng(0)
     some = rng.permutation(floats())
     x = np.concatenate([some, rng.integers(-9, 9, 2000).astype("f"), rng.normal(size=40_000).astype("f")])
     x[::5] = rng.integers(-20, 20, x[::5].shape) / 2
     assert_same_bits(functions.power(x, x[::-1]), run_loop(c, "power", x), x)
+    assert_same_bits(functions.remainder(x, x[::-1]), run_loop(c, "remainder", x), x)
 
 
 def test_power_is_as_close_to_the_real_one_as_it_states() -> None:
@@ -178,4 +179,4 @@ def test_header_and_module_have_the_same_functions() -> None:
     in_c = set(re.findall(r"^static inline \w+ mcuq_(\w+)\(", HEADER, re.MULTILINE))
     members = inspect.getmembers(functions, inspect.isfunction)
     assert in_c == {name for name, f in members if f.__module__ == functions.__name__}
-    assert in_c == {*UNARY, "power", "reduced_angle"}
+    assert in_c == {*UNARY, "power", "reduced_angle", "remainder"}

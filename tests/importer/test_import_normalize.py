@@ -6,8 +6,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx_models import check_import, imported, model, node, random, refusal
+from support import run_float
 
 from mcuq.graph.tensor import Array
+from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.transpose import Transpose
 from mcuq.passes import optimize
@@ -92,7 +94,7 @@ def test_between_convolutions_no_layout_is_left(groups: int) -> None:
             layer("LayerNormalization", 17, pair(5), epsilon=-1.0),
             "LayerNormalization 'n': epsilon is -1; it must be a number of 0 or more",
         ),
-        (layer("LpNormalization", 7, p=1), "LpNormalization 'n': p=1 is not supported; use p=2"),
+        (layer("LpNormalization", 7, p=3), "LpNormalization 'n': p=3 is not supported; use p=1 or p=2"),
     ],
 )
 def test_what_is_not_supported_is_refused(proto: onnx.ModelProto, message: str) -> None:
@@ -106,3 +108,11 @@ def test_a_mean_that_is_read_is_refused() -> None:
     ]
     proto = model(layers, {"x": IMAGE}, constants={"scale": np.ones(5, np.float32)}, opset=17)
     assert refusal(proto) == "LayerNormalization 'n': its mean or deviation is read; only Y is supported"
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_values_over_the_sum_of_their_sizes(axis: int) -> None:
+    """Zeros stay zeros."""
+    nodes = [node("Relu", ["x"], "a"), node("LpNormalization", ["a"], "y", p=1, axis=axis)]
+    graph = check_import(model(nodes, {"x": IMAGE}, opset=17))
+    assert not np.isnan(run_float(write_onnx(graph), {"x": -np.ones((1, *IMAGE), np.float32)})["y"]).any()

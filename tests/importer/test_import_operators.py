@@ -117,6 +117,7 @@ FORMS: dict[str, Form] = {
     "MeanVarianceNormalization": always(),
     "Min": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "Mish": always(),
+    "Mod": always({"fmod": 1}, {"b": random(3, 1, 1) + 2}),
     "Mul": always(constants={"b": random(3, 1, 1)}),
     "Neg": always(),
     "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),

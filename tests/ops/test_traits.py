@@ -38,6 +38,7 @@ from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.mod import Mod
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
@@ -72,6 +73,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Max(), [IMAGE, IMAGE]),
     (Max(), [IMAGE, (1, 1, 1, 3)]),
     (Min(), [(1, 4, 6, 1), IMAGE]),
+    (Mod(), [IMAGE, IMAGE]),
     (Power(), [IMAGE, IMAGE]),
     (PRelu(), [IMAGE, IMAGE]),
     (PRelu(), [IMAGE, (1, 1, 1, 3)]),

@@ -10,7 +10,11 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
+from mcuq.ops.clip import Clip
+from mcuq.ops.div import Div
+from mcuq.ops.lp_pool import stated_power
 from mcuq.ops.normalize import TINY, Normalize
+from mcuq.ops.reduce import ReduceL1
 
 # What MeanVarianceNormalization adds to the deviation, squared; added to the variance, both are nothing beside it.
 DEVIATION = 1e-9
@@ -56,11 +60,12 @@ def from_mean_variance_normalization(node: OnnxNode, graph: GraphBuilder) -> str
 
 
 def from_lp_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
-    """x / sqrt(sum of x^2): without the mean, times 1 / sqrt(count)."""
-    power = node.attribute("p", 2)
-    if power != 2:
-        raise node.error(f"p={power} is not supported; use p=2")
+    """x / sqrt(sum of x^2): without the mean, times 1 / sqrt(count). With p=1 x / sum of |x|, which is 0 for zeros."""
+    power = stated_power(node)
     shape, axes = node.shape(0), _axes(node, [node.attribute("axis", -1)])
+    if power == 1:
+        norm = graph.add(Clip(minimum=TINY), [graph.add(ReduceL1(axes), [node.computed(0)])])
+        return graph.add(Div(), [node.computed(0), norm], node.outputs[0], node.name)
     scale = np.full((1,) * len(shape), prod(shape[axis] for axis in axes) ** -0.5, np.float32)
     return _add(Normalize(axes, TINY, centered=False), node, graph, scale)
 

@@ -25,6 +25,7 @@ from mcuq.ops.lrn import LRN
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
+from mcuq.ops.mod import Mod
 from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
@@ -51,7 +52,7 @@ def _constant(*shape: int) -> np.ndarray:
 CASES: list[Case] = [
     *(
         (op, [IMAGE, other])
-        for op in (Add(), Sub(minimum=0.0), Mul(), Div(maximum=0.7), Max(), Min(), PRelu(minimum=-0.1))
+        for op in (Add(), Sub(minimum=0.0), Mul(), Div(maximum=0.7), Max(), Min(), Mod(), PRelu(minimum=-0.1))
         for other in (IMAGE, (1, 1, 1, 4), _constant(1, 5, 1, 4))
     ),
     (Power(), [IMAGE, np.array([1, 2, 3, 0], np.float32).reshape(1, 1, 1, 4)]),
