@@ -56,7 +56,7 @@ def sensitivities(graph: Graph, seen: Mapping[str, Seen]) -> dict[str, Array]:
                     found[t.name] += gain * behind.sum() / len(found[t.name])
                 else:
                     np.add.at(found[t.name], tie[0], gain * behind[tie[1]])
-            elif t.shape == layer.output.shape:
+            elif t.shape == layer.output.shape and axes.get(t.name) == axes.get(layer.output.name):
                 found[t.name] += behind
             else:
                 found[t.name] += whole(t.name)

@@ -18,6 +18,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.leaky_relu import LeakyRelu
+from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
 from mcuq.ops.reshape import Reshape
@@ -286,3 +287,20 @@ def test_channels_are_where_transposes_put_them() -> None:
     graph = joined_in_the_models_layout(1)
     axes = channel_axes(graph)
     assert [axes[node.output] for node in graph.nodes if isinstance(node.op, Concat)] == [1]
+
+
+def test_a_column_and_its_product_have_channels_along_different_axes() -> None:
+    """Both of one shape: what lies behind the product along its rows is not what lies behind the column."""
+    builder = GraphBuilder("columns")
+
+    def layer(name: str, outputs: int) -> str:
+        weight = np.random.default_rng(outputs).normal(0, 1, (outputs, 4)).astype(np.float32)
+        inputs = [builder.constant(weight), builder.constant(np.zeros(outputs, np.float32))]
+        return builder.add(FullyConnected(), [builder.input(name, (8, 4)), *inputs])
+
+    rows = builder.add(Transpose((1, 0)), [layer("a", 8)])
+    builder.outputs.append(builder.add(MatMul(), [rows, layer("b", 1)], "y"))
+    graph = builder.graph()
+    rng = np.random.default_rng(1)
+    data = [{n: rng.normal(0, 1, graph.tensors[n].shape).astype(np.float32) for n in graph.inputs} for _ in range(12)]
+    assert quantize_on_samples(graph, data).graph.outputs == ("y",)
