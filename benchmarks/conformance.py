@@ -1,16 +1,15 @@
 """Holds mcuq against ONNX's own backend tests, and writes benchmarks/conformance.md: which pass, and why others do not.
 
-    python benchmarks/conformance.py [--only TEXT] [--jobs N] [--no-write] [--reasons FILE]
+    python benchmarks/conformance.py [--only TEXT] [--jobs N]
 
 Each test is a model with inputs and the outputs that it has to give: some 1,900 of single operators, and their
 functions spelled in others, and some 140 of networks' parts that exporters wrote. A compiler is told shapes, axes and
 weights when it compiles: where a model is refused with all its inputs computed, those of integers and bools are given
-as constants, and if that is refused too, all but the first (`computed` of the table).
+as constants, and if that is refused too, all but the first (the lists say which are computed).
 
-float32: the simulator's outputs are those of the test to 1e-4 of the largest, and elsewhere to 1e-4 of the output's
-largest magnitude; float16, bfloat16 and float64 are computed as float32, and have that type's rounding besides. int8:
-calibrated on the test's input, the output is within STEPS steps of what float32 makes of the inputs as their int8 codes
-have them. Integers and bools are equal.
+float32: the simulator's outputs are those of the test to 1e-4 of the largest magnitude; float16, bfloat16 and float64
+are computed as float32, and have that type's rounding besides. int8: calibrated on the test's input, the output is
+within 4 steps of what float32 makes of the inputs as their int8 codes have them. Integers and bools are equal.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from __future__ import annotations
 import argparse
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -74,6 +73,7 @@ def cases(kind: str) -> list[Case]:
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        np.random.seed(0)  # many of the tests draw their inputs when they are made
         found = load_model_tests(kind=kind)
     return sorted((_case(kind, test) for test in found), key=lambda case: case.name)
 
@@ -190,8 +190,23 @@ def _compared(
     return ("pass" if worst <= STEPS else "beyond"), how, f"{worst:.2g} steps"
 
 
+def compiled(case: Case, scheme: str) -> tuple[Graph, dict[str, Array]]:
+    """The graph of a case that passes, and the case's sample as the graph takes it."""
+    for _, fixed in _ways(case):
+        model, inputs = with_constants(case, fixed)
+        data = model.SerializeToString()
+        try:
+            scales = _edge_scales(read_model(data))
+            sample = {n: _varied(_real(_as_given(v), scales.get(n))) for n, v in inputs.items() if v is not None}
+            graph = quantize_model(data, sample if scheme != "float32" else None, scheme=scheme).graph
+        except McuqError:
+            continue
+        return graph, quantize_inputs(graph, {name: sample[name] for name in graph.inputs})
+    raise AssertionError(f"{case.name} is refused")
+
+
 def _edge_scales(model: onnx.ModelProto) -> dict[str, tuple[Array, Array]]:
-    """Scales and zero points of inputs and outputs that are integers of a scale, of which mcuq speaks in real values."""
+    """Scales and zero points of inputs and outputs that the file quantizes, of which mcuq speaks in real values."""
     stored = {t.name: t for t in model.graph.initializer}
     edges = {v.name for v in (*model.graph.input, *model.graph.output)}
     found = {}
@@ -232,7 +247,8 @@ def _steps(tensor: Tensor, got: Array, want: Array) -> float:
 def _varied(x: Array) -> Array:
     """Floats that ranges can be found of: where a test has a single value, or some that float32 cannot hold, random
     ones."""
-    if x.dtype != np.float32 or (np.isfinite(x).all() and x.min() < x.max()):
+    is_fit = x.size == 0 or (np.isfinite(x).all() and x.min() < x.max())
+    if x.dtype != np.float32 or is_fit:
         return x
     return np.random.default_rng(0).normal(0, 1, x.shape).astype(np.float32)
 
@@ -282,48 +298,104 @@ def kinds_of_reasons(text: str) -> str:
 def _both(case: Case) -> tuple[str, str, dict[str, Result]]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return case.kind, case.name, {scheme: attempt(case, scheme) for scheme in ("float32", "int8")}
+        exact = attempt(case, "float32")
+        return (
+            case.kind,
+            case.name,
+            {"float32": exact, "int8": attempt(case, "int8") if exact.verdict == "pass" else exact},
+        )
+
+
+Found = list[tuple[str, str, dict[str, Result]]]
+
+
+def run(wanted: Sequence[Case], jobs: int) -> Found:
+    """Kind, name and the results by scheme of each case."""
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(_both, wanted, chunksize=20))
+
+
+def outcome(results: dict[str, Result]) -> str:
+    """In which of the table's lists a case stands."""
+    verdicts = {scheme: result.verdict for scheme, result in results.items()}
+    if verdicts["float32"] != "pass":
+        return verdicts["float32"]
+    return "pass" if verdicts["int8"] == "pass" else f"int8 {verdicts['int8']}"
+
+
+def table(found: Found) -> str:
+    """The text of conformance.md."""
+    assert __doc__ is not None
+    lines = ["# ONNX's backend tests", "", "What `python benchmarks/conformance.py` found.", ""]
+    lines += [
+        *__doc__.split("\n\n", 2)[2].strip().splitlines(),
+        "",
+        "| tests | of | float32 | int8 |",
+        "|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        of_kind = [results for k, _, results in found if k == kind]
+        passed = [sum(r[scheme].verdict == "pass" for r in of_kind) for scheme in ("float32", "int8")]
+        lines.append(f"| {kind} | {len(of_kind):,} | {passed[0]:,} | {passed[1]:,} |")
+    lines += ["", "## Pass in both", ""]
+    for kind in KINDS:
+        for how in ("all", "but integers", "the first"):
+            names = [n for k, n, r in found if k == kind and outcome(r) == "pass" and r["float32"].inputs == how]
+            lines += _list(f"{kind}, computed: {how}", names)
+    lines += ["", "## Pass in float32 alone", ""]
+    for kind, name, results in found:
+        if outcome(results).startswith("int8"):
+            lines.append(f"- {kind}/{name}: {results['int8'].verdict}, {results['int8'].detail}")
+    for verdict, title in (("WRONG", "Wrong"), ("CRASH", "End with a traceback"), ("refused", "Refused")):
+        groups: dict[str, list[str]] = {}
+        for kind, name, results in found:
+            if outcome(results) == verdict:
+                groups.setdefault(kinds_of_reasons(results["float32"].detail), []).append(f"{kind}/{name}")
+        lines += ["", f"## {title}", ""] if groups else []
+        for reason, names in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            lines += _list(reason, names)
+    return "\n".join(lines) + "\n"
+
+
+def _list(title: str, names: Sequence[str]) -> list[str]:
+    return [f"- {title} ({len(names)}):", *(f"  {line}" for line in wrap(" ".join(names), 118))] if names else []
+
+
+def read_table(text: str) -> dict[str, str]:
+    """`kind/name` -> its outcome, as the table has it."""
+    found: dict[str, str] = {}
+    section = kind = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            section = line[3:]
+        elif line.startswith("- ") and section == "Pass in float32 alone":
+            name, verdict = line[2:].split(": ", 1)
+            found[name] = f"int8 {verdict.split(',')[0]}"
+        elif line.startswith("- "):
+            kind = line[2:].split(",")[0]
+        elif line.startswith("  ") and section == "Pass in both":
+            found |= {f"{kind}/{name}": "pass" for name in line.split()}
+        elif line.startswith("  "):
+            verdict = {"Wrong": "WRONG", "Refused": "refused"}.get(section, "CRASH")
+            found |= dict.fromkeys(line.split(), verdict)
+    return found
 
 
 def main() -> None:
-    """Run them, and print or write what is found."""
+    """Run them, and write what is found, or print what is not passed of some."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="")
-    parser.add_argument("--kind", default="")
+    parser.add_argument("--only", default="", help="names that hold this; nothing is written then")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--no-write", action="store_true")
-    parser.add_argument("--reasons", type=Path)
     options = parser.parse_args()
-    wanted = [case for kind in KINDS if options.kind in kind for case in cases(kind) if options.only in case.name]
-    with ProcessPoolExecutor(options.jobs) as pool:
-        found = list(pool.map(_both, wanted, chunksize=20))
-    lines = []
-    for kind in KINDS:
-        for scheme in ("float32", "int8"):
-            counts = Counter(results[scheme].verdict for k, _, results in found if k == kind)
-            lines.append(f"{kind} {scheme}: {dict(counts)} of {sum(counts.values())}")
-    for verdict in ("CRASH", "WRONG"):
-        lines.append(f"\n== {verdict}")
-        for kind, name, results in found:
-            for scheme, result in results.items():
-                if result.verdict == verdict:
-                    lines.append(f"{kind}/{name} {scheme} ({result.inputs}): {result.detail}")
-    groups: dict[str, list[str]] = {}
+    wanted = [case for kind in KINDS for case in cases(kind) if options.only in case.name]
+    found = run(wanted, options.jobs)
+    if not options.only:
+        RESULTS.write_text(table(found), encoding="utf-8")
+        return
     for kind, name, results in found:
-        if results["float32"].verdict == "refused":
-            groups.setdefault(kinds_of_reasons(results["float32"].detail), []).append(f"{kind}/{name}")
-    lines.append("\n== refused in float32, by reason")
-    for reason, names in sorted(groups.items(), key=lambda item: -len(item[1])):
-        lines.append(f"{len(names):5} {reason}\n        {' '.join(names)}")
-    lines.append("\n== refused in int8 alone")
-    for kind, name, results in found:
-        if results["int8"].verdict == "refused" and results["float32"].verdict == "pass":
-            lines.append(f"{kind}/{name}: {results['int8'].detail}")
-    text = "\n".join(lines) + "\n"
-    if options.reasons:
-        options.reasons.write_text(text, encoding="utf-8")
-    else:
-        print(text)
+        print(f"{kind}/{name}: {outcome(results)}")
+        for scheme, result in results.items():
+            print(f"    {scheme}: {result.verdict}, computed: {result.inputs}: {result.detail}")
 
 
 if __name__ == "__main__":
