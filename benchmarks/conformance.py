@@ -34,12 +34,16 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.importer import read_model
+from mcuq.onnx_runtime.float_model import FloatModel
 
 RESULTS = Path(__file__).with_name("conformance.md")
 KINDS = ("node", "simple", "pytorch-operator", "pytorch-converted")
 RELATIVE = 1e-4
 STEPS = 4.0
 # What rounding to a type may add, relative to the largest magnitude.
+# Corners are aligned by the size before it is rounded in ONNX Runtime, which mcuq's meaning is that of; its own run of
+# ONNX's tests leaves these out, too.
+AS_RUNTIME = {"test_resize_downsample_scales_cubic_align_corners", "test_resize_downsample_scales_linear_align_corners"}
 LEAST = float(np.finfo(np.float32).tiny)
 ROUNDING = {"float16": 2e-3, "bfloat16": 2e-2}
 
@@ -174,6 +178,8 @@ def _compared(
     exact = quantize_model(data, scheme="float32").graph
     if scheme == "float32":
         wanted = {v.name: want for v, want in zip(case.model.graph.output, case.outputs, strict=False)}
+        if case.name in AS_RUNTIME:
+            wanted |= FloatModel(data).run(inputs)
         got = _run(exact, sample)
         worst = max(
             _codes_off(got[name], wanted[name], *scales[name])
