@@ -73,7 +73,7 @@ from mcuq.quantize import (
 )
 from mcuq.quantize.large_tables import large_table_notes
 from mcuq.quantize.long_sums import long_sum_notes
-from mcuq.quantize.notes import listed, scheme_notes
+from mcuq.quantize.notes import listed, narrowing_notes, scheme_notes
 from mcuq.quantize.progress import Progress, silent
 
 
@@ -243,7 +243,7 @@ def quantize_as(
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
-    later = (*long_sum_notes(graph, integer, scheme), *large_table_notes(integer))
+    later = (*narrowing_notes(graph, integer), *long_sum_notes(graph, integer, scheme), *large_table_notes(integer))
     origin = replace(origin, notes=(*origin.notes, *later))
     note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)

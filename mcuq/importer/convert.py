@@ -333,7 +333,7 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         return (view.computed(0),)
     if given is not None and view.op_type in LIMITS:
         (y,) = _added(replace(view, outputs=(graph.fresh(view.name),)), graph)
-        return (graph.add(FakeQuantize(given.scale[0], given.zero_point), [y], view.outputs[0], view.name),)
+        return (graph.add(FakeQuantize.of(given.quant), [y], view.outputs[0], view.name),)
     return _added(view, graph)
 
 

@@ -11,7 +11,7 @@ from onnx import helper
 
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.given import read_given, same_dimension
-from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
+from mcuq.onnx_io.given_quant import INTEGER_TYPES, WEIGHT_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops import OPS
 from mcuq.ops.clip import Clip
@@ -32,7 +32,7 @@ MOVERS = (
 def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
     """Real values, float32, of the constant that a DequantizeLinear reads, and their quantization.
 
-    Of an int32 constant, a bias, it is None: its scale follows from its layer's.
+    Of an int32 constant, a bias, it is None: its scale follows from its layer's; and of one of 16 bits.
     """
     q = node.constant(0, "x")
     given, zero_points = read_given(node, q.shape, q.dtype.name)
@@ -43,7 +43,7 @@ def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
     else:
         scale, zero_points = scale.reshape(()), zero_points.reshape(())
     real = (q.astype(np.int64) - zero_points).astype(np.float32) * scale
-    return real.astype(np.float32), given if q.dtype.name in INTEGER_TYPES else None
+    return real.astype(np.float32), given if q.dtype.name in WEIGHT_TYPES else None
 
 
 def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:
@@ -104,6 +104,6 @@ def moves_integers(node: OnnxNode, element_type: str) -> tuple[OnnxNode, GivenQu
 
 def limits_nothing(node: OnnxNode, given: GivenQuant) -> bool:
     """Whether a Clip, on real values, has room for all integers: exporters write one behind each QuantizeLinear."""
-    low, high = ((bound - given.zero_point) * given.scale[0] for bound in (-128, 127))
+    low, high = ((bound - given.zero_point) * given.scale[0] for bound in given.quant.bounds)
     tolerance = given.scale[0] / 2
     return node.real("min", 1, -inf) <= low + tolerance and node.real("max", 2, inf) >= high - tolerance

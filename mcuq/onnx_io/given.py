@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 import numpy as np
 from onnx import helper
 
 from mcuq.graph.tensor import Array, Integers, Quant, Shape
-from mcuq.onnx_io.given_quant import INTEGER_TYPES, GivenQuant
+from mcuq.onnx_io.given_quant import INTEGER_TYPES, SIGNED, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 
 CONSTANT_TYPES = (*INTEGER_TYPES, "int32")
@@ -32,9 +33,9 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
     )
     found = zero_points.dtype.name
     if element_type is None and found not in INTEGER_TYPES:
-        raise node.error(f"quantizes to {found}; supported are int8 and uint8")
+        raise node.error(f"quantizes to {found}; supported are {listed(INTEGER_TYPES)}")
     if element_type is not None and element_type not in CONSTANT_TYPES:
-        raise node.error(f"reads a constant of type {element_type}; supported are int8, uint8 and int32")
+        raise node.error(f"reads a constant of type {element_type}; supported are {listed(CONSTANT_TYPES)}")
     if element_type not in (None, found):
         raise node.error(f"zero_point is {found}, but its tensor is {element_type}; give both one type")
     if zero_points.size != scale.size:
@@ -53,7 +54,16 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
     if found == "int32" and zeros.any():
         raise node.error(f"zero_point of an int32 tensor is {zeros[zeros != 0][0]}; it must be 0")
     shifted = int(zeros[0]) + INTEGER_TYPES.get(found, 0) if axis is None else 0
-    return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis), zeros
+    dtype = SIGNED.get(found, "int8")
+    if element_type is None and dtype != "int8" and shifted:
+        raise node.error(f"zero_point is {zeros[0]} of {found}; supported is {zeros[0] - shifted}")
+    return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis, dtype), zeros
+
+
+def listed(names: Iterable[str]) -> str:
+    """a, b and c."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}"
 
 
 def _default_type(node: OnnxNode, element_type: str | None) -> str:

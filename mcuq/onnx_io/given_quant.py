@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 
 from mcuq.graph.tensor import Quant
 
-# Element type -> what takes it to int8: uint8 q with zero point z is int8 q - 128 with zero point z - 128.
-INTEGER_TYPES = {"int8": 0, "uint8": -128}
+# Element type -> what takes it to the signed one: uint8 q with zero point z is int8 q - 128 with zero point z - 128.
+INTEGER_TYPES = {"int8": 0, "uint8": -128, "int16": 0, "uint16": -(2**15)}
+# Element type -> the signed one.
+SIGNED = {name: name.removeprefix("u") for name in INTEGER_TYPES}
+# Constants that keep their quantization: weights have 8 bits.
+WEIGHT_TYPES = ("int8", "uint8")
 
 
 @dataclass(frozen=True)
 class GivenQuant:
-    """real = scale * (q - zero_point), with q as int8.
+    """real = scale * (q - zero_point), with q of `dtype`, int8 or int16.
 
     `scale` has one entry, or one for each index of `axis`; `zero_point` is one for all: that of channels which have
     zero points of their own is 0, as their constants are kept as q - zero_point.
@@ -21,11 +25,12 @@ class GivenQuant:
     scale: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None
+    dtype: str = "int8"
 
     @property
     def quant(self) -> Quant:
         """As tensors of the graph carry it."""
-        return Quant(self.scale, self.zero_point)
+        return Quant(self.scale, self.zero_point, self.dtype)
 
     def moved(self, axis: int | None) -> GivenQuant:
         """The same along another axis."""

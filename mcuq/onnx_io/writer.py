@@ -71,7 +71,13 @@ class OnnxWriter:
         return self.node("Transpose", [x], output, perm=list(perm))
 
     def quantized(self, x: str, quant: Quant, output: str | None = None) -> str:
-        """Add QuantizeLinear and DequantizeLinear: the values as int8 of that quantization has them."""
+        """Add QuantizeLinear and DequantizeLinear: the values as integers of that quantization have them. Of 16 bits,
+        which opset 17 does not quantize to, they are rounded as floats."""
+        if quant.dtype == "int16":
+            low, high = (float(bound - quant.zero_point) for bound in quant.bounds)
+            scale = self.constant(np.asarray(quant.step, np.float32))
+            steps = self.each("Round", [self.each("Div", [x, scale])])
+            return self.each("Mul", [self.clip(steps, low, high), scale], output)
         scale = self.constant(np.asarray(quant.step, np.float32))
         zero_point = self.constant(np.asarray(quant.zero_point, np.int8))
         q = self.node("QuantizeLinear", [x, scale, zero_point])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from mcuq.graph.tensor import Array, Quant
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.ops.dtypes import MIXED
 from mcuq.ops.unary import Unary
 
 
@@ -25,7 +27,7 @@ def from_quantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(
             f"has {len(given.scale)} scales along axis {given.axis}; a computed tensor takes one scale for all of it"
         )
-    return graph.add(FakeQuantize(given.scale[0], given.zero_point), [x], node.outputs[0], node.name)
+    return graph.add(FakeQuantize.of(given.quant), [x], node.outputs[0], node.name)
 
 
 def from_dequantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -44,7 +46,7 @@ def from_dequantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 def _text(given: GivenQuant) -> str:
-    return f"scale {given.scale[0]:g} and zero point {given.zero_point} (as int8)"
+    return f"scale {given.scale[0]:g} and zero point {given.zero_point} (as {given.dtype})"
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,13 @@ class FakeQuantize(Unary):
     """scale * (clamp(round(x / scale) + zero_point) - zero_point), in float32 and halves to even as ONNX has it.
 
     Passes give the quantization to the tensor that is quantized, where that is possible at no cost. What is left
-    changes between two quantizations by a table: exact, as the table is what ONNX defines for each of 256 inputs.
+    changes between two quantizations by a table: exact, as the table is what ONNX defines for each of 256 inputs. Of
+    16 bits it is a requantization, halves up.
     """
 
     scale: float
     zero_point: int
+    dtype: str = "int8"
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {
         "QuantizeLinear": from_quantize_linear,
@@ -66,16 +70,32 @@ class FakeQuantize(Unary):
     dtypes = INT8
     is_smooth = False
 
+    def __post_init__(self) -> None:
+        if self.dtype == "int16":  # of this one alone: others have their codes in int8
+            object.__setattr__(self, "dtypes", MIXED)
+
+    @classmethod
+    def of(cls, quant: Quant) -> FakeQuantize:
+        """To this quantization."""
+        return cls(quant.step, quant.zero_point, quant.dtype)
+
     @property
     def quant(self) -> Quant:
         """What the output's values are."""
-        return Quant((self.scale,), self.zero_point)
+        return Quant((self.scale,), self.zero_point, self.dtype)
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        return self.quant.real_bounds if self.dtype == "int16" else None
+
+    def factor_inputs(self, layer: Layer) -> Collection[int]:
+        return ()
 
     def function(self, x: Array) -> Array:
         scale = np.float32(self.scale)
         with np.errstate(over="ignore"):
             steps = np.rint(x.astype(np.float32) / scale)
-        q = np.clip(steps.astype(np.float64) + self.zero_point, -128, 127)
+        q = np.clip(steps.astype(np.float64) + self.zero_point, *self.quant.bounds)
         real: Array = (q - self.zero_point) * self.scale
         return real
 

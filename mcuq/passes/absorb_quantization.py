@@ -56,7 +56,7 @@ def _absorb_one(builder: GraphBuilder, node: Node) -> list[str]:
             if _bypass(builder, node):
                 return []
         elif not producer.op.shares_scale:
-            if builder.layer(producer).op.output_quant(builder.layer(producer)) in (None, quant):
+            if builder.layer(producer).op.output_quant(builder.layer(producer), quant.dtype) in (None, quant):
                 builder.give(x.name, quant)
                 if _bypass(builder, node):
                     return []
@@ -133,16 +133,15 @@ def _pass_on(builder: GraphBuilder, node: Node) -> None:
         return
     quant = tensors[0].quant
     assert quant is not None
-    if all(is_value(FakeQuantize(quant.step, quant.zero_point), value) for value in node.op.fills):
+    if all(is_value(FakeQuantize.of(quant), value) for value in node.op.fills):
         builder.give(node.output, quant)
 
 
 def _join(builder: GraphBuilder, node: Node, quants: list[Quant]) -> None:
     """Inputs of several quantizations meet in one that has the ranges of all; no data are needed for that."""
-    low = min((-128 - q.zero_point) * q.step for q in quants)
-    high = max((127 - q.zero_point) * q.step for q in quants)
-    joint = quant_for_range(low, high)
-    op = FakeQuantize(joint.step, joint.zero_point)
+    low, high = min(q.real_bounds[0] for q in quants), max(q.real_bounds[1] for q in quants)
+    joint = quant_for_range(low, high, max((q.dtype for q in quants), key=lambda dtype: np.iinfo(dtype).bits))
+    op = FakeQuantize.of(joint)
     inputs = []
     for index, name in enumerate(node.inputs):
         tensor = builder.tensors[name]

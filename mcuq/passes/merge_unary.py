@@ -23,7 +23,7 @@ def merge_unary(graph: Graph) -> Graph:
             if node.op.output_quant(builder.layer(node)) is not None:
                 continue
             quant = builder.tensors[producer.output].quant
-            between = (FakeQuantize(quant.step, quant.zero_point),) if quant else ()
+            between = (FakeQuantize.of(quant),) if quant else ()
             functions = (*producer.op.steps, *between, *node.op.steps)
             builder.remove(producer)
             builder.remove(node)

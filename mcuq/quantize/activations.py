@@ -84,7 +84,8 @@ def _fixed_quants(graph: Graph, groups: Groups) -> _Fixed:
     }
 
     def fixed(root: str, dtype: str) -> Quant | None:
-        if root in given or root not in fixing:
+        # Of an operator that fixes its output, what is given is that of one type.
+        if root not in fixing or (root in given and given[root].dtype == dtype):
             return given.get(root)
         return fixing[root].op.output_quant(fixing[root], dtype)
 

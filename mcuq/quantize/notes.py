@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mcuq.graph.ir import Graph
 from mcuq.ops.given_weights import has_given_weights
+from mcuq.quantize.dtypes import is_finer
 from mcuq.quantize.scheme import Scheme
 
 
@@ -19,6 +20,22 @@ def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
     """Of a float graph with its conversions: overrides that mean several layers, as the model calls them all by one
     name, and layers that compute in other numbers than the scheme asks for."""
     return (*_shared_names(graph, scheme), *_other_activations(graph, scheme), *_other_weights(graph, scheme))
+
+
+def narrowing_notes(graph: Graph, integer: Graph) -> tuple[str, ...]:
+    """Activations that came with more bits than they have under the scheme; `integer` is the graph quantized."""
+    narrowed = [
+        name
+        for name, tensor in graph.tensors.items()
+        if tensor.quant is not None
+        and tensor.integers is None
+        and not tensor.is_constant
+        and name in integer.tensors
+        and is_finer(tensor.quant.dtype, integer.tensors[name].dtype)
+    ]
+    if not narrowed:
+        return ()
+    return (f"the model has 16 bits for {listed(narrowed)}, and the scheme fewer; --scheme int16 keeps them",)
 
 
 def _shared_names(graph: Graph, scheme: Scheme) -> Iterator[str]:

@@ -79,24 +79,26 @@ def test_a_scale_of_another_type():
     assert of_activation(s=np.float16(0.05)) == ("QuantizeLinear 'quantize q': scale is float16; supported is float32")
 
 
-@pytest.mark.parametrize("dtype", ["int16", "uint16"])
-def test_activations_of_16_bits(dtype):
+@pytest.mark.parametrize(("dtype", "middle"), [("int16", 0), ("uint16", 32768)])
+def test_activations_of_16_bits_about_another_value_than_0(dtype, middle):
     assert of_activation(z=np.array(3, dtype)) == (
-        f"QuantizeLinear 'quantize q': quantizes to {dtype}; supported are int8 and uint8"
+        f"QuantizeLinear 'quantize q': zero_point is 3 of {dtype}; supported is {middle}"
     )
 
 
 def test_activations_of_a_type_stated_by_attribute():
     nodes = [
-        node("QuantizeLinear", ["x", "s"], "q", "quantize", output_dtype=TensorProto.INT16),
+        node("QuantizeLinear", ["x", "s"], "q", "quantize", output_dtype=TensorProto.INT4),
         node("DequantizeLinear", ["q", "s"], "y"),
     ]
-    assert refused(nodes) == "QuantizeLinear 'quantize': quantizes to int16; supported are int8 and uint8"
+    assert refused(nodes) == (
+        "QuantizeLinear 'quantize': quantizes to int4; supported are int8, uint8, int16 and uint16"
+    )
 
 
 def test_activations_of_float8():
     assert of_activation(z=helper.make_tensor("z", TensorProto.FLOAT8E4M3FN, [], [0])) == (
-        "QuantizeLinear 'quantize q': quantizes to float8_e4m3fn; supported are int8 and uint8"
+        "QuantizeLinear 'quantize q': quantizes to float8_e4m3fn; supported are int8, uint8, int16 and uint16"
     )
 
 
@@ -108,13 +110,12 @@ def test_weights_of_4_bits():
     )
 
 
-@pytest.mark.parametrize(
-    ("dtype", "name"), [(np.int16, "int16"), (np.uint16, "uint16"), (ml_dtypes.float8_e5m2, "float8_e5m2")]
-)
-def test_weights_of_another_type(dtype, name):
+def test_weights_of_another_type():
+    dtype = ml_dtypes.float8_e5m2
     w = np.ones((4, 3, 1, 1), np.float32).astype(dtype)
     assert of_weight(w, scale_of(0.1), np.zeros((), np.float32).astype(dtype)) == (
-        f"DequantizeLinear 'dequantize w': reads a constant of type {name}; supported are int8, uint8 and int32"
+        "DequantizeLinear 'dequantize w': reads a constant of type float8_e5m2; supported are int8, uint8, int16, "
+        "uint16 and int32"
     )
 
 

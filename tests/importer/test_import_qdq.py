@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from onnx_models import check_import, imported, ints, model, node, random, refusal
+from onnx_models import check_import, imported, ints, model, node, original_outputs, random, refusal
 from quantized_models import check_steps, dequantize, quantize, quantized, scale_of
 
+from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.tensor import Quant
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.passes import optimize
-from mcuq.quantize import given_quantization
+from mcuq.quantize import NAMED, Scheme, given_quantization, insert_conversions, quantize_graph
 
 X = {"x": (1, 3, 6, 5)}
 # Of no round ratio: sums lie between two integers, seldom in the middle, where mcuq and ONNX Runtime round differently.
@@ -55,6 +57,39 @@ def convolution(per_channel: bool = True, weight: str = "int8", activation: str 
         dequantize("rq", "y", "t", "u"),
     ]
     return model(nodes, X, constants=constants)
+
+
+@pytest.mark.parametrize(("activation", "middle"), [("int16", 0), ("uint16", 32768)])
+def test_activations_of_16_bits(activation: str, middle: int) -> None:
+    """Compiled in int16 they are those of ONNX Runtime."""
+    scale = np.float32([0.0103, 0.0207, 0.0051, 0.0293])
+    constants = {
+        "s": scale_of(S / 256),
+        "z": np.array(middle, activation),
+        "t": scale_of(T / 256),
+        "w": weights(4, 3, 3, 3),
+        "ws": scale,
+        "wz": np.zeros(4, np.int8),
+        "b": random(4),
+    }
+    nodes = [
+        quantize("x", "xq"),
+        dequantize("xq", "xr"),
+        dequantize("w", "wr", "ws", "wz", axis=0),
+        node("Conv", ["xr", "wr", "b"], "c"),
+        quantize("c", "cq", "t"),
+        dequantize("cq", "y", "t"),
+    ]
+    proto = model(nodes, X, constants=constants, opset=21)
+    scheme = Scheme(NAMED["int16"])
+    graph = quantize_graph(insert_conversions(optimize(imported(proto)), scheme), {}, scheme)
+    assert graph.tensors["x"].quant == Quant((float(np.float32(S / 256)),), 0, "int16")
+    assert graph.tensors["y"].quant == Quant((float(np.float32(T / 256)),), 0, "int16")
+    x = np.random.default_rng(0).normal(0, 3, (10, 1, 3, 6, 5)).astype(np.float32)
+    got = simulate(graph, quantize_inputs(graph, {"x": x}))["y"]
+    for index, sample in enumerate(x):
+        want = original_outputs(proto, {"x": sample})["y"] / np.float32(T / 256)
+        assert np.abs(got[index] - want).max() < 1.5
 
 
 @pytest.mark.parametrize("per_channel", [True, False])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import check_c, float_graph, integer_graph, run_float
+from support import beside, check_c, float_graph, integer_graph, random_inputs, run_float
 
 from mcuq.graph.simulate import simulate
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.fake_quantize import FakeQuantize
-from mcuq.quantize import quantize_graph
+from mcuq.quantize import NAMED, Scheme, quantize_graph
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.5, 0), (0.1, -128), (0.037, 127), (3e-6, 5), (200.0, -3)])
@@ -38,3 +38,28 @@ def test_the_output_has_the_quantization_that_it_states() -> None:
 @pytest.mark.parametrize("on", ["host", "emulator"])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_c(integer_graph(FakeQuantize(0.013, 11), [(1, 33)], {"x0": (-1, 3)}), on)
+
+
+WIDE = Scheme(NAMED["int16"])
+
+
+@pytest.mark.parametrize(("scale", "count"), [(3e-5, 0), (1e-4, 1), (7e-4, 2)])
+def test_16_bits_are_requantized(scale: float, count: int) -> None:
+    """To finer steps, which are limited, and to coarser ones: each within a step of what ONNX Runtime gives."""
+    op = FakeQuantize(float(np.float32(scale)), 0, "int16")
+    graph = integer_graph(op, [(1, 4096)], {"x0": (-1, 1)}, WIDE)
+    x = random_inputs(graph, 4, count)
+    (want,) = run_float(
+        write_onnx(float_graph(op, [(1, 4096)])), {"x0": graph.tensors["x0"].quantization.dequantize(x["x0"])}
+    ).values()
+    got = simulate(graph, x)["y"]
+    assert got.dtype == np.int16
+    assert np.abs(got - np.float64(want) / scale).max() < 1.001
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_of_16_bits_gives_the_simulators_bits(on: str) -> None:
+    graphs = [
+        integer_graph(FakeQuantize(scale, 0, "int16"), [(1, 33)], {"x0": (-1, 1)}, WIDE) for scale in (3e-5, 1e-4, 7e-4)
+    ]
+    check_c(beside(graphs), on)

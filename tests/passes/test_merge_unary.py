@@ -68,7 +68,8 @@ def test_a_quantization_between_two_functions_goes_into_the_chain() -> None:
     net.give(a, Quant((1 / 64,), -128))
     assert merged(net, net.add(Tanh(), [a], "y")) == (
         "input x: float32[1,64]\n"
-        "y: float32[1,64] = Chain(x) functions=Sigmoid(),FakeQuantize(scale=0.015625, zero_point=-128),Tanh()\n"
+        "y: float32[1,64] = Chain(x) "
+        "functions=Sigmoid(),FakeQuantize(scale=0.015625, zero_point=-128, dtype='int8'),Tanh()\n"
         "output y\n"
     )
 
