@@ -34,6 +34,7 @@ class T:
     zero_point: int | Sequence[int] = 0
     axis: int = 0
     data: Array | None = None
+    signature: Sequence[int] = ()  # the shape, with -1 for sizes that are not fixed
 
 
 def constant(data: Any, dtype: Any = None, **quantization: Any) -> T:
@@ -96,6 +97,7 @@ def _tensor(name: str, tensor: T, buffers: list[Any]) -> Any:
     made = schema.TensorT()
     made.name, made.shape, made.type = name, list(tensor.shape), getattr(schema.TensorType, tensor.type.upper())
     made.hasRank, made.buffer = True, 0
+    made.shapeSignature = list(tensor.signature) or None
     if tensor.data is not None:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(tensor.data).tobytes(), np.uint8)

@@ -293,6 +293,13 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
         "model: tensor 'y' has shape [1, 4] in the file, and its operator gives [1, 3]; convert the model again, with "
         "fixed shapes",
     ),
+    "a size that is not fixed": (
+        write(
+            {"x": T((1, 1, 4), signature=(-1, -1, 4)), "y": T((1, 1, 4))},
+            [Node("ABS", "x", "y")],
+        ),
+        "model: input 'x' has sizes that are not fixed, [-1, -1, 4]; convert the model with a fixed shape",
+    ),
     "a loop": (
         write({n: T((1, 4)) for n in "xaby"}, [Node("ADD", "xb", "a"), Node("ADD", "ax", "b"), Node("ADD", "bx", "y")]),
         "model: invalid graph: tensor 'b' is read before it is computed",

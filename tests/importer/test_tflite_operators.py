@@ -184,6 +184,7 @@ CASES: Mapping[str, Case] = {
     "sum": reduced("SUM", (3,), (2, 3, 4), False),
     "reduce max": reduced("REDUCE_MAX", (1, 2), (2, 1, 1, 5), True),
     "reshape": Case("RESHAPE", (2, 6), (3, 4), {"s": ints(3, -1)}, table="ReshapeOptions"),
+    "reshape to a scalar and back": Case("RESHAPE", (1, 1), (), {"s": ints()}, table="ReshapeOptions"),
     "reshape by options": Case("RESHAPE", (2, 6), (4, 3), table="ReshapeOptions", options={"newShape": [4, 3]}),
     "squeeze": Case("SQUEEZE", (1, 3, 1, 2), (1, 3, 2), table="SqueezeOptions", options={"squeezeDims": [-2]}),
     "squeeze all": Case("SQUEEZE", (1, 3, 1, 2), (3, 2), table="SqueezeOptions"),

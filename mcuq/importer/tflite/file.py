@@ -68,10 +68,13 @@ class _File:
             raise self._damaged(f"it has no graph {index}" if graphs else "it has no graph")
         graph = self._item(model.Subgraphs, index)
         tensors = self._tensors(model, graph)
+        inputs = self._indices(graph, "Inputs", len(tensors), least=0)
+        for number in inputs:
+            self._check_fixed(self._item(graph.Tensors, number), tensors[number])
         return Network(
             tensors=tensors,
             operators=self._operators(model, graph, len(tensors)),
-            inputs=self._indices(graph, "Inputs", len(tensors), least=0),
+            inputs=inputs,
             outputs=self._indices(graph, "Outputs", len(tensors), least=0),
             description=self._text(model.Description),
             subgraph=self.network,
@@ -108,6 +111,16 @@ class _File:
                 raise self._damaged(f"tensor '{name}' of shape {list(shape)} has {scales} scales along axis {axis}")
         return Tensor(name, shape, kind, self._values(model, table, name, kind, shape), quantization)
 
+    def _check_fixed(self, table: Any, tensor: Tensor) -> None:
+        """An input may have any batch, which is 1; of the sizes behind it, 1 is none that a network is for."""
+        signature = self._numbers(table, "ShapeSignature").tolist()
+        pairs = zip(signature[1:], tensor.shape[1:], strict=False)
+        if any(stated == -1 and size == 1 for stated, size in pairs):
+            raise ModelError(
+                f"{self._name}: input '{tensor.name}' has sizes that are not fixed, {signature}; convert the model "
+                "with a fixed shape"
+            )
+
     def _values(self, model: Any, table: Any, name: str, kind: str, shape: Sequence[int]) -> Array | None:
         index = self._guarded(table.Buffer)
         if index >= self._guarded(model.BuffersLength):
@@ -115,7 +128,7 @@ class _File:
         buffer = self._item(model.Buffers, index)
         content = self._content(buffer, name)
         if not content.size:
-            return None
+            return np.zeros(shape, _NUMPY[kind]) if prod(shape) == 0 and kind in _NUMPY else None
         if kind == INT4:
             halves = np.stack([content << 4, content], -1).reshape(-1).view(np.int8) >> 4
             content, dtype = halves[: prod(shape)].view(np.uint8), "i1"
