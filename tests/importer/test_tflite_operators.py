@@ -230,6 +230,22 @@ CASES: Mapping[str, Case] = {
     ),
     "nearest": resized("RESIZE_NEAREST_NEIGHBOR", (6, 8)),
     "nearest, half pixels": resized("RESIZE_NEAREST_NEIGHBOR", (6, 8), halfPixelCenters=True),
+    "batch matmul": Case("BATCH_MATMUL", (2, 3, 3), (2, 3, 3), table="BatchMatMulOptions", computed=2),
+    "batch matmul, exchanged": Case(
+        "BATCH_MATMUL",
+        (2, 3, 3),
+        (2, 3, 3),
+        table="BatchMatMulOptions",
+        options={"adjX": True, "adjY": True},
+        computed=2,
+    ),
+    "reduce min": reduced("REDUCE_MIN", (1, 2), (2, 5), False),
+    "reduce prod": reduced("REDUCE_PROD", (1,), (2, 1, 4, 5), True),
+    "bilinear": resized("RESIZE_BILINEAR", (6, 7)),
+    "bilinear, half pixels": resized("RESIZE_BILINEAR", (6, 7), halfPixelCenters=True),
+    "bilinear, aligned": resized("RESIZE_BILINEAR", (6, 7), alignCorners=True),
+    "nearest, aligned": resized("RESIZE_NEAREST_NEIGHBOR", (5, 7), alignCorners=True),
+    "nearest, odd": resized("RESIZE_NEAREST_NEIGHBOR", (4, 7)),
 }
 
 
@@ -271,6 +287,8 @@ MOVES = frozenset(
         "PAD",
         "PADV2",
         "REDUCE_MAX",
+        "REDUCE_MIN",
+        "RESIZE_BILINEAR",
         "RESHAPE",
         "RESIZE_NEAREST_NEIGHBOR",
         "REVERSE_V2",
@@ -377,9 +395,16 @@ def quantized(case: Case, grid: Grid = INT8) -> tuple[bytes, dict[str, Array]]:
 
 
 # Shares of values that are equal where TensorFlow Lite errs: its square root cuts off, its slopes are rounded before
-# they are used, its means round halves away from zero.
-ERRS = {"LEAKY_RELU": 0.95, "PRELU": 0.994, "LOG_SOFTMAX": 0.999, "SQRT": 0.49}
-
+# they are used, products of several factors one by one; and where mcuq rounds twice, in images between two dimensions.
+ERRS = {
+    "BATCH_MATMUL": 0.99,
+    "LEAKY_RELU": 0.95,
+    "LOG_SOFTMAX": 0.999,
+    "PRELU": 0.994,
+    "REDUCE_PROD": 0.97,
+    "RESIZE_BILINEAR": 0.89,
+    "SQRT": 0.49,
+}
 # ELU has no plain kernel, and that of SUM leaves the zero point out.
 NOT_PLAIN = ("ELU", "SUM")
 
@@ -418,8 +443,9 @@ NOT_INT16 = frozenset(
         "SQRT",
     }
 )
-# Its tables of functions are coarse, and it takes the slope of PRELU for an integer: the float meaning holds there.
-COARSE = frozenset({"EXP", "GELU", "LOG", "PRELU", "SOFTMAX", "TANH"})
+# Its tables of functions and its weights of pixels are coarse, and it takes the slope of PRELU for an integer: there
+# the float meaning holds.
+COARSE = frozenset({"EXP", "GELU", "LOG", "PRELU", "RESIZE_BILINEAR", "SOFTMAX", "TANH"})
 WIDE = [name for name in QUANTIZED if CASES[name].kind not in NOT_INT16]
 WIDE_SCHEME = Scheme(NAMED["int16"])
 
@@ -440,7 +466,7 @@ def test_int16_operator(name: str) -> None:
             y = got[key][index]
             assert y.dtype == np.int16
             wanted = np.where(np.isfinite(value), value / graph.tensors[key].scale, y)
-            assert np.abs(np.clip(wanted, -32768, 32767) - y).max() < 1.5
+            assert np.abs(np.clip(wanted, -32768, 32767) - y).max() < (2.5 if case.kind == "RESIZE_BILINEAR" else 1.5)
             if case.kind not in COARSE:
                 assert np.abs(theirs[key][index].reshape(y.shape).astype(int) - y).max() <= 1
 
@@ -486,15 +512,6 @@ def test_uint8_is_int8_moved() -> None:
 WRITTEN: Mapping[str, Case] = {
     "arg max": Case("ARG_MAX", (2, 5), (2,), {"a": constant(np.int32(-1))}, table="ArgMaxOptions"),
     "arg min": Case("ARG_MIN", (3, 5), (5,), {"a": constant(np.int32(0))}, table="ArgMinOptions"),
-    "batch matmul": Case("BATCH_MATMUL", (2, 3, 3), (2, 3, 3), table="BatchMatMulOptions", computed=2),
-    "batch matmul, exchanged": Case(
-        "BATCH_MATMUL",
-        (2, 3, 3),
-        (2, 3, 3),
-        table="BatchMatMulOptions",
-        options={"adjX": True, "adjY": True},
-        computed=2,
-    ),
     "cast": Case("CAST", (2, 5), (2, 5), table="CastOptions"),
     "equal": with_constant("EQUAL", (1,), "EqualOptions"),
     "not equal": with_constant("NOT_EQUAL", (1,), "NotEqualOptions"),
@@ -502,13 +519,6 @@ WRITTEN: Mapping[str, Case] = {
     "greater or equal": pair("GREATER_EQUAL", "GreaterEqualOptions"),
     "less": pair("LESS", "LessOptions"),
     "less or equal": pair("LESS_EQUAL", "LessEqualOptions"),
-    "reduce min": reduced("REDUCE_MIN", (1, 2), (2, 5), False),
-    "reduce prod": reduced("REDUCE_PROD", (1,), (2, 1, 4, 5), True),
-    "bilinear": resized("RESIZE_BILINEAR", (6, 7)),
-    "bilinear, half pixels": resized("RESIZE_BILINEAR", (6, 7), halfPixelCenters=True),
-    "bilinear, aligned": resized("RESIZE_BILINEAR", (6, 7), alignCorners=True),
-    "nearest, aligned": resized("RESIZE_NEAREST_NEIGHBOR", (5, 7), alignCorners=True),
-    "nearest, odd": resized("RESIZE_NEAREST_NEIGHBOR", (4, 7)),
     "shape": Case("SHAPE", (2, 5), (2,), table="ShapeOptions"),
 }
 TYPES = {"ARG_MAX": "int32", "ARG_MIN": "int32", "CAST": "int32", "SHAPE": "int32"}

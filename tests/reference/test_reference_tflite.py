@@ -66,7 +66,7 @@ def test_int8_files_give_the_interpreters_integers(name: str) -> None:
         off = np.abs(got.astype(int) - wanted)
         print(f"{name}: {100 * (off == 0).mean():.3f} % equal, at most {off.max()} steps apart")
         assert (off == 0).mean() >= share
-        assert name == "ad" or same_class(got, wanted) >= 0.97
+        assert name == "ad" or same_class(got, wanted) >= 0.95
     for on in ("host", "emulator"):
         some = {key: value[:4] for key, value in inputs.items()}
         assert check_bits(model, iter([some]), on).first_mismatch is None
