@@ -25,9 +25,10 @@ from mcuq.ops.function import Function
 from mcuq.passes import optimize
 
 DOCS = Path(__file__).parent
-sys.path[:0] = [str(DOCS.parent / "tests"), str(DOCS.parent / "tests" / "importer")]
+sys.path[:0] = [str(DOCS), str(DOCS.parent / "tests"), str(DOCS.parent / "tests" / "importer")]
 
 from onnx_models import imported  # noqa: E402
+from refusals import UNKNOWN, refusals  # noqa: E402
 from test_import_operators import NEWEST, plain_model, versions  # noqa: E402
 
 NEWEST_OF = dict(versions())  # the last of each operator
@@ -52,7 +53,8 @@ Files may be of opset {OLDEST_OPSET} to {NEWEST}, and of earlier ones which ONNX
 are those that define an operator anew. What is constant is folded away, whatever its operator. Layers are those of a
 plain form, each once, after fusion: a Transpose vanishes where its neighbours can do without, a Reshape costs nothing.
 Functions of one value are in [functions.md](functions.md). Quantized operators (QLinearConv and its like), control flow
-and sequences are spelled in these before they are read.
+and sequences are spelled in these before they are read. Limits are what is refused as not supported, in the words of
+the error, with … for what the file has.
 """
 LAYERS = """\
 ## Layers
@@ -79,9 +81,9 @@ def page() -> str:
 
 
 def _onnx_rows() -> Iterator[str]:
-    yield from _head("operator", "opsets", "layers", "of the file")
+    yield from _head("operator", "opsets", "layers", "of the file", "limits")
     for name in sorted(FROM_ONNX):
-        yield _row(name, ", ".join(map(str, _opsets(name))), _made_of(name), _note(name))
+        yield _row(name, ", ".join(map(str, _opsets(name))), _made_of(name), _note(name), _limits(name))
 
 
 def _opsets(name: str) -> list[int]:
@@ -100,6 +102,11 @@ def _note(name: str) -> str:
     """What the function that reads it says of it."""
     text = re.sub(r"\s+", " ", (inspect.getdoc(FROM_ONNX[name]) or "").split("\n\n")[0])
     return re.sub(r" ?Raises ModelError.*", "", text)
+
+
+def _limits(name: str) -> str:
+    """What is refused as not supported, not as wrong."""
+    return "<br>".join(t for t in refusals(FROM_ONNX[name]) if "supported" in t and not t.startswith(UNKNOWN))
 
 
 def _layer_rows() -> Iterator[str]:
