@@ -356,6 +356,7 @@ ABOUT = {
         *("Add", "Clip", "Concat", "Div", "FakeQuantize", "Mean", "Mul", "Reciprocal", "ReduceL2", "ReduceSum"),
         *("ReduceSumSquare", "Sqrt", "Sub"),
     },
+    "passes.mask_softmax": {"Add", "Softmax"},  # a mask that is added to scores
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout
     "passes.sink_layout": {"Reshape", "Transpose", "FullyConnected"},  # undo each other, or go into columns

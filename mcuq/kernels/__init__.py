@@ -54,6 +54,7 @@ from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.lrn import lower_lrn, lower_lrn_float32
+from mcuq.kernels.portable.masked_softmax import MASKED_SOFTMAX_KERNELS
 from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mod import MOD_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
@@ -108,6 +109,7 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -217,6 +219,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     LpPool: (Kernel(lower_lp_pool, activations=MIXED | FLOAT32),),
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
+    MaskedSoftmax: MASKED_SOFTMAX_KERNELS,
     MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,
     MaxPool: (

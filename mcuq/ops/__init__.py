@@ -45,6 +45,7 @@ from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -123,6 +124,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     LogSoftmax,
     LpPool,
     LRN,
+    MaskedSoftmax,
     MatMul,
     Max,
     MaxPool,

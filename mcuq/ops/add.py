@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,12 +12,21 @@ from mcuq.arithmetic.expression import Expression
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import WeightedSum, weighted_sum, weighted_sum_parameters
 from mcuq.arithmetic.int16 import SumS16, sum_parameters_s16, weighted_sum_s16
+from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.onnx_io.reader import FromOnnx
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.binary import Binary, from_binary
 from mcuq.ops.dtypes import MIXED
+
+
+def from_add(node: OnnxNode, graph: GraphBuilder) -> str:
+    """-inf of a constant is the mask of a Softmax; it counts as the least float32, which files write for it too."""
+    infinite = {k: v for k, v in node.constants.items() if v.dtype.kind == "f" and np.isneginf(v).any()}
+    least = np.finfo(np.float32).min
+    constants = {k: np.maximum(v, least, dtype=np.float32) for k, v in infinite.items()}
+    return from_binary(lambda: Add())(replace(node, constants={**node.constants, **constants}), graph)
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Add(Binary):
     """y = clamp(a + b). Largest error half a step, and 256 * 2^-shift steps of factor rounding; of int16 operands
     2^(15-shift), where shift is 30 unless an operand's step is twice the output's or more."""
 
-    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_binary(lambda: Add())}
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Add": from_add}
     dtypes = frozenset({*MIXED, "float32"})
     onnx_type: ClassVar[str] = "Add"
     signs: ClassVar[tuple[int, int]] = (1, 1)

@@ -18,7 +18,7 @@ from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.softmax_s16 import softmax_s16
+from mcuq.ops.softmax_s16 import distances, softmax_s16
 from mcuq.ops.transpose import Transpose
 
 
@@ -57,12 +57,20 @@ def exponential_table(scale: float, classes: int) -> Array:
     return np.rint(np.exp(-scale * d) * 2.0 ** exponential_bits(classes)).astype(np.int32)
 
 
-def exponentials(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
-    """(largest - x, their exponentials, the sum of those along the last dimension), all int64."""
+def exponentials(x: Array, layer: Layer, keep: Array | None = None) -> tuple[Array, Array, Array]:
+    """(largest - x, their exponentials, the sum of those along the last dimension), all int64; 0 where not `keep`."""
     table = exponential_table(layer.inputs[0].scale, layer.output.shape[-1]).astype(np.int64)
-    distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    distance = distances(x, keep)
     terms = table[distance]
+    if keep is not None:
+        terms = np.where(keep, terms, 0)
     return distance, terms, terms.sum(axis=-1, keepdims=True)
+
+
+def softmax_s8(x: Array, layer: Layer, keep: Array | None = None) -> Array:
+    """Shares of 256, rounded once."""
+    _, terms, total = exponentials(x, layer, keep)
+    return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,7 @@ class Softmax(Operator):
             return simulate_softmax_float32(inputs[0])
         if layer.output.dtype == "int16":
             return softmax_s16(inputs[0], layer)
-        _, terms, total = exponentials(inputs[0], layer)
-        return clamp((terms * 256 + total // 2) // total - 128, -128, 127)
+        return softmax_s8(inputs[0], layer)
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)

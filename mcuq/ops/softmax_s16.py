@@ -22,8 +22,18 @@ def exponential_tables(scale: float) -> tuple[Array, Array]:
     return coarse, fine
 
 
-def exponentials_s16(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
-    """(largest - x, their exponentials with 28 fraction bits, the sum of those along the last dimension), int64.
+def distances(x: Array, keep: Array | None = None) -> Array:
+    """int64: the largest along the last dimension less each; of those to `keep`, and 0 for all others."""
+    if keep is None:
+        distance: Array = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+        return distance
+    largest = np.where(keep, x, np.iinfo(x.dtype).min).max(axis=-1, keepdims=True).astype(np.int64)
+    return np.where(keep, largest - x, 0)
+
+
+def exponentials_s16(x: Array, layer: Layer, keep: Array | None = None) -> tuple[Array, Array, Array]:
+    """(largest - x, their exponentials with 28 fraction bits, the sum of those along the last dimension), int64; 0 for
+    what not to `keep`.
 
     Raises QuantizationError for more classes than totals of 46 bits hold.
     """
@@ -32,8 +42,10 @@ def exponentials_s16(x: Array, layer: Layer) -> tuple[Array, Array, Array]:
             f"{layer.where}: is over {layer.output.shape[-1]} classes, more than the {MOST_CLASSES} that int16 "
             "supports; use int8 activations for it"
         )
-    distance = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    distance = distances(x, keep)
     terms = exponential_of_tables(distance, *exponential_tables(layer.inputs[0].scale)).astype(np.int64)
+    if keep is not None:
+        terms = np.where(keep, terms, 0)
     return distance, terms, terms.sum(axis=-1, keepdims=True)
 
 
@@ -44,7 +56,7 @@ def normalized(total: Array) -> tuple[Array, Array]:
     return bits, np.where(bits < 31, total << np.maximum(31 - bits, 0), total >> np.maximum(bits - 31, 0))
 
 
-def softmax_s16(x: Array, layer: Layer) -> Array:
+def softmax_s16(x: Array, layer: Layer, keep: Array | None = None) -> Array:
     """term / total by a reciprocal of the total.
 
     With n the bits of total, m = total * 2^(31-n) has 31 bits and r = (2^61 - 1) / m, rounded down, 31 bits as well.
@@ -52,7 +64,7 @@ def softmax_s16(x: Array, layer: Layer) -> Array:
     within 2^-30 of themselves: for 4096 classes the quotient is off by 0.7 steps of 2^-15 at most, all but 0.01 of it
     where every class adds 1.3 units to the total.
     """
-    _, terms, total = exponentials_s16(x, layer)
+    _, terms, total = exponentials_s16(x, layer, keep)
     bits, mantissa = normalized(total)
     reciprocal = ((1 << 61) - 1) // mantissa
     # The rounding of the upper word nests in that of the shift.

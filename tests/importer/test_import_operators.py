@@ -66,6 +66,7 @@ FORMS: dict[str, Form] = {
     "Atanh": always(),
     "ArgMax": always({"axis": 2}),
     "ArgMin": always({"axis": 1, "keepdims": 0}),
+    "Attention": always({"is_causal": 1}, {"k": random(1, 3, 6, 5, seed=1), "v": random(1, 3, 6, 4, seed=2)}),
     "AveragePool": always({"kernel_shape": [2, 2]}),
     "BatchNormalization": always(
         {"epsilon": 1e-3}, {n: random(3, low=0.5, high=2, seed=i) for i, n in enumerate(("scale", "B", "mean", "var"))}
@@ -83,6 +84,7 @@ FORMS: dict[str, Form] = {
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
     "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
+    "Einsum": always({"equation": "nchw,kc->nkhw"}, {"b": random(4, 3)}),
     "Elu": always({"alpha": 0.75}),
     "Erf": always(),
     "Exp": always(),

@@ -35,6 +35,7 @@ from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -113,6 +114,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
 ]
 # These have constants that are theirs, or read integers.
 WITH_CONSTANTS = {
+    MaskedSoftmax,
     FromIntegers,
     Gather,
     Affine,

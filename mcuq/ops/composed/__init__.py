@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcuq.onnx_io.reader import FromOnnx
+from mcuq.ops.composed.attention import from_attention
 from mcuq.ops.composed.cast import from_cast, from_cast_of_integers
 from mcuq.ops.composed.clip import from_clip
 from mcuq.ops.composed.conv_transpose import from_conv_transpose
 from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
+from mcuq.ops.composed.einsum import from_einsum
 from mcuq.ops.composed.expand import from_expand, from_tile
 from mcuq.ops.composed.extreme import from_max, from_min
 from mcuq.ops.composed.gather import from_gather
@@ -35,10 +37,12 @@ from mcuq.ops.composed.split import from_split
 from mcuq.ops.composed.variadic import from_mean, from_sum
 
 COMPOSED: Mapping[str, FromOnnx] = {
+    "Attention": from_attention,
     "Cast": from_cast,
     "Clip": from_clip,
     "ConvTranspose": from_conv_transpose,
     "DepthToSpace": from_depth_to_space,
+    "Einsum": from_einsum,
     "Expand": from_expand,
     "Gather": from_gather,
     "GlobalMaxPool": from_global_max_pool,

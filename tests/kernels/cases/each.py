@@ -22,6 +22,7 @@ from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -77,6 +78,7 @@ CASES: list[Case] = [
     (Normalize((1,), 1e-5), [(3, 9), _constant(1, 9), _constant(1, 9)]),
     (LRN(3, 3, 2.0, 0.75, 0.5), [(2, 3, 2, 9)]),
     (Softmax(), [(3, 9)]),
+    (MaskedSoftmax(), [(2, 4, 9), np.tri(4, 9, 3, dtype=np.float32)]),
     (LogSoftmax(), [(3, 9)]),
     (Clip(0.0, 0.5), [IMAGE]),
     (Chain((HardSwish(), Sigmoid())), [IMAGE]),

@@ -1,0 +1,122 @@
+"""Attention of opset 23 and later: scores of queries and keys, a mask, Softmax, and what it weighs of the values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Array, Shape
+from mcuq.onnx_io.reader import OnnxNode, weights
+from mcuq.ops.add import Add
+from mcuq.ops.mat_mul import MatMul, broadcasts_to
+from mcuq.ops.mul import Mul
+from mcuq.ops.reshape import Reshape
+from mcuq.ops.softmax import Softmax
+from mcuq.ops.tanh import Tanh
+from mcuq.ops.transpose import Transpose
+
+LEAST = float(np.finfo(np.float32).min)  # what passes.mask_softmax takes for a mask
+
+
+def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Without past
+    keys and values."""
+    for index, what in ((4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen")):
+        if node.has(index):
+            raise node.error(f"{what} is not supported; export the model without a cache")
+    if any(node.gives(index) for index in (1, 2, 3)):
+        raise node.error("its keys, values or scores are read; only Y is supported")
+    q, k, v = (_heads(node, graph, i, "q_num_heads" if i == 0 else "kv_num_heads") for i in range(3))
+    batch, heads, queries, width = graph.tensors[q].shape
+    groups, keys = graph.tensors[k].shape[1:3]
+    if heads % groups or graph.tensors[v].shape[1] != groups:
+        raise node.error(f"{heads} heads do not divide into {groups} of keys and {graph.tensors[v].shape[1]} of values")
+    scale = float(node.attribute("scale", 1 / np.sqrt(width)))
+    q = graph.add(Mul(), [q, _number(graph, scale, 4)])
+    shared = heads // groups
+    if shared > 1:
+        q = graph.add(Reshape((batch, groups, shared, queries, width)), [q])
+        k, v = (_with_axis(graph, name) for name in (k, v))
+    scores = graph.add(MatMul(transposed=True), [q, k], None, f"{node.name}.scores")
+    whole = (batch, heads, queries, keys)
+    if shared > 1:
+        scores = graph.add(Reshape(whole), [scores])
+    scores = _masked(node, graph, _capped(node, graph, scores), whole)
+    shares = graph.add(Softmax(), [scores], None, f"{node.name}.softmax")
+    if shared > 1:
+        shares = graph.add(Reshape((batch, groups, shared, queries, keys)), [shares])
+    output = node.outputs[0]
+    is_flat = len(node.shape(0)) == 3
+    y = graph.add(MatMul(), [shares, v], None if is_flat or shared > 1 else output, node.name)
+    values = graph.tensors[v].shape[-1]
+    if shared > 1:
+        y = graph.add(Reshape((batch, heads, queries, values)), [y], None if is_flat else output)
+    if is_flat:
+        y = graph.add(Reshape((batch, queries, heads * values)), [graph.add(Transpose((0, 2, 1, 3)), [y])], output)
+    return y
+
+
+def _heads(node: OnnxNode, graph: GraphBuilder, index: int, attribute: str) -> str:
+    """The input as (batch, heads, places, width); keys and values may be constant."""
+    shape = node.shape(index)
+    is_constant = index > 0 and node.is_constant(index)
+    if len(shape) == 4:
+        return _constant(node, graph, index, shape) if is_constant else node.computed(index)
+    heads = int(node.attribute(attribute, 0))
+    if len(shape) != 3 or heads < 1 or shape[2] % heads:
+        raise node.error(f"{attribute}={heads} does not fit an input of shape {list(shape)}; it must divide its width")
+    split, order = (shape[0], shape[1], heads, shape[2] // heads), (0, 2, 1, 3)
+    if is_constant:
+        return _constant(node, graph, index, split, order)
+    return graph.add(Transpose(order), [graph.add(Reshape(split), [node.computed(index)])])
+
+
+def _constant(
+    node: OnnxNode, graph: GraphBuilder, index: int, shape: Shape, order: tuple[int, ...] = (0, 1, 2, 3)
+) -> str:
+    values = weights(node, index, "matrix").reshape(shape).transpose(order)
+    return graph.constant(values, node.inputs[index])
+
+
+def _with_axis(graph: GraphBuilder, x: str) -> str:
+    """A dimension of 1 behind the heads."""
+    tensor = graph.tensors[x]
+    shape = (*tensor.shape[:2], 1, *tensor.shape[2:])
+    return graph.constant(tensor.values.reshape(shape), x) if tensor.is_constant else graph.add(Reshape(shape), [x])
+
+
+def _number(graph: GraphBuilder, value: float, rank: int) -> str:
+    return graph.constant(np.full((1,) * rank, value, np.float32))
+
+
+def _capped(node: OnnxNode, graph: GraphBuilder, scores: str) -> str:
+    """softcap * Tanh(scores / softcap), where there is one."""
+    cap = float(node.attribute("softcap", 0.0))
+    if cap == 0:
+        return scores
+    inner = graph.add(Tanh(), [graph.add(Mul(), [scores, _number(graph, 1 / cap, 4)])])
+    return graph.add(Mul(), [inner, _number(graph, cap, 4)])
+
+
+def _masked(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape) -> str:
+    """Scores with masks added: what is given, and that of no later key than the query."""
+    mask: Array | None = None
+    if node.attribute("is_causal", 0):
+        mask = np.where(np.tri(whole[2], whole[3]) > 0, 0.0, LEAST)
+    if node.has(3):
+        if not broadcasts_to(node.shape(3), whole):
+            raise node.error(f"attn_mask of shape {list(node.shape(3))} does not broadcast to {list(whole)}")
+        if node.is_constant(3):
+            given = node.constant(3, "attn_mask")
+            given = np.where(given, 0.0, LEAST) if given.dtype == bool else np.maximum(given, LEAST)
+            mask = given if mask is None else np.where(mask < 0, mask, given)
+        else:
+            shape = (1,) * (4 - len(node.shape(3))) + node.shape(3)
+            given_mask = node.computed(3)
+            if shape != node.shape(3):
+                given_mask = graph.add(Reshape(shape), [given_mask])
+            scores = graph.add(Add(), [scores, given_mask])
+    if mask is None:
+        return scores
+    mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape).astype(np.float32)
+    return graph.add(Add(), [scores, graph.constant(mask, f"{node.name}.mask")])
