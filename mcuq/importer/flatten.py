@@ -11,12 +11,17 @@ import onnx
 from mcuq.importer.constants import is_foldable
 from mcuq.importer.control_flow import CONTROL_FLOW
 from mcuq.importer.definitions import is_defined
-from mcuq.importer.flattening import Flattening, Oracle, Rule
+from mcuq.importer.flattening import Flattening, Oracle, Rules
+from mcuq.importer.labels import DOMAIN
+from mcuq.importer.machine_learning import MACHINE_LEARNING
 from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.sequences import SEQUENCES
 from mcuq.ops import FROM_ONNX
 
-RULES: Mapping[str, Rule] = {**CONTROL_FLOW, **SEQUENCES}
+RULES: Rules = {
+    **{("", op_type): rule for op_type, rule in {**CONTROL_FLOW, **SEQUENCES}.items()},
+    **{(DOMAIN, op_type): rule for op_type, rule in MACHINE_LEARNING.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,10 @@ def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx
 
 
 def _is_expanded(node: onnx.NodeProto, constants: Collection[str]) -> bool:
+    if (node.domain, node.op_type) in RULES:
+        return True
     if node.domain:
         return False
-    if node.op_type in RULES:
-        return True
     return (
         node.op_type not in ("Constant", *FROM_ONNX) and not is_foldable(node, constants) and is_defined(node.op_type)
     )

@@ -54,6 +54,9 @@ Rule: TypeAlias = "Callable[[Flattening, onnx.NodeProto, list[Value], Scope, str
 """What a node with inputs of these values gives; the scope is where it stands, and the text begins names of what it
 adds."""
 
+Rules: TypeAlias = "Mapping[tuple[str, str], Rule]"
+"""By domain and operator."""
+
 
 class Stuck(Exception):
     """Why a node stays; "" where it is as nothing is known of the tensor `because`, which is told of that."""
@@ -66,7 +69,9 @@ class Stuck(Exception):
 class Flattening:
     """Nodes so far, and what the names of the file stand for."""
 
-    def __init__(self, model: onnx.ModelProto, name: str, oracle: Oracle, rules: Mapping[str, Rule]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, name: str, oracle: Oracle, rules: Mapping[tuple[str, str], Rule]
+    ) -> None:
         self.oracle, self._rules = oracle, rules
         self.opset = opset(model)
         self.stuck: dict[str, str] = {}
@@ -176,11 +181,14 @@ class Flattening:
         return flat
 
     def _expand(self, node: onnx.NodeProto, scope: Scope, prefix: str) -> None:
-        rule = None if node.domain else self._rules.get(node.op_type)
+        rule = self._rules.get((node.domain, node.op_type))
         values = [scope.get(name, name) for name in node.input]
         has_graph = any(a.HasField("g") or a.graphs for a in node.attribute)
         if rule is not None:
-            outputs = rule(self, node, values, scope, f"{prefix}{node_name(node)}/")
+            try:
+                outputs = rule(self, node, values, scope, f"{prefix}{node_name(node)}/")
+            except (AttributeError, LookupError, TypeError, ValueError):  # ONNX's checker does not look at bodies
+                raise Stuck("is invalid: its inputs, attributes and bodies do not fit each other") from None
             scope.update((own, value) for own, value in zip(node.output, outputs, strict=False) if own)
             return
         is_read = bool(node.domain) or node.op_type in ("Constant", *FROM_ONNX)

@@ -12,6 +12,7 @@ from onnx import TensorProto, external_data_helper, helper
 
 from mcuq.errors import ModelError
 from mcuq.importer.functions import inlined
+from mcuq.importer.labels import plain_labels
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
@@ -54,6 +55,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
     else:
         model = _parsed(source if isinstance(source, bytes) else source.SerializeToString(), path)
     name = path.name
+    plain_labels(model)
     if opset(model) == 0:
         raise ModelError(f"{name}: imports no opset of ONNX; export with opset {OLDEST_OPSET} or later")
     newest = onnx.defs.onnx_opset_version()

@@ -93,6 +93,23 @@ def test_an_if_of_what_is_computed_is_refused() -> None:
     assert refusal(model(nodes, X)) == "If 'if': its condition is computed from the model's inputs; it must be constant"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        node("If", ["yes"], "y", "broken", then_branch=graph([node("Relu", ["x"], "b")], outputs=["b"])),
+        node("If", ["yes"], "y", "broken", then_branch=7, else_branch=7),
+        node("Loop", ["yes"], "y", "broken"),
+        node("Scan", ["x"], "y", "broken", body=graph([], ["a"], ["a"]), num_scan_inputs=3),
+        node("SequenceAt", [], "y", "broken"),
+    ],
+    ids=["no branch", "no graph", "no body", "too few inputs", "no inputs"],
+)
+def test_nodes_that_are_not_whole_are_refused(broken: onnx.NodeProto) -> None:
+    proto = model([broken], X, constants={"yes": np.array(False)})
+    reason = "is invalid: its inputs, attributes and bodies do not fit each other"
+    assert refusal(proto) == f"{broken.op_type} 'broken': {reason}"
+
+
 def test_a_loop_is_unrolled() -> None:
     """With what it collects; its number of iterations and its condition in each are known."""
     nodes = [

@@ -1,0 +1,161 @@
+"""ai.onnx.ml: operators of classic machine learning, spelled in those of networks.
+
+Trees are not among them: they compare features one by one, which no operator of networks does without computing all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+
+from mcuq.importer.flattening import Flattening, Rule, Scope, Stuck, Value
+from mcuq.importer.rewriter import attributes_of
+
+# Where sums are divided by, so that what is all zero stays so.
+_LEAST = np.array(1e-30, np.float32)
+
+
+def _scaler(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """(x - offset) * scale."""
+    attributes, x = attributes_of(node), flat.tensor(values[0])
+    offset = flat.constant(np.array(attributes.get("offset", [0.0]), np.float32), f"{prefix}offset")
+    scale = flat.constant(np.array(attributes.get("scale", [1.0]), np.float32), f"{prefix}scale")
+    return [*flat.add("Mul", [*flat.add("Sub", [x, offset], f"{prefix}centred"), scale], f"{prefix}scaled")]
+
+
+def _normalizer(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """Each row over its L1 norm, its L2 norm or its largest value."""
+    norm, x = attributes_of(node).get("norm", b"MAX").decode(), flat.tensor(values[0])
+    if norm == "L2":
+        return [*flat.add("LpNormalization", [x], f"{prefix}normalized", axis=-1, p=2)]
+    if norm != "L1":
+        raise Stuck(f"norm={norm} is not supported; use L1 or L2")
+    size = _reduced(flat, "ReduceSum", flat.add("Abs", [x], f"{prefix}sizes")[0], f"{prefix}norm")
+    least = flat.constant(_LEAST, f"{prefix}least")
+    return [*flat.add("Div", [x, *flat.add("Max", [size, least], f"{prefix}norm")], f"{prefix}normalized")]
+
+
+def _vectorizer(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """Features side by side."""
+    given = attributes_of(node).get("inputdimensions", [])
+    sizes = [flat.shape_of(value)[-1:] for value in values]
+    if given and [(size,) for size in given] != sizes:
+        raise Stuck(f"inputdimensions={list(given)} are not those of its inputs")
+    return [*flat.add("Concat", [flat.tensor(value) for value in values], f"{prefix}joined", axis=-1)]
+
+
+def _extractor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """Features that constant indices pick."""
+    shape, picked = flat.shape_of(values[0]), flat.known(values[1], "what it picks").reshape(-1).astype(np.int64)
+    indices = flat.constant(picked, f"{prefix}indices")
+    (features,) = flat.add("Gather", [flat.tensor(values[0]), indices], f"{prefix}picked", axis=-1)
+    return [flat.unsqueezed(features, 0, f"{prefix}row") if len(shape) == 1 else features]
+
+
+def _regressor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """A matrix times the features, and an intercept for each target."""
+    attributes = attributes_of(node)
+    scores = _linear(flat, values[0], attributes, attributes.get("targets", 1), prefix)
+    return [_transformed(flat, scores, attributes, prefix)]
+
+
+def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
+    """The label of the largest score, and the scores."""
+    attributes = attributes_of(node)
+    labels = np.array(attributes.get("classlabels_ints", []), np.int64)
+    intercepts = len(attributes.get("intercepts", []))
+    if len(labels) < 2 or intercepts not in (0, len(labels)):
+        raise Stuck(f"has {len(labels)} labels of integers and {intercepts} intercepts; it must have one score a label")
+    scores = _linear(flat, values[0], attributes, len(labels), prefix)
+    (index,) = flat.add("ArgMax", [scores], f"{prefix}index", axis=1, keepdims=0)
+    if not np.array_equal(labels, np.arange(len(labels))):
+        (index,) = flat.add("Gather", [flat.constant(labels, f"{prefix}labels"), index], f"{prefix}label", axis=0)
+    return [index, _transformed(flat, scores, attributes, prefix)]
+
+
+def _support_vectors(
+    flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str
+) -> list[Value]:
+    """The kernel's value of the features and each support vector, weighted and summed."""
+    attributes, x = attributes_of(node), flat.tensor(values[0])
+    count = attributes.get("n_supports", 0)
+    if attributes.get("one_class", 0):
+        raise Stuck("one_class=1 is not supported; use a regression")
+    kernel = attributes.get("kernel_type", b"LINEAR").decode()
+    coefficients = np.array(attributes["coefficients"], np.float32).reshape(-1, 1)
+    if count:
+        vectors = np.array(attributes["support_vectors"], np.float32).reshape(count, -1)
+        gamma, coef0, degree = attributes.get("kernel_params", [0.0, 0.0, 3.0])
+        x = _kernel(flat, x, vectors, kernel, (gamma, coef0, degree), prefix)
+    (total,) = flat.add("MatMul", [x, flat.constant(coefficients, f"{prefix}coefficients")], f"{prefix}sum")
+    rho = flat.constant(np.array(attributes.get("rho", [0.0])[:1], np.float32), f"{prefix}rho")
+    (score,) = flat.add("Add", [total, rho], f"{prefix}score")
+    return [_transformed(flat, score, attributes, prefix)]
+
+
+def _kernel(
+    flat: Flattening, x: str, vectors: np.ndarray[Any, Any], kernel: str, given: tuple[float, float, float], prefix: str
+) -> str:
+    """(samples, support vectors)."""
+    gamma, coef0, degree = (np.array(value, np.float32) for value in given)
+    if kernel == "RBF":
+        stored = flat.constant(vectors, f"{prefix}vectors")
+        (apart,) = flat.add("Sub", [flat.unsqueezed(x, 1, f"{prefix}column"), stored], f"{prefix}apart")
+        (square,) = flat.add("Mul", [apart, apart], f"{prefix}squares")
+        distance = _reduced(flat, "ReduceSum", square, f"{prefix}distance", keepdims=0)
+        (scaled,) = flat.add("Mul", [distance, flat.constant(-gamma, f"{prefix}gamma")], f"{prefix}scaled")
+        return flat.add("Exp", [scaled], f"{prefix}kernel")[0]
+    (product,) = flat.add("MatMul", [x, flat.constant(vectors.T.copy(), f"{prefix}vectors")], f"{prefix}products")
+    if kernel == "LINEAR":
+        return product
+    (scaled,) = flat.add("Mul", [product, flat.constant(gamma, f"{prefix}gamma")], f"{prefix}scaled")
+    (moved,) = flat.add("Add", [scaled, flat.constant(coef0, f"{prefix}coef0")], f"{prefix}moved")
+    if kernel == "SIGMOID":
+        return flat.add("Tanh", [moved], f"{prefix}kernel")[0]
+    if kernel == "POLY":
+        return flat.add("Pow", [moved, flat.constant(degree, f"{prefix}degree")], f"{prefix}kernel")[0]
+    raise Stuck(f"kernel_type={kernel} is not supported; use LINEAR, POLY, RBF or SIGMOID")
+
+
+def _linear(flat: Flattening, value: Value, attributes: Mapping[str, Any], targets: int, prefix: str) -> str:
+    matrix = np.array(attributes["coefficients"], np.float32).reshape(targets, -1).T.copy()
+    (product,) = flat.add(
+        "MatMul", [flat.tensor(value), flat.constant(matrix, f"{prefix}coefficients")], f"{prefix}sum"
+    )
+    if not (intercepts := attributes.get("intercepts")):
+        return product
+    bias = flat.constant(np.array(intercepts, np.float32), f"{prefix}intercepts")
+    return flat.add("Add", [product, bias], f"{prefix}score")[0]
+
+
+def _transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], prefix: str) -> str:
+    name = attributes.get("post_transform", b"NONE").decode()
+    if name == "NONE":
+        return scores
+    if name == "LOGISTIC":
+        return flat.add("Sigmoid", [scores], f"{prefix}probabilities")[0]
+    if name == "SOFTMAX":
+        return flat.add("Softmax", [scores], f"{prefix}probabilities", axis=-1)[0]
+    raise Stuck(f"post_transform={name} is not supported; use NONE, LOGISTIC or SOFTMAX")
+
+
+def _reduced(flat: Flattening, op_type: str, x: str, stem: str, keepdims: int = 1) -> str:
+    """Along the last dimension."""
+    if flat.opset < 13:
+        return flat.add(op_type, [x], stem, axes=[-1], keepdims=keepdims)[0]
+    axes = flat.constant(np.array([-1], np.int64), f"{stem}.axes")
+    return flat.add(op_type, [x, axes], stem, keepdims=keepdims)[0]
+
+
+MACHINE_LEARNING: Mapping[str, Rule] = {
+    "ArrayFeatureExtractor": _extractor,
+    "FeatureVectorizer": _vectorizer,
+    "LinearClassifier": _classifier,
+    "LinearRegressor": _regressor,
+    "Normalizer": _normalizer,
+    "SVMRegressor": _support_vectors,
+    "Scaler": _scaler,
+}
