@@ -8,22 +8,30 @@ from typing import Any
 import onnx
 from onnx import defs
 
+# Domains whose operators ONNX defines by standard ones.
+DOMAINS = ("", "ai.onnx.preview")
+# Operators of which mcuq computes the first output alone.
+FIRST_ALONE = frozenset({"LayerNormalization"})
 
-def is_defined(op_type: str) -> bool:
-    """Whether the standard operator has a definition by others."""
-    if not defs.has(op_type):
+
+def is_defined(op_type: str, domain: str = "") -> bool:
+    """Whether ONNX's operator has a definition by others."""
+    if domain not in DOMAINS or not defs.has(op_type, domain):
         return False
-    schema: Any = defs.get_schema(op_type)  # onnx's stubs have no functions
+    schema: Any = defs.get_schema(op_type, domain)  # onnx's stubs have no functions
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def definition(node: onnx.NodeProto, version: int, types: Sequence[onnx.TypeProto]) -> onnx.FunctionProto | None:
+def definition(
+    node: onnx.NodeProto, version: int, own: int, types: Sequence[onnx.TypeProto]
+) -> onnx.FunctionProto | None:
     """What the node means at that opset, with its attributes filled in; None where ONNX has no words for it, or has
-    them in operators of another opset that mean something else. `types` are its inputs'."""
-    if not is_defined(node.op_type):
+    them in operators of another opset that mean something else. `types` are its inputs', and `own` is the opset of its
+    domain."""
+    if not is_defined(node.op_type, node.domain):
         return None
     try:
-        schema: Any = defs.get_schema(node.op_type, version)
+        schema: Any = defs.get_schema(node.op_type, own, node.domain)
         body = _of_context(schema, node, version, types) or _fixed(schema, version)
     except (defs.SchemaError, RuntimeError, ValueError):
         return None

@@ -11,7 +11,7 @@ import onnx
 from mcuq.importer.constants import is_foldable
 from mcuq.importer.control_flow import CONTROL_FLOW
 from mcuq.importer.definitions import is_defined
-from mcuq.importer.flattening import Flattening, Oracle, Rules
+from mcuq.importer.flattening import Flattening, Oracle, Rules, gives_more, read_names
 from mcuq.importer.labels import DOMAIN
 from mcuq.importer.machine_learning import MACHINE_LEARNING
 from mcuq.importer.nodes import needed_nodes
@@ -38,7 +38,8 @@ def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx
     learnt of any of the nodes. Raises ModelError where it becomes too large."""
     nodes = needed_nodes(model.graph, name)
     constants = {t.name for t in model.graph.initializer}
-    if not any(_is_expanded(node, constants) for node in nodes):
+    read = read_names(model.graph)
+    if not any(_is_expanded(node, constants) or gives_more(node, read) for node in nodes):
         return Flat(model, {})
     flattening = Flattening(model, name, oracle(nodes), RULES)
     flattening.run(nodes, {}, "")
@@ -48,8 +49,7 @@ def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx
 def _is_expanded(node: onnx.NodeProto, constants: Collection[str]) -> bool:
     if (node.domain, node.op_type) in RULES:
         return True
-    if node.domain:
+    if is_foldable(node, constants):
         return False
-    return (
-        node.op_type not in ("Constant", *FROM_ONNX) and not is_foldable(node, constants) and is_defined(node.op_type)
-    )
+    is_own = not node.domain and node.op_type in ("Constant", *FROM_ONNX)
+    return not is_own and is_defined(node.op_type, node.domain)

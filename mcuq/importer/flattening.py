@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array, Shape
 from mcuq.importer.constants import is_foldable, reads
-from mcuq.importer.definitions import definition
+from mcuq.importer.definitions import FIRST_ALONE, definition
 from mcuq.importer.functions import MOST_NODES
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import node_name
@@ -66,6 +66,18 @@ class Stuck(Exception):
         self.because = because
 
 
+def read_names(graph: onnx.GraphProto) -> frozenset[str]:
+    """The tensors that something reads, or that the model gives out."""
+    return frozenset(name for node in graph.node for name in reads(node)) | {v.name for v in graph.output}
+
+
+def gives_more(node: onnx.NodeProto, read: frozenset[str] | None) -> bool:
+    """Whether outputs are read beside the first, of an operator that mcuq computes the first of alone; `read` are the
+    tensors that are read, where that is known."""
+    more = [name for name in node.output[1:] if name and (read is None or name in read)]
+    return not node.domain and node.op_type in FIRST_ALONE and bool(more)
+
+
 class Flattening:
     """Nodes so far, and what the names of the file stand for."""
 
@@ -81,6 +93,7 @@ class Flattening:
         self._taken = {t.name for t in model.graph.initializer} | {v.name for v in model.graph.input}
         self._taken |= {output for node in model.graph.node for output in node.output}
         self._numbers: dict[str, int] = {}
+        self._read = read_names(model.graph)
         self._outer: Scope = {}
 
     def run(self, nodes: Sequence[onnx.NodeProto], scope: Scope, prefix: str) -> None:
@@ -191,18 +204,28 @@ class Flattening:
                 raise Stuck("is invalid: its inputs, attributes and bodies do not fit each other") from None
             scope.update((own, value) for own, value in zip(node.output, outputs, strict=False) if own)
             return
-        is_read = bool(node.domain) or node.op_type in ("Constant", *FROM_ONNX)
-        if has_graph or is_read or self.is_constant(node, scope):
+        is_own = not node.domain and node.op_type in ("Constant", *FROM_ONNX)
+        wants_more = gives_more(node, self._read if not prefix else None)
+        if (has_graph and not node.domain) or (is_own and not wants_more) or self.is_constant(node, scope):
             self._emit(node, scope, prefix)
             return
-        body = definition(node, self.opset, [self._type(value) for value in values])
+        own = next((entry.version for entry in self._model.opset_import if entry.domain == node.domain), self.opset)
+        body = definition(node, self.opset, own, [self._type(value) for value in values])
         if body is None:
             self._emit(node, scope, prefix)
             return
         inner: Scope = dict(zip(body.input, values, strict=False))
         inner |= dict.fromkeys(body.input[len(values) :], "")
         self.run(body.node, inner, f"{prefix}{node_name(node)}/")
-        scope.update((own, inner.get(name, name)) for own, name in zip(node.output, body.output, strict=False) if own)
+        given = {own: inner.get(name, name) for own, name in zip(node.output, body.output, strict=False) if own}
+        if is_own:
+            # Its first output has a form here that computes better than its parts.
+            first = onnx.NodeProto()
+            first.CopyFrom(node)
+            del first.output[1:]
+            self._emit(first, scope, prefix)
+            del given[node.output[0]]
+        scope.update(given)
 
     def _type(self, value: Value) -> onnx.TypeProto:
         """As far as it is known."""

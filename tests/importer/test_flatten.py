@@ -297,6 +297,15 @@ def test_operators_that_onnx_defines_by_others_are_spelled_in_these() -> None:
     check_import(model(nodes, X, constants=constants, opset=18))
 
 
+def test_operators_that_onnx_has_for_trial_are_spelled_in_others() -> None:
+    attention = onnx.helper.make_node("FlexAttention", ["q", "k", "k"], ["y"], "flex", domain="ai.onnx.preview")
+    imports = [helper.make_opsetid("", 26), helper.make_opsetid("ai.onnx.preview", 1)]
+    proto = model([attention], {"q": (1, 2, 3, 4), "k": (1, 2, 5, 4)}, opset_imports=imports)
+    found = imported(proto)
+    assert found.tensors["y"].shape == (1, 2, 3, 4)
+    assert all(n.names[-1].startswith("flex/") or n.output == "y" for n in found.nodes)
+
+
 def test_what_the_definition_is_made_of_is_named_where_it_is_not_supported() -> None:
     proto = model([node("Bernoulli", ["x"], "y", "coin")], X, opset=15)
     assert "RandomUniformLike ('coin/" in refusal(proto)
