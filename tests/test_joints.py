@@ -353,12 +353,14 @@ ABOUT = {
     "passes.fuse_clip": {"Clip"},  # goes into the layer before it
     "passes.fuse_functions": {"Div", "Mul"},  # x * f(x) and x / f(x), as files spell functions
     "passes.fuse_normalizations": {  # what files spell them in
-        *("Add", "Clip", "Concat", "Div", "FakeQuantize", "Mean", "Mul", "Reciprocal", "ReduceL2", "ReduceSum"),
-        *("ReduceSumSquare", "Sqrt", "Sub"),
+        *("Clip", "Concat", "Div", "FakeQuantize", "Mean", "Mul", "Reciprocal", "ReduceL2", "ReduceSum"),
+        *("ReduceSumSquare", "Sub"),
     },
+    "passes.fuse_squares": {"Abs", "AveragePool", "Clip", "Div", "Pow", "Sign", "Sqrt", "Transpose"},  # likewise
     "passes.mask_softmax": {"Add", "Softmax"},  # a mask that is added to scores
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout
+    "passes.spelled": {"FakeQuantize", "Sqrt"},  # what is read as though quantizations were not there
     "passes.sink_layout": {"Reshape", "Transpose", "FullyConnected"},  # undo each other, or go into columns
     "quantize.batch_norm": {"Affine"},  # takes statistics of BatchNormalization
     "quantize.edges": {"Join"},  # an output of a scale for each part

@@ -12,6 +12,7 @@ from mcuq.passes.fold_pad import fold_pad
 from mcuq.passes.fuse_clip import fuse_clip
 from mcuq.passes.fuse_functions import fuse_functions
 from mcuq.passes.fuse_normalizations import fuse_normalizations
+from mcuq.passes.fuse_squares import fuse_squares
 from mcuq.passes.mask_softmax import mask_softmax
 from mcuq.passes.merge_duplicates import merge_duplicates
 from mcuq.passes.merge_unary import merge_unary
@@ -29,6 +30,7 @@ PIPELINE: tuple[Pass, ...] = (
     mask_softmax,
     fuse_functions,
     fuse_normalizations,
+    fuse_squares,
     constant_operands_to_affine,
     sink_layout,
     merge_duplicates,

@@ -25,7 +25,7 @@ from mcuq.ops.normalize import TINY, Normalize
 from mcuq.ops.pow import Pow
 from mcuq.ops.reciprocal import Reciprocal
 from mcuq.ops.reduce import ReduceL2, ReduceSumSquare
-from mcuq.ops.sqrt import Sqrt
+from mcuq.passes.spelled import Reader, is_plain
 
 # What a norm is limited to, or has added, below which norms count as none: x / max(norm, e) is x / sqrt(norm^2 + e^2).
 _LARGEST_FLOOR = 1e-5
@@ -42,7 +42,7 @@ def fuse_normalizations(graph: Graph) -> Graph:
     builder = GraphBuilder(graph)
     for node in graph.nodes:
         if builder.nodes.get(node.output) is node:
-            _Reader(builder).fuse(node)
+            _Normalizations(builder).fuse(node)
     return builder.graph()
 
 
@@ -57,17 +57,14 @@ class _Found:
     scale: float = 1.0
 
 
-class _Reader:
-    """Reads what tensors are made of, as though no quantizations lay between."""
-
-    def __init__(self, builder: GraphBuilder) -> None:
-        self._builder = builder
+class _Normalizations(Reader):
+    """Finds them and puts them into the graph."""
 
     def fuse(self, node: Node) -> None:
         found = next(self._normalizations(node), None)
         if found is None:
             return
-        x = self._builder.tensors[found.x]
+        x = self.builder.tensors[found.x]
         rank = len(x.shape)
         last, scale, bias = node, np.full((1,) * rank, found.scale, np.float32), np.zeros((1,) * rank, np.float32)
         behind = self._constant_behind(last, Mul)
@@ -80,23 +77,23 @@ class _Reader:
         scale, bias = (np.ascontiguousarray(v) for v in np.broadcast_arrays(scale, bias))
         inputs = [
             found.x,
-            self._builder.constant(scale, f"{node.name}.scale"),
-            self._builder.constant(bias, f"{node.name}.bias"),
+            self.builder.constant(scale, f"{node.name}.scale"),
+            self.builder.constant(bias, f"{node.name}.bias"),
         ]
         op = Normalize(found.axes, found.epsilon, found.centered)
         try:
-            op.infer([self._builder.tensors[name] for name in inputs])
+            op.infer([self.builder.tensors[name] for name in inputs])
         except ModelError:  # over dimensions that no loops go over: it stays as it is
             return
-        self._builder.add(op, inputs, last.output, node.name)
+        self.builder.add(op, inputs, last.output, node.name)
 
     def _normalizations(self, node: Node) -> Iterator[_Found]:
         """What it may be: a quotient, or a product with an inverse or an inverse root."""
         is_product = type(node.op) is Mul
-        if not (is_product or type(node.op) is Div) or not _is_plain(node.op):
+        if not (is_product or type(node.op) is Div) or not is_plain(node.op):
             return
         for x, other in (node.inputs, node.inputs[::-1]) if is_product else (node.inputs,):
-            maker, found = self._maker(other), None
+            maker, found = self.maker(other), None
             if not is_product:
                 found = self._over(x, other)
             elif maker is not None and type(maker.op) is Reciprocal:
@@ -107,29 +104,29 @@ class _Reader:
                 yield found
 
     def _fits(self, found: _Found, node: Node) -> bool:
-        shape = self._builder.tensors[found.x].shape
+        shape = self.builder.tensors[found.x].shape
         count = prod(shape[axis] for axis in found.axes)
-        return shape == self._builder.tensors[node.output].shape and 0 < count <= _MOST_ELEMENTS
+        return shape == self.builder.tensors[node.output].shape and 0 < count <= _MOST_ELEMENTS
 
     def _over(self, x: str, divisor: str) -> _Found | None:
         """x over a root, or over its norm or what that is limited to."""
-        inside = self._root(divisor)
+        inside = self.root(divisor)
         if inside is not None:
             return self._over_root(x, inside)
-        name, maker = divisor, self._maker(divisor)
-        while maker is not None and type(maker.op) is Concat and len({*map(self._under, maker.inputs)}) == 1:
+        name, maker = divisor, self.maker(divisor)
+        while maker is not None and type(maker.op) is Concat and len({*map(self.under, maker.inputs)}) == 1:
             name = maker.inputs[0]  # an Expand
-            maker = self._maker(name)
+            maker = self.maker(name)
         if maker is not None and type(maker.op) is Clip and maker.op.maximum == inf:
             name, floor = maker.inputs[0], maker.op.minimum
         else:
-            name, floor = self._less_number(name)
+            name, floor = self.less_number(name)
         if not 0 <= floor <= _LARGEST_FLOOR:
             return None
-        maker, inside = self._maker(name), self._root(name)
+        maker, inside = self.maker(name), self.root(name)
         if inside is not None:
             return self._over_sum(x, inside, floor**2)
-        if maker is None or type(maker.op) is not ReduceL2 or self._under(maker.inputs[0]) != self._under(x):
+        if maker is None or type(maker.op) is not ReduceL2 or self.under(maker.inputs[0]) != self.under(x):
             return None
         return self._of_sum(x, maker, floor**2)
 
@@ -138,98 +135,56 @@ class _Reader:
 
     def _over_mean(self, x: str, inside: str) -> _Found | None:
         """x over the root of the mean of its squares."""
-        mean, epsilon = self._less_number(inside)
-        maker = self._maker(mean)
-        if maker is None or type(maker.op) is not Mean or not _is_plain(maker.op):
+        mean, epsilon = self.less_number(inside)
+        maker = self.maker(mean)
+        if maker is None or type(maker.op) is not Mean or not is_plain(maker.op):
             return None
-        if not self._is_square(maker.inputs[0], x) or epsilon < 0:
+        if not self.is_square(maker.inputs[0], x) or epsilon < 0:
             return None
         axes = maker.op.axes
-        difference = self._maker(x)
-        if difference is not None and type(difference.op) is Sub and _is_plain(difference.op):
+        difference = self.maker(x)
+        if difference is not None and type(difference.op) is Sub and is_plain(difference.op):
             source, average = difference.inputs
-            of = self._maker(average)
-            if of is not None and of.op == Mean(axes) and self._under(of.inputs[0]) == self._under(source):
+            of = self.maker(average)
+            if of is not None and of.op == Mean(axes) and self.under(of.inputs[0]) == self.under(source):
                 return _Found(source, axes, epsilon, centered=True)
         return _Found(x, axes, epsilon)
 
     def _over_sum(self, x: str, inside: str, epsilon: float) -> _Found | None:
         """x over the root of the sum of its squares, or of what that is limited to."""
-        total, more = self._less_number(inside)
-        maker = self._maker(total)
+        total, more = self.less_number(inside)
+        maker = self.maker(total)
         if maker is not None and type(maker.op) is Clip and maker.op.maximum == inf:
             more += maker.op.minimum
             if not 0 <= maker.op.minimum <= _LARGEST_FLOOR**2:
                 return None
-            maker = self._maker(maker.inputs[0])
+            maker = self.maker(maker.inputs[0])
         if maker is None or more < 0:
             return None
         if type(maker.op) is ReduceSumSquare:
-            is_sum = self._under(maker.inputs[0]) == self._under(x)
+            is_sum = self.under(maker.inputs[0]) == self.under(x)
         else:
-            is_sum = type(maker.op) is ReduceSum and self._is_square(maker.inputs[0], x)
+            is_sum = type(maker.op) is ReduceSum and self.is_square(maker.inputs[0], x)
         return self._of_sum(x, maker, epsilon + more) if is_sum else None
 
     def _of_sum(self, x: str, maker: Node, epsilon: float) -> _Found | None:
         """Of a sum, or its root, over dimensions: a mean times their size."""
-        if not _is_plain(maker.op):
+        if not is_plain(maker.op):
             return None
-        shape, axes = self._builder.tensors[x].shape, maker.op.axes  # type: ignore[attr-defined]
+        shape, axes = self.builder.tensors[x].shape, maker.op.axes  # type: ignore[attr-defined]
         count = prod(shape[axis] for axis in axes)
         return _Found(x, axes, max(epsilon / count, TINY), scale=count**-0.5) if count else None
 
     def _constant_behind(self, node: Node, kind: type[Operator]) -> tuple[Node, Array] | None:
         """(the one node that reads it, the constant in it) where that has as many elements at most."""
-        reader = self._only_reader(node.output)
+        reader = self.only_reader(node.output)
         while reader is not None and type(reader.op) is FakeQuantize:
-            reader = self._only_reader(reader.output)
-        if reader is None or type(reader.op) is not kind or not _is_plain(reader.op):
+            reader = self.only_reader(reader.output)
+        if reader is None or type(reader.op) is not kind or not is_plain(reader.op):
             return None
-        shape = self._builder.tensors[node.output].shape
+        shape = self.builder.tensors[node.output].shape
         for name in reader.inputs:
-            tensor = self._builder.tensors[name]
+            tensor = self.builder.tensors[name]
             if tensor.is_constant and all(n in (1, m) for n, m in zip(tensor.shape, shape, strict=True)):
                 return reader, tensor.values.astype(np.float32)
         return None
-
-    def _only_reader(self, name: str) -> Node | None:
-        readers = self._builder.consumers(name)
-        return readers[0] if len(readers) == 1 and self._builder.is_private(name) else None
-
-    def _maker(self, name: str) -> Node | None:
-        return self._builder.producer(self._under(name))
-
-    def _under(self, name: str) -> str:
-        """The tensor before quantizations."""
-        node = self._builder.producer(name)
-        while node is not None and type(node.op) is FakeQuantize:
-            name = node.inputs[0]
-            node = self._builder.producer(name)
-        return name
-
-    def _root(self, name: str) -> str | None:
-        """What the tensor is the root of."""
-        maker = self._maker(name)
-        is_root = maker is not None and (type(maker.op) is Sqrt or maker.op == Pow(0.5))
-        return maker.inputs[0] if maker is not None and is_root else None
-
-    def _less_number(self, name: str) -> tuple[str, float]:
-        """(what a number is added to, the number), or (the tensor, 0)."""
-        maker = self._maker(name)
-        if maker is not None and type(maker.op) is Add and _is_plain(maker.op):
-            for other, constant in (maker.inputs, reversed(maker.inputs)):
-                tensor = self._builder.tensors[constant]
-                if tensor.is_constant and tensor.elements == 1 and tensor.quant is None:
-                    return other, float(tensor.values.reshape(()))
-        return name, 0.0
-
-    def _is_square(self, name: str, of: str) -> bool:
-        maker = self._maker(name)
-        if maker is None or not (maker.op == Mul() or maker.op == Pow(2.0)):
-            return False
-        return {*map(self._under, maker.inputs)} == {self._under(of)}
-
-
-def _is_plain(op: Operator) -> bool:
-    """Without limits of its own."""
-    return op.clip_limits == (-inf, inf)
