@@ -12,7 +12,6 @@ import numpy as np
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.functions import remainder
 from mcuq.arithmetic.int8 import Requantization, requantization
-from mcuq.errors import QuantizationError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
@@ -43,26 +42,24 @@ class Mod(Binary):
     dtypes = frozenset({*MIXED, "float32"})
 
     def factors(self, layer: Layer) -> tuple[int, int]:
-        """The operands' steps in a common unit. Raises QuantizationError where they are too far apart."""
+        """The operands' steps in a common unit.
+
+        One that is less than the other by more than they can say counts as so much less: then a is its own remainder,
+        or less is known of it than a multiple of b.
+        """
         (a, b), most = layer.inputs, _MOST[layer.output.dtype]
-        if not 1 / most < a.scale / b.scale < most:
-            raise QuantizationError(
-                f"{layer.where}: input scales are {a.scale:g} and {b.scale:g}, too far apart for int32; check the "
-                "calibration data"
-            )
         if a.scale <= b.scale:
-            ratio = Fraction(a.scale / b.scale).limit_denominator(most)
-            return ratio.numerator, ratio.denominator
-        ratio = Fraction(b.scale / a.scale).limit_denominator(most)
-        return ratio.denominator, ratio.numerator
+            return _ratio(a.scale / b.scale, most)
+        second, first = _ratio(b.scale / a.scale, most)
+        return first, second
 
     def bound(self, layer: Layer) -> int:
         """Largest remainder, which is no larger than either operand."""
         return min(largest_difference(t) * f for t, f in zip(layer.inputs, self.factors(layer), strict=True))
 
     def requantization(self, layer: Layer) -> Requantization:
-        """One factor: the unit over the output's step."""
-        unit = layer.inputs[1].scale / self.factors(layer)[1]
+        """One factor: the unit, of the operand of smaller steps, over the output's step."""
+        unit = min((t.scale, t.scale / f) for t, f in zip(layer.inputs, self.factors(layer), strict=True))[1]
         return requantization([unit / layer.output.scale], self.bound(layer), layer.where)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
@@ -79,3 +76,9 @@ class Mod(Binary):
         )
         rest = np.where(b == 0, 0, np.fmod(a, np.where(b == 0, 1, b)))
         return requantize_output(self, rest, self.requantization(layer), self.bound(layer), y)
+
+
+def _ratio(ratio: float, most: int) -> tuple[int, int]:
+    """Numerator and denominator, at most `most`, of a ratio up to 1; 1 / (most + 1) for what is less than they say."""
+    found = Fraction(ratio).limit_denominator(most)
+    return (found.numerator, found.denominator) if found else (1, most + 1)

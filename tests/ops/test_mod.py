@@ -11,7 +11,6 @@ from float_cases import check_floats, float_layers
 from onnx_models import check_import, model, node, random, refusal
 from support import check_portable_c, float_branches, integer_branches, integer_graph, random_inputs, run_float
 
-from mcuq.errors import QuantizationError
 from mcuq.graph.simulate import simulate
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.ops.mod import Mod
@@ -62,13 +61,26 @@ def test_floats_are_the_simulators_and_onnx_runtimes() -> None:
         assert np.array_equal(got[name], want[name])
 
 
-def test_steps_too_far_apart_are_refused() -> None:
-    graph = integer_graph(Mod(), [(4,), (4,)], {"x0": (0, 255), "x1": (0, 255e-9)})
-    with pytest.raises(QuantizationError) as caught:
-        simulate(graph, random_inputs(graph, 2))
-    assert str(caught.value) == (
-        "Mod 'layer': input scales are 1 and 1e-09, too far apart for int32; check the calibration data"
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_what_is_less_than_each_step_of_the_divisor_is_its_own_remainder(dtype: str) -> None:
+    """And what has larger steps than all of the divisor has a remainder of its sign that is less than that."""
+    graph = integer_graph(
+        Mod(), [(300,), (300,)], {"x0": (-1e-8, 1e-8), "x1": (-1, 1), "y": (-1e-8, 1e-8)}, parse_scheme(dtype)
     )
+    inputs = random_inputs(graph, 6)
+    zeros = inputs["x1"] == graph.tensors["x1"].zero_point
+    y = simulate(graph, inputs)["y"]
+    assert np.array_equal(y, np.where(zeros, graph.tensors["y"].zero_point, inputs["x0"]))
+    graph = integer_graph(
+        Mod(), [(300,), (300,)], {"x0": (-1, 1), "x1": (-1e-8, 1e-8), "y": (-1e-8, 1e-8)}, parse_scheme(dtype)
+    )
+    inputs = random_inputs(graph, 6)
+    x, z, y = (
+        values.astype(int) - graph.tensors[name].zero_point
+        for name, values in (*inputs.items(), ("y", simulate(graph, inputs)["y"]))
+    )
+    assert ((np.sign(y) == np.sign(x)) | (y == 0)).all()
+    assert (np.abs(y) <= np.abs(z)).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4, 5), (5,), (2, 3, 1, 1)])
