@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Self, TypeAlias
 
 from mcuq.graph.operator import INT8, Layer
@@ -68,12 +69,18 @@ class Fragment:
     @property
     def code_bytes(self) -> int:
         """About the bytes of its code: a token each, but those of comments."""
-        code, *commented = self.text.split("/*")
-        code += "".join(part.partition("*/")[2] for part in commented)
-        return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in code).split())
+        return _tokens(self.text)
 
 
 NOTHING = Fragment()
+
+
+@cache
+def _tokens(text: str) -> int:
+    """How many there are in C, without comments."""
+    code, *commented = text.split("/*")
+    code += "".join(part.partition("*/")[2] for part in commented)
+    return len("".join(c if c.isalnum() or c == "_" else f" {c} " for c in code).split())
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,13 @@ class Constants:
     template: ClassVar[str]
     computes_in_float: ClassVar[bool] = False
 
+    @classmethod
+    @cache
+    def _field_names(cls) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of the whole numbers, and of the others; once a class, as programs ask some hundred thousand times."""
+        numbers = tuple(f.name for f in fields(cls) if f.type == "int")
+        return numbers, tuple(f.name for f in fields(cls) if f.name not in numbers)
+
     def stem(self) -> str:
         """What functions of the kernel are called in C: conv2d_dsp of "dsp/conv2d", conv2d of "portable/conv2d"; what
         is pasted may have another name for the operator."""
@@ -97,12 +111,12 @@ class Constants:
 
     def fragments(self) -> list[Fragment]:
         """The fields that are C."""
-        return [value for f in fields(self) if isinstance(value := getattr(self, f.name), Fragment)]
+        return [value for name in self._field_names()[1] if isinstance(value := getattr(self, name), Fragment)]
 
     def numbers(self) -> dict[str, int]:
         """The whole numbers, of fields and of what is pasted: constants of C, or parameters where calls that differ in
         them share it."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.type == "int"}
+        own = {name: getattr(self, name) for name in self._field_names()[0]}
         return own | self.pasted_numbers()
 
     def with_numbers(self, changed: Mapping[str, int]) -> Self:
@@ -121,7 +135,7 @@ class Constants:
 
     def form(self) -> tuple[object, ...]:
         """All but the numbers: what calls of one function have in common."""
-        others = (getattr(self, f.name) for f in fields(self) if f.type != "int")
+        others = (getattr(self, name) for name in self._field_names()[1])
         return (
             type(self),
             *(replace(value, numbers=()) if isinstance(value, Fragment) else value for value in others),

@@ -40,7 +40,12 @@ def code_bytes_of(constants: Constants) -> int:
 
 def runtime_of(constants: Constants) -> list[Item]:
     """The runtime items that it needs, directly or through each other."""
-    return needed_items(needs_of(constants))
+    return list(_needed_by(needs_of(constants)))
+
+
+@cache
+def _needed_by(needs: tuple[str, ...]) -> tuple[Item, ...]:
+    return tuple(needed_items(needs))
 
 
 def assembly_cpus(items: list[Item]) -> Set[str]:

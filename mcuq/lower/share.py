@@ -45,14 +45,16 @@ def share_functions(steps: Sequence[Calls]) -> list[Calls]:
     Calls of one kernel can where they round in the same way: of mcuq_requantize one branch is left. A constant that
     is equal in all of them stays a constant of C; the others are the call's last array.
     """
+    families = [[_family(call.constants) for call in calls] for calls in steps]
     members: dict[_Family, list[Constants]] = {}
-    for call in (call for calls in steps for call in calls):
-        members.setdefault(_family(call.constants), []).append(call.constants)
+    for calls, own in zip(steps, families, strict=True):
+        for call, family in zip(calls, own, strict=True):
+            members.setdefault(family, []).append(call.constants)
     shared = {family: _function_of(constants) for family, constants in members.items()}
     saves = {family: _saves_flash(shared[family], constants) for family, constants in members.items()}
     return [
-        tuple(shared[f].call(call) if saves[f := _family(call.constants)] else call for call in calls)
-        for calls in steps
+        tuple(shared[f].call(call) if saves[f] else call for call, f in zip(calls, own, strict=True))
+        for calls, own in zip(steps, families, strict=True)
     ]
 
 

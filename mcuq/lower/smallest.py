@@ -27,9 +27,10 @@ def smallest_calls(choices: Sequence[Sequence[Calls]], work: Sequence[int]) -> l
     moves all layers of one kernel to another as long as that saves flash. Then moves them to faster ones as far as
     these take no more than a SLACK of it: so exact is no estimate, and time is worth that much.
     """
+    search = _Search(choices, work)
     starts = ([0] * len(choices), [max(len(options) - 1, 0) for options in choices])
-    found = min((_smaller(choices, start) for start in starts), key=lambda picks: flash_bytes(_of(choices, picks)))
-    return _of(choices, _faster(choices, found, work, (1 + SLACK) * flash_bytes(_of(choices, found))))
+    found = min((search.smaller(start) for start in starts), key=search.cost)
+    return search.calls(search.faster(found, (1 + SLACK) * search.cost(found)))
 
 
 def flash_bytes(steps: Sequence[Calls]) -> int:
@@ -46,50 +47,62 @@ def flash_bytes(steps: Sequence[Calls]) -> int:
     )
 
 
-def _smaller(choices: Sequence[Sequence[Calls]], picks: list[int]) -> list[int]:
-    """The choices by index after all moves that save flash."""
-    best = flash_bytes(_of(choices, picks))
-    while True:
-        costs = [(flash_bytes(_of(choices, moved)), moved) for moved in _moves(choices, picks)]
-        cost, moved = min(costs, default=(best, picks))
-        if cost >= best:
-            return picks
-        best, picks = cost, moved
+class _Search:
+    """Among choices of calls for each layer; `picks` are the choices by index."""
 
+    def __init__(self, choices: Sequence[Sequence[Calls]], work: Sequence[int]) -> None:
+        self._choices = choices
+        self._work = work
+        self._kernels = [[_kernel(calls) for calls in options] for options in choices]
+        self._costs: dict[tuple[int, ...], int] = {}
 
-def _faster(choices: Sequence[Sequence[Calls]], picks: list[int], work: Sequence[int], most_bytes: float) -> list[int]:
-    """The choices by index after all moves to preferred kernels that fit into `most_bytes`, most work first."""
+    def calls(self, picks: Sequence[int]) -> list[Calls]:
+        """Those that are picked."""
+        return [options[pick] if options else () for options, pick in zip(self._choices, picks, strict=True)]
 
-    def slowness(picked: Sequence[int]) -> int:
-        return sum(amount * pick for amount, pick in zip(work, picked, strict=True))
+    def cost(self, picks: Sequence[int]) -> int:
+        """The flash that they take."""
+        key = tuple(picks)
+        if key not in self._costs:
+            self._costs[key] = flash_bytes(self.calls(picks))
+        return self._costs[key]
 
-    while True:
-        better = (moved for moved in _moves(choices, picks) if slowness(moved) < slowness(picks))
-        fitting = [moved for moved in better if flash_bytes(_of(choices, moved)) <= most_bytes]
-        if not fitting:
-            return picks
-        picks = min(fitting, key=lambda moved: (slowness(moved), moved))
+    def smaller(self, picks: list[int]) -> list[int]:
+        """The picks after all moves that save flash."""
+        while True:
+            moved = min(self._moves(picks), key=lambda moved: (self.cost(moved), moved), default=picks)
+            if self.cost(moved) >= self.cost(picks):
+                return picks
+            picks = moved
 
+    def faster(self, picks: list[int], most_bytes: float) -> list[int]:
+        """The picks after all moves to preferred kernels that fit into `most_bytes`, most work first."""
+        while True:
+            slowness = self._slowness(picks)
+            better = (moved for moved in self._moves(picks) if self._slowness(moved) < slowness)
+            fitting = [moved for moved in better if self.cost(moved) <= most_bytes]
+            if not fitting:
+                return picks
+            picks = min(fitting, key=lambda moved: (self._slowness(moved), moved))
 
-def _moves(choices: Sequence[Sequence[Calls]], picks: Sequence[int]) -> list[list[int]]:
-    """The choices with all layers of one kernel moved to another, as far as they can have it, in a fixed order."""
-    own = sorted({_kernel(calls) for calls in _of(choices, picks)})
-    others = sorted({_kernel(calls) for options in choices for calls in options})
-    pairs = [(source, target) for source in own for target in others if source != target]
-    found = [[_moved(o, pick, *pair) for o, pick in zip(choices, picks, strict=True)] for pair in pairs]
-    return [moved for moved in found if moved != list(picks)]
+    def _slowness(self, picks: Sequence[int]) -> int:
+        return sum(amount * pick for amount, pick in zip(self._work, picks, strict=True))
 
-
-def _moved(options: Sequence[Calls], pick: int, source: str, target: str) -> int:
-    if not options or _kernel(options[pick]) != source:
-        return pick
-    return next((i for i, calls in enumerate(options) if _kernel(calls) == target), pick)
+    def _moves(self, picks: Sequence[int]) -> list[list[int]]:
+        """The picks with all layers of one kernel moved to another, as far as they can have it, in a fixed order."""
+        picked = [kernels[pick] if kernels else "" for kernels, pick in zip(self._kernels, picks, strict=True)]
+        others = sorted({kernel for kernels in self._kernels for kernel in kernels})
+        found = []
+        for source in sorted(set(picked)):
+            layers = [i for i, kernel in enumerate(picked) if kernel == source and self._kernels[i]]
+            for target in others:
+                places = {i: self._kernels[i].index(target) for i in layers if target in self._kernels[i]}
+                moved = [places.get(i, pick) for i, pick in enumerate(picks)]
+                if source != target and moved != list(picks):
+                    found.append(moved)
+        return found
 
 
 def _kernel(calls: Calls) -> str:
     """What tells kernels apart here: the templates of their calls, and what is pasted into them."""
     return " ".join(sorted({f"{call.constants.template}:{call.constants.stem()}" for call in calls}))
-
-
-def _of(choices: Sequence[Sequence[Calls]], picks: Sequence[int]) -> list[Calls]:
-    return [options[pick] if options else () for options, pick in zip(choices, picks, strict=True)]
