@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from mcuq.arithmetic.int16 import interpolate
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.convert import simulate_convert
 from mcuq.ops.dtypes import MIXED
@@ -99,10 +100,7 @@ class Unary(Elementwise):
 
     def pieces(self, layer: Layer) -> tuple[Array, Array]:
         """The tables of `interpolate` for int16 x."""
-        y = layer.output
-        codes = np.arange(-32768.0, 32769.0)
-        exact = self.function(codes * layer.inputs[0].scale) / y.scale + y.zero_point
-        return straight_pieces(exact, y.quantization.bounds)
+        return _pieces(self, layer.inputs[0].scale, layer.output.quantization)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         if layer.output.quant is None:
@@ -115,6 +113,15 @@ class Unary(Elementwise):
 
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         return (0,)
+
+
+@lru_cache(maxsize=16)
+def _pieces(op: Unary, x_scale: float, y: Quant) -> tuple[Array, Array]:
+    """Of the last layers: one is asked for as often as samples are simulated, and where its kernel is made."""
+    found = straight_pieces(op.function(np.arange(-32768.0, 32769.0) * x_scale) / y.step + y.zero_point, y.bounds)
+    for table in found:
+        table.flags.writeable = False
+    return found
 
 
 def from_unary(make: Callable[[OnnxNode], Unary]) -> FromOnnx:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.arithmetic.int16 import FRACTION_BITS, interpolate
+from mcuq.arithmetic.int16 import FRACTION_BITS
 from mcuq.graph.tensor import Array
 
 LARGEST_ERROR = 0.75  # steps; rounding alone is half a step
@@ -20,14 +20,20 @@ def straight_pieces(exact: Array, bounds: tuple[int, int] = (-32768, 32767)) -> 
     """
     limited = np.clip(exact, *bounds)
     knots = np.rint(limited * 2**FRACTION_BITS).astype(np.int32)
-    x = np.arange(-32768, 32768).astype(np.int16)
     shifts = np.zeros(256, np.int32)
     for shift in range(1, MAX_SHIFT + 1):
-        pieces, values = _tables(knots, np.full(256, shift, np.int32))
-        off = np.abs(interpolate(x, pieces, values) - limited[:-1]).reshape(256, 256).max(axis=1)
+        off = np.abs(straight(knots, shift) - limited[:-1]).reshape(256, 256).max(axis=1)
         # Longer pieces need not be worse everywhere, but must be good to be taken.
         shifts[off <= LARGEST_ERROR] = shift
     return _tables(knots, shifts)
+
+
+def straight(knots: Array, shift: int) -> Array:
+    """What `interpolate` gives for x of -32768 to 32767 where all pieces have 2^shift codes, without a table."""
+    low, high = knots[: -1 : 1 << shift, None], knots[1 << shift :: 1 << shift, None]
+    fraction = np.arange(1 << shift, dtype=np.int32)
+    rounded: Array = (low << shift) + (high - low) * fraction + (1 << (shift + FRACTION_BITS - 1))
+    return (rounded >> (shift + FRACTION_BITS)).reshape(-1)
 
 
 def _tables(knots: Array, shifts: Array) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ from mcuq.build.shared_library import build_library
 from mcuq.errors import QuantizationError
 from mcuq.graph.tensor import Array
 from mcuq.ops.softmax_s16 import exponential_tables
-from mcuq.ops.unary_s16 import straight_pieces
+from mcuq.ops.unary_s16 import straight, straight_pieces
 from mcuq.resources import resource_dir
 
 HEADER = (resource_dir("firmware") / "kernels" / "mcuq_s16.h").read_text()
@@ -204,6 +204,13 @@ def test_interpolate_gives_the_bits_of_its_namesake(c: ctypes.CDLL, seed: int) -
     got = interpolate(CODES, pieces, values)
     assert np.array_equal(got, call(c.each_interpolate, len(CODES), np.int32, CODES, pieces, values))
     assert np.abs(got - np.clip(steps[:-1], -32768, 32767)).max() <= 0.75
+
+
+@pytest.mark.parametrize("shift", range(9))
+def test_pieces_of_one_length_are_interpolated_without_their_tables(shift: int) -> None:
+    knots = np.random.default_rng(shift).integers(-32768 * 64, 32767 * 64, 65537).astype(np.int32)
+    pieces = (np.arange(256) * (256 >> shift) * 16 + shift).astype(np.int32)
+    assert np.array_equal(straight(knots, shift), interpolate(CODES, pieces, knots[:: 1 << shift]))
 
 
 def test_pieces_are_long_where_a_function_is_straight() -> None:
