@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -107,8 +108,8 @@ class Extremes:
     def widened(self, span: Range) -> Range:
         """The range with those ends widened that reach the extremes."""
         below, above = self._sides or self._of_first()
-        weight = None if self._weight is None else self._weight.astype(np.float64)
-        return _widened(span, below, above, (self._count, self._elements), weight)
+        reader = None if self._weight is None else _Reader.of(self._weight.astype(np.float64))
+        return _widened(span, below, above, (self._count, self._elements), reader)
 
     def _of_first(self) -> tuple[_Largest, _Largest]:
         return _Largest(self._first, -1, self._channels), _Largest(self._first, 1, self._channels)
@@ -155,6 +156,19 @@ class _Largest:
 
 
 @dataclass(frozen=True)
+class _Reader:
+    """The layer that reads a tensor: its weights (outputs, channels) as an exact factor, and the sum of their
+    squares."""
+
+    exact: Array
+    energy: float
+
+    @classmethod
+    def of(cls, weight: Array) -> _Reader:
+        return cls(exact_factor(weight, weight.shape[1]), float((weight**2).sum()))
+
+
+@dataclass(frozen=True)
 class _End:
     """One end of a range: `maxima` (ranks,) of the samples that reach furthest, and of each of them the rows of values
     (n, channels) that may be clipped."""
@@ -167,7 +181,7 @@ class _End:
         chance = 0.5 ** np.arange(1, len(self.maxima) + 1)
         return max(least * float(self.maxima[0]), factor * float(chance @ self.maxima / chance.sum()))
 
-    def clipped(self, factor: float, weight: Array | None) -> float:
+    def clipped(self, factor: float, reader: _Reader | None) -> float:
         """Sum over samples of the squared error in the half that they are not in, averaged over halvings.
 
         The half that gives the range has the sample of rank j as its largest with probability 2^-(j+1); all samples
@@ -175,12 +189,23 @@ class _End:
         """
         total = 0.0
         for rank in range(1, len(self.maxima)):
-            beyond = np.maximum(np.concatenate(self.rows[:rank]) - factor * self.maxima[rank], 0.0)
-            total += 0.5**rank * _energy(beyond, weight)
+            end = factor * self.maxima[rank]
+            if end < self.maxima[0]:  # else nothing is clipped
+                total += 0.5**rank * _energy(np.maximum(self._all[: self._counts[rank - 1]] - end, 0.0), reader)
         return total
 
+    @cached_property
+    def _all(self) -> Array:
+        """The rows of all samples, one sample's behind the other's."""
+        return np.concatenate(self.rows)
 
-def _widened(span: Range, below: _Largest, above: _Largest, seen: tuple[int, int], weight: Array | None) -> Range:
+    @cached_property
+    def _counts(self) -> Array:
+        """How many of them each sample and those before it have."""
+        return np.cumsum([len(rows) for rows in self.rows])
+
+
+def _widened(span: Range, below: _Largest, above: _Largest, seen: tuple[int, int], reader: _Reader | None) -> Range:
     """The range with the factor of least error on those ends that reach their extremes; `seen` are the numbers of
     samples and of elements of each."""
     count, elements = seen
@@ -195,7 +220,7 @@ def _widened(span: Range, below: _Largest, above: _Largest, seen: tuple[int, int
             limit if end is None else factor * float(end.maxima[0])
             for limit, end in zip((-low, high), ends, strict=True)
         )
-        clipped = sum(end.clipped(factor, weight) for end in ends if end is not None)
+        clipped = sum(end.clipped(factor, reader) for end in ends if end is not None)
         return elements * (width / 255) ** 2 / 12 + clipped / count
 
     if ends == [None, None]:
@@ -209,16 +234,16 @@ def _widened(span: Range, below: _Largest, above: _Largest, seen: tuple[int, int
     )
 
 
-def _energy(error: Array, weight: Array | None) -> float:
+def _energy(error: Array, reader: _Reader | None) -> float:
     """Sum of squares of what the reading layer makes of errors (rows, channels), in units of its input.
 
     Errors of rounding add up as squares there, but clipped values all err to one side.
     """
-    if weight is None:
+    if reader is None:
         return float((error**2).sum())
-    error = exact_factor(error[error.any(axis=1)], weight.shape[1])
-    mixed = error @ exact_factor(weight, weight.shape[1]).T
-    return float((mixed**2).sum() / (weight**2).sum() * weight.shape[1])
+    channels = reader.exact.shape[1]
+    mixed = exact_factor(error[error.any(axis=1)], channels) @ reader.exact.T
+    return float((mixed**2).sum() / reader.energy * channels)
 
 
 def _mixing_weights(graph: Graph, readers: Mapping[str, Sequence[Node]], name: str) -> Array | None:
