@@ -256,14 +256,15 @@ def test_memory_is_written_in_packets_of_the_debuggers_protocol() -> None:
 
 
 def test_missing_qemu_is_answered_with_what_to_install(monkeypatch: pytest.MonkeyPatch, model: CompiledModel) -> None:
-    monkeypatch.setattr(machines.shutil, "which", lambda name: None)
-    for name, command, package in (
+    wanted = (
         ("mps2-an386", "qemu-system-arm", "qemu-system-arm"),
         ("riscv32-virt", "qemu-system-riscv32", "qemu-system-misc"),
-    ):
-        board = load_board(name)
+    )
+    loaders = {name: build_loader(load_board(name)) for name, _, _ in wanted}  # by the compilers that there are
+    monkeypatch.setattr(machines.shutil, "which", lambda name: None)
+    for name, command, package in wanted:
         with pytest.raises(BuildError) as caught:
-            Machine(board, build_loader(board))
+            Machine(load_board(name), loaders[name])
         text = f"{command} is not installed; install QEMU, on Debian: apt-get install {package}"
         assert str(caught.value) == text
 
