@@ -441,8 +441,10 @@ def test_each_pass_has_a_test_file() -> None:
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:
-    """pytest takes the second for the first and refuses both, but only where one process collects them together."""
-    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    """pytest takes the second for the first and refuses both, but only where one process collects them together; of a
+    module of the benchmarks, which tests import too, it takes the one of the tests."""
+    folders = (Path(__file__).parent, resource_dir("benchmarks"))
+    names = [path.name for folder in folders for path in folder.rglob("*.py") if path.name != "conftest.py"]
     assert len(set(names)) == len(names)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from support import RANGES, Case, Inputs, float_branches, run_float
+from support import RANGES, Case, Inputs, float_branches, model_of, run_float
 
-from mcuq.boards.find import load_board
-from mcuq.compile import assemble
+from mcuq.boards.facts import Board
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Operator
 from mcuq.graph.simulate import simulate
@@ -70,10 +69,10 @@ def wild_inputs(graph: Graph, samples: int = 6, seed: int = 0) -> dict[str, Arra
 
 
 def check_floats(
-    graph: Graph, on: str = "host", board: str = "cortex-m4", samples: int = 6, optimize: Goal = "balanced"
+    graph: Graph, on: str = "host", board: str | Board = "cortex-m4", samples: int = 6, optimize: Goal = "balanced"
 ) -> BitsReport:
     """Assert that the graph's C gives the simulator's bits for inputs of all kinds."""
-    model = assemble(graph, load_board(board), "layer", b"", optimize=optimize)
+    model = model_of(graph, board, optimize=optimize)
     report = check_bits(model, iter([wild_inputs(graph, samples)]), on)
     assert report.first_mismatch is None, f"{graph.text()}{report.first_mismatch}"
     assert report.compared_bytes == samples * sum(graph.tensors[name].size_bytes for name in graph.outputs)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from cases.conv2d import corners
+from cases.moves import concats, pads, slices
+from cases.pools import average_pools, max_pools
 from float_cases import DYNAMIC, FLOAT, check_floats, float_layers
-from test_float_layers import move_cases, pool_cases
 
 from mcuq.boards.find import load_board
 from mcuq.compile import assemble
@@ -21,7 +22,8 @@ SCHEMES = {"float32": FLOAT, "int8 by float16": Scheme(LayerScheme("float16", "i
 
 
 def graph(scheme: str) -> Graph:
-    return float_layers([*corners()[:12], *pool_cases()[:6], *move_cases()], SCHEMES[scheme])
+    moves = [*concats()[-3:-1], *pads((0.0, -1.5))[2:6], *slices(0, 2)]
+    return float_layers([*corners()[:12], *max_pools()[:4], *average_pools()[:4], *moves], SCHEMES[scheme])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

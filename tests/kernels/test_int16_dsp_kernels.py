@@ -1,5 +1,4 @@
-"""Kernels of int16 for the DSP extension against the simulator: every tail length, both compilers, host and emulated
-CPU."""
+"""Kernels of int16 for the DSP extension: which layers they take, bands of images, limits, how weights lie."""
 
 from __future__ import annotations
 
@@ -7,12 +6,11 @@ from math import inf
 
 import numpy as np
 import pytest
-from cases import conv2d, fully_connected
 from cases.every import drawn_weighted
 from cases.values import bias, weights
+from scheme_cases import INT16, NARROWING
 from support import check_c, check_float, integer_branches, integer_graph
 from test_dsp_kernels import DSP
-from test_int16_layers import INT16, NARROWING, SCHEMES
 
 from mcuq.kernels.dsp.order import pack_neighbours
 from mcuq.lower import choose_kernel
@@ -22,25 +20,6 @@ from mcuq.ops.window import Window
 from mcuq.quantize import Scheme
 
 pytestmark = pytest.mark.slow
-
-WAYS = [("host", "gcc"), pytest.param("emulator", "gcc", marks=pytest.mark.toolchain), ("emulator", "zig")]
-
-
-@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize(("on", "compiler"), WAYS)
-def test_c_gives_the_simulators_bits(on: str, compiler: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MCUQ_CC", compiler)
-    check_c(
-        integer_branches([*conv2d.dense()[::2], *fully_connected.fixed()[::9], *drawn_weighted(0, 2)], 1, scheme),
-        on,
-        samples=4,
-    )
-
-
-@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, scheme: Scheme) -> None:
-    check_c(integer_branches(drawn_weighted(seed, 7), seed, scheme), "emulator")
 
 
 @pytest.mark.parametrize("scheme", [INT16, NARROWING], ids=["int16", "int16 to int8"])

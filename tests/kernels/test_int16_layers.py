@@ -1,33 +1,24 @@
-"""Layers that read or write 16 bits: C against the simulator on each kind of CPU, the simulator against float."""
+"""Layers that read or write 16 bits: the simulator against float, sums beyond 32 bits, what is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
 import numpy as np
 import pytest
-import test_average_pool
-import test_concat
-import test_fully_connected
-import test_mat_mul
-import test_max_pool
-import test_mean
-import test_normalize
-import test_pad
-import test_slice
-import test_transpose
-from binary_cases import ONTO_THE_FIRST, binary_cases
-from cases import conv2d
+from binary_cases import binary_cases
+from cases import conv2d, fully_connected
+from cases.functions import FUNCTIONS
+from cases.moves import TRANSPOSES, concats, pads, slices
+from cases.pools import average_pools, max_pools, means
+from scheme_cases import INT16, NARROWING, WIDENING
 from support import (
     RANGES,
-    Case,
     check_c,
     check_float,
     check_portable_c,
     integer_branches,
     integer_graph,
-    model_of,
     random_inputs,
 )
 
@@ -41,98 +32,23 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
 from mcuq.ops.conv2d import Conv2d
-from mcuq.ops.div import Div
-from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fully_connected import FullyConnected
-from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
-from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
-from mcuq.ops.prelu import PRelu
-from mcuq.ops.rescale import Rescale
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
-from mcuq.ops.unary import Chain, Unary
+from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
-from mcuq.quantize import NAMED, Scheme
-from mcuq.validate import check_bits
+from mcuq.quantize import Scheme
 
 pytestmark = pytest.mark.slow
 
-INT16 = Scheme(NAMED["int16"])
-WIDENING = Scheme(NAMED["int8"], {"*": NAMED["int16"]})  # reads int8, writes int16
-NARROWING = Scheme(NAMED["int16"], {"*": NAMED["int8"]})  # reads int16, writes int8
 SCHEMES = {"int16": INT16, "int8 to int16": WIDENING, "int16 to int8": NARROWING}
-
-FUNCTIONS: tuple[Unary, ...] = (
-    Sigmoid(),
-    Tanh(),
-    HardSwish(),
-    HardSigmoid(),
-    LeakyRelu(0.1),
-    Clip(0, 6),
-    Clip(minimum=-0.25),
-    Rescale(),
-    Chain((HardSwish(), Sigmoid())),
-    Chain((Clip(0, 6), Rescale(), Clip(-1, 2))),
-)
-# Of one element, of one less and one more than vectors have, and more.
-SIZES = ((), (1, 1), (1, 7), (1, 8), (1, 9), (2, 5, 7, 3))
-WEIGHTED: dict[str, Callable[[], list[Case]]] = {
-    "conv2d": conv2d.corners,
-    "random conv2d": lambda: conv2d.any_groups(50, 20),
-    "fully_connected": lambda: test_fully_connected.cases(50, 12),
-    "average_pool": lambda: test_average_pool.cases(50, 15),
-    "mean": lambda: test_mean.cases(50),
-}
-OTHERS: dict[str, Callable[[], list[Case]]] = {
-    "add and sub": lambda: binary_cases([Add, Sub], 50),
-    "mul": lambda: binary_cases([Mul], 50),
-    "div": lambda: binary_cases([Div], 50),
-    "mat_mul": lambda: test_mat_mul.cases(50, 4),
-    "extreme": lambda: binary_cases([Max, Min], 50),
-    "prelu": lambda: binary_cases([PRelu], 50, ONTO_THE_FIRST),
-    "max_pool": lambda: test_max_pool.cases(50, 20),
-    "softmax": lambda: [(op, [shape]) for op in (Softmax(), LogSoftmax()) for shape in ((1, 10), (3, 7), (2, 300))],
-    "moves": lambda: [*test_concat.cases(), *test_pad.cases((0.0, 0.5)), *test_slice.cases(50, 10)],
-    "normalize": lambda: list(test_normalize.CASES),
-    "transpose": lambda: [*test_transpose.CASES, (Identity(), [(2, 3)])],
-    "unary": lambda: [(op, [size]) for op in FUNCTIONS for size in SIZES],
-}
-LAYERS = [
-    *(
-        pytest.param(cases, scheme, id=f"{name} {key}")
-        for name, cases in WEIGHTED.items()
-        for key, scheme in SCHEMES.items()
-    ),
-    *(pytest.param(cases, INT16, id=name) for name, cases in OTHERS.items()),
-    pytest.param(OTHERS["unary"], NARROWING, id="unary int16 to int8"),
-]
-
-
-@pytest.mark.parametrize(("cases", "scheme"), LAYERS)
-def test_c_on_the_host_gives_the_simulators_bits(cases: Callable[[], list[Case]], scheme: Scheme) -> None:
-    chosen = cases() if scheme is INT16 else cases()[::2]
-    check_portable_c(integer_branches(chosen, 3, scheme), "host")
-
-
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
-@pytest.mark.parametrize(("cases", "scheme"), LAYERS)
-def test_c_on_an_emulated_cpu_gives_the_simulators_bits(
-    cases: Callable[[], list[Case]], scheme: Scheme, board: str
-) -> None:
-    check_c(integer_branches(cases(), 4, scheme), "emulator", samples=4, board=board)
-
-
-@pytest.mark.toolchain
-@pytest.mark.parametrize("cases", [*WEIGHTED.values(), *OTHERS.values()], ids=[*WEIGHTED, *OTHERS])
-def test_c_on_the_emulated_cortex_m55_gives_the_simulators_bits(cases: Callable[[], list[Case]]) -> None:
-    check_c(integer_branches(cases(), 4, INT16), "emulator", samples=4, board="cortex-m55")
 
 
 def multiplier_steps(layer: Layer) -> float:
@@ -143,25 +59,25 @@ def multiplier_steps(layer: Layer) -> float:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize("kind", ["random conv2d", "fully_connected"])
-def test_weighted_sums_are_within_half_a_step_and_the_multipliers_rounding(kind: str, scheme: Scheme) -> None:
-    check_float(integer_branches(WEIGHTED[kind](), 5, scheme), multiplier_steps)
+def test_weighted_sums_are_within_half_a_step_and_the_multipliers_rounding(scheme: Scheme) -> None:
+    check_float(
+        integer_branches([*conv2d.any_groups(50, 20), *fully_connected.fixed()[::2]], 5, scheme), multiplier_steps
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize("kind", ["average_pool", "mean"])
-def test_means_are_within_half_a_step(kind: str, scheme: Scheme) -> None:
-    check_float(integer_branches(WEIGHTED[kind](), 6, scheme), 0.5)
+def test_means_are_within_half_a_step(scheme: Scheme) -> None:
+    check_float(integer_branches([*average_pools(50, 15), *means(50)], 6, scheme), 0.5)
 
 
-@pytest.mark.parametrize("kind", ["add and sub", "mul"])
-def test_sums_and_products_are_within_half_a_step(kind: str) -> None:
-    check_float(integer_branches(OTHERS[kind](), 7, INT16), 0.5)
+def test_sums_and_products_are_within_half_a_step() -> None:
+    check_float(integer_branches([*binary_cases([Add, Sub], 50), *binary_cases([Mul], 50)], 7, INT16), 0.5)
 
 
-@pytest.mark.parametrize("kind", ["max_pool", "moves", "transpose"])
-def test_moved_values_are_exact(kind: str) -> None:
-    check_float(integer_branches(OTHERS[kind](), 8, INT16), 0.5 if kind == "moves" else 0.0)
+def test_moved_values_are_exact() -> None:
+    exact = [*max_pools(50, 20), *TRANSPOSES, *concats()[:9], *pads((0.0,)), *slices(50, 10), (Identity(), [(2, 3)])]
+    check_float(integer_branches(exact, 8, INT16), 0.0)
+    check_float(integer_branches([*concats(), *pads((0.0, 0.5))], 8, INT16), 0.5)
 
 
 @pytest.mark.parametrize("scheme", [INT16, NARROWING], ids=["int16", "int16 to int8"])
@@ -304,18 +220,6 @@ def test_scales_too_far_apart_for_log_softmax_are_refused() -> None:
         "LogSoftmax 'layer': input scale 6.1037e-05 and output scale 6.1037e-11 are too far apart for int32; check "
         "the calibration data"
     )
-
-
-def test_one_operand_at_its_least_and_the_other_at_its_greatest_value() -> None:
-    graph = integer_branches(binary_cases([Add, Sub, Mul, Div, Max, Min], 51), 1, INT16)
-    inputs = {}
-    for name in graph.inputs:  # x5_0 and x5_1 are those of the layer with the output y5
-        values = (-32768, 32767) if name.endswith("_0") else (32767, -32768)
-        inputs[name] = np.stack([np.full(graph.tensors[name].shape, value, np.int16) for value in values])
-    for on in ("host", "emulator"):
-        report = check_bits(model_of(graph), iter([inputs]), on)
-        assert report.first_mismatch is None
-        assert report.samples == 2
 
 
 def test_fused_limits_hold_in_int16() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import conv2d, fully_connected, unweighted
+from cases import binary, conv2d, fully_connected
 from support import check_c, integer_branches
 
 from mcuq.lower import choose_kernel
-from mcuq.ops.add import Add, Sub
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.window import Window
 
@@ -16,8 +15,7 @@ FEATURES = frozenset({"dsp", "fpu", "mve"})
 
 
 def test_most_layers_have_vector_kernels() -> None:
-    sums = [(op, inputs) for op, inputs in unweighted.fixed() if isinstance(op, Add | Sub)]
-    layers = list(integer_branches([*conv2d.vectors(), *fully_connected.fixed(), *sums]).layers())
+    layers = list(integer_branches([*conv2d.vectors(), *fully_connected.fixed(), *binary.sums()]).layers())
     vector = [layer for layer in layers if "mve" in choose_kernel(layer, FEATURES).needs]
     assert len(vector) > 0.9 * len(layers)
 

@@ -7,14 +7,10 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-import test_average_pool
-import test_concat
-import test_fully_connected
-import test_mat_mul
-import test_max_pool
-import test_mean
 from binary_cases import ONTO_THE_FIRST, binary_cases
-from cases import conv2d
+from cases import conv2d, fully_connected, mat_mul
+from cases.moves import concats
+from cases.pools import average_pools, max_pools, means
 from support import Case, integer_branches, random_inputs
 
 from mcuq.boards.find import load_board
@@ -33,19 +29,19 @@ SEED = 71
 LAYERS: dict[str, Callable[[], list[Case]]] = {
     "conv2d": lambda: [*conv2d.corners(), *conv2d.any_groups(SEED, 30)],
     "matrices": lambda: [
-        *test_fully_connected.cases(SEED, 12),
-        *test_mat_mul.cases(SEED, 4),
+        *mat_mul.fixed()[::3],
+        *fully_connected.fixed()[::2],
         *((Softmax(), [shape]) for shape in ((1, 10), (3, 7), (2, 300))),
     ],
     "pools": lambda: [
-        *test_max_pool.cases(SEED, 12),
-        *test_average_pool.cases(SEED, 12),
-        *test_mean.cases(SEED),
+        *max_pools(SEED, 12),
+        *average_pools(SEED, 12),
+        *means(SEED),
     ],
     "elementwise": lambda: [
         *binary_cases([Add, Sub, Mul, Div, Max, Min], SEED),
         *binary_cases([PRelu], SEED, ONTO_THE_FIRST),
-        *test_concat.cases(),
+        *concats(),
     ],
 }
 UNICORN = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")

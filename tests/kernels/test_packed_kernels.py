@@ -1,11 +1,11 @@
-"""Kernels of packed weights against the simulator: every packing, on the host and on emulated CPUs."""
+"""Kernels of packed weights: which layers they take, factors and powers of two, how blocks of weights lie."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from packed_cases import KINDS, MAKERS, pack_weights, packed_layers
-from support import Case, check_c, integer_branches, integer_graph, portable
+from packed_cases import KINDS, pack_weights
+from support import Case, check_c, integer_branches, integer_graph
 
 from mcuq.arithmetic.packing import pack, unpack
 from mcuq.boards.find import load_board
@@ -23,31 +23,6 @@ from mcuq.ops.window import Window
 pytestmark = pytest.mark.slow
 
 FAST = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
-BOARDS = (*FAST, pytest.param("cortex-m55", marks=pytest.mark.toolchain))
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_portable_kernels_give_the_simulators_bits(name: str) -> None:
-    check_c(packed_layers(name, KINDS, 1, 2 * len(KINDS)), "host", board=portable())
-
-
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("board", BOARDS)
-def test_kernels_of_a_cpu_give_the_simulators_bits(name: str, board: str) -> None:
-    check_c(packed_layers(name, KINDS, 2, 2 * len(KINDS)), "emulator", board=load_board(board))
-
-
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
-def test_kernels_of_a_cpu_give_the_simulators_bits_on_the_host(name: str, board: str) -> None:
-    check_c(packed_layers(name, KINDS, 2, len(KINDS)), "host", board=load_board(board))
-
-
-@pytest.mark.parametrize("seed", range(3, 6))
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
-def test_many_layers_of_each_packing_give_the_simulators_bits(name: str, seed: int, board: str) -> None:
-    check_c(packed_layers(name, KINDS, seed, 4 * len(KINDS)), "emulator", board=load_board(board))
 
 
 def templates(graph: Graph, board: str) -> list[str]:

@@ -1,15 +1,14 @@
-"""AveragePool: C against the simulator, the simulator against float, divisors at the border, relations."""
+"""AveragePool: the simulator against float, divisors at the border, relations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 
 import numpy as np
 import pytest
+from cases.pools import BOUNDS, average_pools
 from selections import quick
 from support import (
-    Case,
     beside,
     check_c,
     check_float,
@@ -33,37 +32,10 @@ from mcuq.quantize import quantize_graph
 
 STEPS = 0.5
 
-BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (-0.3, 0.7))
-
-
-def cases(seed: int, count: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    windows = window_cases()
-    while len(windows) < count:
-        windows.append(random_window(rng))
-    return [
-        (AveragePool(window, include, minimum=low, maximum=high), [x])
-        for i, (x, window) in enumerate(windows)
-        for low, high in [BOUNDS[i % len(BOUNDS)]]
-        for include in ((False, True) if any(window.pads) else (False,))
-    ]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases(0, 20)), on)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_portable_c(integer_branches(cases(seed, 30), seed), on)
-
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
     for seed in range(10):
-        check_float(integer_branches(cases(seed, 30), seed), STEPS)
+        check_float(integer_branches(average_pools(seed, 30), seed), STEPS)
 
 
 def counts(window: Window, include: bool, height: int, width: int) -> list[list[int]]:

@@ -1,10 +1,11 @@
-"""Concat: C against the simulator, the simulator against float, the shared scale, errors."""
+"""Concat: the simulator against float, the shared scale, errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from cases.moves import concats
+from support import check_float, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError
 from mcuq.graph.quantization import quant_for_range
@@ -15,32 +16,9 @@ from mcuq.ops.concat import Concat
 STEPS = 0.0
 
 
-def cases() -> list[Case]:
-    rng = np.random.default_rng(0)
-    return [
-        (Concat(0), [(1,), (1,)]),
-        (Concat(0), [(3,), (5,), (1,)]),
-        (Concat(1), [(1, 7)]),
-        (Concat(1), [(2, 7), (2, 1)]),
-        (Concat(3), [(1, 5, 3, 2), (1, 5, 3, 1), (1, 5, 3, 4)]),
-        (Concat(3), [(2, 5, 3, 2), (2, 5, 3, 3)]),
-        (Concat(2), [(2, 5, 3, 2), (2, 5, 1, 2)]),
-        (Concat(1), [(2, 5, 3, 2), (2, 1, 3, 2)]),
-        (Concat(0), [(2, 5, 3, 2), (1, 5, 3, 2)]),
-        (Concat(1), [(2, 3), rng.normal(size=(2, 4)), (2, 1)]),
-        (Concat(1), [rng.normal(size=(2, 4)), (2, 3), rng.normal(size=(2, 1))]),
-        (Concat(1), [(1, 1, 1)] * 17),
-    ]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases()), on)
-
-
 def test_simulator_is_exactly_the_float_meaning() -> None:
     for seed in range(8):
-        check_float(integer_branches(cases(), seed), STEPS)
+        check_float(integer_branches(concats(), seed), STEPS)
 
 
 def test_all_inputs_share_one_scale_that_covers_every_range_and_constant() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from inspect import unwrap
 from math import inf
 
 import numpy as np
 import pytest
-from cases.conv2d import any_groups, blocks, borders, conv, corners, many_channels
+from cases.conv2d import any_groups, borders, conv, corners
 from support import (
     Case,
     check_float,
@@ -38,24 +37,6 @@ from mcuq.quantize import quantize_graph
 STEPS = 0.5 + 1e-4
 # The same down to 2^-18, below which no scale goes.
 WORST_STEPS = 0.5 + 0.032
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("cases", [corners, borders, blocks], ids=lambda cases: cases.__name__)
-def test_c_gives_the_simulators_bits(on: str, cases: Callable[[], list[Case]]) -> None:
-    check_portable_c(integer_branches(cases()), on)
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits_for_random_layers(on: str) -> None:
-    check_portable_c(integer_branches(any_groups(1, 20), seed=1), on)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("seed", range(2, 12))
-def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_portable_c(integer_branches([*any_groups(seed, 30), *many_channels(seed, 20)], seed), on)
 
 
 def test_kernels_look_for_padding_just_where_a_window_leaves_the_image() -> None:

@@ -1,11 +1,11 @@
-"""Div: C against the simulator, the simulator against float. What it shares with Add is tested there."""
+"""Div: the simulator against float. What it shares with Add is tested there."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from binary_cases import SHAPES, binary_cases
-from support import check_portable_c, integer_branches, integer_graph, random_inputs, run_float
+from binary_cases import SHAPES
+from support import check_portable_c, integer_graph, random_inputs, run_float
 
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.graph.builder import GraphBuilder
@@ -21,11 +21,6 @@ from mcuq.quantize import insert_conversions, quantize_on_samples
 from mcuq.quantize.scheme import parse_scheme
 
 STEPS = 0.5 + 2.0**-15
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(binary_cases([Div])), on)
 
 
 @pytest.mark.parametrize("scheme", ["int8", "int16"])

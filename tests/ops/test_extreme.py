@@ -1,4 +1,4 @@
-"""Max and Min: C against the simulator, the simulator against float. What they share with Add is tested there."""
+"""Max and Min: the simulator against float. What they share with Add is tested there."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ from mcuq.ops.extreme import Max, Min
 
 def steps(layer: Layer) -> float:
     return 0.5 + 128 * 2.0 ** -layer.op.parameters(layer).shift
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(binary_cases([Max, Min])), on)
 
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:

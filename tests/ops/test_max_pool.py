@@ -1,11 +1,12 @@
-"""MaxPool: C against the simulator, the simulator against float, relations, errors."""
+"""MaxPool: the simulator against float, relations, errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
-from windows import random_window, window_cases
+from cases.pools import max_pools
+from support import check_float, float_graph, integer_branches, integer_graph, random_inputs
+from windows import window_cases
 
 from mcuq.errors import ModelError
 from mcuq.graph.simulate import simulate
@@ -17,31 +18,9 @@ from mcuq.ops.window import Window
 STEPS = 0.0
 
 
-def cases(seed: int, count: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    found: list[Case] = [(MaxPool(window), [x]) for x, window in window_cases()]
-    found.append((MaxPool(Window((2, 3), dilations=(3, 2), pads=(0, 1, 1, 0))), [(1, 8, 7, 2)]))
-    while len(found) < count:
-        x, window = random_window(rng, dilated=True)
-        found.append((MaxPool(window), [x]))
-    return found
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases(0, 30)), on)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("on", ["host", "emulator"])
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_c_gives_the_simulators_bits_for_many_random_layers(seed: int, on: str) -> None:
-    check_portable_c(integer_branches(cases(seed, 40), seed), on)
-
-
 def test_simulator_is_exactly_the_float_meaning() -> None:
     for seed in range(10):
-        check_float(integer_branches(cases(seed, 30), seed), STEPS)
+        check_float(integer_branches(max_pools(seed, 30), seed), STEPS)
 
 
 def test_input_and_output_share_one_scale() -> None:

@@ -1,58 +1,25 @@
-"""Mean: C against the simulator, the simulator against float, relations."""
+"""Mean: the simulator against float, relations."""
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from cases.pools import MEANS, means
+from support import check_float, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.graph.simulate import simulate
 from mcuq.ops.mean import Mean
 
 STEPS = 0.5
 
-BOUNDS = ((-inf, inf), (-inf, inf), (0, inf), (-0.3, 0.7))
-
-LAYERS: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
-    ((1,), (0,)),
-    ((7,), (0,)),
-    ((1, 1, 1, 3), (1, 2)),
-    ((1, 5, 7, 3), (1, 2)),
-    ((2, 5, 7, 3), (1, 2)),
-    ((2, 5, 7, 3), (3,)),
-    ((2, 5, 7, 3), (0,)),
-    ((2, 5, 7, 3), (0, 1, 2, 3)),
-    ((2, 5, 7, 3), (2, 3)),
-    ((2, 5, 1, 3), (1, 3)),  # neighbours, as what lies between has one element
-    ((1, 5, 7, 1), (0, 3)),
-    ((3, 40, 31, 2), (1, 2)),
-    ((4, 3), (1,)),
-    ((4, 3), ()),
-]
-
-
-def cases(seed: int) -> list[Case]:
-    return [
-        (Mean(axes, minimum=low, maximum=high), [shape])
-        for i, (shape, axes) in enumerate(LAYERS)
-        for low, high in [BOUNDS[(i + seed) % len(BOUNDS)]]
-    ]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases(0)), on)
-
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
     for seed in range(16):
-        check_float(integer_branches(cases(seed), seed), STEPS)
+        check_float(integer_branches(means(seed), seed), STEPS)
 
 
 def test_mean_of_equal_values_is_the_value() -> None:
-    for shape, axes in LAYERS:
+    for shape, axes in MEANS:
         graph = integer_graph(Mean(axes), [shape], {"x0": (-1, 3), "y": (-1, 3)})
         x = np.arange(-128, 128).astype(np.int8).reshape(256, *(1,) * len(shape))
         y = simulate(graph, {"x0": np.broadcast_to(x, (256, *shape))})["y"]

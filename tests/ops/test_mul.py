@@ -1,4 +1,4 @@
-"""Mul: C against the simulator, the simulator against float. What it shares with Add is tested there."""
+"""Mul: the simulator against float. What it shares with Add is tested there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from mcuq.lower import choose_kernel, lower
 from mcuq.ops.mul import Mul
 
 STEPS = 0.5
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(binary_cases([Mul])), on)
 
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:

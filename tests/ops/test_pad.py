@@ -1,10 +1,11 @@
-"""Pad: C against the simulator, the simulator against float, values that are no code, errors."""
+"""Pad: the simulator against float, values that are no code, errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import Case, check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from cases.moves import pads
+from support import check_float, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError
 from mcuq.graph.quantization import quant_for_range
@@ -15,36 +16,14 @@ from mcuq.ops.pad import Pad
 STEPS, VALUE_STEPS = 0.0, 0.5
 
 
-def cases(values: tuple[float, ...]) -> list[Case]:
-    widths = [
-        ((1,), (0,), (0,)),
-        ((1,), (2,), (3,)),
-        ((2, 3), (0, 1), (1, 0)),
-        ((1, 5, 7, 3), (0, 1, 1, 0), (0, 1, 1, 0)),
-        ((1, 5, 7, 3), (0, 0, 2, 0), (0, 3, 0, 0)),
-        ((2, 1, 1, 1), (0, 2, 1, 0), (0, 0, 1, 2)),
-        ((2, 3, 2, 2), (1, 1, 1, 1), (2, 2, 2, 2)),
-        ((1, 4, 3), (0, 0, 5), (0, 0, 0)),
-    ]
-    return [
-        (Pad(before, after, values[i % len(values)]), [shape])
-        for i, (shape, before, after) in enumerate(widths * len(values))
-    ]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases((0.0, -1.7, 40.0))), on)
-
-
 def test_simulator_is_exactly_the_float_meaning_of_zeros_and_of_what_is_moved() -> None:
     for seed in range(8):
-        check_float(integer_branches(cases((0.0,)), seed), STEPS)
+        check_float(integer_branches(pads((0.0,)), seed), STEPS)
 
 
 def test_simulator_is_within_half_a_step_of_the_float_meaning_of_other_values() -> None:
     for seed in range(8):
-        check_float(integer_branches(cases((0.3, -1.7, 40.0)), seed), VALUE_STEPS)
+        check_float(integer_branches(pads((0.3, -1.7, 40.0)), seed), VALUE_STEPS)
 
 
 @pytest.mark.parametrize(("value", "want"), [(0.0, (-1, 2)), (1.0, (-1, 2)), (5.0, (-1, 5)), (-3.0, (-3, 2))])

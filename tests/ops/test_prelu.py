@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import onnx
 import pytest
-from binary_cases import ONTO_THE_FIRST, binary_cases
-from float_cases import FLOAT, check_floats, float_layers, float_meaning, real_outputs, wild_inputs
+from binary_cases import ONTO_THE_FIRST
+from cases.binary import slopes
+from float_cases import FLOAT, check_floats
 from onnx_models import check_import, imported, model, node, random, refusal
-from support import Case, check_c, check_float, check_portable_c, integer_branches, integer_graph, run_float
+from support import check_c, check_float, check_portable_c, integer_branches, integer_graph, run_float
 
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
@@ -30,49 +29,9 @@ STEPS = 0.5
 IMAGE = (1, 3, 6, 5)
 
 
-def slopes(*values: float) -> Array:
-    return np.array(values, np.float32).reshape(-1)
-
-
-def cases(seed: int = 0) -> list[Case]:
-    """All shapes; a slope a channel of sizes, signs and zeros of all kinds; both sides clipped."""
-    kinds = [
-        (0.25, 0.1, 0.02, 0.3),
-        (-0.5, 2.0, 0.0, 1.0),
-        (0.0, 0.0, 0.0, 0.0),
-        (3.0, 3.0, 3.0, 3.0),
-        (-1, -2, -3, -4),
-    ]
-    bounds = [(-inf, inf), (-0.2, inf), (-inf, 0.7), (-0.1, 0.4), (0.0, inf)]
-    own = [
-        (PRelu(minimum=low, maximum=high), [(1, 3, 5, 4), slopes(*kind).reshape(1, 1, 1, 4)])
-        for kind, (low, high) in zip(kinds, bounds, strict=True)
-    ]
-    return [*binary_cases([PRelu], seed, ONTO_THE_FIRST), *own]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(cases()), on)
-
-
 def test_simulator_is_within_half_a_step_of_the_float_meaning() -> None:
     for seed in range(16):
-        check_float(integer_branches(cases(seed), seed), STEPS)
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_float_c_gives_the_simulators_bits(on: str) -> None:
-    check_floats(float_layers(cases()), on)
-
-
-def test_float_layers_are_onnx_runtimes() -> None:
-    chosen = cases()
-    graph = float_layers(chosen)
-    inputs = wild_inputs(graph, 1)
-    want = float_meaning(chosen, inputs)
-    for name, got in real_outputs(graph, inputs).items():
-        assert np.array_equal(got, want[name]), graph.producers()[name]
+        check_float(integer_branches(slopes(seed), seed), STEPS)
 
 
 def test_kernel_without_strides_takes_just_operands_of_one_shape() -> None:

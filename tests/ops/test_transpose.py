@@ -1,12 +1,11 @@
-"""Transpose: C against the simulator, the simulator against float, relations, errors."""
+"""Transpose: the simulator against float, relations, errors."""
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 import pytest
-from support import check_float, check_portable_c, float_graph, integer_branches, integer_graph, random_inputs
+from cases.moves import TRANSPOSES
+from support import check_float, float_graph, integer_branches, integer_graph, random_inputs
 
 from mcuq.errors import ModelError
 from mcuq.graph.simulate import simulate
@@ -15,28 +14,13 @@ from mcuq.ops.transpose import Transpose
 
 STEPS = 0.0
 
-CASES = [
-    (Transpose((0,)), [(5,)]),
-    (Transpose((1, 0)), [(5, 3)]),
-    (Transpose((1, 0)), [(1, 3)]),
-    *((Transpose(perm), [(2, 5, 7, 3)]) for perm in permutations(range(4))),
-    (Transpose((0, 3, 1, 2)), [(1, 1, 4, 1)]),
-    (Transpose((5, 3, 1, 4, 2, 0)), [(2, 3, 2, 3, 2, 3)]),
-    (Transpose((0, 2, 1)), [(3, 1, 4)]),
-]
-
-
-@pytest.mark.parametrize("on", ["host", "emulator"])
-def test_c_gives_the_simulators_bits(on: str) -> None:
-    check_portable_c(integer_branches(CASES), on)
-
 
 def test_simulator_is_exactly_the_float_meaning() -> None:
-    check_float(integer_branches(CASES), STEPS)
+    check_float(integer_branches(TRANSPOSES), STEPS)
 
 
 def test_transposing_back_gives_the_input() -> None:
-    for op, (shape,) in CASES:
+    for op, (shape,) in TRANSPOSES:
         there = integer_graph(op, [shape])
         back = integer_graph(Transpose(tuple(np.argsort(op.perm).tolist())), [there.tensors["y"].shape])
         x = random_inputs(there, 3)

@@ -10,6 +10,7 @@ from support import Case
 
 from cases.values import BOUNDS, bias, bounds, near, weights, windowed
 from mcuq.errors import ModelError
+from mcuq.kernels.portable.conv2d_float32 import CONVERTED_CHANNELS
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.window import Window
 
@@ -181,9 +182,17 @@ def depthwise() -> list[Case]:
     ]
 
 
+def channels() -> list[Case]:
+    """Output channels around blocks of four, and around those whose float16 weights are converted at once."""
+    rng = np.random.default_rng(5)
+    counts = (1, 2, 3, 4, 5, *(CONVERTED_CHANNELS + more for more in (-1, 0, 1)), 2 * CONVERTED_CHANNELS)
+    cases = [conv(rng, (1, 2, 3, 3), (2, 2), n, pads=(1, 0, 0, 1)) for n in counts]
+    return cases + [conv(rng, (1, 2, 3, 4), (1, 1), 2 * n, groups=2) for n in counts]
+
+
 def fixed() -> list[Case]:
     """All of the above."""
-    return [*corners(), *borders(), *blocks(), *pointwise(), *dense(), *depthwise()]
+    return [*corners(), *borders(), *blocks(), *pointwise(), *dense(), *depthwise(), *channels()]
 
 
 def vectors() -> list[Case]:
@@ -339,14 +348,15 @@ def any_groups(seed: int, count: int) -> list[Case]:
     return [any_grouped(rng) for _ in range(count)]
 
 
-def many_channels(seed: int, count: int) -> list[Case]:
-    """Random windows on images of up to 40 channels."""
-    rng = np.random.default_rng(seed)
-    cases = []
-    for op, inputs in any_groups(seed, count):
-        groups = int(rng.choice([1, 1, 2, 3, 5, 8]))
-        per_group = 1 if rng.random() < 0.4 else int(rng.integers(1, 41 // groups))
-        outputs = groups * int(rng.integers(1, 41 // groups))
-        x = (*inputs[0][:3], groups * per_group)
-        cases.append(conv(rng, x, op.window.kernel, outputs, groups, (op.minimum, op.maximum), **_of(op.window)))
-    return cases
+def many_channels(rng: np.random.Generator) -> Case:
+    """A random window on an image of up to 40 channels."""
+    op, inputs = any_grouped(rng)
+    groups = int(rng.choice([1, 1, 2, 3, 5, 8]))
+    per_group = 1 if rng.random() < 0.4 else int(rng.integers(1, 41 // groups))
+    outputs = groups * int(rng.integers(1, 41 // groups))
+    x = (*inputs[0][:3], groups * per_group)
+    return conv(rng, x, op.window.kernel, outputs, groups, (op.minimum, op.maximum), **_of(op.window))
+
+
+# Which few CPUs have kernels for.
+GROUPED = (any_grouped, many_channels)
