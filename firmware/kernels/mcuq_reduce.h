@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The integer arithmetic of reductions, beside that of mcuq_math.h. Every function has a namesake in
+ * The integer arithmetic of reductions, beside that of mcuq_normalize.h. Every function has a namesake in
  * mcuq/arithmetic/reduce.py that gives the same bits. The generator copies the functions a model uses into its C file.
  */
 #ifndef MCUQ_REDUCE_H
 #define MCUQ_REDUCE_H
 
-#include "mcuq_math.h"
+#include "mcuq_normalize.h"
 
-/* item mcuq_integer_root: code 80 */
-/* The largest integer whose square is not above a, a < 2^62. Digit by digit: two bits of a make one of the root. */
+/* item mcuq_integer_root: needs mcuq_inverse_square_root; code 160 */
+/* The largest integer whose square is not above a, a < 2^62.
+ *
+ * a * 4^room has 61 or 62 bits; of its upper 32, times their inverse root, the root is off by 5 at most, which is made
+ * good: what the shift leaves of it is that much less. */
 static inline int32_t mcuq_integer_root(uint64_t a)
 {
-    uint64_t root = 0;
-    for (uint64_t bit = (uint64_t)1 << 60; bit != 0; bit >>= 2) {
-        const uint64_t next = root + bit;
-        root >>= 1;
-        if (a >= next) {
-            a -= next;
-            root += bit;
+    if (a == 0)
+        return 0;
+    uint64_t scaled = a;
+    int room = 0;
+    for (int step = 16; step > 0; step >>= 1)
+        if ((scaled >> (62 - 2 * step)) == 0) {
+            scaled <<= 2 * step;
+            room += step;
         }
-    }
+    const uint32_t upper = (uint32_t)(scaled >> 30);
+    uint32_t root = (uint32_t)(((uint64_t)upper * mcuq_inverse_square_root(upper)) >> 32) >> room;
+    while ((uint64_t)root * root > a)
+        root--;
+    while ((uint64_t)(root + 1u) * (root + 1u) <= a)
+        root++;
     return (int32_t)root;
 }
 

@@ -18,7 +18,9 @@ from mcuq.arithmetic.reduce import PowerOfTwo, integer_root, power_of_two, produ
 from mcuq.build.shared_library import build_library
 from mcuq.resources import resource_dir
 
-HEADER = (resource_dir("firmware") / "kernels" / "mcuq_reduce.h").read_text()
+NORMALIZE, HEADER = (
+    (resource_dir("firmware") / "kernels" / f"mcuq_{name}.h").read_text() for name in ("normalize", "reduce")
+)
 
 LOOPS = """
 void each_root(int64_t n, const uint64_t *a, int32_t *y)
@@ -43,7 +45,8 @@ void each_product(int64_t n, int32_t count, const int32_t *factors, int32_t mult
 @pytest.fixture(scope="module")
 def c() -> ctypes.CDLL:
     """The functions of mcuq_reduce.h, each over arrays."""
-    return build_library(MATH + HEADER.replace('#include "mcuq_math.h"', "") + LOOPS)
+    normalize = NORMALIZE.replace('#include "mcuq_math.h"', "")
+    return build_library(MATH + normalize + HEADER.replace('#include "mcuq_normalize.h"', "") + LOOPS)
 
 
 def test_header_and_module_have_functions_of_the_same_names() -> None:
@@ -55,7 +58,8 @@ def test_header_and_module_have_functions_of_the_same_names() -> None:
 def test_root_gives_the_bits_of_its_namesake_and_is_the_whole_part(c: ctypes.CDLL) -> None:
     rng = np.random.default_rng(0)
     roots = np.concatenate([np.arange(300), (2.0 ** rng.uniform(0, 31, 20_000)).astype(np.int64), [2**31 - 1]])
-    a = np.concatenate([(roots[:, None] ** 2 + np.arange(-1, 2)).reshape(-1), rng.integers(0, 2**62, 20_000)])
+    ends = [(1 << np.arange(62)), (1 << np.arange(62)) - 1, 2**62 - 1 - np.arange(1000), np.arange(1000)]
+    a = np.concatenate([(roots[:, None] ** 2 + np.arange(-1, 2)).reshape(-1), rng.integers(0, 2**62, 20_000), *ends])
     a = a[(a >= 0) & (a < 2**62)]
     got = integer_root(a)
     assert got.tolist() == [isqrt(v) for v in a.tolist()]
