@@ -136,19 +136,38 @@ class _Normalizations(Reader):
     def _over_mean(self, x: str, inside: str) -> _Found | None:
         """x over the root of the mean of its squares."""
         mean, epsilon = self.less_number(inside)
-        maker = self.maker(mean)
-        if maker is None or type(maker.op) is not Mean or not is_plain(maker.op):
+        maker, centered = self.maker(mean), self._less_mean(x)
+        if maker is None or epsilon < 0 or not is_plain(maker.op):
             return None
-        if not self.is_square(maker.inputs[0], x) or epsilon < 0:
+        if type(maker.op) is Mean and self.is_square(maker.inputs[0], x):
+            axes = maker.op.axes
+            if centered is not None and centered[1] == axes:
+                return _Found(centered[0], axes, epsilon, centered=True)
+            return _Found(x, axes, epsilon)
+        if type(maker.op) is Sub and centered is not None and self._is_variance(maker, *centered):
+            return _Found(*centered, epsilon, centered=True)
+        return None
+
+    def _less_mean(self, name: str) -> tuple[str, tuple[int, ...]] | None:
+        """(the tensor that this is without its mean, along which axes)."""
+        maker = self.maker(name)
+        if maker is None or maker.op != Sub():
             return None
-        axes = maker.op.axes
-        difference = self.maker(x)
-        if difference is not None and type(difference.op) is Sub and is_plain(difference.op):
-            source, average = difference.inputs
-            of = self.maker(average)
-            if of is not None and of.op == Mean(axes) and self.under(of.inputs[0]) == self.under(source):
-                return _Found(source, axes, epsilon, centered=True)
-        return _Found(x, axes, epsilon)
+        source, average = maker.inputs
+        of = self.maker(average)
+        if of is None or type(of.op) is not Mean or not is_plain(of.op):
+            return None
+        return (source, of.op.axes) if self.under(of.inputs[0]) == self.under(source) else None
+
+    def _is_variance(self, difference: Node, x: str, axes: tuple[int, ...]) -> bool:
+        """Whether it is the mean of squares less the square of the mean, as ONNX spells it in its own functions."""
+        of_squares, squared = difference.inputs
+        maker, square = self.maker(of_squares), self.maker(squared)
+        if maker is None or square is None or maker.op != Mean(axes) or not self.is_square(maker.inputs[0], x):
+            return False
+        mean = self.maker(square.inputs[0])
+        is_of_mean = mean is not None and mean.op == Mean(axes) and self.under(mean.inputs[0]) == self.under(x)
+        return is_of_mean and self.is_square(squared, square.inputs[0])
 
     def _over_sum(self, x: str, inside: str, epsilon: float) -> _Found | None:
         """x over the root of the sum of its squares, or of what that is limited to."""

@@ -86,6 +86,21 @@ SPELLED = {
     "by Mul": layer_norm(square="Mul", scale="", bias=""),
     "axes as input": layer_norm((3,), opset=18),
     "of channels, as ConvNeXt has it": layer_norm((1,), scale="per channel", bias="per channel"),
+    "as ONNX's own function has it": network(
+        [
+            node("ReduceMean", ["x"], "mean", axes=[3]),
+            node("Mul", ["x", "x"], "square"),
+            node("ReduceMean", ["square"], "mean of square", axes=[3]),
+            node("Mul", ["mean", "mean"], "square of mean"),
+            node("Sub", ["mean of square", "square of mean"], "variance"),
+            node("Add", ["variance", "epsilon"], "sum"),
+            node("Sqrt", ["sum"], "root"),
+            node("Sub", ["x", "mean"], "d"),
+            node("Div", ["d", "root"], "n"),
+            node("Mul", ["n", "scale"], "m"),
+            node("Add", ["m", "bias"], "y"),
+        ]
+    ),
     "rms by Div": rms(node("Sqrt", ["sum"], "root"), node("Div", ["x", "root"], "n")),
     "rms by Reciprocal": rms(
         node("Sqrt", ["sum"], "root"), node("Reciprocal", ["root"], "inverse"), node("Mul", ["x", "inverse"], "n")
@@ -143,6 +158,10 @@ def test_what_is_nearly_one_is_none() -> None:
             power.input[0] = "x"
         assert not any(isinstance(n.op, Normalize) for n in fuse_normalizations(imported(proto)).nodes), change
     kept(rms(node("Pow", ["sum", "minus half"], "inverse"), node("Div", ["x", "inverse"], "n")))
+    proto = onnx.ModelProto()
+    proto.CopyFrom(SPELLED["as ONNX's own function has it"])
+    proto.graph.node[3].input[1] = "x"
+    kept(proto)
     kept(rms(node("Sqrt", ["sum"], "root"), node("Mul", ["x", "root"], "n")))
     kept(l2(NORM, node("Clip", ["norm", "half"], "limited"), node("Div", ["x", "limited"], "y")))
     kept(l2(NORM, node("Exp", ["x"], "e"), node("Div", ["e", "norm"], "y")))
