@@ -105,9 +105,11 @@ def test_activations_of_float8():
 def test_weights_of_4_bits():
     w = helper.make_tensor("w", TensorProto.INT4, [4, 3, 1, 1], [1] * 12)
     zero = helper.make_tensor("wz", TensorProto.INT4, [], [0])
-    assert of_weight(w, scale_of(0.1), zero) == (
-        "net.onnx: tensor 'w' is int4; sub-byte tensors are not supported, use float32"
-    )
+    assert of_weight(w, scale_of(0.1), zero).splitlines() == [
+        "net.onnx: 2 things are in the way:",
+        "  net.onnx: tensor 'w' is int4; sub-byte tensors are not supported, use float32",
+        "  net.onnx: tensor 'wz' is int4; sub-byte tensors are not supported, use float32",
+    ]
 
 
 def test_weights_of_another_type():
