@@ -23,6 +23,10 @@ class OnnxWriter(Protocol):
         """Add a node; returns its output's name."""
         ...
 
+    def second(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node of two outputs, of which the second is wanted; returns its name."""
+        ...
+
     def each(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node that works element by element."""
         ...

@@ -25,7 +25,6 @@ NEAREST: Mapping[str, str] = {
     "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
     "NonZero": "Mul by a mask, which keeps the shape",
     "RNN": "Conv over time",
-    "RoiAlign": "Slice of constant regions and Resize",
     "STFT": "MatMul with the transform's matrix",
     "SoftmaxCrossEntropyLoss": "Softmax",
     "Unique": "inputs that are told apart before the network",

@@ -23,7 +23,7 @@ _RESHAPES = (*Reshape.from_onnx, "Identity")
 LIMITS = ("Clip", *Clip.from_onnx)
 # What may read integers, besides DequantizeLinear: it gives integers of the same quantization.
 MOVERS = (
-    *(kind for op in OPS.values() if op.shares_scale for kind in vars(op).get("from_onnx", {})),
+    *(kind for op in OPS.values() if op.shares_scale and not op.choosing for kind in vars(op).get("from_onnx", {})),
     *MOVES,
     *LIMITS,
 )

@@ -59,8 +59,8 @@ from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mod import MOD_KERNELS
 from mcuq.kernels.portable.mul import MUL_KERNELS
 from mcuq.kernels.portable.normalize import lower_normalize, lower_normalize_float32
-from mcuq.kernels.portable.pad import lower_pad, lower_pad_float32
-from mcuq.kernels.portable.pool import lower_average_pool, lower_lp_pool, lower_max_pool
+from mcuq.kernels.portable.pad import lower_pad
+from mcuq.kernels.portable.pool import lower_average_pool, lower_lp_pool, lower_max_places, lower_max_pool
 from mcuq.kernels.portable.power import POWER_KERNELS
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
@@ -80,6 +80,7 @@ from mcuq.kernels.portable.sparse_product import lower_sparse_product, lower_spa
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.portable.unfold import lower_unfold
+from mcuq.kernels.portable.unpool import lower_unpool
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -111,6 +112,7 @@ from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mod import Mod
@@ -127,6 +129,7 @@ from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
+from mcuq.ops.unpool import Unpool
 
 # Of functions of one value on integers, and on floats too.
 UNARY = (Kernel(lower_unary, activations=MIXED),)
@@ -222,6 +225,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     MaskedSoftmax: MASKED_SOFTMAX_KERNELS,
     MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,
+    MaxPlaces: (Kernel(lower_max_places, activations=MOVED),),
     MaxPool: (
         Kernel(lower_max_pool_dsp, needs=frozenset({"dsp"}), accepts=is_max_pool_dsp),
         Kernel(lower_max_pool, activations=MOVED),
@@ -235,7 +239,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_normalize, constants=FLOAT32),
         Kernel(lower_normalize, activations=INT16, constants=FLOAT32),
     ),
-    Pad: (Kernel(lower_pad_float32, activations=FLOAT32), Kernel(lower_pad, activations=MOVED - FLOAT32)),
+    Pad: (Kernel(lower_pad, activations=MOVED),),
     Power: POWER_KERNELS,
     PRelu: PRELU_KERNELS,
     QuantizeChannels: (
@@ -259,5 +263,6 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Sub: ADD,
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
+    Unpool: (Kernel(lower_unpool, activations=MOVED),),
     Unfold: (Kernel(lower_unfold, activations=MOVED),),
 }

@@ -60,6 +60,12 @@ class OnnxWriter:
         self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
         return output
 
+    def second(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node of two outputs, of which the second is wanted; returns its name."""
+        first = f"{self._prefix}.value.{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op_type, list(inputs), [first, f"{first}.second"], **attributes))
+        return f"{first}.second"
+
     def each(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node that works element by element."""
         output = self.node(op_type, inputs, output, **attributes)

@@ -47,6 +47,7 @@ from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mish import Mish
@@ -83,6 +84,7 @@ from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
+from mcuq.ops.unpool import Unpool
 
 _OPERATORS: tuple[type[Operator], ...] = (
     Abs,
@@ -127,6 +129,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     MaskedSoftmax,
     MatMul,
     Max,
+    MaxPlaces,
     MaxPool,
     Mean,
     Min,
@@ -170,6 +173,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     ThresholdedRelu,
     Transpose,
     Unfold,
+    Unpool,
 )
 
 OPS: Mapping[str, type[Operator]] = {op.__name__: op for op in _OPERATORS}

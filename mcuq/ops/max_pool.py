@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, Shape, Tensor
+from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.layout import channels_first, channels_last
-from mcuq.ops.pool import Pool, pool_windows
+from mcuq.ops.max_places import MaxPlaces
+from mcuq.ops.pool import Pool, maxima_shape, pool_windows
 from mcuq.ops.volume import maxima_over_volume
 from mcuq.ops.window import Window, plane_window
 
 
-def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The indices of the maxima are not supported."""
-    if node.gives(1):
-        raise node.error("output Indices is not supported; use the values alone")
+def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str | tuple[str, ...]:
+    """Indices of the maxima are a layer of their own, over signals and images."""
     windows = pool_windows(node)
 
     def pool(images: str, window: Window) -> str:
         return graph.add(MaxPool(window), [images], name=node.name)
 
+    if node.gives(1) and (len(windows) == 3 or node.given(0) is not None):
+        kind = "three dimensions" if len(windows) == 3 else "integers of a QuantizeLinear"
+        raise node.error(f"output Indices is not supported over {kind}; use the values alone")
     if len(windows) == 3:
         return maxima_over_volume(graph, node.computed(0), windows, pool)
-    return channels_first(node, graph, pool(channels_last(node, graph), plane_window(windows)))
+    x = channels_last(node, graph)
+    y = channels_first(node, graph, pool(x, plane_window(windows)))
+    if not node.gives(1):
+        return y
+    op = MaxPlaces(plane_window(windows), bool(node.attribute("storage_order", 0)))
+    places = graph.add(op, [x], name=node.name)
+    return y, channels_first(replace(node, outputs=node.outputs[1:]), graph, places)
 
 
 @dataclass(frozen=True)
@@ -43,25 +50,15 @@ class MaxPool(Pool):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"MaxPool": from_max_pool}
+    from_integers: ClassVar[dict[str, FromOnnx]] = from_onnx
     shares_scale = True
     dtypes = MOVED
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        _, height, width, _ = inputs[0].shape
-        (kh, kw), (dy, dx), (top, left, bottom, right) = (
-            self.window.kernel,
-            self.window.dilations,
-            self.window.pads,
-        )
-        # A window wholly inside the padding would have no maximum.
-        if max(top, bottom) > (kh - 1) * dy or max(left, right) > (kw - 1) * dx:
-            raise ModelError(f"pads={list(self.window.pads)} reach beyond the window {[kh, kw]}")
-        if not self.window.meets_input(height, width):
-            raise ModelError(
-                f"pads={list(self.window.pads)} and dilations={[dy, dx]} leave a window without input of "
-                f"{[height, width]}"
-            )
-        return super().infer(inputs)
+        return maxima_shape(self.window, inputs[0].shape)
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        return inputs[0].integers
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         y = self.written(layer, writer, dilations=self.window.dilations)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Shape, Tensor
@@ -83,3 +84,17 @@ class Pool(Operator):
             dilations=window.dilations,
             group=shape[3],
         )
+
+
+def maxima_shape(window: Window, shape: Shape) -> Shape:
+    """(N, OH, OW, C) of the maxima of windows on (N, H, W, C); ModelError where a window has no input."""
+    n, height, width, channels = shape
+    (kh, kw), (dy, dx), (top, left, bottom, right) = (window.kernel, window.dilations, window.pads)
+    # A window wholly inside the padding would have no maximum.
+    if max(top, bottom) > (kh - 1) * dy or max(left, right) > (kw - 1) * dx:
+        raise ModelError(f"pads={list(window.pads)} reach beyond the window {[kh, kw]}")
+    if not window.meets_input(height, width):
+        raise ModelError(
+            f"pads={list(window.pads)} and dilations={[dy, dx]} leave a window without input of {[height, width]}"
+        )
+    return (n, *window.output_size(height, width), channels)

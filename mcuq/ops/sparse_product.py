@@ -21,6 +21,7 @@ from mcuq.ops.requantized import largest_difference, requantize_output
 # Largest magnitudes of a weight and of an accumulator, where both activations are int8, and where one has 16 bits.
 _SHORT, _LONG = (2**15 - 1, INT32_MAX), (2**30, 2**46)
 _MOST_BITS = 30
+LEAST_WEIGHT = 2.0**-22  # what is less comes from rounding
 MOST_PLACES = 2**24  # indices are float32 in the graph, as all constants are
 
 
@@ -128,24 +129,18 @@ class SparseProduct(Clamped):
         return requantize_output(self, acc[..., None], self.requantization(layer), self.bound(layer), y)[..., 0]
 
 
-def sparse_product(graph: GraphBuilder, x: str, axis: int, matrix: Array, name: str, output: str | None = None) -> str:
+def sparse_product(graph: GraphBuilder, x: str, axis: int, matrix: Array, name: str) -> str:
     """Adds the product of `x` along `axis` with a constant matrix (outputs, places)."""
+    matrix = np.where(np.abs(matrix) < LEAST_WEIGHT, 0, matrix).astype(np.float32)
     taps = max(1, int(np.count_nonzero(matrix, axis=1).max()))
-    # Of the largest, stable, so that those without weight are the first that there are.
-    index = np.sort(np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps], axis=1)
-    return add_sparse_product(graph, x, axis, index, np.take_along_axis(matrix, index, axis=1), name, output)
-
-
-def add_sparse_product(
-    graph: GraphBuilder, x: str, axis: int, index: Array, weight: Array, name: str, output: str | None = None
-) -> str:
-    """Adds a SparseProduct with what is not zero of a matrix: (outputs, taps) each."""
+    # Stable, so that a row's places are in order.
+    index = np.argsort(matrix == 0, axis=1, kind="stable")[:, :taps]
     inputs = [
         x,
         graph.constant(index.astype(np.float32), f"{name}.index"),
-        graph.constant(weight.astype(np.float32), f"{name}.weight"),
+        graph.constant(np.take_along_axis(matrix, index, axis=1), f"{name}.weight"),
     ]
-    return graph.add(SparseProduct(axis), inputs, output, name)
+    return graph.add(SparseProduct(axis), inputs, name=name)
 
 
 def _places(index: Tensor) -> Array:

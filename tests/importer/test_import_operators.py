@@ -20,11 +20,14 @@ IMAGE = (1, 3, 6, 5)
 # Operator -> (attributes, constant inputs) of a plain form at an opset; the input is IMAGE unless FLAT names it.
 Form = Callable[[int], tuple[dict[str, object], dict[str, Array]]]
 FLAT = {
+    "AffineGrid": (1, 2, 3),
     "DepthToSpace": (1, 8, 3, 2),
     "GroupNormalization": (1, 4, 6, 5),
     "Gemm": (2, 5),
     "MatMul": (2, 5),
     "SpaceToDepth": (1, 3, 6, 4),
+    "Col2Im": (1, 12, 6),
+    "MaxUnpool": (1, 3, 6, 4),
     "Split": (3, 2),
 }
 
@@ -41,7 +44,7 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
 
 
 # ONNX Runtime 1.32 runs Swish of opset 24 alone, and GlobalLpPool to 21.
-NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST)}
+NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST), ("RoiAlign", 22), ("RoiAlign", NEWEST)}
 # What ONNX has no more: Upsample from opset 10 on, which older models have.
 GONE = {("Upsample", 10), ("Upsample", NEWEST)}
 
@@ -64,6 +67,7 @@ FORMS: dict[str, Form] = {
     "Asinh": always(),
     "Atan": always(),
     "Atanh": always(),
+    "AffineGrid": always(constants={"size": ints(1, 3, 4, 5)}),
     "ArgMax": always({"axis": 2}),
     "ArgMin": always({"axis": 1, "keepdims": 0}),
     "Attention": always({"is_causal": 1}, {"k": random(1, 3, 6, 5, seed=1), "v": random(1, 3, 6, 4, seed=2)}),
@@ -73,8 +77,10 @@ FORMS: dict[str, Form] = {
     ),
     "Cast": always({"to": TensorProto.FLOAT}),
     "Ceil": always(),
+    "CenterCropPad": always(constants={"shape": ints(1, 4, 4, 7)}),
     "Celu": always({"alpha": 0.75}),
     "Clip": attribute_or_input(11, {"min": -0.5, "max": 0.75}, {"min": random(), "max": random(seed=3) + 2}),
+    "Col2Im": always(constants={"image_shape": ints(3, 4), "block_shape": ints(2, 2)}),
     "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
     "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
@@ -97,6 +103,7 @@ FORMS: dict[str, Form] = {
     "GlobalAveragePool": always(),
     "GlobalLpPool": always({"p": 1}),
     "GlobalMaxPool": always(),
+    "GridSample": always(constants={"grid": random(1, 4, 3, 2)}),
     "GroupNormalization": lambda opset: (
         {"num_groups": 2},
         {n: random(4 if opset >= 21 else 2, seed=i) for i, n in enumerate(("scale", "bias"))},
@@ -117,6 +124,7 @@ FORMS: dict[str, Form] = {
     "MaxPool": always({"kernel_shape": [2, 2]}),
     "Mean": always(constants={"b": random(*IMAGE)}),
     "MeanVarianceNormalization": always(),
+    "MaxUnpool": always({"kernel_shape": [2, 2], "strides": [2, 2]}),
     "Min": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "Mish": always(),
     "Mod": always({"fmod": 1}, {"b": random(3, 1, 1) + 2}),
@@ -144,6 +152,9 @@ FORMS: dict[str, Form] = {
         ({}, {"scales": np.array([1, 1, 2, 3], np.float32)})
         if opset < 11
         else ({}, {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 2, 3], np.float32)})
+    ),
+    "RoiAlign": always(
+        {"output_height": 2, "output_width": 3}, {"rois": np.float32([[0, 1, 3, 4]]), "batch_indices": ints(0)}
     ),
     "Round": always(),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),
@@ -197,6 +208,9 @@ def plain_model(op_type: str, opset: int) -> onnx.ModelProto:
     layers = [node(op_type, ["x", *constants], "y", **attributes)]
     if op_type in BEFORE:
         layers = [node(BEFORE[op_type], ["x"], "inside"), node(op_type, ["inside", *constants], "y", **attributes)]
+    if op_type == "MaxUnpool":
+        # Indices are those of a MaxPool.
+        layers = [node("MaxPool", ["x"], ["p", "i"], **attributes), node(op_type, ["p", "i"], "y", **attributes)]
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]

@@ -164,8 +164,12 @@ def test_a_mean_over_nothing_may_be_an_output():
             "ReduceMean 'pool': axis=3 is outside a tensor of 3 dimensions",
         ),
         (
-            model([node("MaxPool", ["x"], ["y", "i"], "pool", kernel_shape=[2])], {"x": (1, 2, 4)}, {"y": 1, "i": 7}),
-            "MaxPool 'pool': output Indices is not supported; use the values alone",
+            model(
+                [node("MaxPool", ["x"], ["y", "i"], "pool", kernel_shape=[2, 2, 2])],
+                {"x": (1, 2, 4, 4, 4)},
+                {"y": 1, "i": 7},
+            ),
+            "MaxPool 'pool': output Indices is not supported over three dimensions; use the values alone",
         ),
         (
             model([node("ReduceMean", ["x", "axes"], "y", "pool")], {"x": (1, 2), "axes": (1,)}, opset=18),

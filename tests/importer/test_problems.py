@@ -25,7 +25,7 @@ def several() -> onnx.ModelProto:
         node("Pad", ["a", "pads"], "b", "mirror", mode="circular"),
         node("Relu", ["b"], "c", "relu"),
         node("Conv", ["c", "half"], "d", "halves"),
-        node("MaxPool", ["d"], ["e", "i"], "pool", kernel_shape=[2, 2]),
+        node("MaxPool", ["d"], "e", "pool", kernel_shape=[2, 2], pads=[2, 0, 0, 0]),
         node("Softmax", ["e"], "y", "soft", axis=7),
     ]
     constants = {
@@ -33,13 +33,13 @@ def several() -> onnx.ModelProto:
         "rois": random(1, 5),
         "half": random(4, 4, 1, 1).astype(np.float16),
     }
-    return model(nodes, X, {"y": TensorProto.FLOAT, "i": TensorProto.INT64}, constants)
+    return model(nodes, X, constants=constants)
 
 
 SEVERAL = [
     "Pad 'mirror': mode=circular is not supported; use one of constant, edge, reflect, wrap",
     "Conv 'halves': input W 'half' is float16, but X 'c' is float; give both one type, or Cast one",
-    "MaxPool 'pool': output Indices is not supported; use the values alone",
+    "MaxPool 'pool': pads=[2, 0, 0, 0] reach beyond the window [2, 2]; use smaller pads",
     "Softmax 'soft': axis=7 is outside a tensor of 4 dimensions",
 ]
 

@@ -37,6 +37,7 @@ from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mod import Mod
@@ -55,6 +56,7 @@ from mcuq.ops.tanh import Tanh
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
+from mcuq.ops.unpool import Unpool
 from mcuq.ops.window import Window
 
 IMAGE = (1, 4, 6, 3)
@@ -83,6 +85,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
+    (MaxPlaces(WINDOW), [IMAGE]),
     (Mean((1, 2)), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     (LRN(3, 2, 1.0), [IMAGE]),
@@ -124,6 +127,7 @@ WITH_CONSTANTS = {
     QuantizeChannels,
     Regrid,
     SparseProduct,
+    Unpool,
 }
 
 

@@ -29,18 +29,16 @@ class FillConstants(Constants):
 
 def lower_pad(op: Pad, layer: Layer) -> tuple[Call, ...]:
     """Where the input goes in the output; the rest is filled before."""
+    return filled(layer, op.value), _inner(op, layer)
+
+
+def filled(layer: Layer, value: float) -> Call:
+    """Writes a real value to all of the output."""
     y = layer.output
-    value = int(y.quantization.quantize(np.array([op.value]))[0])
-    return (
-        Call(FillConstants(C_TYPES[y.dtype], y.elements, value), inputs=()),
-        _inner(op, layer),
-    )
-
-
-def lower_pad_float32(op: Pad, layer: Layer) -> tuple[Call, ...]:
-    """The same of floats."""
-    fill = Fragment.of("y[i] = value;", name="fill_float32", floats={"value": float32(op.value)})
-    return Call(elementwise(layer, {}, fill), inputs=()), _inner(op, layer)
+    if y.quant is None:
+        fill = Fragment.of("y[i] = value;", name="fill_float32", floats={"value": float32(value)})
+        return Call(elementwise(layer, {}, fill), inputs=())
+    return Call(FillConstants(C_TYPES[y.dtype], y.elements, int(y.quant.quantize(np.array([value]))[0])), inputs=())
 
 
 def _inner(op: Pad, layer: Layer) -> Call:

@@ -15,6 +15,7 @@ from mcuq.kernels.reduction import Reduction, largest, norm, summed, summed_floa
 from mcuq.kernels.window import WindowConstants, counted_frame, window_constants
 from mcuq.ops.average_pool import AveragePool, inverse_counts
 from mcuq.ops.lp_pool import LpPool
+from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.window import Window
 
@@ -62,6 +63,24 @@ def lower_lp_pool(op: LpPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     found, bound = norm(op, op.sums(layer), "lp_pool")
     return (Call(_constants(op.window, layer, {}, found), bound=bound),)
+
+
+def lower_max_places(op: MaxPlaces, layer: Layer) -> tuple[Call, ...]:
+    """Beside the largest value its number."""
+    x, y = layer.inputs[0], layer.output
+    best = largest(x.dtype, "max_places")
+    row, column = "(top + ky * dilation_y)", "left + kx * dilation_x"
+    image = "(n * channels + oc)"
+    place = f"{image} * in_height + {row}) * in_width + {column}"
+    if op.transposed:
+        place = f"{image} * in_width + {column}) * in_height + {row}"
+    tap = f"if (place < 0 || x[i] > largest)\n    place = ({place};\n"
+    places = Reduction(
+        best.begin.followed_by(Fragment("int32_t place = -1;")),
+        replace(best.tap, text=tap + best.tap.text),
+        Fragment(f"*y++ = ({C_TYPES[y.dtype]})place;"),
+    )
+    return (Call(_constants(op.window, layer, {}, places)),)
 
 
 def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:

@@ -13,14 +13,16 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import C_TYPES, pointers
 from mcuq.kernels.ending import Sum, limited
-from mcuq.kernels.kernel import Call, Constants, Fragment
+from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment
 from mcuq.ops.sparse_product import SparseProduct
+
+MOST_UNROLLED = 4  # taps whose places and weights have registers
 
 
 @dataclass(frozen=True)
 class SparseProductConstants(Constants):
-    """x (outer, size, inner) -> y (outer, rows, inner); `begin` stands before the first tap of row `oy`, `tap` takes
-    x[i] * weight[w], `end` assigns *y++."""
+    """x (outer, size, inner) -> y (outer, rows, inner); `row` stands before the elements of row `oy`, `sum` gives `acc`
+    of element `oc`, `end` assigns *y++."""
 
     template = "portable/sparse_product"
 
@@ -32,8 +34,8 @@ class SparseProductConstants(Constants):
     inner: int
     rows: int
     taps: int
-    begin: Fragment
-    tap: Fragment
+    row: Fragment
+    sum: Fragment
     end: Fragment
 
 
@@ -47,19 +49,49 @@ def lower_sparse_product(op: SparseProduct, layer: Layer) -> tuple[Call, ...]:
     has_start = layer.inputs[0].zero_point != 0
     if has_start:
         arrays["start"] = integers.start.astype(np.int32)
+    cast = "(int64_t)" if total.c_type == "int64_t" else ""
     begin = Fragment(f"{total.c_type} acc = {'start[oy]' if has_start else '0'};", name=total.named("sparse_product"))
-    tap = Fragment(f"acc += {'(int64_t)' if total.c_type == 'int64_t' else ''}weight[w] * x[i];")
+    taps = _Taps(begin, f"acc += {cast}{{weight}} * {{x}};", C_TYPES[weight])
     end = total.stored("acc", "*y++", name="sparse_product")
-    constants = _constants(op, layer, {"weight": weight, **({"start": "int32"} if has_start else {})}, begin, tap, end)
+    constants = _constants(op, layer, {"weight": weight, **({"start": "int32"} if has_start else {})}, taps, end)
     return (Call(constants, arrays=arrays, bound=total.bound if total.bound <= INT32_MAX else 0),)
 
 
 def lower_sparse_product_float32(op: SparseProduct, layer: Layer) -> tuple[Call, ...]:
     """Weights as they are."""
     begin = Fragment("float acc = 0.0f;", name="sparse_product_float32")
-    tap = Fragment("const float term = weight[w] * x[i];\nacc = acc + term;")
-    constants = _constants(op, layer, {"weight": "float32"}, begin, tap, limited(op, "acc", "*y++"))
+    taps = _Taps(begin, "const float term{k} = {weight} * {x};\nacc = acc + term{k};", "float")
+    constants = _constants(op, layer, {"weight": "float32"}, taps, limited(op, "acc", "*y++"))
     return (Call(constants, arrays={"index": _index(layer), "weight": layer.inputs[2].values}),)
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """How a sum begins, and what one tap adds: C with {weight}, {x} and a number {k} for names."""
+
+    begin: Fragment
+    added: str
+    weight_type: str
+
+    def row(self, taps: int, x_type: str) -> Fragment:
+        """What is read once a row: of few taps all places and weights, so that they stay in registers."""
+        if taps > MOST_UNROLLED:
+            return NOTHING
+        lines = [
+            f"const {x_type} *const from_{k} = x + index[first + {k}] * inner;\n"
+            f"const {self.weight_type} weight_{k} = weight[first + {k}];"
+            for k in range(taps)
+        ]
+        return Fragment("\n".join(lines))
+
+    def sum(self, taps: int) -> Fragment:
+        """The sum `acc`."""
+        if taps > MOST_UNROLLED:
+            each = self.added.format(k="", weight="weight[first + k]", x="x[index[first + k] * inner + oc]")
+            body = each.replace("\n", "\n    ")
+            return self.begin.followed_by(Fragment(f"for (int32_t k = 0; k < taps; k++) {{\n    {body}\n}}"))
+        lines = [self.added.format(k=f"_{k}", weight=f"weight_{k}", x=f"from_{k}[oc]") for k in range(taps)]
+        return self.begin.followed_by(Fragment("\n".join(lines)))
 
 
 def _index(layer: Layer) -> Array:
@@ -67,10 +99,10 @@ def _index(layer: Layer) -> Array:
 
 
 def _constants(
-    op: SparseProduct, layer: Layer, arrays: Mapping[str, str], begin: Fragment, tap: Fragment, end: Fragment
+    op: SparseProduct, layer: Layer, arrays: Mapping[str, str], taps: _Taps, end: Fragment
 ) -> SparseProductConstants:
     x, y = layer.inputs[0], layer.output
-    rows, taps = layer.inputs[1].shape
+    rows, count = layer.inputs[1].shape
     outer, inner = prod(x.shape[: op.axis]), prod(x.shape[op.axis + 1 :])
     return SparseProductConstants(
         C_TYPES[x.dtype],
@@ -80,8 +112,8 @@ def _constants(
         x.shape[op.axis],
         inner,
         rows,
-        taps,
-        begin,
-        tap,
+        count,
+        taps.row(count, C_TYPES[x.dtype]),
+        taps.sum(count),
         end,
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.composed.attention import from_attention
 from mcuq.ops.composed.cast import from_cast, from_cast_of_integers
+from mcuq.ops.composed.center_crop_pad import from_center_crop_pad
 from mcuq.ops.composed.clip import from_clip
 from mcuq.ops.composed.conv_transpose import from_conv_transpose
 from mcuq.ops.composed.depth import from_depth_to_space, from_space_to_depth
@@ -18,6 +19,7 @@ from mcuq.ops.composed.einsum import from_einsum
 from mcuq.ops.composed.expand import from_expand, from_tile
 from mcuq.ops.composed.extreme import from_max, from_min
 from mcuq.ops.composed.gather import from_gather
+from mcuq.ops.composed.linear_images import from_affine_grid, from_col2im, from_grid_sample, from_roi_align
 from mcuq.ops.composed.normalize import (
     from_group_normalization,
     from_instance_normalization,
@@ -37,15 +39,19 @@ from mcuq.ops.composed.split import from_split
 from mcuq.ops.composed.variadic import from_mean, from_sum
 
 COMPOSED: Mapping[str, FromOnnx] = {
+    "AffineGrid": from_affine_grid,
     "Attention": from_attention,
     "Cast": from_cast,
+    "CenterCropPad": from_center_crop_pad,
     "Clip": from_clip,
+    "Col2Im": from_col2im,
     "ConvTranspose": from_conv_transpose,
     "DepthToSpace": from_depth_to_space,
     "Einsum": from_einsum,
     "Expand": from_expand,
     "Gather": from_gather,
     "GlobalMaxPool": from_global_max_pool,
+    "GridSample": from_grid_sample,
     "GroupNormalization": from_group_normalization,
     "InstanceNormalization": from_instance_normalization,
     "LayerNormalization": from_layer_normalization,
@@ -59,6 +65,7 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "ReduceLogSumExp": from_reduce_log_sum_exp,
     "ReduceMax": from_reduce_max,
     "Resize": from_resize,
+    "RoiAlign": from_roi_align,
     "SpaceToDepth": from_space_to_depth,
     "Split": from_split,
     "Sum": from_sum,

@@ -11,20 +11,17 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-from onnx import helper, numpy_helper
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
-from mcuq.onnx_runtime import RuntimeFault, Session
+from mcuq.ops.composed.asked import MOST_ELEMENTS, given_inputs, output_of
 from mcuq.ops.composed.expand import repeated
 from mcuq.ops.pad import Pad
 from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sparse_product import sparse_product
 
-MOST_ELEMENTS = 2**26  # before and after: no tensor on a microcontroller has as many
-_LEAST_WEIGHT = 2.0**-22  # what is less comes from rounding
 _BEYOND = -1  # stands for a pixel that is none of the input's
 _COORDINATES = (
     "half_pixel",
@@ -152,40 +149,19 @@ def _matrix(node: OnnxNode, axis: int) -> Array:
     matrix = lines[:, :, best].T.astype(np.float32)
     if np.isnan(matrix).all():
         raise node.error("its roi lies beyond the input; supported is one that meets it")
-    matrix[np.abs(matrix) < _LEAST_WEIGHT] = 0
     return matrix
 
 
 def _resized_by_runtime(node: OnnxNode, x: Array, beyond: float) -> Array:
     """What ONNX Runtime makes of `x`, with `beyond` for what lies outside of it; dimensions that do not change may have
     another size than the node's."""
-    given = [index for index in range(1, len(node.inputs)) if node.has(index)]
-    # An empty list has no type; what may be one is as good as left out.
-    attributes = {name: value for name, value in node.attributes.items() if value != ()}
-    if node.opset > 10:
-        attributes["extrapolation_value"] = float(beyond)
-    constants = {index: node.constant(index, _input_name(node, index)) for index in given}
+    constants = {index: node.constant(index, _input_name(node, index)) for index in given_inputs(node)}
     for index, value in constants.items():
         if _input_name(node, index) == "sizes" and x.shape != node.shape(0):
             kept = [axis not in _changed(node) for axis in _listed_axes(node)]
             constants[index] = np.where(kept, [x.shape[axis] for axis in _listed_axes(node)], value).astype(value.dtype)
-    inputs = ["x", *(f"input {index}" if index in given else "" for index in range(1, len(node.inputs)))]
     x = x if x.dtype == np.int32 else x.astype(np.float32)
-    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
-    asked = helper.make_graph(
-        [helper.make_node(node.op_type, inputs, ["y"], **attributes)],
-        "resized",
-        [helper.make_tensor_value_info("x", kind, x.shape)],
-        [helper.make_tensor_value_info("y", kind, None)],
-        [numpy_helper.from_array(value, inputs[index]) for index, value in constants.items()],
-    )
-    model = helper.make_model(asked, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
-    most_bytes = MOST_ELEMENTS * x.itemsize
-    try:
-        session = Session(model.SerializeToString(), optimize=False, memory_bytes=2 * most_bytes)
-        (y,) = session.run({"x": x}, ["y"], most_bytes)
-    except RuntimeFault as fault:
-        raise node.error(f"cannot be computed: {fault}") from None
+    y = output_of(node, x, constants, {"extrapolation_value": float(beyond)} if node.opset > 10 else None)
     if y.size == 0:
         raise node.error(f"resizes {list(x.shape)} to {list(y.shape)}; each size must be 1 or more")
     return y

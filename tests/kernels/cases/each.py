@@ -24,6 +24,7 @@ from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
 from mcuq.ops.mod import Mod
@@ -40,6 +41,7 @@ from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
+from mcuq.ops.unpool import Unpool
 from mcuq.ops.window import Window
 
 IMAGE = (1, 5, 6, 4)
@@ -67,6 +69,7 @@ CASES: list[Case] = [
     (AveragePool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     (MaxPool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     *((LpPool(Window((2, 3), (2, 1), (1, 0, 0, 1)), power), [IMAGE]) for power in (1, 2)),
+    (MaxPool(Window((2, 2))), [Whole((1, 4, 3, 5), -300, 40_000)]),
     (Mean((1, 2), maximum=0.3), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     *(
@@ -95,6 +98,8 @@ CASES: list[Case] = [
     (FromIntegers(), [Whole((9,), -300, 40_000)]),
     (SparseProduct(1), [IMAGE, _NUMBERS.integers(0, 5, (7, 2)).astype(np.float32), _constant(7, 2)]),
     (Unfold(1, 3, 1, 1, 2), [IMAGE]),
+    (MaxPlaces(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
+    (Unpool((2, 40)), [(2, 9), Whole((2, 9), 0, 79)]),
 ]
 
 
