@@ -240,7 +240,8 @@ def test_weights_that_nothing_reads_may_hold_anything():
         (
             [node("RandomNormal", [], "d", "n", shape=[3]), node("Mul", ["x", "d"], "y", "m")],
             {},
-            "net.onnx: operators that are not supported: RandomNormal ('n'), use an input of random numbers; supported: ",
+            "net.onnx: operators that are not supported: RandomNormal ('n'), use an input of random numbers; "
+            "supported: ",
         ),
     ],
 )

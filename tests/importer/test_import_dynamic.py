@@ -123,6 +123,6 @@ def test_another_use_of_the_sums_is_not_supported() -> None:
     text = refusal(model(nodes, {"x": (2, 6)}, constants={"w": np.ones((6, 4), np.int8)}))
     assert text.startswith(
         "net.onnx: operators that are not supported: DynamicQuantizeLinear ('q'), use QuantizeLinear and "
-        "DequantizeLinear around what reads it; MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear around "
-        "MatMul; supported: "
+        "DequantizeLinear around what reads it; MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear "
+        "around MatMul; supported: "
     )
