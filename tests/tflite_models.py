@@ -15,13 +15,25 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from mcuq.errors import McuqError
 from mcuq.graph.tensor import Array
+from mcuq.importer import import_model
 
 # Which kernels compute: the plain ones, which microcontrollers have too, or those that Python's users get.
 PLAIN, FAST = OpResolverType.BUILTIN_REF, OpResolverType.AUTO
 
 # Of operators that the interpreter no longer knows in their first version.
 VERSIONS = {"BROADCAST_TO": 2}
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """Where a sparse tensor's values lie: a level is its size, or its (segments, indices), stored as this type."""
+
+    order: Sequence[int]
+    blocks: Sequence[int]
+    levels: Sequence[int | tuple[Sequence[int], Sequence[int]]]
+    type: str = "Int32Vector"
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class T:
     axis: int = 0
     data: Array | None = None
     signature: Sequence[int] = ()  # the shape, with -1 for sizes that are not fixed
+    sparse: Sparse | None = None
 
 
 def constant(data: Any, dtype: Any = None, **quantization: Any) -> T:
@@ -98,6 +111,8 @@ def _tensor(name: str, tensor: T, buffers: list[Any]) -> Any:
     made.name, made.shape, made.type = name, list(tensor.shape), getattr(schema.TensorType, tensor.type.upper())
     made.hasRank, made.buffer = True, 0
     made.shapeSignature = list(tensor.signature) or None
+    if tensor.sparse is not None:
+        made.sparsity = _sparsity(tensor.sparse)
     if tensor.data is not None:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(tensor.data).tobytes(), np.uint8)
@@ -109,6 +124,21 @@ def _tensor(name: str, tensor: T, buffers: list[Any]) -> Any:
         zero_points = np.broadcast_to(tensor.zero_point, len(made.quantization.scale))
         made.quantization.zeroPoint = zero_points.tolist()
         made.quantization.quantizedDimension = tensor.axis
+    return made
+
+
+def _sparsity(sparse: Sparse) -> Any:
+    made = schema.SparsityParametersT()
+    made.traversalOrder, made.blockMap, made.dimMetadata = list(sparse.order), list(sparse.blocks), []
+    for level in sparse.levels:
+        own = schema.DimensionMetadataT()
+        own.format, own.denseSize = schema.DimensionType.DENSE, level if isinstance(level, int) else 0
+        if not isinstance(level, int):
+            own.format = schema.DimensionType.SPARSE_CSR
+            own.arraySegmentsType = own.arrayIndicesType = getattr(schema.SparseIndexVector, sparse.type)
+            own.arraySegments, own.arrayIndices = (getattr(schema, f"{sparse.type}T")() for _ in range(2))
+            own.arraySegments.values, own.arrayIndices.values = (list(numbers) for numbers in level)
+        made.dimMetadata.append(own)
     return made
 
 
@@ -145,3 +175,35 @@ def interpret(file: bytes | Path, samples: Mapping[str, Array], kernels: OpResol
         for detail in outputs:
             found[detail["name"]].append(runtime.get_tensor(detail["index"]))
     return {name: np.stack(values) for name, values in found.items()}
+
+
+def mutants(data: bytes, count: int, seed: int) -> list[bytes]:
+    """The file cut off, and with bytes and words changed, also to those that offsets and counts break at."""
+    rng = np.random.default_rng(seed)
+    words = (0, 1, 2**31 - 1, 2**31, 2**32 - 1, len(data), len(data) - 4)
+    found = []
+    for index in range(count):
+        mutant = bytearray(data)
+        for _ in range(int(rng.integers(1, 4))):
+            place = int(rng.integers(8, len(data) - 4))
+            if index % 3 == 0:
+                mutant = mutant[:place]
+                break
+            if index % 3 == 1:
+                mutant[place] = int(rng.integers(256))
+            else:
+                mutant[place : place + 4] = words[rng.integers(len(words))].to_bytes(4, "little")
+        found.append(bytes(mutant))
+    return found
+
+
+def check_mutants(data: bytes, count: int, seed: int) -> None:
+    """Assert that damaged files are read or refused, and nothing else."""
+    refused = 0
+    for mutant in mutants(data, count, seed):
+        try:
+            import_model(mutant)
+        except McuqError as error:
+            refused += 1
+            assert str(error)
+    assert refused > count / 2

@@ -12,7 +12,7 @@ import flatbuffers
 import numpy as np
 import pytest
 import tflite
-from tflite_models import Node, T, constant, write
+from tflite_models import Node, T, check_mutants, constant, write
 
 import mcuq
 from mcuq.errors import McuqError
@@ -423,37 +423,6 @@ def test_constants_that_share_their_bytes() -> None:
     assert refusal(data) == (
         "model: its operators read more constants than it has bytes for; convert it again, so that each has its own"
     )
-
-
-def mutants(data: bytes, count: int, seed: int) -> list[bytes]:
-    """The file cut off, and with bytes and words changed, also to those that offsets and counts break at."""
-    rng = np.random.default_rng(seed)
-    words = (0, 1, 2**31 - 1, 2**31, 2**32 - 1, len(data), len(data) - 4)
-    found = []
-    for index in range(count):
-        mutant = bytearray(data)
-        for _ in range(int(rng.integers(1, 4))):
-            place = int(rng.integers(8, len(data) - 4))
-            if index % 3 == 0:
-                mutant = mutant[:place]
-                break
-            if index % 3 == 1:
-                mutant[place] = int(rng.integers(256))
-            else:
-                mutant[place : place + 4] = words[rng.integers(len(words))].to_bytes(4, "little")
-        found.append(bytes(mutant))
-    return found
-
-
-def check_mutants(data: bytes, count: int, seed: int) -> None:
-    refused = 0
-    for mutant in mutants(data, count, seed):
-        try:
-            import_model(mutant)
-        except McuqError as error:
-            refused += 1
-            assert str(error)
-    assert refused > count / 2
 
 
 def test_damaged_files_are_read_or_refused() -> None:

@@ -623,5 +623,5 @@ def test_requantization_and_edges() -> None:
 
 def test_every_operator_has_a_case() -> None:
     kinds = {case.kind for case in (*CASES.values(), *WRITTEN.values())}
-    others = {"DEQUANTIZE", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "QUANTIZE", "SELECT", "SELECT_V2"}
+    others = {"DENSIFY", "DEQUANTIZE", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "QUANTIZE", "SELECT", "SELECT_V2"}
     assert kinds | others == set(OPERATORS)

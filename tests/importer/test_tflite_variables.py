@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tflite_models import FAST, Node, T, constant, interpret, write
+from tflite_models import FAST, Node, T, check_mutants, constant, interpret, write
 
 import mcuq
 from mcuq.errors import McuqError
@@ -191,6 +191,11 @@ REFUSED: Mapping[str, tuple[bytes, str]] = {
         "model: is cut short or damaged (it has no graph 1), @ bytes; convert or copy it again",
     ),
 }
+
+
+@pytest.mark.slow
+def test_many_damaged_streams_are_read_or_refused() -> None:
+    check_mutants(integers(), 1500, 3)
 
 
 @pytest.mark.parametrize("name", REFUSED)

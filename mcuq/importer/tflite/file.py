@@ -20,6 +20,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array
 from mcuq.importer.tflite.network import ABSENT, INT4, Network, Operator, Quantization, Tensor
 from mcuq.importer.tflite.schema import names, schema
+from mcuq.importer.tflite.sparse import Level, unpacked
 
 MOST_OPERATORS = 8_000  # as of nodes in an ONNX file
 MOST_TENSORS = 100_000
@@ -42,6 +43,8 @@ _NUMPY = {
     "bool": "?",
 }
 _DAMAGED = (struct.error, IndexError, KeyError, OverflowError, TypeError, UnicodeDecodeError, ValueError)
+
+_OUTSIDE = "its parts lie outside it"
 
 T = TypeVar("T")
 
@@ -102,14 +105,16 @@ class _File:
         shape = tuple(int(n) for n in self._numbers(table, "Shape"))
         if any(n < 0 for n in shape):
             raise self._damaged(f"tensor '{name}' is of shape {list(shape)}")
-        if self._guarded(table.Sparsity) is not None:
-            raise ModelError(f"{self._name}: tensor '{name}' is sparse; only dense weights are supported")
         quantization = self._quantization(table, name)
         if quantization is not None and (scales := quantization.scale.size) > 1:
             axis = quantization.axis
             if not 0 <= axis < len(shape) or shape[axis] != scales:
                 raise self._damaged(f"tensor '{name}' of shape {list(shape)} has {scales} scales along axis {axis}")
-        return Tensor(name, shape, kind, self._values(model, table, name, kind, shape), quantization)
+        sparsity = self._guarded(table.Sparsity)
+        values = self._values(model, table, name, kind, shape, sparsity is not None)
+        if sparsity is not None and values is not None:
+            values = self._unpacked(sparsity, values, name, shape)
+        return Tensor(name, shape, kind, values, quantization)
 
     def _check_fixed(self, table: Any, tensor: Tensor) -> None:
         """An input may have any batch, which is 1; of the sizes behind it, 1 is none that a network is for."""
@@ -121,7 +126,40 @@ class _File:
                 "with a fixed shape"
             )
 
-    def _values(self, model: Any, table: Any, name: str, kind: str, shape: Sequence[int]) -> Array | None:
+    def _unpacked(self, table: Any, values: Array, name: str, shape: Sequence[int]) -> Array:
+        """A sparse tensor's array."""
+        if prod(shape) * values.itemsize > MOST_READS * len(self._data):
+            raise self._damaged(f"the sparse tensor '{name}' of shape {list(shape)} is far larger than it")
+        self._spend(prod(shape) * values.itemsize)
+        count = self._guarded(table.DimMetadataLength)
+        if count > 2 * len(shape):
+            raise self._damaged(f"the sparse tensor '{name}' has {count} levels")
+        levels = [self._level(self._item(table.DimMetadata, index)) for index in range(count)]
+        order, blocks = self._numbers(table, "TraversalOrder").tolist(), self._numbers(table, "BlockMap").tolist()
+        return self._guarded(lambda: unpacked(values, shape, order, blocks, levels), f"the sparse tensor '{name}'")
+
+    def _level(self, table: Any) -> Level:
+        size = self._guarded(table.DenseSize)
+        if self._guarded(table.Format) == self._tflite.DimensionType.DENSE:
+            return Level(size)
+        vectors = names(self._tflite.SparseIndexVector)
+        found = []
+        for kind, content in (
+            (table.ArraySegmentsType, table.ArraySegments),
+            (table.ArrayIndicesType, table.ArrayIndices),
+        ):
+            union, vector = self._guarded(content), vectors.get(self._guarded(kind), "NONE")
+            if vector == "NONE" or union is None:
+                raise self._damaged("a sparse level has no indices")
+            own = getattr(self._tflite, vector)()
+            self._start(own, union)
+            found.append(self._numbers(own, "Values").astype(np.int64))
+        return Level(size, *found)
+
+    def _values(
+        self, model: Any, table: Any, name: str, kind: str, shape: Sequence[int], is_sparse: bool
+    ) -> Array | None:
+        """A constant's values; of a sparse one those that are stored."""
         index = self._guarded(table.Buffer)
         if index >= self._guarded(model.BuffersLength):
             raise self._damaged(f"tensor '{name}' has its values in buffer {index}, which is not there")
@@ -129,13 +167,15 @@ class _File:
         content = self._content(buffer, name)
         if not content.size:
             return np.zeros(shape, _NUMPY[kind]) if prod(shape) == 0 and kind in _NUMPY else None
-        if kind == INT4:
+        if kind == INT4 and not is_sparse:
             halves = np.stack([content << 4, content], -1).reshape(-1).view(np.int8) >> 4
             content, dtype = halves[: prod(shape)].view(np.uint8), "i1"
         elif kind in _NUMPY:
             dtype = _NUMPY[kind]
         else:
             return None
+        if is_sparse and content.size % np.dtype(dtype).itemsize == 0:
+            return content.view(dtype)
         if content.size != prod(shape) * np.dtype(dtype).itemsize:
             raise self._damaged(
                 f"tensor '{name}' of type {kind} and shape {list(shape)} has {content.size:,} bytes of values"
@@ -215,7 +255,7 @@ class _File:
                 found = known.get(self._guarded(stated), "NONE")
                 union = self._guarded(content)
                 if found == options and union is not None:
-                    kind.Init(self._data, union.Pos)
+                    self._start(kind, union)
                 elif found not in ("NONE", options):
                     raise self._damaged(f"an operator has {found} for {options}")
             return self._guarded(getattr(kind, field))
@@ -254,17 +294,21 @@ class _File:
         if self._left < 0:
             raise self._damaged("it names its parts over and over")
 
+    def _start(self, table: Any, union: Any) -> None:
+        """Have a table read where a union says that it is."""
+        self._guarded(lambda: table.Init(self._data, union.Pos))
+
     def _item(self, read: Callable[[int], Any], index: int) -> Any:
         """An element of a vector of tables."""
         return self._guarded(lambda: read(index))
 
-    def _guarded(self, read: Callable[[], T]) -> T:
+    def _guarded(self, read: Callable[[], T], what: str = "") -> T:
         try:
             return read()
-        except _DAMAGED:
-            raise self._damaged() from None
+        except _DAMAGED as error:
+            raise self._damaged(f"{what}: {error}" if what else _OUTSIDE) from None
 
-    def _damaged(self, why: str = "its parts lie outside it") -> ModelError:
+    def _damaged(self, why: str) -> ModelError:
         return ModelError(
             f"{self._name}: is cut short or damaged ({why}), {len(self._data):,} bytes; convert or copy it again"
         )

@@ -160,6 +160,8 @@ class Writer:
         tensor = self.tensors[index]
         if index in self._real:
             raise ModelError(f"{self._file}: invalid graph: tensor '{tensor.name}' is computed twice")
+        if tensor.data is not None:
+            return  # it is known
         if is_quantized(tensor):
             self.quantized(value, tensor, tensor.name)
         elif self.nodes and list(self.nodes[-1].output) == [value] and value not in self._known:

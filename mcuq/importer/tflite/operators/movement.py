@@ -185,6 +185,12 @@ def gather(op: Op) -> str:
     return op.write("Gather", [op.x(0), op.x(1)], axis=axis)
 
 
+def densify(op: Op) -> str:
+    """Sparse weights, which are read as dense ones."""
+    op.know(op.constant(0, "input"))
+    return op.x()
+
+
 def tile(op: Op) -> str:
     return op.write("Tile", [op.x(), op.value(op.ints(1, "multiples"))])
 
@@ -214,6 +220,7 @@ def depth(kind: str, options: str) -> Converter:
 MOVEMENT: Mapping[str, Converter] = {
     "BROADCAST_TO": broadcast_to,
     "CONCATENATION": concatenation,
+    "DENSIFY": densify,
     "DEPTH_TO_SPACE": depth("DepthToSpace", "DepthToSpaceOptions"),
     "EXPAND_DIMS": expand_dims,
     "GATHER": gather,
