@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -625,3 +626,10 @@ def test_every_operator_has_a_case() -> None:
     kinds = {case.kind for case in (*CASES.values(), *WRITTEN.values())}
     others = {"DENSIFY", "DEQUANTIZE", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "QUANTIZE", "SELECT", "SELECT_V2"}
     assert kinds | others == set(OPERATORS)
+
+
+def test_the_page_lists_every_operator() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "quantized_models.md").read_text(encoding="utf-8")
+    listed = page.split("\nOperators: ")[1].split(". Each becomes")[0]
+    variables = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"}
+    assert sorted(listed.replace(";", ",").replace("\n", " ").split(", ")) == sorted({*OPERATORS, *variables})
