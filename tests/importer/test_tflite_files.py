@@ -411,6 +411,17 @@ def test_a_file_that_names_its_parts_over_and_over(kind: str, table: Any, count:
     assert time.monotonic() - started < 20
 
 
+def test_weights_of_4_bits_that_share_their_bytes() -> None:
+    count = 50
+    tensors = {"x": T((1, 4)), "c": T((1, 100_000), "int4", 0.1, data=np.zeros(50_000, np.uint8)), "y": T((1, 4))}
+    tensors.update({f"c{i}": T((1,), "int4", 0.1, data=np.zeros(1, np.uint8)) for i in range(count)})
+    data = write(tensors, [Node("ABS", "x", "y")], shared={f"c{i}": "c" for i in range(count)})
+    assert refusal(data) == (
+        f"model: is cut short or damaged (it names its parts over and over), {len(data):,} bytes; convert or copy it "
+        "again"
+    )
+
+
 def test_constants_that_share_their_bytes() -> None:
     """Each operator reads a tensor of its own, all of them of one buffer: 2,000 times 400 kB."""
     count = 2000

@@ -168,6 +168,7 @@ class _File:
         if not content.size:
             return np.zeros(shape, _NUMPY[kind]) if prod(shape) == 0 and kind in _NUMPY else None
         if kind == INT4 and not is_sparse:
+            self._spend(2 * content.size)  # unpacked, where others are read in place
             halves = np.stack([content << 4, content], -1).reshape(-1).view(np.int8) >> 4
             content, dtype = halves[: prod(shape)].view(np.uint8), "i1"
         elif kind in _NUMPY:
