@@ -199,7 +199,7 @@ def test_all_unsupported_operators_are_listed_at_once(refused):
     ]
     assert refused(model(nodes, X, constants=WEIGHTS)) == (
         "net.onnx: operators that are not supported: Foo ('not in ONNX'); "
-        "MaxRoiPool ('first', 'b'), use MaxPool; com.microsoft.Gelu ('contributed'); "
+        "MaxRoiPool ('first', 'b'), use MaxPool; com.microsoft.Gelu ('contributed'), use ONNX's own Gelu; "
         "my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
         f"supported: {SUPPORTED}"
     )
