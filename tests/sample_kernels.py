@@ -22,13 +22,18 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
+from mcuq.ops.compare import Compare
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.gather import Gather
+from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
@@ -39,7 +44,11 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.slice import Slice
+from mcuq.ops.to_integers import ToIntegers
+from mcuq.ops.top_k import TopK
+from mcuq.ops.where import Where
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
 from mcuq.resources import resource_dir
@@ -70,6 +79,19 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Elu(), [(1, 4)]),
     *((ArgMax((1,), is_max), [(1, 4)]) for is_max in (True, False)),
     (FromIntegers(), [Whole((1, 4), 0, 9)]),
+    (Gather(0), [(4, 3), Whole((2,), 0, 3)]),
+    (GatherElements(0), [(4, 3), Whole((2, 3), 0, 3)]),
+    (ScatterElements(0), [(4, 3), Whole((2, 3), 0, 3), (2, 3)]),
+    *((TopK(1, 2, largest), [(1, 4)]) for largest in (True, False)),
+    *((CumSum(1, exclusive), [(1, 4)]) for exclusive in (True, False)),
+    (CumSum(1), [Whole((1, 4), 0, 9)]),
+    (ToIntegers(0, 9), [(1, 4)]),
+    *((Compare(relation), [(1, 4), (1, 4)]) for relation in ("<", "<=", ">", ">=", "==")),
+    *(
+        (IntegerArithmetic(kind), [Whole((1, 4), 0, 9), Whole((1, 4), 0, 9)])
+        for kind in ("Add", "Div", "Mod", "Remainder")
+    ),
+    (Where(), [Whole((1, 4), 0, 1), (1, 4), (1, 1)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     (LpPool(Window((2, 2))), [(1, 4, 4, 4)]),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),

@@ -150,6 +150,7 @@ def _tensor_json(model: CompiledModel, name: str) -> dict[str, Any]:
         "scale": scale,
         "zero_point": zero_point,
         **channels,
+        **({"integers": [tensor.integers.low, tensor.integers.high]} if tensor.integers else {}),
     }
 
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from mcuq.graph.tensor import LARGEST_INTEGER, Integers, Quant
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops import FROM_ONNX, INTEGERS_FROM_ONNX
+from mcuq.ops import INTEGERS_FROM_ONNX
 
 # ONNX's types of integers, and which of them an input may be.
 INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
@@ -75,7 +75,7 @@ def _casts_to_float(node: onnx.NodeProto) -> bool:
 def check_integers(node: OnnxNode) -> None:
     """Raise ModelError where the operator reads integers and has no meaning for them here."""
     if node.reads_integers and node.op_type not in INTEGERS_FROM_ONNX:
-        known = ", ".join(sorted(INTEGERS_FROM_ONNX.keys() & FROM_ONNX.keys()))
+        known = ", ".join(sorted(INTEGERS_FROM_ONNX))
         raise node.error(
             f"computes with integers, which is not supported; put a Cast to float before it, or use {known}"
         )

@@ -23,6 +23,7 @@ NEAREST: Mapping[str, str] = {
     "MatMulInteger": f"{_IN_INTEGERS} MatMul",
     "MaxRoiPool": "MaxPool",
     "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
+    "NonMaxSuppression": "--outputs to end before it, at boxes and scores",
     "NonZero": "Mul by a mask, which keeps the shape",
     "RNN": "Conv over time",
     "STFT": "MatMul with the transform's matrix",

@@ -34,6 +34,7 @@ from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
 from mcuq.kernels.portable.add import ADD_KERNELS
 from mcuq.kernels.portable.arg_max import lower_arg_max
+from mcuq.kernels.portable.compare import COMPARE_KERNELS
 from mcuq.kernels.portable.concat import lower_concat
 from mcuq.kernels.portable.conv2d import lower_conv2d
 from mcuq.kernels.portable.conv2d_dynamic import CONV2D_DYNAMIC_KERNELS
@@ -41,6 +42,7 @@ from mcuq.kernels.portable.conv2d_float32 import CONV2D_FLOAT32_KERNELS
 from mcuq.kernels.portable.conv2d_packed import lower_packed, lower_packed_depthwise
 from mcuq.kernels.portable.conv2d_size import lower_conv2d_size
 from mcuq.kernels.portable.convert import lower_convert
+from mcuq.kernels.portable.cum_sum import lower_cum_sum
 from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.kernels.portable.div import DIV_KERNELS
 from mcuq.kernels.portable.extreme import EXTREME_KERNELS
@@ -48,8 +50,9 @@ from mcuq.kernels.portable.from_integers import lower_from_integers
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
-from mcuq.kernels.portable.gather import lower_gather
+from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
 from mcuq.kernels.portable.identity import lower_identity
+from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
@@ -72,15 +75,19 @@ from mcuq.kernels.portable.reduce import (
     lower_reduce_prod,
     lower_whole_image,
 )
+from mcuq.kernels.portable.scatter_elements import lower_scatter_elements
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
 from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.sparse_product import lower_sparse_product, lower_sparse_product_float32
+from mcuq.kernels.portable.to_integers import lower_to_integers
+from mcuq.kernels.portable.top_k import lower_top_k
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.portable.unfold import lower_unfold
 from mcuq.kernels.portable.unpool import lower_unpool
+from mcuq.kernels.portable.where import lower_where
 from mcuq.kernels.rv32.conv2d import (
     is_dense,
     is_pointwise,
@@ -95,9 +102,11 @@ from mcuq.ops import OPS
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
+from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
 from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.extreme import Max, Min
@@ -106,7 +115,9 @@ from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
+from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.identity import Identity
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
@@ -123,13 +134,17 @@ from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
+from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
+from mcuq.ops.to_integers import ToIntegers
+from mcuq.ops.top_k import TopK
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
 from mcuq.ops.unpool import Unpool
+from mcuq.ops.where import Where
 
 # Of functions of one value on integers, and on floats too.
 UNARY = (Kernel(lower_unary, activations=MIXED),)
@@ -154,6 +169,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_average_pool, activations=MIXED | FLOAT32),
     ),
     Chain: UNARY,
+    Compare: COMPARE_KERNELS,
     Concat: CONCAT,
     Conv2d: (
         *CONV2D_FLOAT32_KERNELS,
@@ -183,6 +199,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_conv2d), activations=MIXED),
     ),
     Convert: (Kernel(lower_convert, activations=INTEGERS | FLOAT32),),
+    CumSum: (Kernel(lower_cum_sum, activations=ANY),),
     FakeQuantize: UNARY,
     Div: DIV_KERNELS,
     FromIntegers: (Kernel(lower_from_integers, activations=ANY),),
@@ -213,7 +230,9 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(with_shifts(lower_fully_connected), activations=MIXED),
     ),
     Gather: (Kernel(lower_gather, activations=MOVED, constants=MOVED),),
+    GatherElements: (Kernel(lower_gather_elements, activations=MOVED, constants=MOVED),),
     Identity: (Kernel(lower_identity, activations=MOVED),),
+    IntegerArithmetic: INTEGER_ARITHMETIC_KERNELS,
     Join: CONCAT,
     LogSoftmax: (
         Kernel(lower_log_softmax_float32, activations=FLOAT32),
@@ -251,6 +270,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
     ReduceSum: MEAN,
     ReduceSumSquare: NORM,
+    ScatterElements: (Kernel(lower_scatter_elements, activations=MOVED, constants=MOVED),),
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),
@@ -262,7 +282,10 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
         Kernel(lower_sparse_product, activations=MIXED, constants=FLOAT32),
     ),
     Sub: ADD,
+    ToIntegers: (Kernel(lower_to_integers, activations=ANY),),
+    TopK: (Kernel(lower_top_k, activations=ANY),),
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
     Unpool: (Kernel(lower_unpool, activations=MOVED),),
+    Where: (Kernel(lower_where, activations=MOVED, constants=MOVED),),
     Unfold: (Kernel(lower_unfold, activations=MOVED),),
 }

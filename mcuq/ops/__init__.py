@@ -20,12 +20,14 @@ from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.ceil import Ceil
 from mcuq.ops.celu import Celu
 from mcuq.ops.clip import Clip
+from mcuq.ops.compare import Compare
 from mcuq.ops.composed import COMPOSED, MOVE_INTEGERS, OF_INTEGERS
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cos import Cos
 from mcuq.ops.cosh import Cosh
+from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
@@ -36,10 +38,12 @@ from mcuq.ops.floor import Floor
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
+from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.gelu import Gelu
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
@@ -65,6 +69,7 @@ from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.round import Round
+from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.selu import Selu
 from mcuq.ops.shrink import Shrink
 from mcuq.ops.sigmoid import Sigmoid
@@ -81,10 +86,13 @@ from mcuq.ops.swish import Swish
 from mcuq.ops.tan import Tan
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
+from mcuq.ops.to_integers import ToIntegers
+from mcuq.ops.top_k import TopK
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
 from mcuq.ops.unpool import Unpool
+from mcuq.ops.where import Where
 
 _OPERATORS: tuple[type[Operator], ...] = (
     Abs,
@@ -102,10 +110,12 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Celu,
     Chain,
     Clip,
+    Compare,
     Concat,
     Conv2d,
     Convert,
     Cos,
+    CumSum,
     Cosh,
     Div,
     Elu,
@@ -116,10 +126,12 @@ _OPERATORS: tuple[type[Operator], ...] = (
     FromIntegers,
     FullyConnected,
     Gather,
+    GatherElements,
     Gelu,
     HardSigmoid,
     HardSwish,
     Identity,
+    IntegerArithmetic,
     Join,
     LeakyRelu,
     Log,
@@ -154,6 +166,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Rescale,
     Reshape,
     Round,
+    ScatterElements,
     Selu,
     Shrink,
     Sigmoid,
@@ -171,23 +184,28 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Tan,
     Tanh,
     ThresholdedRelu,
+    ToIntegers,
+    TopK,
     Transpose,
     Unfold,
     Unpool,
+    Where,
 )
 
 OPS: Mapping[str, type[Operator]] = {op.__name__: op for op in _OPERATORS}
 """Operator name -> class."""
 
-FROM_ONNX: Mapping[str, FromOnnx] = {
+_OF_REALS: Mapping[str, FromOnnx] = {
     **{onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_onnx", {}).items()},
     **COMPOSED,
 }
-"""ONNX operator type -> the function that adds it to a graph."""
 
 INTEGERS_FROM_ONNX: Mapping[str, FromOnnx] = {
     **{onnx_type: add for op in _OPERATORS for onnx_type, add in vars(op).get("from_integers", {}).items()},
-    **{onnx_type: add for onnx_type, add in FROM_ONNX.items() if onnx_type in MOVE_INTEGERS},
+    **{onnx_type: add for onnx_type, add in _OF_REALS.items() if onnx_type in MOVE_INTEGERS},
     **OF_INTEGERS,
 }
-"""The same of nodes that read computed integers of the file, in the place of FROM_ONNX."""
+"""ONNX operator type -> the function that adds it to a graph where it reads computed integers of the file."""
+
+FROM_ONNX: Mapping[str, FromOnnx] = {**INTEGERS_FROM_ONNX, **_OF_REALS}
+"""ONNX operator type -> the function that adds it to a graph elsewhere: all types that there are."""

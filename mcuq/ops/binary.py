@@ -8,33 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.arithmetic.expression import Expression
-from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.quantization import quant_for_range, with_dtype
 from mcuq.graph.tensor import Array, Shape, Tensor
-from mcuq.onnx_io.given import operand_quant
-from mcuq.onnx_io.reader import FromOneOutput, OnnxNode, weights
-from mcuq.ops.elementwise import Elementwise
-from mcuq.ops.reshape import Reshape
+from mcuq.onnx_io.reader import FromOneOutput, OnnxNode
+from mcuq.ops.elementwise import Elementwise, broadcast_shape
+from mcuq.ops.operands import operands_of_one_rank
 
 
 def from_binary(make: Callable[[], Binary]) -> FromOneOutput:
     """`from_onnx` of a binary operator: both inputs get the rank of the longer, constants keep their place."""
 
     def add(node: OnnxNode, graph: GraphBuilder) -> str:
-        rank = max(len(node.shape(0)), len(node.shape(1)))
-        inputs = []
-        for index in range(2):
-            shape = (1,) * (rank - len(node.shape(index))) + node.shape(index)
-            if node.is_constant(index):
-                values = weights(node, index, "operand").reshape(shape)
-                inputs.append(graph.constant(values, node.inputs[index], operand_quant(node, index)))
-            elif shape != node.shape(index):
-                inputs.append(graph.add(Reshape(shape), [node.computed(index)]))
-            else:
-                inputs.append(node.computed(index))
-        return graph.add(make(), inputs, node.outputs[0], node.name)
+        return graph.add(make(), operands_of_one_rank(node, graph, range(2)), node.outputs[0], node.name)
 
     return add
 
@@ -44,12 +31,7 @@ class Binary(Elementwise, Clamped):
     """y = clamp(a op b); shapes have one rank and broadcast as in NumPy."""
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        a, b = inputs
-        if len(a.shape) != len(b.shape) or any(
-            m != n and 1 not in (m, n) for m, n in zip(a.shape, b.shape, strict=True)
-        ):
-            raise ModelError(f"shapes {list(a.shape)} and {list(b.shape)} do not broadcast")
-        return tuple(max(m, n) for m, n in zip(a.shape, b.shape, strict=True))
+        return broadcast_shape(inputs)
 
     def affine(self, constant: Array, index: int) -> tuple[Array, Array] | None:
         """(scale, bias) of what it is of its other operand where operand `index` is constant; None where it is no such

@@ -13,3 +13,5 @@ INTEGERS = frozenset({"int8", "uint8", "int16", "int32"})
 MOVED = frozenset({"int8", "int16", "int32", "float32"})
 # Inputs of operators whose output is integers of the file in any scheme.
 ANY = MOVED
+# Of integers of the file alone.
+WHOLE = frozenset({"int8", "int16", "int32"})

@@ -3,10 +3,21 @@ like."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuq.errors import ModelError
 from mcuq.graph.operator import Layer, Operator
-from mcuq.graph.tensor import Shape
+from mcuq.graph.tensor import Shape, Tensor
+
+
+def broadcast_shape(inputs: Sequence[Tensor]) -> Shape:
+    """The shape of tensors of one rank that broadcast as in NumPy; ModelError where they do not."""
+    shapes = [t.shape for t in inputs]
+    sizes = list(zip(*shapes, strict=True)) if len({len(shape) for shape in shapes}) == 1 else None
+    if sizes is None or any(len({*along} - {1}) > 1 for along in sizes):
+        raise ModelError(f"shapes {' and '.join(str(list(shape)) for shape in shapes)} do not broadcast")
+    return tuple(max(along) if 0 not in along else 0 for along in sizes)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ class Gather(Operator):
         x, indices = inputs
         shape = layer.inputs[0].shape
         rows = index_within(indices, shape[self.axis])
+        if layer.inputs[1].is_constant:
+            return np.take(x, rows, axis=self.axis + 1)
         if layer.inputs[0].is_constant:
             # Samples, the first dimension of the rows, come first.
             return np.moveaxis(np.take(x, rows, axis=self.axis), self.axis, 0)

@@ -1,28 +1,31 @@
-"""Elements picked along a dimension: slices, joined where the indices are no single row of steps."""
+"""Elements picked along a dimension: slices, joined where the indices are no single row of steps, or by their numbers
+where they are many."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Integers
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.concat import Concat
+from mcuq.ops.gather import Gather
 from mcuq.ops.slice import Slice
 
 MOST_RUNS = 64  # each is a copy of its own in the C
 
 
 def picked(node: OnnxNode, graph: GraphBuilder, x: str, axis: int, indices: Sequence[int]) -> str:
-    """The elements of `x` at `indices` along `axis`, in that order. Raises ModelError for too many runs."""
+    """The elements of `x` at `indices` along `axis`, in that order."""
     shape = graph.tensors[x].shape
     if list(indices) == list(range(shape[axis])):
         return x
     found = runs(indices)
     if len(found) > MOST_RUNS:
-        raise node.error(
-            f"its {len(indices)} indices are {len(found)} runs of one step; supported are {MOST_RUNS}; put them in an "
-            "order with fewer"
-        )
+        numbers = graph.constant(np.array(indices, np.float32), f"{node.name}.indices", Integers.of(0, shape[axis] - 1))
+        return graph.add(Gather(axis), [x, numbers], name=node.name)
     parts = []
     for first, count, step in found:
         begin = tuple(first if a == axis else 0 for a in range(len(shape)))

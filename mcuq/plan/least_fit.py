@@ -73,10 +73,15 @@ def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array])
 
 def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, list[Tensor]]:
     """Bytes of the tensors alive at one step, the most, each of the narrowest type; and the tensors."""
+    narrowest = _narrowest(scheme)
     tensors = {
         t.name: t
         if t.is_constant
-        else replace(t, dtype=_narrowest(scheme), shape=(*t.shape[:-1], _channels(t, kept)) if t.shape else ())
+        else replace(
+            t,
+            dtype=t.integers.dtype if t.integers else narrowest,
+            shape=(*t.shape[:-1], _channels(t, kept)) if t.shape else (),
+        )
         for t in graph.tensors.values()
     }
     storages = storages_of(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))

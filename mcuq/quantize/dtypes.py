@@ -141,12 +141,16 @@ def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:
     for node in graph.nodes:
         dtype = dtypes[node.output] = _output_dtype(graph, node, dtypes, scheme)
         layer = graph.layer(node)
+        has_floats = any(dtypes[t.name] == "float32" for t in layer.activations)
         for tensor in layer.activations:
             own = dtypes[tensor.name]
             if tensor.integers is not None:
                 # Only what is moved must have the type of where it goes.
                 is_moved = node.op.shares_scale and tensor in layer.moved
                 wanted = dtype if is_moved else own
+            elif layer.output.integers is not None:
+                # What is counted or compared is so as floats where any of it is.
+                wanted = "float32" if has_floats else "int8" if own == "uint8" else own
             else:
                 # None but conversions read uint8, which has the codes of int8.
                 wanted = node.op.operand_dtype("int8" if own == "uint8" else own, dtype, scheme.of(*node.names).weights)

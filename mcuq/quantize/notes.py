@@ -51,7 +51,8 @@ def _other_activations(graph: Graph, scheme: Scheme) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for node in graph.nodes:
         wanted = scheme.of(*node.names).activations
-        if not (node.op.shares_scale or node.op.is_conversion) and wanted not in node.op.dtypes:
+        is_real = graph.tensors[node.output].integers is None
+        if is_real and not (node.op.shares_scale or node.op.is_conversion) and wanted not in node.op.dtypes:
             found.setdefault(wanted, []).append(node.name)
     for wanted, names in found.items():
         yield f"{listed(names)} compute in int8, as their operators have no {wanted}, which the scheme asks for"

@@ -7,6 +7,7 @@ import numpy as np
 from mcuq.dataset import Dataset, InputSpec, from_arrays
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
+from mcuq.ops.indices import indexed
 
 SAMPLES = 16
 
@@ -20,14 +21,14 @@ def input_specs(graph: Graph) -> tuple[InputSpec, ...]:
 def synthetic_dataset(graph: Graph, gain: float = 1.0) -> Dataset:
     """The same 16 samples each time: one half normal with deviation `gain`, one half uniform in [0, gain].
 
-    Integers are from 0 up, as far as the input takes them and a byte holds them.
+    Integers are from 0 up, as far as the input takes them, what they are indices of has them, and a byte holds them.
     """
     rng = np.random.default_rng(0)
     specs = input_specs(graph)
 
     def made_up(spec: InputSpec) -> Array:
         if spec.integers is not None:
-            low, high = spec.integers
+            low, high = indexed(graph, spec.name).narrowest or spec.integers
             return rng.integers(max(low, 0), min(high, 255) + 1, (SAMPLES, *spec.shape)).astype(np.float32)
         halves = [rng.normal(size=(SAMPLES // 2, *spec.shape)), rng.uniform(size=(SAMPLES // 2, *spec.shape))]
         return gain * np.concatenate(halves).astype(np.float32)

@@ -27,9 +27,9 @@ class AccuracyReport:
     """What quantization costs.
 
     `accuracy` and `float_accuracy` are shares of samples whose largest value of the first output stands at the
-    label (None without labels, or where they are no classes); `agreement` the share in which both models have it at
-    the same place (None where the output is a single value). `sqnr_db` is that of the first of `outputs`, taken of
-    `sqnr_tensor`. `notes` are warnings for the user.
+    label, or whose one integer it is (None without labels, or where they are no classes); `agreement` the share in
+    which both models have the same there (None where the output is a single real value). `sqnr_db` is that of the first
+    of `outputs`, taken of `sqnr_tensor`. `notes` are warnings for the user.
     """
 
     samples: int
@@ -55,7 +55,12 @@ def compare_with_float(
     tensors, float_model = _watched(graph, onnx_model)
     watched = replace(graph, outputs=tuple(dict.fromkeys((output, *tensors.values()))))
     quality, inputs = QualityMeter(tensors), InputMeter(graph)
-    labels = Labels(output, graph.tensors[output].elements, dataset.labels)
+    tensor = graph.tensors[output]
+    is_class = tensor.integers is not None and tensor.elements == 1
+    labels = Labels(
+        output, tensor.integers.high + 1 if tensor.integers and is_class else tensor.elements, dataset.labels
+    )
+    answers = _only if is_class else _largest
     agreed = done = 0
     for batch in dataset.batches(BATCH):
         count = len(next(iter(batch.values())))
@@ -65,8 +70,8 @@ def compare_with_float(
         expected = {name: np.stack([r[name] for r in references]) for name in watched.outputs}
         _check_shapes(integers, expected)
         quality.add(graph, integers, expected)
-        chosen = _largest(graph.tensors[output].decode(integers[output]))
-        float_chosen = _largest(expected[output])
+        chosen = answers(tensor.decode(integers[output]))
+        float_chosen = answers(expected[output])
         agreed += int((chosen == float_chosen).sum())
         labels.add(chosen, float_chosen)
         done += count
@@ -77,7 +82,7 @@ def compare_with_float(
         samples=done,
         accuracy=labels.accuracy,
         float_accuracy=labels.float_accuracy,
-        agreement=agreed / done if graph.tensors[output].elements > 1 else None,
+        agreement=agreed / done if is_class or tensor.elements > 1 else None,
         sqnr_db=outputs[0].sqnr_db,
         sqnr_tensor=outputs[0].tensor,
         outputs=outputs,
@@ -101,6 +106,11 @@ def _check_shapes(integers: Mapping[str, Array], expected: Mapping[str, Array]) 
                 f"output '{name}': ONNX Runtime gives samples of shape {list(values.shape[1:])}, the compiled model "
                 f"{list(integers[name].shape[1:])}; compile the model again"
             )
+
+
+def _only(values: Array) -> Array:
+    """The one integer of each sample."""
+    return np.asarray(values).reshape(len(values)).astype(np.int64)
 
 
 def _largest(values: Array) -> Array:

@@ -46,7 +46,7 @@ def always(attributes: dict[str, object] | None = None, constants: dict[str, Arr
 # ONNX Runtime 1.32 runs Swish of opset 24 alone, and GlobalLpPool to 21.
 NOT_RUN = {("Swish", NEWEST), ("GlobalLpPool", 22), ("GlobalLpPool", NEWEST), ("RoiAlign", 22), ("RoiAlign", NEWEST)}
 # What ONNX has no more: Upsample from opset 10 on, which older models have.
-GONE = {("Upsample", 10), ("Upsample", NEWEST)}
+GONE = {("Upsample", 10), ("Upsample", NEWEST), ("Scatter", NEWEST), ("Scatter", 11)}
 
 # Functions that not all numbers have a value of -> what gives them such that have.
 BEFORE = {
@@ -57,6 +57,14 @@ BEFORE = {
 
 # What gives integers.
 OF_INTEGERS = {"ArgMax", "ArgMin"}
+OF_BOOLEANS = {
+    *("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"),
+}
+# What reads such, made of the real input.
+READS = {
+    **dict.fromkeys(("And", "Not", "Or", "Where", "Xor"), TensorProto.BOOL),
+    **dict.fromkeys(("Equal", "OneHot"), TensorProto.INT64),
+}
 
 FORMS: dict[str, Form] = {
     "Abs": always(),
@@ -68,6 +76,7 @@ FORMS: dict[str, Form] = {
     "Atan": always(),
     "Atanh": always(),
     "AffineGrid": always(constants={"size": ints(1, 3, 4, 5)}),
+    "And": always(constants={"b": np.array([True, False, True, True, False])}),
     "ArgMax": always({"axis": 2}),
     "ArgMin": always({"axis": 1, "keepdims": 0}),
     "Attention": always({"is_causal": 1}, {"k": random(1, 3, 6, 5, seed=1), "v": random(1, 3, 6, 4, seed=2)}),
@@ -81,10 +90,12 @@ FORMS: dict[str, Form] = {
     "Celu": always({"alpha": 0.75}),
     "Clip": attribute_or_input(11, {"min": -0.5, "max": 0.75}, {"min": random(), "max": random(seed=3) + 2}),
     "Col2Im": always(constants={"image_shape": ints(3, 4), "block_shape": ints(2, 2)}),
+    "Compress": always({"axis": 2}, {"condition": np.array([True, False, True, True, False])}),
     "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
     "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
     "Cos": always(),
+    "CumSum": always({"reverse": 1}, {"axis": np.int64(2)}),
     "Cosh": always(),
     "DepthToSpace": always({"blocksize": 2}),
     "DequantizeLinear": always(constants=SCALE),
@@ -92,12 +103,15 @@ FORMS: dict[str, Form] = {
     "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
     "Einsum": always({"equation": "nchw,kc->nkhw"}, {"b": random(4, 3)}),
     "Elu": always({"alpha": 0.75}),
+    "Equal": always(constants={"b": ints(0, 1, -1, 0, 2)}),
     "Erf": always(),
     "Exp": always(),
     "Expand": always(constants={"shape": ints(2, 1, 6, 5)}),
     "Flatten": always({"axis": 2}),
     "Floor": always(),
     "Gather": always({"axis": 2}, {"indices": ints(1, 3, 5, 0)}),
+    "GatherElements": always({"axis": 2}, {"indices": np.arange(1 * 3 * 4 * 5).reshape(1, 3, 4, 5) % 6}),
+    "GatherND": always(constants={"indices": np.array([[0, 2, 1], [0, -1, 5]])}),
     "Gelu": always({"approximate": "tanh"}),
     "Gemm": always({"transB": 1}, {"b": random(4, 5), "c": random(4)}),
     "GlobalAveragePool": always(),
@@ -108,14 +122,21 @@ FORMS: dict[str, Form] = {
         {"num_groups": 2},
         {n: random(4 if opset >= 21 else 2, seed=i) for i, n in enumerate(("scale", "bias"))},
     ),
+    "Greater": always(constants={"b": random(3, 1, 1)}),
+    "GreaterOrEqual": always(constants={"b": random(3, 1, 1)}),
     "HardSigmoid": always({"alpha": 0.25, "beta": 0.375}),
     "HardSwish": always(),
+    "Hardmax": always({"axis": 2}),
     "Identity": always(),
     "InstanceNormalization": always({"epsilon": 1e-3}, {"scale": random(3), "B": random(3, seed=1)}),
+    "IsInf": always(),
+    "IsNaN": always(),
     "LayerNormalization": always({"axis": -2}, {"Scale": random(6, 5), "B": random(6, 5, seed=1)}),
     "LpPool": always({"kernel_shape": [2, 3]}),
     "LRN": always({"size": 3, "alpha": 0.5}),
     "LeakyRelu": always({"alpha": 0.125}),
+    "Less": always(constants={"b": random(3, 1, 1)}),
+    "LessOrEqual": always(constants={"b": random(3, 1, 1)}),
     "Log": always(),
     "LogSoftmax": always({"axis": 1}),
     "LpNormalization": always({"axis": 1}),
@@ -130,6 +151,9 @@ FORMS: dict[str, Form] = {
     "Mod": always({"fmod": 1}, {"b": random(3, 1, 1) + 2}),
     "Mul": always(constants={"b": random(3, 1, 1)}),
     "Neg": always(),
+    "Not": always(),
+    "OneHot": always({"axis": 1}, {"depth": np.int64(3), "values": np.float32([0.25, 2])}),
+    "Or": always(constants={"b": np.array([True, False, True, True, False])}),
     "Pad": attribute_or_input(11, {"pads": [0, 0, 1, 2, 0, 0, 3, 0]}, {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)}),
     "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
     "PRelu": always(constants={"slope": random(3, 1, 1)}),
@@ -156,7 +180,11 @@ FORMS: dict[str, Form] = {
     "RoiAlign": always(
         {"output_height": 2, "output_width": 3}, {"rois": np.float32([[0, 1, 3, 4]]), "batch_indices": ints(0)}
     ),
+    "ReverseSequence": always({"batch_axis": 0, "time_axis": 1}, {"lens": ints(2)}),
     "Round": always(),
+    "Scatter": always({"axis": 3}, {"indices": np.zeros((1, 3, 6, 1), np.int64), "updates": random(1, 3, 6, 1)}),
+    "ScatterElements": always({"axis": 1}, {"indices": np.full((1, 1, 6, 5), 2), "updates": random(1, 1, 6, 5)}),
+    "ScatterND": always(constants={"indices": np.array([[0, 2], [0, 1]]), "updates": random(2, 6, 5)}),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),
     "Shrink": always({"lambd": 0.375, "bias": 0.25}),
     "Sigmoid": always(),
@@ -180,11 +208,15 @@ FORMS: dict[str, Form] = {
     "Tanh": always(),
     "ThresholdedRelu": always({"alpha": 0.75}),
     "Tile": always(constants={"repeats": ints(1, 2, 1, 3)}),
+    "TopK": attribute_or_input(10, {"k": 3}, {"k": ints(3)}),
     "Transpose": always({"perm": [0, 2, 1, 3]}),
     "Upsample": lambda opset: (
         ({"scales": [1.0, 1.0, 2.0, 3.0]}, {}) if opset < 9 else ({}, {"scales": np.array([1, 1, 2, 3], np.float32)})
     ),
+    "Trilu": always({"upper": 0}, {"k": np.int64(-1)}),
     "Unsqueeze": attribute_or_input(13, {"axes": [0, 3]}, {"axes": ints(0, 3)}),
+    "Where": always(constants={"a": random(3, 1, 1), "b": random(5)}),
+    "Xor": always(constants={"b": np.array([True, False, True, True, False])}),
 }
 
 
@@ -214,7 +246,13 @@ def plain_model(op_type: str, opset: int) -> onnx.ModelProto:
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
-    outputs = {"y": TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT}
+    if op_type == "TopK":
+        layers = [node(op_type, ["x", *constants], ["y", "indices"], **attributes)]
+    if op_type in READS:
+        cast = node("Cast", ["x"], "whole", to=READS[op_type])
+        layers = [cast, node(op_type, ["whole", *constants], "y", **attributes)]
+    kind = TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT
+    outputs = {"y": TensorProto.BOOL if op_type in OF_BOOLEANS else kind}
     return model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset)
 
 

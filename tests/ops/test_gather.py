@@ -10,8 +10,9 @@ from onnx_models import check_import, ints, model, node, random, refusal
 from support import Case, Whole, check_float, check_portable_c, integer_branches, integer_graph
 
 from mcuq.graph.simulate import simulate
+from mcuq.graph.tensor import Quant
 from mcuq.ops.gather import Gather
-from mcuq.quantize import Scheme
+from mcuq.quantize import Scheme, quantize_graph
 from mcuq.quantize.scheme import LayerScheme
 
 INT16 = Scheme(LayerScheme("int8", "int16"))
@@ -82,3 +83,40 @@ def test_import() -> None:
 def test_indices_that_are_no_integers() -> None:
     proto = model([node("Gather", ["x", "x"], "y")], {"x": (3,)})
     assert refusal(proto) == "Gather 'y': indices must be a constant; export the model with fixed weights and shapes"
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_rows_of_a_quantized_table_keep_their_codes(kind: str) -> None:
+    low = np.iinfo(kind).min
+    table = (np.arange(24).reshape(6, 4) * 10 + low).astype(kind)
+    zero = np.array(low + 100, kind)
+    layers = [node("Gather", ["t", "i"], "q"), node("DequantizeLinear", ["q", "s", "z"], "y", "real")]
+    constants = {"t": table, "s": np.float32(0.05), "z": zero}
+    proto = model(layers, {"i": (3,)}, constants=constants, kinds={"i": TensorProto.INT64})
+    graph = check_import(proto)
+    assert graph.tensors["y"].quant == Quant((float(np.float32(0.05)),), 100 - 128)
+    integer = quantize_graph(graph, {})
+    codes = simulate(integer, {"i": np.array([[0, 5, -1]], integer.tensors["i"].dtype)})["y"]
+    assert np.array_equal(codes[0], table[[0, 5, -1]].astype(int) - (128 if kind == "uint8" else 0))
+
+
+def test_integers_that_are_computed_are_not_dequantized() -> None:
+    layers = [node("DequantizeLinear", ["n", "s", "z"], "y", "real"), node("ArgMax", ["n"], "best", axis=0)]
+    outputs = {"y": TensorProto.FLOAT, "best": TensorProto.INT64}
+    constants = {"s": np.float32([0.5, 1]), "z": np.int8([0, 0]), "t": np.ones((3, 2), np.int8)}
+    proto = model(
+        [node("Gather", ["t", "i"], "n"), *layers], {"i": (3,)}, outputs, constants, kinds={"i": TensorProto.INT64}
+    )
+    assert refusal(proto) == (
+        "DequantizeLinear 'real': has a scale for each index of dimension 1 of a table's rows; give the table one"
+    )
+    nodes = [
+        node("Identity", ["n"], "m"),
+        node("Sub", ["m", "one"], "q"),
+        node("DequantizeLinear", ["q", "s"], "y", "real"),
+    ]
+    constants = {"s": np.float32(0.5), "one": np.uint8([1])}
+    proto = model(nodes, {"n": (2,)}, constants=constants, kinds={"n": TensorProto.UINT8})
+    assert refusal(proto) == (
+        "DequantizeLinear 'real': dequantizes integers that are computed; supported are rows of a constant table"
+    )

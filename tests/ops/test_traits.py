@@ -20,9 +20,11 @@ from mcuq.ops.affine import Affine
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
+from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat, Join
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
+from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -30,7 +32,9 @@ from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
+from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.identity import Identity
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
@@ -49,14 +53,18 @@ from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.tanh import Tanh
+from mcuq.ops.to_integers import ToIntegers
+from mcuq.ops.top_k import TopK
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
 from mcuq.ops.unpool import Unpool
+from mcuq.ops.where import Where
 from mcuq.ops.window import Window
 
 IMAGE = (1, 4, 6, 3)
@@ -82,6 +90,10 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (PRelu(), [IMAGE, (1, 1, 1, 3)]),
     (ArgMax((3,)), [IMAGE]),
     (ArgMax((1,), is_max=False), [IMAGE]),
+    (Compare("<"), [IMAGE, (1, 1, 1, 3)]),
+    (ToIntegers(-9, 9), [IMAGE]),
+    (TopK(3, 2), [IMAGE]),
+    (CumSum(1), [IMAGE]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
@@ -120,6 +132,10 @@ WITH_CONSTANTS = {
     MaskedSoftmax,
     FromIntegers,
     Gather,
+    GatherElements,
+    IntegerArithmetic,
+    ScatterElements,
+    Where,
     Affine,
     Conv2d,
     FullyConnected,

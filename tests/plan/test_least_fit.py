@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from onnx_models import model, node, random, saved
 from selections import quick
 
@@ -110,3 +111,12 @@ def test_a_network_that_fits_once_its_dead_channels_are_gone_is_not_refused(tmp_
 def test_without_a_board_nothing_is_refused(tmp_path: Path) -> None:
     proto = model([node("MatMul", ["x", "w"], "y")], {"x": (1, 1024)}, constants={"w": random(1024, 1024)})
     assert quantize_model(saved(proto, tmp_path)).graph.is_integer
+
+
+def test_integers_of_the_file_take_what_they_are_stored_as_in_floats_too() -> None:
+    ids, size = 20_000, 30  # of floats they would take more than the board has
+    nodes = [node("Gather", ["table", "ids"], "rows"), node("ReduceMean", ["rows"], "y", axes=[0])]
+    proto = model(nodes, {"ids": (ids,)}, constants={"table": random(size)}, kinds={"ids": TensorProto.INT64})
+    graph = insert_conversions(optimize(import_model(proto)[0]), parse_scheme("float32"))
+    ram_bytes, _ = _ram(graph, parse_scheme("float32"), {})
+    assert ram_bytes == ids + 4 * ids

@@ -3,19 +3,19 @@ ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from mcuq.errors import ModelError
-from mcuq.graph.operator import Layer
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Shape
 from mcuq.kernels.c_types import C_TYPES, pointers
 from mcuq.kernels.kernel import WHOLE, Call, Constants, Fragment, Kernel
 from mcuq.kernels.operands import is_flat, operand_inputs, operands
 from mcuq.kernels.portable.elementwise import elementwise
 from mcuq.kernels.portable.strided import MAX_LOOPS
-from mcuq.ops.binary import Binary
 from mcuq.ops.dtypes import FLOAT32, MIXED
 
 
@@ -72,18 +72,18 @@ class Elements:
 Value = Callable[[Any, Layer, Elements], tuple[Fragment, int]]
 
 
-def binary_kernels(value: Value) -> tuple[Kernel, ...]:
+def binary_kernels(value: Value, activations: Set[str] = MIXED | FLOAT32) -> tuple[Kernel, ...]:
     """The portable kernels of an operator whose elements are `value`: nested loops, and one for int8 of one shape.
 
     Of other types the nested ones take no more code where their counts are constants, and calls of any shapes share
     them where they are none.
     """
 
-    def lower_flat(op: Binary, layer: Layer) -> tuple[Call, ...]:
+    def lower_flat(op: Operator, layer: Layer) -> tuple[Call, ...]:
         statements, bound = value(op, layer, Elements("a[i]", "b[i]", "y[i]", operands(layer)))
         return (Call(elementwise(layer, _inputs(layer), statements), *operand_inputs(layer), bound=bound),)
 
-    def lower_broadcast(op: Binary, layer: Layer) -> tuple[Call, ...]:
+    def lower_broadcast(op: Operator, layer: Layer) -> tuple[Call, ...]:
         rows = Elements("a_row[i5 * a_stride_5]", "b_row[i5 * b_stride_5]", "*y++", operands(layer))
         statements, bound = value(op, layer, rows)
         inputs = _inputs(layer)
@@ -92,14 +92,16 @@ def binary_kernels(value: Value) -> tuple[Kernel, ...]:
             a_type=C_TYPES[inputs["a"]],
             b_type=C_TYPES[inputs["b"]],
             y_type=C_TYPES[layer.output.dtype],
-            **broadcast_loops(layer),
+            **broadcast_loops(
+                layer, {side: layer.inputs[i].shape for side, i in zip("ab", operands(layer), strict=True)}
+            ),
             statements=statements,
         )
         return (Call(constants, *operand_inputs(layer), bound=bound),)
 
     return (
         Kernel(lower_flat, accepts=is_flat),
-        Kernel(lower_broadcast, activations=MIXED | FLOAT32, constants=WHOLE | FLOAT32),
+        Kernel(lower_broadcast, activations=frozenset(activations), constants=WHOLE | FLOAT32),
     )
 
 
@@ -108,22 +110,21 @@ def _inputs(layer: Layer) -> dict[str, str]:
     return {name: layer.inputs[index].dtype for name, index in zip("ab", operands(layer), strict=True)}
 
 
-def broadcast_loops(layer: Layer) -> dict[str, int]:
-    """Sizes and strides of BroadcastConstants, with dimensions merged that both inputs walk on through."""
+def broadcast_loops(layer: Layer, sources: Mapping[str, Shape]) -> dict[str, int]:
+    """Sizes of the loops over the layer's output, and strides of `sources`, shapes by what their strides begin with;
+    dimensions are merged that all of them walk on through."""
     shape = layer.output.shape
-    strides = []
-    for source in (layer.inputs[index].shape for index in operands(layer)):
-        strides.append([0 if n == 1 else prod(source[axis + 1 :]) for axis, n in enumerate(source)])
-    loops: list[tuple[int, int, int]] = []
-    for size, a, b in zip(shape, *strides, strict=True):
+    strides = [[0 if n == 1 else prod(own[axis + 1 :]) for axis, n in enumerate(own)] for own in sources.values()]
+    loops: list[tuple[int, ...]] = []
+    for size, *own in zip(shape, *strides, strict=True):
         if size == 1:
             continue
-        if loops and (loops[-1][1], loops[-1][2]) == (a * size, b * size):
-            loops[-1] = (loops[-1][0] * size, a, b)
+        if loops and loops[-1][1:] == tuple(stride * size for stride in own):
+            loops[-1] = (loops[-1][0] * size, *own)
         else:
-            loops.append((size, a, b))
+            loops.append((size, *own))
     if len(loops) > MAX_LOOPS:
         raise ModelError(f"{layer.where}: broadcasts in {len(loops)} nested loops; at most {MAX_LOOPS} are supported")
-    loops = [(1, 0, 0)] * (MAX_LOOPS - len(loops)) + loops
-    names = ("size", "a_stride", "b_stride")
+    loops = [(1, *(0 for _ in sources))] * (MAX_LOOPS - len(loops)) + loops
+    names = ("size", *(f"{source}_stride" for source in sources))
     return {f"{name}_{i}": loop[k] for k, name in enumerate(names) for i, loop in enumerate(loops)}

@@ -1,4 +1,4 @@
-"""Cast: to the type that the values have already, and of integers to real values."""
+"""Cast: to the type that the values have already, and between integers, booleans and real values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from onnx import TensorProto, helper
 from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops.composed.logic import is_not_zero
 from mcuq.ops.from_integers import FromIntegers, reach
+from mcuq.ops.to_integers import ToIntegers
 
 
 def from_cast(node: OnnxNode, graph: GraphBuilder) -> str:
-    """All real values are float32."""
-    if node.attribute("to") != TensorProto.FLOAT:
+    """All real values are float32; integers are what is left of them without their fraction."""
+    to = node.attribute("to")
+    if to == TensorProto.FLOAT:
+        return node.computed(0)
+    if to == TensorProto.BOOL:
+        return is_not_zero(node, graph, node.computed(0))
+    if to not in _RANGES:
         raise _unsupported(node, "float32")
-    return node.computed(0)
+    return graph.add(ToIntegers(*_RANGES[to]), [node.computed(0)], node.outputs[0], node.name)
 
 
 def from_cast_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -24,6 +31,8 @@ def from_cast_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
     if to == TensorProto.FLOAT:
         return graph.add(FromIntegers(), [x], node.outputs[0], node.name)
     low, high = reach(graph.tensors[x])
+    if to == TensorProto.BOOL and not 0 <= low <= high <= 1:
+        return is_not_zero(node, graph, x)
     least, most = _RANGES.get(to, (0, -1))
     if not least <= low <= high <= most:
         raise _unsupported(node, f"integers from {low} to {high}")

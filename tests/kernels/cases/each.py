@@ -9,16 +9,20 @@ from mcuq.ops.add import Add, Sub
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
 from mcuq.ops.clip import Clip
+from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
+from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
@@ -34,14 +38,18 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
+from mcuq.ops.to_integers import ToIntegers
+from mcuq.ops.top_k import TopK
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
 from mcuq.ops.unpool import Unpool
+from mcuq.ops.where import Where
 from mcuq.ops.window import Window
 
 IMAGE = (1, 5, 6, 4)
@@ -96,6 +104,27 @@ CASES: list[Case] = [
     (ArgMax((3,)), [IMAGE]),
     (ArgMax((1,), is_max=False, last=True), [IMAGE]),
     (FromIntegers(), [Whole((9,), -300, 40_000)]),
+    (GatherElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5)]),
+    (GatherElements(2), [(2, 3, 4), _NUMBERS.integers(-4, 4, (2, 3, 7))]),
+    (ScatterElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (ScatterElements(0), [_constant(5, 3), Whole((2, 3), -5, 4), (2, 3)]),
+    (TopK(1, 3), [(2, 9)]),
+    (TopK(1, 2, False), [(2, 5, 3)]),
+    (CumSum(1), [(2, 5, 3)]),
+    (CumSum(0, True, True), [(9,)]),
+    (CumSum(1), [Whole((2, 5), 0, 100)]),
+    (ToIntegers(-128, 127), [(9,)]),
+    (ToIntegers(-(2**31), 2**31 - 1), [(9,)]),
+    (Compare("<"), [IMAGE, (1, 1, 1, 4)]),
+    (Compare("=="), [IMAGE, IMAGE]),
+    (Compare(">="), [IMAGE, _constant(1, 5, 1, 4)]),
+    (Compare(">"), [Whole((5,), -300, 300), Whole((5,), -9, 2**24)]),
+    (Where(), [Whole((2, 3, 1), 0, 1), (2, 3, 4), (1, 3, 4)]),
+    (Where(), [Whole((2, 3, 1), 0, 1), (2, 3, 4), _constant(1, 1, 1)]),
+    *(
+        (IntegerArithmetic(kind), [Whole((5, 2), -300, 70_000), Whole((5, 1), 1, 9)])
+        for kind in ("Add", "Sub", "Mul", "Div", "Mod", "Remainder", "Min", "Max", "And", "Or", "Xor")
+    ),
     (SparseProduct(1), [IMAGE, _NUMBERS.integers(0, 5, (7, 2)).astype(np.float32), _constant(7, 2)]),
     (Unfold(1, 3, 1, 1, 2), [IMAGE]),
     (MaxPlaces(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),

@@ -1,0 +1,56 @@
+"""Not, IsNaN and IsInf: comparisons, and the exclusive or with 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.tensor import Array, Integers
+from mcuq.onnx_io.reader import OnnxNode
+from mcuq.ops.compare import Compare
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
+
+
+def from_not(node: OnnxNode, graph: GraphBuilder) -> str:
+    """1 less the boolean."""
+    return negated(graph, node.integers(0), node)
+
+
+def from_is_nan(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Whether it differs from itself; codes never do."""
+    x = node.computed(0)
+    return negated(graph, graph.add(Compare("=="), [x, x], name=node.name), node)
+
+
+def from_is_inf(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Whether it is beyond the largest float on a side that is asked for; codes never are."""
+    x, shape = node.computed(0), (1,) * len(node.shape(0))
+    largest = np.full(shape, np.finfo(np.float32).max)
+    found = [
+        graph.add(Compare(relation), [x, graph.constant(beyond.astype(np.float32), f"{node.name}.largest")])
+        for name, relation, beyond in (("positive", ">", largest), ("negative", "<", -largest))
+        if node.attribute(f"detect_{name}", 1)
+    ]
+    if len(found) == 2:
+        return graph.add(IntegerArithmetic("Or"), found, node.outputs[0], node.name)
+    return found[0] if found else graph.add(Compare("<"), [x, x], node.outputs[0], node.name)
+
+
+def is_not_zero(node: OnnxNode, graph: GraphBuilder, x: str) -> str:
+    """What a Cast to boolean gives of a tensor, of integers or of real values."""
+    tensor = graph.tensors[x]
+    zero = np.zeros((1,) * len(tensor.shape), np.float32)
+    constant = integer(graph, zero) if tensor.integers is not None else graph.constant(zero, f"{node.name}.zero")
+    return negated(graph, graph.add(Compare("=="), [x, constant], name=node.name), node)
+
+
+def negated(graph: GraphBuilder, x: str, node: OnnxNode) -> str:
+    """The node's output, not of the boolean `x`."""
+    one = integer(graph, np.ones((1,) * len(graph.tensors[x].shape)))
+    return graph.add(IntegerArithmetic("Xor"), [x, one], node.outputs[0], node.name)
+
+
+def integer(graph: GraphBuilder, values: Array) -> str:
+    """A constant of integers that stand for themselves."""
+    quant = Integers.of(int(values.min()), int(values.max()))
+    return graph.constant(np.asarray(values, np.float32), "integers", quant)

@@ -1,0 +1,101 @@
+"""IntegerArithmetic: sums, products and the like of integers that stand for themselves, and logic of booleans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from onnx import TensorProto
+
+from mcuq.arithmetic.integers import integer_modulo, integer_quotient, integer_remainder, within_long
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Integers, Shape, Tensor
+from mcuq.onnx_io.reader import FromOneOutput, FromOnnx, OnnxNode
+from mcuq.ops.dtypes import WHOLE
+from mcuq.ops.elementwise import Elementwise, broadcast_shape
+from mcuq.ops.from_integers import reach
+from mcuq.ops.operands import operands_of_one_rank
+
+_LOGIC = ("And", "Or", "Xor")
+_FUNCTIONS: Mapping[str, Callable[[Array, Array], Array]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": integer_quotient,
+    "Mod": integer_modulo,
+    "Remainder": integer_remainder,
+    "Min": np.minimum,
+    "Max": np.maximum,
+    "And": np.bitwise_and,
+    "Or": np.bitwise_or,
+    "Xor": np.bitwise_xor,
+}
+
+
+def from_arithmetic(kind: str) -> FromOneOutput:
+    """`from_integers` of one of them; any number of inputs of Min and Max, one after the other."""
+
+    def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        for index in range(len(node.inputs)):
+            if not node.is_constant(index):
+                node.integers(index)
+        own = "Remainder" if kind == "Mod" and node.attribute("fmod", 0) else kind
+        first, *others = operands_of_one_rank(node, graph, range(len(node.inputs)))
+        for index, other in enumerate(others, 1):
+            output = node.outputs[0] if index == len(others) else None
+            first = graph.add(IntegerArithmetic(own), [first, other], output, node.name)
+        return first
+
+    return add
+
+
+@dataclass(frozen=True)
+class IntegerArithmetic(Elementwise):
+    """y = a `kind` b of int32; shapes have one rank and broadcast as in NumPy. Exact.
+
+    Where int32 does not hold a result, or an input holds what it was not known to, the output's nearest integer.
+    Div is towards 0, Mod has the sign of b and Remainder that of a; of b = 0 all three are 0.
+    """
+
+    kind: str
+
+    from_integers: ClassVar[dict[str, FromOnnx]] = {
+        kind: from_arithmetic(kind) for kind in _FUNCTIONS if kind != "Remainder"
+    }
+    passes_channels = False
+    dtypes = WHOLE
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return broadcast_shape(inputs)
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        """From the ends of the inputs' ranges."""
+        (a, b), (c, d) = (reach(t) for t in inputs)
+        if self.kind in ("Mod", "Remainder", "Div"):
+            most = max(abs(a), abs(b))
+            if self.kind == "Mod":
+                return Integers.of(min(c + 1, 0), max(d - 1, 0))
+            if self.kind == "Remainder":
+                most = min(most, max(abs(c), abs(d), 1) - 1)
+            elif c > 0:
+                most = most // c
+            is_signed = self.kind == "Div" and c < 0
+            return Integers.of(-most if a < 0 or is_signed else 0, most if b > 0 or is_signed else 0)
+        if self.kind in _LOGIC:
+            return Integers.of(0, 1)
+        ends = [_FUNCTIONS[self.kind](np.array(x), np.array(y)) for x in (a, b) for y in (c, d)]
+        return Integers.of(int(min(ends)), int(max(ends)))
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        kind = TensorProto.BOOL if self.kind in _LOGIC else TensorProto.INT64
+        operands = [writer.node("Cast", [t.name], to=kind) for t in layer.inputs]
+        y = writer.node("Mod", operands, fmod=1) if self.kind == "Remainder" else writer.node(self.kind, operands)
+        writer.node("Cast", [y], layer.output.name, to=TensorProto.FLOAT)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        a, b = (x.astype(np.int64) for x in inputs)
+        return within_long(_FUNCTIONS[self.kind](a, b), *reach(layer.output)).astype(layer.output.dtype)

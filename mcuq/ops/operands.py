@@ -1,0 +1,27 @@
+"""The operands of elementwise operators as they are read: of one rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.onnx_io.given import operand_quant
+from mcuq.onnx_io.reader import OnnxNode, weights
+from mcuq.ops.reshape import Reshape
+
+
+def operands_of_one_rank(node: OnnxNode, graph: GraphBuilder, indices: Iterable[int]) -> list[str]:
+    """The node's inputs of these indices, all of the rank of the longest."""
+    indices = list(indices)
+    rank = max(len(node.shape(index)) for index in indices)
+    inputs = []
+    for index in indices:
+        shape = (1,) * (rank - len(node.shape(index))) + node.shape(index)
+        if node.is_constant(index):
+            values = weights(node, index, "operand").reshape(shape)
+            inputs.append(graph.constant(values, node.inputs[index], operand_quant(node, index)))
+        elif shape != node.shape(index):
+            inputs.append(graph.add(Reshape(shape), [node.computed(index)]))
+        else:
+            inputs.append(node.computed(index))
+    return inputs

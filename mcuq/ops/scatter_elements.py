@@ -1,0 +1,112 @@
+"""ScatterElements: a tensor with other elements at indices along one dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from onnx import TensorProto
+
+from mcuq.arithmetic.integers import index_within
+from mcuq.errors import ModelError
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.tensor import Array, Integers, Shape, Tensor
+from mcuq.onnx_io.given import operand_quant
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
+from mcuq.ops.dtypes import MOVED
+from mcuq.ops.gather_elements import indices_of, of_all_samples
+
+
+def from_scatter_elements(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Any of the three may be constant, if not all are."""
+    axis = normalized_axis(node.attribute("axis", 0), len(node.shape(0)), node)
+    return graph.add(ScatterElements(axis), scattered(node, graph), node.outputs[0], node.name)
+
+
+def scattered(node: OnnxNode, graph: GraphBuilder) -> list[str]:
+    """Data, indices and updates."""
+    reduction = node.attribute("reduction", "none")
+    if reduction != "none":
+        raise node.error(f"reduction={reduction} is not supported; use none")
+
+    def values(index: int, what: str) -> str:
+        if not node.is_constant(index):
+            return node.computed(index)
+        return graph.constant(weights(node, index, what), node.inputs[index], operand_quant(node, index))
+
+    inputs = [values(0, "data"), indices_of(node, graph, 1), values(2, "updates")]
+    if (graph.tensors[inputs[0]].integers is None) != (graph.tensors[inputs[2]].integers is None):
+        raise node.error("puts real values among integers, or integers among those; Cast one of them")
+    return inputs
+
+
+def _along(shape: Shape, axis: int, other: Shape) -> Shape:
+    return (*shape[:axis], *other[axis : axis + 1], *shape[axis + 1 :])
+
+
+@dataclass(frozen=True)
+class ScatterElements(Operator):
+    """y = x, but y[.., indices[.., i, ..], ..] = updates[.., i, ..] along `axis`, one after the other. Exact.
+
+    Indices below 0 count from the back; those beyond are taken for the nearest that there is. All but the indices share
+    one scale.
+    """
+
+    axis: int
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {
+        "ScatterElements": from_scatter_elements,
+        "Scatter": from_scatter_elements,
+    }
+    from_integers: ClassVar[dict[str, FromOnnx]] = from_onnx
+    shares_scale = True
+    choosing = (1,)
+    dtypes = MOVED
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        x, indices, updates = (t.shape for t in inputs)
+        if len(x) != len(indices) or indices != updates or _along(x, self.axis, indices) != indices:
+            shapes = f"indices of shape {list(indices)} and updates of shape {list(updates)}"
+            raise ModelError(f"{shapes} do not fit data of shape {list(x)}")
+        return x
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        x, updates = inputs[0].integers, inputs[2].integers
+        return Integers.of(min(x.low, updates.low), max(x.high, updates.high)) if x and updates else None
+
+    def indices_of(self, inputs: Sequence[Tensor], index: int) -> tuple[int, int] | None:
+        size = inputs[0].shape[self.axis]
+        return (-size, size - 1) if index == 1 else None
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Constants in the shared scale."""
+        quant = layer.output.quant
+        if quant is None:
+            return layer.inputs
+        x, indices, updates = layer.inputs
+        x, updates = (
+            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
+            for t in (x, updates)
+        )
+        return x, indices, updates
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        x, indices, updates = (t.name for t in layer.inputs)
+        whole = writer.node("Cast", [indices], to=TensorProto.INT64)
+        writer.node("ScatterElements", [x, whole, updates], layer.output.name, axis=self.axis)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        x, indices, updates = of_all_samples(layer, inputs)
+        places = index_within(indices, layer.output.shape[self.axis])
+        y = np.array(x, layer.output.dtype)
+        others: list[Array] = list(np.indices(indices.shape, sparse=True))
+        others[self.axis + 1] = places
+        # In the order of the elements, so that the last of several at one place stays.
+        for k in range(indices.shape[self.axis + 1]):
+            one = tuple(np.take(np.broadcast_to(o, indices.shape), k, axis=self.axis + 1) for o in others)
+            y[one] = np.take(updates, k, axis=self.axis + 1)
+        return y

@@ -1,0 +1,74 @@
+"""Where: of two tensors' elements those of the first where a condition holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from onnx import TensorProto
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array, Integers, Shape, Tensor
+from mcuq.onnx_io.given import integers_of
+from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.ops.dtypes import MOVED
+from mcuq.ops.elementwise import Elementwise, broadcast_shape
+from mcuq.ops.operands import operands_of_one_rank
+
+
+def from_where(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Any of the three may be constant, if not all are."""
+    inputs = operands_of_one_rank(node, graph, range(3))
+    if node.is_constant(0):
+        graph.give(inputs[0], integers_of(node.constant(0, "condition")))
+    found = [graph.tensors[name].integers for name in inputs[1:]]
+    if (found[0] is None) != (found[1] is None):
+        raise node.error("chooses between integers and real values; Cast one of them")
+    return graph.add(Where(), inputs, node.outputs[0], node.name)
+
+
+@dataclass(frozen=True)
+class Where(Elementwise):
+    """y = a where the condition is not 0, else b; all three broadcast. Exact, as a, b and y share one scale; constants
+    err by half a step of it."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {"Where": from_where}
+    from_integers: ClassVar[dict[str, FromOnnx]] = from_onnx
+    shares_scale = True
+    choosing = (0,)
+    passes_channels = False
+    dtypes = MOVED
+
+    def infer(self, inputs: Sequence[Tensor]) -> Shape:
+        return broadcast_shape(inputs)
+
+    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+        a, b = (t.integers for t in inputs[1:])
+        return Integers.of(min(a.low, b.low), max(a.high, b.high)) if a and b else None
+
+    def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
+        """Constants in the shared scale."""
+        quant = layer.output.quant
+        if quant is None:
+            return layer.inputs
+        condition, *values = layer.inputs
+        own = [
+            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
+            for t in values
+        ]
+        return condition, *own
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        condition, a, b = (t.name for t in layer.inputs)
+        is_met = writer.node("Cast", [condition], to=TensorProto.BOOL)
+        writer.node("Where", [is_met, a, b], layer.output.name)
+
+    def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
+        condition, a, b = inputs
+        y = np.where(condition != 0, a, b)
+        samples = next(len(x) for x, t in zip(inputs, layer.inputs, strict=True) if not t.is_constant)
+        return np.broadcast_to(y, (samples, *layer.output.shape)).astype(layer.output.dtype)
