@@ -42,7 +42,7 @@ WAYS = [
     for on, compiler in (("host", "gcc"), *(("emulator", compiler) for compiler in compilers))
 ]
 # Programs of all sizes: more layers would need more stack than boards have.
-PARTS, VECTOR_PARTS = 8, 16
+PARTS, VECTOR_PARTS = 12, 24
 # All sizes in the emulator, but of portable kernels a quarter; on the host, under sanitizers, those of vectors and a
 # quarter of the others.
 SIZES = [
@@ -56,8 +56,8 @@ SIZES = [
 SEEDS = range(1, 7)
 PER_SEED = 10
 
-# Other schemes. All sizes where a CPU has kernels of its own for a scheme, a quarter of them also on the host; an
-# eighth, another on each, on the CPUs that take the portable ones. On the host all by portable kernels, but a quarter
+# Other schemes. All sizes where a CPU has kernels of its own for a scheme, a quarter of them also on the host; a
+# twelfth, another on each, on the CPUs that take the portable ones. On the host all by portable kernels, but a quarter
 # of those of schemes that have the loops of another with other types around them.
 OTHER_SCHEMES = [scheme for scheme in SCHEMES if scheme != "s8"]
 LOOPS = ("s16", "packed", "float32", "dynamic")
