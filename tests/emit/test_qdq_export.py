@@ -188,8 +188,9 @@ def test_functions_between_layers_over_images_need_no_transposes(op: Operator, s
 def test_no_function_between_layers_over_images_needs_transposes(kind: type[Function], scheme: str) -> None:
     for example in kind.examples():
         builder = GraphBuilder("net")
-        # Within what the function is defined for.
-        x = builder.add(Clip(0.5, 2.0), [conv(builder, builder.input("x", (1, 5, 5, 4)), "first")])
+        low, high = example.op.domain
+        within = Clip(max(0.5, low + 0.25), min(2.0, high - 0.1))
+        x = builder.add(within, [conv(builder, builder.input("x", (1, 5, 5, 4)), "first")])
         builder.outputs.append(conv(builder, builder.add(example.op, [x], "function"), "second"))
         numbers = Scheme(NAMED[scheme])
         graph = with_ranges(insert_conversions(builder.graph(), numbers), scheme=numbers)
