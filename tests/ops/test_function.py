@@ -33,7 +33,8 @@ WIDTHS = (1.0, 0.6, 1.7)
 def reals(example: Example, count: int = 40_000) -> Array:
     """float32 of the example's range that have a value, its ends, and halves of whole numbers among them."""
     low, high = max(example.low, example.op.domain[0]), min(example.high, example.op.domain[1])
-    grid = np.arange(np.ceil(2 * low), np.floor(2 * high) + 1)[:1000] / 2
+    first = np.ceil(2 * low)
+    grid = np.arange(first, min(np.floor(2 * high), first + 999) + 1) / 2
     x = np.concatenate([[low, high], grid, np.random.default_rng(0).uniform(low, high, count)])
     return x.astype(np.float32)
 
