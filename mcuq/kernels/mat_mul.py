@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -45,11 +46,11 @@ def mat_mul_sizes(op: MatMul, layer: Layer) -> dict[str, int]:
     }
 
 
-def mat_mul_inputs(layer: Layer) -> tuple[tuple[int, ...], Mapping[str, Array]]:
+def mat_mul_inputs(op: MatMul, layer: Layer) -> tuple[tuple[int, ...], Mapping[str, Array]]:
     """`inputs` and `arrays` of the call: b among the arrays where it is constant, then `places`."""
     b = layer.inputs[1]
     constant = {"b": b.values} if b.is_constant else {}
-    return (0,) if b.is_constant else (0, 1), {**constant, "places": _places(layer)}
+    return (0,) if b.is_constant else (0, 1), {**constant, "places": _places(op, layer)}
 
 
 def block_columns(column_bytes: int, outputs: int, unit: int) -> int:
@@ -57,8 +58,11 @@ def block_columns(column_bytes: int, outputs: int, unit: int) -> int:
     return min(outputs, max(BLOCK_BYTES // (column_bytes * unit), 1) * unit)
 
 
-def _places(layer: Layer) -> Array:
+def _places(op: MatMul, layer: Layer) -> Array:
     """int32 [batches][of a, of b], in elements."""
+    if op.part is not None:
+        begins = [sum(i * prod(t.shape[axis + 1 :]) for axis, i in enumerate(op.begin(t.shape))) for t in layer.inputs]
+        return np.array([begins], np.int32)
     batch = layer.output.shape[:-2]
     matrices = (np.arange(t.elements).reshape(t.shape)[..., 0, 0] for t in layer.inputs)
     return np.stack([np.broadcast_to(m, batch).reshape(-1) for m in matrices], axis=1).astype(np.int32)

@@ -68,12 +68,15 @@ def _operand(node: OnnxNode, graph: GraphBuilder, index: int, shape: Shape) -> s
 class MatMul(Clamped):
     """y[..., m, n] = clamp(sum over k of a[..., m, k] * b[..., k, n]), rounded once; `transposed`: b is (..., n, k).
 
+    Where `part` names indices of a batch, it is that matrix alone, of a batch of one; of what has one it is index 0.
+
     a is computed, b may be constant. Of int8 or int16; shapes have one rank and their batches broadcast as in NumPy.
     Largest error against the same sum of the quantized operands: half a step, and 1e-4 steps of multiplier rounding,
     256 times that where y has 16 bits.
     """
 
     transposed: bool = False
+    part: tuple[int, ...] | None = None
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {}
     dtypes = frozenset({*MIXED, "float32"})
@@ -85,7 +88,18 @@ class MatMul(Clamped):
             raise ModelError(f"shapes {list(a)} and {list(b)} do not multiply")
         if any(m != n and 1 not in (m, n) for m, n in zip(a[:-2], b[:-2], strict=True)):
             raise ModelError(f"batches of {list(a)} and {list(b)} do not broadcast")
-        return (*(max(m, n) for m, n in zip(a[:-2], b[:-2], strict=True)), a[-2], outputs)
+        batch = tuple(max(m, n) for m, n in zip(a[:-2], b[:-2], strict=True))
+        if self.part is not None:
+            if len(self.part) != len(batch) or not all(
+                0 <= i < n or n == 1 <= i for i, n in zip(self.part, batch, strict=True)
+            ):
+                raise ModelError(f"part={list(self.part)} is no index of a batch of shape {list(batch)}")
+            batch = (1,) * len(batch)
+        return (*batch, a[-2], outputs)
+
+    def begin(self, shape: Shape) -> tuple[int, ...]:
+        """Where the matrix of `part` begins in an operand of this shape, in its batch."""
+        return tuple(min(i, n - 1) for i, n in zip(self.part or (), shape[:-2], strict=True))
 
     def factor_inputs(self, layer: Layer) -> Collection[int]:
         """The factor of a product is that of one operand."""
@@ -120,14 +134,23 @@ class MatMul(Clamped):
         return requantization([a.scale * b.scale / layer.output.scale], self.bound(layer), layer.where)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
-        a, b = (t.name for t in layer.inputs)
+        a, b = (self._written(t, writer) for t in layer.inputs)
         if self.transposed:
             rank = len(layer.inputs[1].shape)
             b = writer.transpose(b, (*range(rank - 2), rank - 1, rank - 2))
         writer.clip(writer.node("MatMul", [a, b]), self.minimum, self.maximum, layer.output.name)
 
+    def _written(self, tensor: Tensor, writer: OnnxWriter) -> str:
+        if self.part is None:
+            return tensor.name
+        begin = np.array(self.begin(tensor.shape), np.int64)
+        axes = np.arange(len(begin))
+        return writer.node("Slice", [tensor.name, *(writer.constant(v) for v in (begin, begin + 1, axes))])
+
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         a, b = (x[None] if t.is_constant else x for x, t in zip(inputs, layer.inputs, strict=True))
+        if self.part is not None:
+            a, b = (self._taken(x) for x in (a, b))
         columns = b.swapaxes(-1, -2) if self.transposed else b
         if layer.output.quant is None:
             return simulate_mat_mul_float32(self, a, columns)
@@ -135,6 +158,9 @@ class MatMul(Clamped):
         reals = (x.astype(np.float64) - t.zero_point for x, t in zip((a, columns), layer.inputs, strict=True))
         acc = np.matmul(*reals).astype(np.int64)
         return requantize_output(self, acc, self.requantization(layer), self.bound(layer), layer.output)
+
+    def _taken(self, x: Array) -> Array:
+        return x[(slice(None), *(slice(i, i + 1) for i in self.begin(x.shape[1:])))]
 
 
 def simulate_mat_mul_float32(op: MatMul, a: Array, b: Array) -> Array:

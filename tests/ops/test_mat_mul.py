@@ -98,6 +98,20 @@ def test_rows_columns_and_batches_are_independent() -> None:
         assert np.array_equal(simulate(one, vectors)["y"][:, 0, 0], got[:, batch, row, column])
 
 
+def test_a_part_is_that_matrix_of_the_batch() -> None:
+    shapes = [(2, 3, 4, 9), (2, 1, 5, 9)]
+    whole = integer_graph(MatMul(transposed=True), shapes, {"y": (-3, 3)})
+    x = random_inputs(whole, 5)
+    want = simulate(whole, x)["y"]
+    parts = [(MatMul(transposed=True, part=(i, j)), shapes) for i in range(2) for j in range(3)]
+    for (op, _), (i, j) in zip(parts, np.ndindex(2, 3), strict=True):
+        part = integer_graph(op, shapes, {"y": (-3, 3)})
+        assert np.array_equal(simulate(part, x)["y"], want[:, i : i + 1, j : j + 1])
+    check_float(integer_branches(parts), STEPS)
+    check_portable_c(integer_branches(parts), "host")
+    check_floats(float_layers(parts[:2], FLOAT))
+
+
 def test_macs_are_outputs_times_taps() -> None:
     assert float_graph(MatMul(), [(2, 3, 5), (1, 5, 7)]).macs() == 2 * 3 * 5 * 7
 
@@ -116,6 +130,13 @@ def test_shapes_that_do_not_fit_are_refused(a, b, transposed, message) -> None:
     with pytest.raises(ModelError) as caught:
         float_graph(MatMul(transposed=transposed), [a, b])
     assert str(caught.value) == f"MatMul 'layer': {message}"
+
+
+@pytest.mark.parametrize("part", [(0, 2), (0,), (-1, 0)])
+def test_parts_that_are_not_there_are_refused(part: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError) as caught:
+        float_graph(MatMul(part=part), [(1, 2, 3, 4), (1, 1, 4, 5)])
+    assert str(caught.value) == f"MatMul 'layer': part={list(part)} is no index of a batch of shape [1, 2]"
 
 
 @pytest.mark.parametrize(

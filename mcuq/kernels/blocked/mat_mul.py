@@ -52,7 +52,7 @@ def lower_mat_mul_armv6m(op: MatMul, layer: Layer) -> tuple[Call, ...]:
         output_min=output_min,
         output_max=output_max,
     )
-    return (Call(constants, *mat_mul_inputs(layer), block * (4 + taps), op.bound(layer)),)
+    return (Call(constants, *mat_mul_inputs(op, layer), block * (4 + taps), op.bound(layer)),)
 
 
 MAT_MUL_KERNEL = Kernel(lower_mat_mul_armv6m, frozenset({"armv6m"}), _accepts)

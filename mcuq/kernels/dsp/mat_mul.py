@@ -62,7 +62,7 @@ def lower_mat_mul_dsp(op: MatMul, layer: Layer) -> tuple[Call, ...]:
     )
     scratch_bytes = 8 * PIXELS * fours + -(-block // 2) * 8 * fours + 4 * (2 + -(-block // 4) * 8)
     copies_bytes = 4 * PIXELS * words if taps % 4 else 0
-    return (Call(constants, *mat_mul_inputs(layer), scratch_bytes + copies_bytes, op.bound(layer)),)
+    return (Call(constants, *mat_mul_inputs(op, layer), scratch_bytes + copies_bytes, op.bound(layer)),)
 
 
 MAT_MUL_KERNEL = Kernel(lower_mat_mul_dsp, DSP, _accepts)

@@ -53,7 +53,7 @@ def lower_mat_mul_mve(op: MatMul, layer: Layer) -> tuple[Call, ...]:
         output_max=output_max,
     )
     scratch_bytes = sums_bytes(block) + -(-block // LANES) * LANES * 4 + (0 if op.transposed else block * taps)
-    return (Call(constants, *mat_mul_inputs(layer), scratch_bytes, op.bound(layer)),)
+    return (Call(constants, *mat_mul_inputs(op, layer), scratch_bytes, op.bound(layer)),)
 
 
 MAT_MUL_KERNEL = Kernel(lower_mat_mul_mve, MVE, _accepts)

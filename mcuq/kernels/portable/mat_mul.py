@@ -48,14 +48,14 @@ def lower_mat_mul(op: MatMul, layer: Layer) -> tuple[Call, ...]:
         b_zero_point=b.zero_point,
         stored=total.stored("acc[j]", "to[j]", name=total.named("mat_mul")),
     )
-    return (Call(constants, *mat_mul_inputs(layer), bound=total.bound),)
+    return (Call(constants, *mat_mul_inputs(op, layer), bound=total.bound),)
 
 
 def lower_mat_mul_float32(op: MatMul, layer: Layer) -> tuple[Call, ...]:
     """The same."""
     stored = limited(op, "acc[j]", "to[j]")
     constants = MatMulFloat32Constants(**mat_mul_sizes(op, layer), stored=stored)
-    return (Call(constants, *mat_mul_inputs(layer)),)
+    return (Call(constants, *mat_mul_inputs(op, layer)),)
 
 
 MAT_MUL_KERNELS = (

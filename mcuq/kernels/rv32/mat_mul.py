@@ -45,7 +45,7 @@ def lower_mat_mul_rv32(op: MatMul, layer: Layer) -> tuple[Call, ...]:
         multiplier=requant.multiplier[0],
     )
     columns = -(-block // WIDTH) * WIDTH
-    return (Call(constants, *mat_mul_inputs(layer), columns * (4 + taps), op.bound(layer)),)
+    return (Call(constants, *mat_mul_inputs(op, layer), columns * (4 + taps), op.bound(layer)),)
 
 
 MAT_MUL_KERNEL = Kernel(lower_mat_mul_rv32, frozenset({"rv32m"}))
