@@ -9,11 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
+import mcuq
+from mcuq.boards.find import load_board
+from mcuq.compile import CompiledModel, assemble
+
 ROOT = Path(__file__).resolve().parents[1]
 QAT = ROOT / "examples" / "pytorch_qat"
+ENCODER = ROOT / "examples" / "encoder" / "encoder.onnx"
 
 
 def commands(example: str) -> str:
@@ -60,8 +66,45 @@ def test_networks_that_onnx_runtime_quantized(folder: Path) -> None:
     assert (folder / "build" / "onnxruntime" / "digits_qdq" / "digits_qdq.c").is_file()
 
 
-def test_the_committed_network_says_nothing_of_the_machine_that_made_it() -> None:
-    model = onnx.load(QAT / "digits_qat.onnx")
+@pytest.fixture(scope="module")
+def encoder() -> tuple[CompiledModel, dict[str, np.ndarray]]:
+    """The encoder in int8, and images that it was not trained on."""
+    model = mcuq.compile(ENCODER, "cortex-m4", ROOT / "examples" / "digits" / "digits_calibration.npz")
+    return model, dict(np.load(QAT / "test.npz"))
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_encoder(folder: Path) -> None:
+    said = run(folder, "bash", "-euo", "pipefail", "-c", commands("encoder"))
+    assert "accuracy    98.00 %" in said
+    assert "bit-exact: 20 of 20 output bytes equal, 2 samples" in said
+
+
+@pytest.mark.slow
+def test_an_encoder_of_int8_is_as_good_as_in_float(encoder: tuple[CompiledModel, dict[str, np.ndarray]]) -> None:
+    model, test = encoder
+    report = mcuq.simulate(model, test["x"], test["y"]).report
+    assert report.accuracy is not None and report.float_accuracy is not None
+    assert report.float_accuracy >= 0.9
+    assert report.accuracy >= report.float_accuracy - 0.005
+    assert report.outputs[0].sqnr_db >= 30
+    assert model.arena_bytes <= 32 * 1024  # the scores of all heads alone would be 16 KB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["host", "cortex-m0", "cortex-m4", "cortex-m55", "rv32imc"])
+def test_an_encoder_gives_the_simulators_bits(encoder: tuple[CompiledModel, dict[str, np.ndarray]], board: str) -> None:
+    model, test = encoder
+    on = "host" if board == "host" else "emulator"
+    built = assemble(model.graph, load_board("cortex-m4" if board == "host" else board), "encoder", model.onnx_model)
+    report = mcuq.run(built, test["x"][:2], on=on).report
+    assert report.bit_exact
+    assert report.samples == 2
+
+
+@pytest.mark.parametrize("path", [QAT / "digits_qat.onnx", ENCODER], ids=lambda path: path.stem)
+def test_the_committed_network_says_nothing_of_the_machine_that_made_it(path: Path) -> None:
+    model = onnx.load(path)
     assert model.producer_version.count(".") == 2
     assert not model.doc_string
     assert not any(item.doc_string or item.metadata_props for item in (model.graph, *model.graph.node))
