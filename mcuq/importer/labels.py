@@ -6,15 +6,15 @@ import onnx
 from onnx import TensorProto, helper
 
 DOMAIN = "ai.onnx.ml"
-# Of standard operators, for models that import none: what they are spelled in has been so since.
-_OPSET = 13
+# The opset of standard operators from which on those are what these operators are spelled in.
+OLDEST_SPELLED = 13
 
 
 def plain_labels(model: onnx.ModelProto) -> None:
     """Change what of a model is no tensor of numbers: a ZipMap, a dictionary of labels and scores, is the scores, and
     labels that are texts are their indices. Standard operators are imported."""
     if [entry.domain for entry in model.opset_import] == [DOMAIN]:
-        model.opset_import.append(helper.make_opsetid("", _OPSET))
+        model.opset_import.append(helper.make_opsetid("", OLDEST_SPELLED))
     for node in model.graph.node:
         if node.domain != DOMAIN or not node.output:
             continue
@@ -24,7 +24,8 @@ def plain_labels(model: onnx.ModelProto) -> None:
             _state_output(model, node.output[0], TensorProto.FLOAT)
         for attribute in node.attribute:
             if attribute.name == "classlabels_strings" and attribute.strings:
-                attribute.name, attribute.type = "classlabels_ints", onnx.AttributeProto.INTS
+                attribute.name = "classlabels_int64s" if node.op_type.startswith("Tree") else "classlabels_ints"
+                attribute.type = onnx.AttributeProto.INTS
                 attribute.ints[:] = range(len(attribute.strings))
                 del attribute.strings[:]
                 _state_output(model, node.output[0], TensorProto.INT64)

@@ -12,7 +12,7 @@ from onnx import TensorProto, external_data_helper, helper
 
 from mcuq.errors import ModelError
 from mcuq.importer.functions import inlined
-from mcuq.importer.labels import plain_labels
+from mcuq.importer.labels import DOMAIN, OLDEST_SPELLED, plain_labels
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
@@ -72,7 +72,8 @@ def load_onnx(source: Model) -> onnx.ModelProto:
             f"{name}: external weights {', '.join(map(repr, missing or locations))} are missing or unreadable; "
             "keep them in the model's folder"
         ) from None
-    model = at_least(inlined(model, name), opset(model), OLDEST_OPSET, name)
+    oldest = OLDEST_SPELLED if any(node.domain == DOMAIN for node in model.graph.node) else OLDEST_OPSET
+    model = at_least(inlined(model, name), opset(model), oldest, name)
     _use_short_domain(model)
     in_float32(model, opset(model))
     return model
