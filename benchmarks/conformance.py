@@ -29,7 +29,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from mcuq.compile import quantize_model
-from mcuq.errors import McuqError
+from mcuq.errors import DataError, McuqError
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.graph.tensor import Array, Tensor
@@ -176,6 +176,10 @@ def _compared(
     # One sample, with the batch that the model has.
     sample = {name: _real(_as_given(value), scales.get(name)) for name, value in inputs.items() if value is not None}
     exact = quantize_model(data, scheme="float32").graph
+    for name, x in sample.items():
+        # A size of 0 in the file is one that is not known.
+        if np.size(x) != exact.tensors[name].elements:
+            raise DataError(f"input '{name}' of shape {list(np.shape(x))} is not {list(exact.tensors[name].shape)}")
     if scheme == "float32":
         wanted = {v.name: want for v, want in zip(case.model.graph.output, case.outputs, strict=False)}
         if case.name in AS_RUNTIME:

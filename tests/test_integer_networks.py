@@ -103,12 +103,14 @@ def test_types_are_the_smallest_that_hold_what_is_known(compiled: mcuq.CompiledM
     assert "const int32_t *ids" in header
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bytes(compiled: mcuq.CompiledModel, data: dict[str, Array], on: str) -> None:
     assert mcuq.run(compiled, data, on=on).report.bit_exact
 
 
-@pytest.mark.parametrize("scheme", ["int8", "int16", "float32", "dynamic", "int4"])
+@pytest.mark.parametrize(
+    "scheme", ["int8", "float32", *(pytest.param(s, marks=pytest.mark.slow) for s in ("int16", "dynamic", "int4"))]
+)
 def test_outputs_are_those_of_the_file(network: onnx.ModelProto, data: dict[str, Array], scheme: str) -> None:
     compiled = mcuq.compile(network, "host", data, name="net", scheme=scheme, judged=False)
     got, want = mcuq.simulate(compiled, data), wanted(network, data)

@@ -26,7 +26,7 @@ CASES: list[Case] = [
 OF_INTEGERS: list[Case] = [(ArgMax((1,)), [Whole((2, 6), -300, 300)]), (ArgMax((0,), False), [Whole((5,), 0, 2**20)])]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches([*CASES, *OF_INTEGERS]), on)
     check_portable_c(integer_branches(CASES, scheme=INT16), on)

@@ -39,7 +39,7 @@ OF_INTEGERS: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches([*cases()[:: 1 if on == "host" else 3], *OF_INTEGERS]), on)
     check_portable_c(integer_branches(cases()[::3], scheme=INT16), on)

@@ -30,7 +30,7 @@ LONG: list[Case] = [(CumSum(0), [(70_000,)])]
 OF_INTEGERS: list[Case] = [(CumSum(1), [Whole((2, 9), 0, 1)]), (CumSum(0, True, True), [Whole((5,), -300, 2**24)])]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches([*CASES, *OF_INTEGERS]), on)
     check_portable_c(integer_branches(CASES, scheme=INT16), on)

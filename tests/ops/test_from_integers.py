@@ -23,7 +23,7 @@ EXACT: list[Case] = [
 WIDE: list[Case] = [(FromIntegers(), [Whole((9,), *ends)]) for ends in ((-300, 40_000), (-(2**24), 2**24), (0, 70_000))]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches([*EXACT, *WIDE]), on)
     check_portable_c(integer_branches([*EXACT, *WIDE], scheme=INT16), on)

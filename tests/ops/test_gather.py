@@ -36,7 +36,7 @@ def cases() -> list[Case]:
 WITHIN = cases()[:-1]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches(WITHIN), on)
     check_portable_c(integer_branches(WITHIN[:6], scheme=INT16), on)

@@ -33,7 +33,7 @@ def cases() -> list[Case]:
     ]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches(cases()), on)
     check_portable_c(integer_branches(cases(), scheme=INT16), on)

@@ -44,7 +44,7 @@ def cases(ends: tuple[tuple[int, int], ...] = ENDS) -> list[Case]:
     return found
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     constant: list[Case] = [
         (IntegerArithmetic("Sub"), [np.array([[5, -2]]), Whole((3, 2), -9, 9)]),

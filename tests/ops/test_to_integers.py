@@ -22,7 +22,7 @@ CASES: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches(CASES), on)
     check_portable_c(integer_branches(CASES, scheme=INT16), on)

@@ -23,7 +23,7 @@ CASES: list[Case] = [
 OF_INTEGERS: list[Case] = [(TopK(1, 3), [Whole((2, 9), -300, 70_000)])]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches([*CASES, *OF_INTEGERS]), on)
     check_portable_c(integer_branches(CASES, scheme=INT16), on)

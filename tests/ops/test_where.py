@@ -37,7 +37,7 @@ def cases() -> list[Case]:
 REAL = cases()[:-2]
 
 
-@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("on", ["host", pytest.param("emulator", marks=pytest.mark.slow)])
 def test_c_gives_the_simulators_bits(on: str) -> None:
     check_portable_c(integer_branches(REAL), on)
     check_portable_c(integer_branches(REAL, scheme=INT16), on)
