@@ -78,6 +78,10 @@ def test_attention(opset, form):
             attention({"q": (2, 4, 6, 8), "k": (2, 3, 6, 8), "v": (2, 3, 6, 8)}),
             "4 heads do not divide into 3 of keys and 3 of values",
         ),
+        (
+            attention(opset=25, left_window_size=2, is_causal=1),
+            "left_window_size=2 is not supported; give attn_mask the window",
+        ),
         (attention(mask=(6, 5)), "attn_mask of shape [6, 5] does not broadcast to [2, 4, 6, 6]"),
     ],
 )

@@ -26,6 +26,9 @@ def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
             raise node.error(f"{what} is not supported; export the model without a cache")
     if any(node.gives(index) for index in (1, 2, 3)):
         raise node.error("its keys, values or scores are read; only Y is supported")
+    for side in ("left_window_size", "right_window_size"):
+        if node.attribute(side, -1) >= 0:
+            raise node.error(f"{side}={node.attribute(side)} is not supported; give attn_mask the window")
     q, k, v = (_heads(node, graph, i, "q_num_heads" if i == 0 else "kv_num_heads") for i in range(3))
     batch, heads, queries, width = graph.tensors[q].shape
     groups, keys = graph.tensors[k].shape[1:3]
