@@ -243,6 +243,9 @@ def _codes_off(got: Array, want: Array, scale: Array, zero_point: Array) -> floa
 
 
 def _run(graph: Graph, sample: dict[str, Array]) -> dict[str, Array]:
+    for name in graph.inputs:
+        if sample[name].shape[1:] != graph.tensors[name].shape:
+            raise DataError(f"input '{name}' without elements is taken for one of an unknown size")
     given = quantize_inputs(graph, {name: sample[name] for name in graph.inputs})
     return {name: value[0] for name, value in dequantize_outputs(graph, simulate(graph, given)).items()}
 
