@@ -267,8 +267,8 @@ def test_models_data_and_artifacts_are_files(tmp_path: Path, no_files: Mapping[P
     good = saved(relu(1, 4), tmp_path)
     mcuq.save(mcuq.compile(good), tmp_path / "out")
     openings: tuple[tuple[Callable[[Path], object], str], ...] = (
-        (mcuq.compile, "give an .onnx file"),
-        (mcuq.inspect, "give an .onnx file"),
+        (mcuq.compile, "give an .onnx or .tflite file"),
+        (mcuq.inspect, "give an .onnx or .tflite file"),
         (lambda path: mcuq.compile(good, calibration=path), "give an .npz file, or a folder of .npy files or images"),
         (mcuq.load, "give the folder of a compiled model"),
         (lambda path: mcuq.compile(good, board=str(path)), "give the path of a board file"),
