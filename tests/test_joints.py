@@ -357,7 +357,7 @@ ABOUT = {
         *("ReduceSumSquare", "Sub"),
     },
     "passes.fuse_squares": {"Abs", "AveragePool", "Clip", "Div", "Pow", "Sign", "Sqrt", "Transpose"},  # likewise
-    "passes.mask_softmax": {"Add", "Softmax"},  # a mask that is added to scores
+    "passes.mask_softmax": {"Add", "Softmax", "Where"},  # a mask added to scores or chosen instead
     "passes.split_heads": {"MatMul"},  # of which each head has its own
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout

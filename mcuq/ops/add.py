@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,14 +19,12 @@ from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.binary import Binary, from_binary
 from mcuq.ops.dtypes import MIXED
+from mcuq.ops.operands import with_finite_masks
 
 
 def from_add(node: OnnxNode, graph: GraphBuilder) -> str:
-    """-inf of a constant is the mask of a Softmax; it counts as the least float32, which files write for it too."""
-    infinite = {k: v for k, v in node.constants.items() if v.dtype.kind == "f" and np.isneginf(v).any()}
-    least = np.finfo(np.float32).min
-    constants = {k: np.maximum(v, least, dtype=np.float32) for k, v in infinite.items()}
-    return from_binary(lambda: Add())(replace(node, constants={**node.constants, **constants}), graph)
+    """-inf of a constant may be the mask of a Softmax."""
+    return from_binary(lambda: Add())(with_finite_masks(node), graph)
 
 
 @dataclass(frozen=True)

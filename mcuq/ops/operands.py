@@ -1,8 +1,11 @@
-"""The operands of elementwise operators as they are read: of one rank."""
+"""The operands of elementwise operators as they are read: of one rank, and finite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.given import operand_quant
@@ -25,3 +28,11 @@ def operands_of_one_rank(node: OnnxNode, graph: GraphBuilder, indices: Iterable[
         else:
             inputs.append(node.computed(index))
     return inputs
+
+
+def with_finite_masks(node: OnnxNode) -> OnnxNode:
+    """The node whose constants' -inf, the mask of a Softmax, is the least float32, which files write for it too."""
+    floats = {n: node.constants[n] for n in node.inputs if n in node.constants and node.constants[n].dtype.kind == "f"}
+    least = np.finfo(np.float32).min
+    finite = {n: np.maximum(v, least, dtype=np.float32) for n, v in floats.items() if np.isneginf(v).any()}
+    return replace(node, constants={**node.constants, **finite}) if finite else node

@@ -17,11 +17,12 @@ from mcuq.onnx_io.given import integers_of
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.elementwise import Elementwise, broadcast_shape
-from mcuq.ops.operands import operands_of_one_rank
+from mcuq.ops.operands import operands_of_one_rank, with_finite_masks
 
 
 def from_where(node: OnnxNode, graph: GraphBuilder) -> str:
     """Any of the three may be constant, if not all are."""
+    node = with_finite_masks(node)
     inputs = operands_of_one_rank(node, graph, range(3))
     if node.is_constant(0):
         graph.give(inputs[0], integers_of(node.constant(0, "condition")))

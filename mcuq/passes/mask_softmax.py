@@ -1,4 +1,4 @@
-"""A constant added to scores that leaves places out of a Softmax becomes the Softmax's mask."""
+"""A constant that leaves places out of a Softmax, added to scores or chosen instead, becomes the Softmax's mask."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.where import Where
 
 # What files write for minus infinity: -1e4 of float16, -1e9, the least float32. No score comes near.
 NOTHING = -9999.0
@@ -19,9 +20,10 @@ LEAST = -1e30
 
 
 def mask_softmax(graph: Graph) -> Graph:
-    """Softmax(x + c) where c has numbers that leave nothing -> MaskedSoftmax(x + what is left of c, what c keeps).
+    """Softmax(x + c) where c has numbers that leave nothing -> MaskedSoftmax(x + what is left of c, what c keeps);
+    Softmax(Where(condition, x, c)) of a constant condition likewise.
 
-    Raises ModelError for a row of c that keeps nothing, and for such a c that something else reads.
+    Raises ModelError for a row of which nothing is kept, and for such a c that something else reads.
     """
     builder = GraphBuilder(graph)
     for node in graph.nodes:
@@ -30,18 +32,42 @@ def mask_softmax(graph: Graph) -> Graph:
     for node in builder.nodes.values():
         constants = (builder.tensors[name] for name in node.inputs if builder.tensors[name].is_constant)
         least = min((float(t.values.min()) for t in constants if t.dtype == "float32"), default=0.0)
-        if isinstance(node.op, Add) and least < LEAST:
+        if isinstance(node.op, Add | Where) and least < LEAST:
+            does = "adds" if isinstance(node.op, Add) else "chooses"
             raise ModelError(
-                f"Add '{node.name}': adds numbers down to {least:.3g} to what no Softmax alone reads; "
-                "such are supported as the mask of a Softmax"
+                f"{type(node.op).__name__} '{node.name}': {does} numbers down to {least:.3g} for what no Softmax alone "
+                "reads; such are supported as the constant mask of a Softmax"
             )
     return builder.graph()
 
 
 def _mask(builder: GraphBuilder, softmax: Node) -> None:
-    add = builder.producer(softmax.inputs[0])
-    if add is None or type(add.op) is not Add or add.op != Add() or not builder.is_private(add.output):
+    before = builder.producer(softmax.inputs[0])
+    if before is None or not builder.is_private(before.output):
         return
+    if before.op == Add():
+        _mask_added(builder, softmax, before)
+    elif isinstance(before.op, Where):
+        _mask_chosen(builder, softmax, before)
+
+
+def _mask_chosen(builder: GraphBuilder, softmax: Node, where: Node) -> None:
+    """Of scores and a constant that leaves nothing wherever it is chosen."""
+    condition, a, b = (builder.tensors[name] for name in where.inputs)
+    shape = builder.tensors[softmax.output].shape
+    if not condition.is_constant or a.is_constant == b.is_constant:
+        return
+    x, c = (b, a) if a.is_constant else (a, b)
+    keep = np.broadcast_to((condition.values != 0) == (x is a), shape)
+    if x.shape != shape or not (np.broadcast_to(c.values, shape)[~keep] < NOTHING).all():
+        return
+    _check_rows(softmax, keep)
+    builder.remove(softmax)
+    builder.remove(where)
+    _add_masked(builder, softmax, x.name, keep, c.name)
+
+
+def _mask_added(builder: GraphBuilder, softmax: Node, add: Node) -> None:
     constants = [name for name in add.inputs if builder.tensors[name].is_constant]
     if len(constants) != 1:
         return
@@ -52,14 +78,22 @@ def _mask(builder: GraphBuilder, softmax: Node) -> None:
     shape = builder.tensors[softmax.output].shape
     whole = np.broadcast_to(values, shape)
     keep = whole > NOTHING
-    if not keep.any(axis=-1).all():
-        raise ModelError(f"Softmax '{softmax.name}': its mask leaves out all of a row; keep something in each")
+    _check_rows(softmax, keep)
     builder.remove(softmax)
     builder.remove(add)
     finite = np.where(values > NOTHING, values, 0).astype(np.float32)
     if finite.any() or builder.tensors[x].shape != shape:
         x = builder.add(Add(), [x, builder.constant(finite, constants[0])], add.output, add.name)
-    mask = builder.constant(_repeating_part(keep).astype(np.float32), f"{constants[0]}.keep")
+    _add_masked(builder, softmax, x, keep, constants[0])
+
+
+def _check_rows(softmax: Node, keep: Array) -> None:
+    if not keep.any(axis=-1).all():
+        raise ModelError(f"Softmax '{softmax.name}': its mask leaves out all of a row; keep something in each")
+
+
+def _add_masked(builder: GraphBuilder, softmax: Node, x: str, keep: Array, name: str) -> None:
+    mask = builder.constant(_repeating_part(keep).astype(np.float32), f"{name}.keep")
     builder.add(MaskedSoftmax(), [x, mask], softmax.output, softmax.name)
 
 

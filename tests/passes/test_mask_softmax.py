@@ -87,9 +87,59 @@ def test_a_mask_that_is_not_a_softmaxs_is_refused(value: float, said: str) -> No
     with pytest.raises(ModelError) as caught:
         mask_softmax(graph)
     assert str(caught.value) == (
-        f"Add 'add': adds numbers down to {said} to what no Softmax alone reads; "
-        "such are supported as the mask of a Softmax"
+        f"Add 'add': adds numbers down to {said} for what no Softmax alone reads; "
+        "such are supported as the constant mask of a Softmax"
     )
+
+
+def chosen(condition: Array, value: float, scores_if: bool, shape: tuple[int, ...] = (2, 6, 6)) -> onnx.ModelProto:
+    """Softmax of x where the condition is `scores_if`, else of the value: masked_fill, or where with x first."""
+    branches = ["x", "low"] if scores_if else ["low", "x"]
+    nodes = [node("Where", ["c", *branches], "t", "where"), node("Softmax", ["t"], "y", "soft")]
+    return model(nodes, {"x": shape}, constants={"c": condition, "low": np.float32(value)})
+
+
+@pytest.mark.parametrize("value", [-np.inf, LEAST, -1e9, -1e4])
+@pytest.mark.parametrize("scores_if", [True, False])
+def test_a_mask_whose_value_is_chosen_is_the_softmaxs(value: float, scores_if: bool) -> None:
+    condition = scores_if == CAUSAL
+    graph = check_import(chosen(condition[None], value, scores_if))
+    found = mask_softmax(graph)
+    assert operators(found) == ["MaskedSoftmax"]
+    (layer,) = found.layers()
+    assert np.array_equal(layer.inputs[1].values, CAUSAL)
+
+
+def test_a_finite_value_that_is_chosen_stays() -> None:
+    assert operators(mask_softmax(check_import(chosen(CAUSAL[None], -9.0, True)))) == ["Where", "Softmax"]
+
+
+def test_scores_that_the_condition_makes_larger_keep_a_finite_mask() -> None:
+    graph = check_import(chosen(CAUSAL[None], -1e9, True, shape=(1, 1, 6)))
+    assert operators(mask_softmax(graph)) == ["Where", "Softmax"]
+
+
+def test_a_mask_that_is_computed_is_refused_where_it_would_ruin_the_scale() -> None:
+    nodes = [
+        node("Less", ["x", "z"], "c"),
+        node("Where", ["c", "low", "x"], "t", "where"),
+        node("Softmax", ["t"], "y", "soft"),
+    ]
+    proto = model(nodes, {"x": (2, 6), "z": (2, 6)}, constants={"low": LEAST})
+    with pytest.raises(ModelError) as caught:
+        mask_softmax(imported(proto))
+    assert str(caught.value) == (
+        "Where 'where': chooses numbers down to -3.4e+38 for what no Softmax alone reads; "
+        "such are supported as the constant mask of a Softmax"
+    )
+
+
+def test_a_row_of_which_nothing_is_chosen_is_refused() -> None:
+    keep = CAUSAL.copy()
+    keep[2] = False
+    with pytest.raises(ModelError) as caught:
+        mask_softmax(imported(chosen(keep, -np.inf, True)))
+    assert str(caught.value) == "Softmax 'soft': its mask leaves out all of a row; keep something in each"
 
 
 def test_a_row_of_which_nothing_is_left_is_refused() -> None:
