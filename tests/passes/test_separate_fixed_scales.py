@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 from networks import Network, assert_same_meaning
-from support import check_float, check_portable_c, with_ranges
+from support import INT8, check_float, check_portable_c, with_ranges
 
 from mcuq.graph.tensor import Quant
 from mcuq.ops.concat import Concat
+from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
 from mcuq.passes.separate_fixed_scales import separate_fixed_scales
+from mcuq.quantize import Scheme, parse_scheme
 
 
 def joined() -> Network:
@@ -79,3 +81,34 @@ def test_a_concatenation_of_a_given_quantization_stays() -> None:
         net.give(name, Quant((0.5,), 0))
     before = net.finish(y)
     assert separate_fixed_scales(before).text() == before.text()
+
+
+@pytest.mark.parametrize("scheme", [INT8, parse_scheme("int16")])
+def test_pads_that_softmax_cannot_have_are_kept(scheme: Scheme) -> None:
+    # Softmax errs by one step, the Rescale by half a step of its own scale, and the constant by half of one.
+    net = Network()
+    r = net.add(Reshape((6,)), [net.add(Softmax(), [net.input("x", (2, 3))], "s")], "r")
+    before = net.finish(net.add(Pad((1,), (2,), -3.0), [r], "y"))
+    after = separate_fixed_scales(before)
+    assert_same_meaning(before, after)
+    assert "rescale: float32[6] = Rescale(r)\n" in after.text()
+    graph = with_ranges(after, scheme=scheme)
+    assert graph.tensors["y"].quant is not None and graph.tensors["y"].scale > graph.tensors["s"].scale
+    check_float(graph, 1.5)
+    check_portable_c(graph, "host")
+
+
+def test_pads_that_softmax_can_have_share_its_scale() -> None:
+    net = Network()
+    s = net.add(Softmax(), [net.input("x", (2, 3))], "s")
+    for fill in (0.0, 0.5):
+        s = net.add(Pad((0, 1), (1, 0), fill), [s])
+    before = net.finish(s)
+    assert separate_fixed_scales(before).text() == before.text()
+
+
+def test_pads_that_a_given_quantization_cannot_have_are_kept() -> None:
+    net = Network()
+    net.give(net.input("x", (2, 3)), Quant((0.5,), 0))
+    after = separate_fixed_scales(net.finish(net.add(Pad((0, 1), (1, 0), 1.2), ["x"], "y")))
+    assert "rescale: float32[2,3] = Rescale(x)\n" in after.text()
