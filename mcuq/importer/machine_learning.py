@@ -1,7 +1,4 @@
-"""ai.onnx.ml: operators of classic machine learning, spelled in those of networks.
-
-Trees are not among them: they compare features one by one, which no operator of networks does without computing all.
-"""
+"""ai.onnx.ml: operators of classic machine learning, spelled in those of networks; trees are in importer/trees.py."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ def _normalizer(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
         return [*flat.add("LpNormalization", [x], f"{prefix}normalized", axis=-1, p=2)]
     if norm != "L1":
         raise Stuck(f"norm={norm} is not supported; use L1 or L2")
-    size = _reduced(flat, "ReduceSum", flat.add("Abs", [x], f"{prefix}sizes")[0], f"{prefix}norm")
+    size = reduced(flat, "ReduceSum", flat.add("Abs", [x], f"{prefix}sizes")[0], f"{prefix}norm")
     least = flat.constant(_LEAST, f"{prefix}least")
     return [*flat.add("Div", [x, *flat.add("Max", [size, least], f"{prefix}norm")], f"{prefix}normalized")]
 
@@ -59,7 +56,7 @@ def _regressor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scop
     """A matrix times the features, and an intercept for each target."""
     attributes = attributes_of(node)
     scores = _linear(flat, values[0], attributes, attributes.get("targets", 1), prefix)
-    return [_transformed(flat, scores, attributes, prefix)]
+    return [transformed(flat, scores, attributes, prefix)]
 
 
 def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
@@ -70,10 +67,7 @@ def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
     if len(labels) < 2 or intercepts not in (0, len(labels)):
         raise Stuck(f"has {len(labels)} labels of integers and {intercepts} intercepts; it must have one score a label")
     scores = _linear(flat, values[0], attributes, len(labels), prefix)
-    (index,) = flat.add("ArgMax", [scores], f"{prefix}index", axis=1, keepdims=0)
-    if not np.array_equal(labels, np.arange(len(labels))):
-        (index,) = flat.add("Gather", [flat.constant(labels, f"{prefix}labels"), index], f"{prefix}label", axis=0)
-    return [index, _transformed(flat, scores, attributes, prefix)]
+    return labelled(flat, scores, labels, attributes, prefix)
 
 
 def _support_vectors(
@@ -93,7 +87,7 @@ def _support_vectors(
     (total,) = flat.add("MatMul", [x, flat.constant(coefficients, f"{prefix}coefficients")], f"{prefix}sum")
     rho = flat.constant(np.array(attributes.get("rho", [0.0])[:1], np.float32), f"{prefix}rho")
     (score,) = flat.add("Add", [total, rho], f"{prefix}score")
-    return [_transformed(flat, score, attributes, prefix)]
+    return [transformed(flat, score, attributes, prefix)]
 
 
 def _kernel(
@@ -105,7 +99,7 @@ def _kernel(
         stored = flat.constant(vectors, f"{prefix}vectors")
         (apart,) = flat.add("Sub", [flat.unsqueezed(x, 1, f"{prefix}column"), stored], f"{prefix}apart")
         (square,) = flat.add("Mul", [apart, apart], f"{prefix}squares")
-        distance = _reduced(flat, "ReduceSum", square, f"{prefix}distance", keepdims=0)
+        distance = reduced(flat, "ReduceSum", square, f"{prefix}distance", keepdims=0)
         (scaled,) = flat.add("Mul", [distance, flat.constant(-gamma, f"{prefix}gamma")], f"{prefix}scaled")
         return flat.add("Exp", [scaled], f"{prefix}kernel")[0]
     (product,) = flat.add("MatMul", [x, flat.constant(vectors.T.copy(), f"{prefix}vectors")], f"{prefix}products")
@@ -131,7 +125,18 @@ def _linear(flat: Flattening, value: Value, attributes: Mapping[str, Any], targe
     return flat.add("Add", [product, bias], f"{prefix}score")[0]
 
 
-def _transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], prefix: str) -> str:
+def labelled(
+    flat: Flattening, scores: str, labels: np.ndarray[Any, Any], attributes: Mapping[str, Any], prefix: str
+) -> list[Value]:
+    """The label of the largest of (samples, labels), and the scores as post_transform has them."""
+    (index,) = flat.add("ArgMax", [scores], f"{prefix}index", axis=1, keepdims=0)
+    if not np.array_equal(labels, np.arange(len(labels))):
+        (index,) = flat.add("Gather", [flat.constant(labels, f"{prefix}labels"), index], f"{prefix}label", axis=0)
+    return [index, transformed(flat, scores, attributes, prefix)]
+
+
+def transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], prefix: str) -> str:
+    """Scores as attribute post_transform has them."""
     name = attributes.get("post_transform", b"NONE").decode()
     if name == "NONE":
         return scores
@@ -142,11 +147,11 @@ def _transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], p
     raise Stuck(f"post_transform={name} is not supported; use NONE, LOGISTIC or SOFTMAX")
 
 
-def _reduced(flat: Flattening, op_type: str, x: str, stem: str, keepdims: int = 1) -> str:
-    """Along the last dimension."""
+def reduced(flat: Flattening, op_type: str, x: str, stem: str, axis: int = -1, keepdims: int = 1) -> str:
+    """Along one dimension."""
     if flat.opset < 13:
-        return flat.add(op_type, [x], stem, axes=[-1], keepdims=keepdims)[0]
-    axes = flat.constant(np.array([-1], np.int64), f"{stem}.axes")
+        return flat.add(op_type, [x], stem, axes=[axis], keepdims=keepdims)[0]
+    axes = flat.constant(np.array([axis], np.int64), f"{stem}.axes")
     return flat.add(op_type, [x, axes], stem, keepdims=keepdims)[0]
 
 

@@ -17,6 +17,7 @@ import onnx
 
 from mcuq.graph.tensor import Array
 from mcuq.importer.flattening import Flattening, Rule, Scope, Stuck, Value
+from mcuq.importer.machine_learning import labelled, reduced, transformed
 from mcuq.importer.rewriter import attributes_of
 
 _COMPARISONS = {
@@ -25,8 +26,6 @@ _COMPARISONS = {
     "BRANCH_GTE": "GreaterOrEqual",
     "BRANCH_GT": "Greater",
 }
-
-
 # LightGBM compares with 1e-35 for what is 0.
 _LARGEST_FACTOR = 20
 
@@ -46,6 +45,9 @@ class _Trees:
 
 
 def _trees(attributes: Mapping[str, Any]) -> _Trees:
+    for name in attributes:
+        if name.endswith("_as_tensor"):
+            raise Stuck(f"{name} is not supported; export the trees with numbers of float32")
     keys = [*zip(attributes["nodes_treeids"], attributes["nodes_nodeids"], strict=True)]
     rows = {key: row for row, key in enumerate(keys)}
     modes = [mode.decode() for mode in attributes["nodes_modes"]]
@@ -117,41 +119,49 @@ def _sums(flat: Flattening, x: str, attributes: Mapping[str, Any], kind: str, co
     """(samples, count): the sums of what the leaves weigh."""
     trees = _trees(attributes)
     weights = np.zeros((len(trees.features), count), np.float32)
+    is_weighed = np.zeros(weights.shape, bool)
     ids = (attributes[f"{kind}_{what}"] for what in ("treeids", "nodeids", "ids", "weights"))
     for tree, node, target, weight in zip(*ids, strict=True):
+        if target < 0:
+            raise ValueError("an output of a number below 0")
         weights[trees.rows[tree, node], target] += weight
-    if trees.depth:
-        rows = _leaves(flat, *_alike(flat, x, trees, prefix), prefix)
-        table = flat.constant(weights, f"{prefix}weights")
-        (found,) = flat.add("Gather", [table, rows], f"{prefix}weight", axis=0)
-        total = _summed(flat, found, f"{prefix}sum")
-    else:
-        raise Stuck("has no branch; its outputs do not depend on its input")
+        is_weighed[trees.rows[tree, node], target] = True
     base = np.array(attributes.get("base_values", []), np.float32)
+    if len(base) not in (0, count):
+        raise Stuck(f"has {len(base)} base_values; it must have one for each score, {count}, or none")
+    # Runtimes leave out scores that no leaf of a sample weighs for, with their base values.
+    matters = base.any() or (kind == "class" and (weights < 0).any())
+    if matters and not _always_weighed(trees, is_weighed).all():
+        raise Stuck("has a score that not all samples have; let all leaves of one tree weigh for it")
+    if not trees.depth:
+        raise Stuck("has no branch; its outputs do not depend on its input")
+    rows = _leaves(flat, *_alike(flat, x, trees, prefix), prefix)
+    table = flat.constant(weights, f"{prefix}weights")
+    (found,) = flat.add("Gather", [table, rows], f"{prefix}weight", axis=0)
+    total = reduced(flat, "ReduceSum", found, f"{prefix}sum", axis=1, keepdims=0)
     if not base.any():
         return total
     return flat.add("Add", [total, flat.constant(base, f"{prefix}base")], f"{prefix}score")[0]
 
 
-def _summed(flat: Flattening, x: str, stem: str) -> str:
-    if flat.opset < 13:
-        return flat.add("ReduceSum", [x], stem, axes=[1], keepdims=0)[0]
-    return flat.add("ReduceSum", [x, flat.constant(np.array([1], np.int64), f"{stem}.axes")], stem, keepdims=0)[0]
+def _always_weighed(trees: _Trees, is_weighed: Array) -> Array:
+    """bool of each score: whether all leaves of a tree weigh for it."""
+    is_leaf = trees.where_true == np.arange(len(trees.where_true))
+    tree_of = np.array([tree for tree, _ in trees.rows])
+    found: Array = np.any([is_weighed[is_leaf & (tree_of == tree)].all(axis=0) for tree in {*tree_of}], axis=0)
+    return found
 
 
 def _regressor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
     attributes = attributes_of(node)
     aggregate = attributes.get("aggregate_function", b"SUM").decode()
-    transform = attributes.get("post_transform", b"NONE").decode()
     if aggregate not in ("SUM", "AVERAGE"):
         raise Stuck(f"aggregate_function={aggregate} is not supported; use SUM or AVERAGE")
-    if transform not in _TRANSFORMS:
-        raise Stuck(f"post_transform={transform} is not supported; use {', '.join(_TRANSFORMS)}")
     if aggregate == "AVERAGE":
         count = len(set(attributes["nodes_treeids"]))
         attributes["target_weights"] = [weight / count for weight in attributes["target_weights"]]
     score = _sums(flat, flat.tensor(values[0]), attributes, "target", attributes.get("n_targets", 1), prefix)
-    return [_transformed(flat, score, transform, prefix)]
+    return [transformed(flat, score, attributes, prefix)]
 
 
 def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
@@ -159,8 +169,10 @@ def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
     attributes = attributes_of(node)
     labels = np.array(attributes["classlabels_int64s"], np.int64)
     transform = attributes.get("post_transform", b"NONE").decode()
-    if transform not in _TRANSFORMS:
-        raise Stuck(f"post_transform={transform} is not supported; use {', '.join(_TRANSFORMS)}")
+    if len(labels) < 2:
+        raise Stuck(f"has {len(labels)} label; it must have two or more")
+    if len(labels) == 2 and transform == "SOFTMAX":
+        raise Stuck("has post_transform=SOFTMAX of two classes, which runtimes leave out; use NONE or LOGISTIC")
     if len(labels) == 2 and len(set(attributes["class_ids"])) > 1:
         raise Stuck("weighs both of two classes, for which runtimes give other labels; let its leaves weigh for one")
     if len(labels) == 2:
@@ -174,20 +186,7 @@ def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
         (scores,) = flat.add("Concat", [other, score], f"{prefix}scores", axis=1)
     else:
         scores = _sums(flat, flat.tensor(values[0]), attributes, "class", len(labels), prefix)
-    (index,) = flat.add("ArgMax", [scores], f"{prefix}index", axis=1, keepdims=0)
-    if not np.array_equal(labels, np.arange(len(labels))):
-        (index,) = flat.add("Gather", [flat.constant(labels, f"{prefix}labels"), index], f"{prefix}label", axis=0)
-    return [index, _transformed(flat, scores, transform, prefix)]
-
-
-_TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
-
-
-def _transformed(flat: Flattening, scores: str, name: str, prefix: str) -> str:
-    if not (op_type := _TRANSFORMS[name]):
-        return scores
-    attributes = {"axis": -1} if op_type == "Softmax" else {}
-    return flat.add(op_type, [scores], f"{prefix}probabilities", **attributes)[0]
+    return labelled(flat, scores, labels, attributes, prefix)
 
 
 TREES: Mapping[str, Rule] = {"TreeEnsembleClassifier": _classifier, "TreeEnsembleRegressor": _regressor}

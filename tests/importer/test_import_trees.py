@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_models import check_import, model, refusal
 
 import mcuq
@@ -81,6 +81,8 @@ def classification(outputs: int, labels: list[int], **attributes: Any) -> onnx.M
         classification(1, [0, 1], post_transform="LOGISTIC"),
         classification(1, [0, 1]),
         classification(1, [0, 1], low=0.0),
+        classification(1, [0, 1], low=0.0, base_values=[-3.3], post_transform="LOGISTIC"),
+        classification(3, [0, 1, 2, 3], low=0.0),
         classification(1, [5, 3]),
     ],
 )
@@ -108,11 +110,32 @@ def test_other_forms_are_refused() -> None:
         "TreeEnsembleRegressor 'trees': aggregate_function=MAX is not supported; use SUM or AVERAGE"
     )
     assert refusal(regression(post_transform="PROBIT")) == (
-        "TreeEnsembleRegressor 'trees': post_transform=PROBIT is not supported; use NONE, LOGISTIC, SOFTMAX"
+        "TreeEnsembleRegressor 'trees': post_transform=PROBIT is not supported; use NONE, LOGISTIC or SOFTMAX"
     )
     assert refusal(regression(mode="BRANCH_EQ")) == (
         "TreeEnsembleRegressor 'trees': nodes_modes BRANCH_EQ are not supported; use one of BRANCH_LEQ, BRANCH_LT, "
         "BRANCH_GTE, BRANCH_GT in all"
+    )
+
+
+def test_scores_that_runtimes_take_otherwise_are_refused() -> None:
+    where = "TreeEnsembleClassifier 'trees': "
+    assert refusal(classification(1, [0, 1], base_values=[0.3, 0.3])) == (
+        where + "has 2 base_values; it must have one for each score, 1, or none"
+    )
+    assert refusal(classification(1, [0, 1], post_transform="SOFTMAX")) == (
+        where + "has post_transform=SOFTMAX of two classes, which runtimes leave out; use NONE or LOGISTIC"
+    )
+    assert refusal(classification(3, [0, 1, 2, 3])) == (
+        where + "has a score that not all samples have; let all leaves of one tree weigh for it"
+    )
+    assert refusal(classification(1, [0])) == where + "has 1 label; it must have two or more"
+    proto = regression()
+    tensor = numpy_helper.from_array(np.array([7.0], np.float32))
+    proto.graph.node[0].attribute.append(helper.make_attribute("base_values_as_tensor", tensor))
+    assert refusal(proto) == (
+        "TreeEnsembleRegressor 'trees': base_values_as_tensor is not supported; "
+        "export the trees with numbers of float32"
     )
 
 
