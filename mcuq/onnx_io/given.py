@@ -96,9 +96,21 @@ def operand_quant(node: OnnxNode, index: int) -> Quant | None:
     are with computed ones, that they are such."""
     value = node.constant(index, "operand")
     if node.reads_integers and value.dtype.kind in "iub":
-        return integers_of(value)
+        return given_integers(node, index)
     given = node.given(index)
     return None if given is None or given.axis is not None else given.quant
+
+
+def given_integers(node: OnnxNode, index: int) -> Integers:
+    """Which integers a constant input holds. Raises ModelError for those that float32, as constants are, does not."""
+    value = node.constant(index, "operand")
+    whole, held = (np.clip(value.astype(dtype).astype(np.float64), -(2**31), 2**31 - 1) for dtype in ("f8", "f4"))
+    if (whole != held).any():
+        raise node.error(
+            f"constant '{node.inputs[index]}' holds {value[whole != held][0]}; supported are integers up to 2^24, and "
+            "beyond those that float32 has"
+        )
+    return integers_of(value)
 
 
 def integers_of(value: Array) -> Integers:

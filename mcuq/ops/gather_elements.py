@@ -15,7 +15,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Integers, Shape, Tensor
-from mcuq.onnx_io.given import operand_quant
+from mcuq.onnx_io.given import given_integers, operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.slice import Slice
@@ -41,10 +41,7 @@ def indices_of(node: OnnxNode, graph: GraphBuilder, index: int) -> str:
     """An input of indices, computed or constant."""
     if not node.is_constant(index):
         return node.integers(index)
-    values = node.constant(index, "indices")
-    return graph.constant(
-        values.astype(np.float32), node.inputs[index], Integers.of(int(values.min()), int(values.max()))
-    )
+    return graph.constant(weights(node, index, "indices"), node.inputs[index], given_integers(node, index))
 
 
 def _but(shape: Shape, axis: int, other: Shape) -> Shape:

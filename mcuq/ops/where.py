@@ -13,7 +13,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Integers, Shape, Tensor
-from mcuq.onnx_io.given import integers_of
+from mcuq.onnx_io.given import given_integers
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.elementwise import Elementwise, broadcast_shape
@@ -25,7 +25,7 @@ def from_where(node: OnnxNode, graph: GraphBuilder) -> str:
     node = with_finite_masks(node)
     inputs = operands_of_one_rank(node, graph, range(3))
     if node.is_constant(0):
-        graph.give(inputs[0], integers_of(node.constant(0, "condition")))
+        graph.give(inputs[0], given_integers(node, 0))
     found = [graph.tensors[name].integers for name in inputs[1:]]
     if (found[0] is None) != (found[1] is None):
         raise node.error("chooses between integers and real values; Cast one of them")

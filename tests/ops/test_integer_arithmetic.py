@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import fmod
 
 import numpy as np
+import onnx
 import pytest
 from binary_cases import SHAPES
 from onnx import TensorProto
@@ -92,6 +93,23 @@ def test_real_values_where_integers_must_be() -> None:
     nodes = [node("Add", ["n", "x"], "y", "mixed")]
     proto = model(nodes, {"x": (3,), "n": (3,)}, kinds={"n": TensorProto.INT64})
     assert refusal(proto) == "Add 'mixed': input 1 must be of integers"
+
+
+def test_constants_are_the_files_or_refused() -> None:
+    """Constants are float32 in graphs."""
+
+    def of(constant: int) -> onnx.ModelProto:
+        layers = [node("Min", ["n", "c"], "y", "least")]
+        return model(
+            layers, {"n": (3,)}, {"y": TensorProto.INT64}, {"c": np.int64(constant)}, kinds={"n": TensorProto.INT64}
+        )
+
+    for constant in (2**24, -(2**24), 2**30, 2**31 - 1, 2**62 + 1, -(2**63)):
+        (held,) = (t for t in imported(of(constant)).tensors.values() if t.is_constant)
+        assert held.quant.quantize(held.values).item() == min(max(constant, -(2**31)), 2**31 - 1)
+    assert refusal(of(2**24 + 1)) == (
+        "Min 'least': constant 'c' holds 16777217; supported are integers up to 2^24, and beyond those that float32 has"
+    )
 
 
 def test_import() -> None:

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
-from mcuq.onnx_io.given import integers_of
+from mcuq.onnx_io.given import given_integers
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.compare import Compare
@@ -32,7 +32,7 @@ def from_one_hot(node: OnnxNode, graph: GraphBuilder) -> str:
         is_behind = _is_at(graph, x, axis, depth, node.name, -depth)
         is_there = graph.add(IntegerArithmetic("Or"), [is_there, is_behind], name=node.name)
     ones = (1,) * (len(shape) + 1)
-    quant = integers_of(off_and_on) if off_and_on.dtype.kind in "iub" else None
+    quant = given_integers(node, 2) if off_and_on.dtype.kind in "iub" else None
     off, on = (graph.constant(value.reshape(ones), node.inputs[2], quant) for value in weights(node, 2, "values"))
     return graph.add(Where(), [is_there, on, off], node.outputs[0], node.name)
 
