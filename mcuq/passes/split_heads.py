@@ -12,7 +12,9 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Operator
 from mcuq.graph.tensor import Tensor
 from mcuq.ops.concat import Concat
+from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.mat_mul import MatMul
+from mcuq.ops.softmax import Softmax
 
 MOST_HEADS = 64  # each takes calls of its own
 
@@ -49,7 +51,7 @@ def _chain(builder: GraphBuilder, last: Node) -> list[Node]:
         if isinstance(before.op, MatMul):
             return found if before.op.part is None else []
         others = [builder.tensors[name] for name in before.inputs[1:]]
-        is_of_rows = before.op.is_elementwise or before.op.hides_errors
+        is_of_rows = before.op.is_elementwise or isinstance(before.op, Softmax | LogSoftmax)
         if not is_of_rows or not all(t.is_constant for t in others):
             return []
 

@@ -13,9 +13,11 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
+from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.softmax import Softmax
+from mcuq.ops.top_k import TopK
 from mcuq.passes.split_heads import split_heads
 from mcuq.quantize.scheme import parse_scheme
 
@@ -83,16 +85,27 @@ def test_c_of_heads_gives_the_same_bits_in_less_memory() -> None:
     check_c(graph, "host")
 
 
+def ranks_of_heads() -> Graph:
+    """Weighed by the order of the heads at each place, which no head tells alone."""
+    builder = GraphBuilder("net")
+    q, k, v = (builder.input(name, (1, 4, 5, 5)) for name in "qkv")
+    order = builder.add(TopK(1, 4), [builder.add(MatMul(), [q, k])])
+    y = builder.add(MatMul(), [builder.add(FromIntegers(), [order]), v], "y")
+    builder.outputs.append(y)
+    return builder.graph()
+
+
 @pytest.mark.parametrize(
     "graph",
     [
+        ranks_of_heads,
         lambda: attention((1, 1)),
         lambda: attention((2, 33)),
         lambda: attention((1, 4), outputs=("s",)),
         lambda: attention((1, 4), outputs=("p",)),
         lambda: integer_graph(MatMul(), [(2, 3, 4), (2, 4, 5)]),
     ],
-    ids=["one head", "many heads", "scores are read", "shares are read", "no attention"],
+    ids=["ranks of heads", "one head", "many heads", "scores are read", "shares are read", "no attention"],
 )
 def test_what_gains_nothing_or_is_read_elsewhere_stays(graph) -> None:
     whole = graph()
