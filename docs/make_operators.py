@@ -52,9 +52,9 @@ writes this page from the code.
 Files may be of opset {OLDEST_OPSET} to {NEWEST}, and of earlier ones which ONNX's converter brings there. "Opsets"
 are those that define an operator anew. What is constant is folded away, whatever its operator. Layers are those of a
 plain form, each once, after fusion: a Transpose vanishes where its neighbours can do without, a Reshape costs nothing.
-Functions of one value are in [functions.md](functions.md). Quantized operators (QLinearConv and its like), control flow
-and sequences are spelled in these before they are read. Limits are what is refused as not supported, in the words of
-the error, with … for what the file has.
+Functions of one value are in [functions.md](functions.md). Quantized operators (QLinearConv and its like), control
+flow, sequences, and what of ai.onnx.ml is read (README.md lists it) are spelled in these before they are read. Limits
+are what is refused as not supported, in the words of the error, with … for what the file has.
 """
 LAYERS = """\
 ## Layers
