@@ -140,6 +140,8 @@ def transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], pr
     name = attributes.get("post_transform", b"NONE").decode()
     if name == "NONE":
         return scores
+    if name in ("LOGISTIC", "SOFTMAX") and flat.shape_of(scores)[-1] == 1:
+        raise Stuck(f"post_transform={name} of one score is left out by runtimes; use NONE and a standard operator")
     if name == "LOGISTIC":
         return flat.add("Sigmoid", [scores], f"{prefix}probabilities")[0]
     if name == "SOFTMAX":

@@ -99,6 +99,11 @@ def test_a_model_of_these_operators_alone_imports_no_others() -> None:
             node("LinearRegressor", ["x"], ["y"], coefficients=WEIGHTS[:4], post_transform="PROBIT"),
             "LinearRegressor 'y': post_transform=PROBIT is not supported; use NONE, LOGISTIC or SOFTMAX",
         ),
+        (
+            node("LinearRegressor", ["x"], ["y"], coefficients=WEIGHTS[:4], post_transform="LOGISTIC"),
+            "LinearRegressor 'y': post_transform=LOGISTIC of one score is left out by runtimes; use NONE and a "
+            "standard operator",
+        ),
         (node("Normalizer", ["x"], ["y"], norm="MAX"), "Normalizer 'y': norm=MAX is not supported; use L1 or L2"),
         (
             node("FeatureVectorizer", ["x"], ["y"], inputdimensions=[3]),

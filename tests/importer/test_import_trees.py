@@ -129,6 +129,11 @@ def test_scores_that_runtimes_take_otherwise_are_refused() -> None:
     assert refusal(classification(3, [0, 1, 2, 3])) == (
         where + "has a score that not all samples have; let all leaves of one tree weigh for it"
     )
+    for transform in ("LOGISTIC", "SOFTMAX"):
+        assert refusal(regression(post_transform=transform)) == (
+            f"TreeEnsembleRegressor 'trees': post_transform={transform} of one score is left out by runtimes; "
+            "use NONE and a standard operator"
+        )
     assert refusal(classification(1, [0])) == where + "has 1 label; it must have two or more"
     proto = regression()
     tensor = numpy_helper.from_array(np.array([7.0], np.float32))
