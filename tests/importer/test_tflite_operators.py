@@ -568,6 +568,16 @@ def test_logic_and_choice() -> None:
         np.testing.assert_array_equal(got[name], value[0])
 
 
+def test_a_row_of_conditions_selects_along_the_first_dimension() -> None:
+    tensors = {name: T((4, 4)) for name in "xyr"} | {name: T((4,)) for name in "pq"} | {"a": T((4,), "bool")}
+    nodes = [Node("LESS", "pq", "a", "LessOptions"), Node("SELECT", "axy", "r", "SelectOptions")]
+    file = write(tensors, nodes, "xypq", ("r",))
+    rng = np.random.default_rng(0)
+    samples = {name: rng.normal(size=(1, *tensors[name].shape)).astype(np.float32) for name in "xypq"}
+    got = original_outputs(onnx_of(file, "net.tflite"), {name: value[0] for name, value in samples.items()})
+    np.testing.assert_array_equal(got["r"], interpret(file, samples)["r"][0])
+
+
 def test_weights_of_other_types() -> None:
     """float16 and int8 behind DEQUANTIZE, and int4, in layers of floats."""
     rng = np.random.default_rng(1)

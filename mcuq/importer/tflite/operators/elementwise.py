@@ -34,6 +34,14 @@ def many(kind: str) -> Converter:
     return lambda op: op.write(kind, [op.x(i) for i in range(op.count)])
 
 
+def select(op: Op) -> str:
+    """SELECT, whose condition may be a row, one of each index of the first dimension."""
+    condition, shape = op.x(0), op.shape(1)
+    if len(op.shape(0)) == 1 < len(shape):
+        condition = op.reshaped(condition, [*op.shape(0), *(1,) * (len(shape) - 1)])
+    return op.write("Where", [condition, op.x(1), op.x(2)])
+
+
 def square(op: Op) -> str:
     return op.write("Mul", [op.x(), op.x()])
 
@@ -134,7 +142,7 @@ ELEMENTWISE: Mapping[str, Converter] = {
     "RELU_N1_TO_1": limited(-1.0, 1.0),
     "ROUND": function("Round"),
     "RSQRT": rsqrt,
-    "SELECT": many("Where"),
+    "SELECT": select,
     "SELECT_V2": many("Where"),
     "SIGN": function("Sign"),
     "SIN": function("Sin"),
