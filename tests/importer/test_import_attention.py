@@ -139,6 +139,7 @@ def test_einsum_of_one(equation):
     [
         ("iij,jk->ik", [(2, 2, 3), (3, 4)], "term 'iij' has a letter twice; diagonals are not supported"),
         ("ij,jk->ik", [(1, 3), (1, 4)], "'j' is both 3 and 1; give a letter one size"),
+        ("...ij,...jk->...ik", [(2, 3, 4), (1, 4, 5)], "'...' stands for both 2 and 1; give inputs one batch"),
     ],
 )
 def test_einsum_that_is_not_supported_is_refused(equation, shapes, message):

@@ -21,6 +21,8 @@ def from_einsum(node: OnnxNode, graph: GraphBuilder) -> str:
     for index, term in enumerate(terms):
         for letter, size in zip(term, node.shape(index), strict=True):
             if sizes.setdefault(letter, size) != size:
+                if letter not in str(node.attribute("equation")):
+                    raise node.error(f"'...' stands for both {sizes[letter]} and {size}; give inputs one batch")
                 raise node.error(f"'{letter}' is both {sizes[letter]} and {size}; give a letter one size")
     if not set(result) <= set(sizes) or len(set(result)) < len(result):
         raise node.error(f"its result '{result}' must have letters of its inputs, each once")
