@@ -16,6 +16,7 @@ from mcuq.graph.operator import Layer, Operator, Tie
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
+from mcuq.ops.moved_constants import in_shared_scale, of_all_samples
 from mcuq.ops.moves import Moves
 
 
@@ -76,21 +77,10 @@ class Concat(Moves):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constants in the shared scale."""
-        if layer.output.quant is None:
-            return layer.inputs
-        quant = layer.output.quantization
-        return tuple(
-            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
-            for t in layer.inputs
-        )
+        return in_shared_scale(layer)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
-        samples = next(len(x) for x, t in zip(inputs, layer.inputs, strict=True) if not t.is_constant)
-        parts = [
-            np.broadcast_to(x, (samples, *t.shape)) if t.is_constant else x
-            for x, t in zip(inputs, layer.inputs, strict=True)
-        ]
-        return np.concatenate(parts, axis=self.axis + 1)
+        return np.concatenate(of_all_samples(layer, inputs), axis=self.axis + 1)
 
 
 @dataclass(frozen=True)

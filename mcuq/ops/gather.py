@@ -17,6 +17,7 @@ from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moved_constants import in_shared_scale
 
 
 def from_gather(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -61,11 +62,7 @@ class Gather(Operator):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """The table in the output's scale."""
-        table, indices = layer.inputs
-        quant = layer.output.quant
-        if not table.is_constant or quant is None or table.integers is not None:
-            return layer.inputs
-        return Tensor(table.name, table.shape, quant.dtype, quant.quantize(table.values), quant), indices
+        return in_shared_scale(layer)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, indices = (t.name for t in layer.inputs)

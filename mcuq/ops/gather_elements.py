@@ -18,6 +18,7 @@ from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.onnx_io.given import given_integers, operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.ops.dtypes import MOVED
+from mcuq.ops.moved_constants import in_shared_scale, of_all_samples
 from mcuq.ops.slice import Slice
 
 
@@ -78,11 +79,7 @@ class GatherElements(Operator):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """A table in the output's scale."""
-        x, indices = layer.inputs
-        quant = layer.output.quant
-        if not x.is_constant or quant is None or x.integers is not None:
-            return layer.inputs
-        return Tensor(x.name, x.shape, quant.dtype, quant.quantize(x.values), quant), indices
+        return in_shared_scale(layer)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, indices = (t.name for t in layer.inputs)
@@ -93,12 +90,3 @@ class GatherElements(Operator):
         x, indices = of_all_samples(layer, inputs)
         rows = index_within(indices, layer.inputs[0].shape[self.axis])
         return np.take_along_axis(x, rows, axis=self.axis + 1)
-
-
-def of_all_samples(layer: Layer, inputs: Sequence[Array]) -> list[Array]:
-    """The layer's inputs with constants once a sample."""
-    samples = next(len(x) for x, t in zip(inputs, layer.inputs, strict=True) if not t.is_constant)
-    return [
-        np.broadcast_to(x, (samples, *t.shape)) if t.is_constant else x
-        for x, t in zip(inputs, layer.inputs, strict=True)
-    ]

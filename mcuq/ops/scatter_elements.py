@@ -18,7 +18,8 @@ from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
 from mcuq.ops.dtypes import MOVED
-from mcuq.ops.gather_elements import indices_of, of_all_samples
+from mcuq.ops.gather_elements import indices_of
+from mcuq.ops.moved_constants import in_shared_scale, of_all_samples
 
 
 def from_scatter_elements(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -84,15 +85,7 @@ class ScatterElements(Operator):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constants in the shared scale."""
-        quant = layer.output.quant
-        if quant is None:
-            return layer.inputs
-        x, indices, updates = layer.inputs
-        x, updates = (
-            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
-            for t in (x, updates)
-        )
-        return x, indices, updates
+        return in_shared_scale(layer)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, indices, updates = (t.name for t in layer.inputs)

@@ -17,6 +17,7 @@ from mcuq.onnx_io.given import given_integers
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.elementwise import Elementwise, broadcast_shape
+from mcuq.ops.moved_constants import in_shared_scale
 from mcuq.ops.operands import operands_of_one_rank, with_finite_masks
 
 
@@ -53,15 +54,7 @@ class Where(Elementwise):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """Constants in the shared scale."""
-        quant = layer.output.quant
-        if quant is None:
-            return layer.inputs
-        condition, *values = layer.inputs
-        own = [
-            Tensor(t.name, t.shape, quant.dtype, quant.quantize(t.values), quant) if t.is_constant else t
-            for t in values
-        ]
-        return condition, *own
+        return in_shared_scale(layer)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         condition, a, b = (t.name for t in layer.inputs)
