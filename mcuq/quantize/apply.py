@@ -10,7 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
 from mcuq.ops.float_weights import float_constants
 from mcuq.ops.given_weights import given_weight_scale
-from mcuq.ops.weighted import accumulator_bound
+from mcuq.ops.weighted import accumulator_bound, weight_rows
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.activations import activation_quants
 from mcuq.quantize.calibrate import Range
@@ -60,6 +60,10 @@ def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
         if own.stored.is_float:
             return float_constants(layer, own.weights)
         if layer.output.quant is None:
+            if weight_rows(layer).shape[1] == 1 and given_weight_scale(layer.inputs[1]) is None:
+                # A factor of each channel and a constant (BatchNormalization, Add): 8 bits of the input would only cost
+                # accuracy, as floats take no more room than integers and their scales.
+                return float_constants(layer, "float32")
             return round_for_dynamic_input(layer, scheme)
         if given_weight_scale(layer.inputs[1]) is None:
             return round_nearest(layer, scheme)

@@ -10,7 +10,9 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
 from mcuq.ops.clip import Clip
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
+from mcuq.ops.window import Window
 from mcuq.quantize import (
     Scheme,
     calibrate,
@@ -97,3 +99,17 @@ def test_integer_layer_beside_floats_is_still_pruned() -> None:
     _, integer = quantized(Scheme(layers={"first": LayerScheme("float32", "float32")}))
     _, report = prune_graph(integer)
     assert report.channels == 2  # the constant channel of `second`, and the one without a reader
+
+
+@pytest.mark.parametrize(
+    "scheme", [parse_scheme("dynamic"), Scheme(LayerScheme("int4", "float32"))], ids=["int8", "int4"]
+)
+def test_a_factor_of_each_channel_is_one_of_floats_where_layers_write_floats(scheme: Scheme) -> None:
+    # With the range of 1000 in 8 bits, of an input that an Add of 1 (such a layer) reads, 0.5 would be 0.
+    builder = GraphBuilder("network")
+    constants = [np.ones((2, 1, 1, 1)), np.array([1.0, 0.0])]
+    names = [builder.constant(value.astype(np.float32)) for value in constants]
+    builder.outputs.append(builder.add(Conv2d(Window((1, 1)), 2), [builder.input("x", (1, 1, 2, 2)), *names], "y"))
+    integer = quantize_graph(builder.graph(), {}, scheme)
+    x = np.array([[[[[0.5, 1000.0], [-0.25, 0.5]]]]], np.float32)
+    assert np.array_equal(simulate(integer, {"x": x})["y"], x + np.array([1, 0], np.float32))
