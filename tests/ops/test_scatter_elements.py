@@ -7,7 +7,7 @@ import pytest
 from float_cases import check_floats, float_layers
 from onnx import TensorProto
 from onnx_models import imported, model, node, original_outputs, random, refusal
-from support import Case, Whole, check_float, check_portable_c, integer_branches, integer_graph
+from support import Case, Whole, check_float, check_portable_c, integer_branches, integer_graph, with_ranges
 
 from mcuq.graph.simulate import simulate
 from mcuq.onnx_io.writer import write_onnx
@@ -77,6 +77,16 @@ def test_import() -> None:
         got = FloatModel(write_onnx(graph)).run(sample)
         for name, values in want.items():
             assert np.array_equal(got[name], values.astype(np.float32)), name
+
+
+@pytest.mark.parametrize("data", [True, False], ids=["data", "updates"])
+def test_rows_at_constant_places(data: bool) -> None:
+    # Either of the two others is constant too.
+    constants = {"i": np.array([[2], [-3]]), ("u" if data else "x"): random(2 if data else 3, 2, 2)}
+    shapes = {"x": (3, 2, 2)} if data else {"u": (2, 2, 2)}
+    graph = imported(model([node("ScatterND", ["x", "i", "u"], "y")], shapes, constants=constants))
+    check_float(with_ranges(graph), 0.5)
+    check_portable_c(with_ranges(graph), "host")
 
 
 def test_what_is_not_supported() -> None:

@@ -44,16 +44,27 @@ def from_scatter_nd(node: OnnxNode, graph: GraphBuilder) -> str:
     data, _, updates = scattered(node, graph)
     rows = _rows(node, graph, 0)
     count = graph.tensors[rows].elements
-    places = _times(graph, graph.add(Reshape((count, 1)), [rows]), inner, node.name)
-    if inner > 1:
-        along = integer(graph, np.arange(inner)[None])
-        places = graph.add(IntegerArithmetic("Add"), [places, along], name=node.name)
+    if node.is_constant(1):
+        places = integer(graph, graph.tensors[rows].values.reshape(count, 1) * inner + np.arange(inner))
+    else:
+        places = _times(graph, graph.add(Reshape((count, 1)), [rows]), inner, node.name)
+        if inner > 1:
+            along = integer(graph, np.arange(inner)[None])
+            places = graph.add(IntegerArithmetic("Add"), [places, along], name=node.name)
     x, places, values = (
-        graph.add(Reshape((size,)), [name])
+        _in_a_row(graph, name, size)
         for name, size in ((data, prod(shape)), (places, count * inner), (updates, count * inner))
     )
     y = graph.add(ScatterElements(0), [x, places, values], name=node.name)
     return graph.add(Reshape(shape), [y], node.outputs[0])
+
+
+def _in_a_row(graph: GraphBuilder, name: str, size: int) -> str:
+    """A constant is stored so, as views are of what is computed."""
+    tensor = graph.tensors[name]
+    if not tensor.is_constant:
+        return graph.add(Reshape((size,)), [name])
+    return graph.constant(tensor.values.reshape(size), name, tensor.quant)
 
 
 def _rows(node: OnnxNode, graph: GraphBuilder, batch: int) -> str:
