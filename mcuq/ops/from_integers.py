@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcuq.arithmetic.int8 import Requantization, requantization, requantize_s16
+from mcuq.arithmetic.int8 import INT32_MAX, Requantization, requantization, requantize_s16
 from mcuq.arithmetic.integers import within
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
@@ -44,7 +44,9 @@ class FromIntegers(Elementwise):
 
     def requantization(self, layer: Layer) -> Requantization:
         """One factor: 1 / the output's scale."""
-        return requantization([1 / layer.output.scale], max(map(abs, reach(layer.inputs[0]))), layer.where)
+        # -2^31 is the one int32 beyond: all 64-bit products hold it too.
+        bound = min(max(map(abs, reach(layer.inputs[0]))), INT32_MAX)
+        return requantization([1 / layer.output.scale], bound, layer.where)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("Identity", [layer.inputs[0].name], layer.output.name)

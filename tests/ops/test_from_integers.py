@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from float_cases import check_floats, float_layers
 from onnx import TensorProto
-from onnx_models import check_import, ints, model, node, refusal
-from support import Case, Whole, check_float, check_portable_c, integer_branches, integer_graph
+from onnx_models import check_import, imported, ints, model, node, refusal
+from support import Case, Whole, check_float, check_portable_c, integer_branches, integer_graph, with_ranges
 
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Integers, Quant
@@ -97,3 +97,12 @@ def test_casts_among_integers() -> None:
         "Cast 'cast': to int8; what is computed is integers from 0 to 255: only a Cast to a type that holds it is "
         "supported"
     )
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(LayerScheme("int8", "int16"))], ids=["int8", "int16"])
+def test_integers_of_32_bits_of_which_few_are_computed(scheme: Scheme) -> None:
+    # A step is far below 1, as the range is what was seen, not what the type holds.
+    layers = [node("Cast", ["x"], "i", to=TensorProto.INT32), node("Cast", ["i"], "y", to=TensorProto.FLOAT)]
+    graph = with_ranges(imported(model(layers, {"x": (2, 9)})), scheme=scheme)
+    assert graph.tensors["y"].scale < 1
+    check_portable_c(graph, "host")
