@@ -28,7 +28,7 @@ from mcuq.importer.constants import (
 )
 from mcuq.importer.flatten import flattened
 from mcuq.importer.folding import Folding
-from mcuq.importer.integers import INTEGER_RANGES, check_integers, input_quant
+from mcuq.importer.integers import INTEGER_RANGES, NARROW_RANGES, check_integers, input_quant
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import invalid_nodes, needed_nodes, node_name, refusal, unique_names, unsupported_nodes
 from mcuq.importer.problems import Unsupported
@@ -196,6 +196,7 @@ class _Conversion:
                 _view(node, name, self._opset, self._constants, self._tensors, self._quants),
                 tensors=self.graph.tensors,
                 unread=unread,
+                output_range=NARROW_RANGES.get(self._types.get(output, "")),
             )
             made = _add_node(view, self.graph, self._quants, self._types.get(node.input[0], ""))
             for own, tensor in zip(node.output, made, strict=False):

@@ -23,6 +23,11 @@ INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
     "int64": (-LARGEST_INTEGER, LARGEST_INTEGER),
     "uint64": (0, LARGEST_INTEGER),
 }
+# Of those what a computed one holds, as far as int32 does: runtimes wrap around what is beyond.
+NARROW_RANGES = {
+    **{kind: INTEGER_RANGES[kind] for kind in ("int8", "uint8", "int16", "uint16")},
+    **dict.fromkeys(("uint32", "uint64"), (0, 2**31 - 1)),
+}
 
 
 def input_quant(

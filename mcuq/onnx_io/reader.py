@@ -32,6 +32,7 @@ class OnnxNode:
     tensors: Mapping[str, Tensor]
     unread: frozenset[str] = frozenset()
     quants: Mapping[str, GivenQuant] = field(default_factory=dict)
+    output_range: tuple[int, int] | None = None
 
     @property
     def where(self) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from onnx import TensorProto
 
+from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.arithmetic.integers import integer_modulo, integer_quotient, integer_remainder, within_long
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
@@ -45,12 +46,32 @@ def from_arithmetic(kind: str) -> FromOneOutput:
                 node.integers(index)
         own = "Remainder" if kind == "Mod" and node.attribute("fmod", 0) else kind
         first, *others = operands_of_one_rank(node, graph, range(len(node.inputs)))
-        for index, other in enumerate(others, 1):
-            output = node.outputs[0] if index == len(others) else None
-            first = graph.add(IntegerArithmetic(own), [first, other], output, node.name)
-        return first
+        for other in others[:-1]:
+            first = graph.add(IntegerArithmetic(own), [first, other], None, node.name)
+        return wrapped(node, graph, own, [first, *others[-1:]]) if others else first
 
     return add
+
+
+def wrapped(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -> str:
+    """The node's output; of types of 16 bits and less it wraps around, as runtimes have it, where it may leave them."""
+    known = IntegerArithmetic(kind).integers([graph.tensors[name] for name in inputs])
+    low, high = node.output_range or (known.low, known.high)
+    if low <= known.low and known.high <= high:
+        return graph.add(IntegerArithmetic(kind), inputs, node.outputs[0], node.name)
+    if INT32_MAX in (known.high, high):
+        raise node.error(
+            f"gives integers from {known.low} to {known.high}, but its type begins at {low} and wraps around beyond "
+            "what int32 holds; put a Cast to int64 before it"
+        )
+    y = graph.add(IntegerArithmetic(kind), inputs, None, node.name)
+    steps = [("Sub", low), ("Mod", high - low + 1), ("Add", low)] if low else [("Mod", high + 1)]
+    shape = (1,) * len(graph.tensors[y].shape)
+    for index, (own, number) in enumerate(steps, 1):
+        constant = graph.constant(np.full(shape, number, np.float32), "integers", Integers.of(number, number))
+        output = node.outputs[0] if index == len(steps) else None
+        y = graph.add(IntegerArithmetic(own), [y, constant], output, node.name)
+    return y
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,7 @@ class IntegerArithmetic(Elementwise):
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return broadcast_shape(inputs)
 
-    def integers(self, inputs: Sequence[Tensor]) -> Integers | None:
+    def integers(self, inputs: Sequence[Tensor]) -> Integers:
         """From the ends of the inputs' ranges."""
         (a, b), (c, d) = (reach(t) for t in inputs)
         if self.kind in ("Mod", "Remainder", "Div"):

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from binary_cases import SHAPES
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from onnx_models import imported, model, node, original_outputs, refusal
-from support import Case, Whole, check_portable_c, integer_branches, integer_graph, random_inputs
+from support import Case, Whole, check_portable_c, integer_branches, integer_graph, random_inputs, with_ranges
 
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Integers
@@ -109,6 +109,43 @@ def test_constants_are_the_files_or_refused() -> None:
         assert held.quant.quantize(held.values).item() == min(max(constant, -(2**31)), 2**31 - 1)
     assert refusal(of(2**24 + 1)) == (
         "Min 'least': constant 'c' holds 16777217; supported are integers up to 2^24, and beyond those that float32 has"
+    )
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16])
+def test_types_of_the_file_wrap_around(kind: int) -> None:
+    """As in NumPy, and in ONNX Runtime."""
+    is_signed = kind in (TensorProto.INT8, TensorProto.INT16)
+    binary = ["Add", "Sub", *(["Mul"] if kind != TensorProto.UINT16 else []), *([] if is_signed else ["Div"])]
+    layers = [node(own, ["n", "m"], own) for own in binary]
+    layers += [node(own, ["n"], own) for own in (("Neg", "Abs") if is_signed else ())]
+    outputs = {own.output[0]: kind for own in layers}
+    proto = model(layers, {"n": (30,), "m": (30,)}, outputs, kinds=dict.fromkeys("nm", kind))
+    limits = np.iinfo(helper.tensor_dtype_to_np_dtype(kind))
+    low, high = int(limits.min), int(limits.max)
+    rng = np.random.default_rng(0)
+    sample = {name: rng.integers(low, high, 30, endpoint=True) for name in "nm"}
+    sample["n"][:4], sample["m"][:4] = [low, low, high, high], [low, high, low, high]
+    sample["m"][sample["m"] == 0] = 1
+    graph = with_ranges(imported(proto))
+    got = simulate(graph, {name: x[None].astype(graph.tensors[name].dtype) for name, x in sample.items()})
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    n, m = (sample[name].astype(dtype) for name in "nm")
+    functions = {"Add": n + m, "Sub": n - m, "Mul": n * m, "Neg": -n, "Abs": np.abs(n), "Div": n // np.maximum(m, 1)}
+    for layer in layers:
+        assert got[layer.output[0]].tolist() == [functions[layer.op_type].tolist()], layer.op_type
+
+
+@pytest.mark.parametrize(
+    ("own", "kind", "reach"),
+    [("Mul", TensorProto.UINT16, "0 to 2147483647"), ("Sub", TensorProto.UINT32, "-16777216 to 16777216")],
+)
+def test_what_int32_does_not_hold_does_not_wrap_around(own: str, kind: int, reach: str) -> None:
+    layers = [node(own, ["n", "m"], "y", "both")]
+    proto = model(layers, {"n": (3,), "m": (3,)}, {"y": kind}, kinds=dict.fromkeys("nm", kind))
+    assert refusal(proto) == (
+        f"{own} 'both': gives integers from {reach}, but its type begins at 0 and wraps around beyond what int32 "
+        "holds; put a Cast to int64 before it"
     )
 
 

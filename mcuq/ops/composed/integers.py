@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,19 +9,19 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.composed.logic import integer
-from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic, wrapped
 
 
 def from_neg(node: OnnxNode, graph: GraphBuilder) -> str:
     """0 less the integer."""
-    return _negated(node, graph, node.outputs)
+    return wrapped(node, graph, "Sub", [_zero(node, graph), node.integers(0)])
 
 
 def from_abs(node: OnnxNode, graph: GraphBuilder) -> str:
     """The larger of it and its negative."""
     x = node.integers(0)
-    negative = _negated(node, graph, [graph.fresh(node.name)])
-    return graph.add(IntegerArithmetic("Max"), [x, negative], node.outputs[0], node.name)
+    negative = graph.add(IntegerArithmetic("Sub"), [_zero(node, graph), x], None, node.name)
+    return wrapped(node, graph, "Max", [x, negative])
 
 
 def from_clip_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -35,6 +34,5 @@ def from_clip_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
     return y
 
 
-def _negated(node: OnnxNode, graph: GraphBuilder, outputs: Sequence[str]) -> str:
-    zero = integer(graph, np.zeros((1,) * len(node.shape(0))))
-    return graph.add(IntegerArithmetic("Sub"), [zero, node.integers(0)], outputs[0], node.name)
+def _zero(node: OnnxNode, graph: GraphBuilder) -> str:
+    return integer(graph, np.zeros((1,) * len(node.shape(0))))
