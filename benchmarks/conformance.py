@@ -371,7 +371,11 @@ def table(found: Found) -> str:
 
 
 def _list(title: str, names: Sequence[str]) -> list[str]:
-    return [f"- {title} ({len(names)}):", *(f"  {line}" for line in wrap(" ".join(names), 118))] if names else []
+    return (
+        [f"- {title} ({len(names)}):", *(f"  {line}" for line in wrap(" ".join(names), 118, break_on_hyphens=False))]
+        if names
+        else []
+    )
 
 
 def read_table(text: str) -> dict[str, str]:
