@@ -22,7 +22,9 @@ def channel_axes(graph: Graph) -> dict[str, int]:
             for t in (layer.inputs[0], layer.output):
                 axes[t.name] = len(t.shape) - 1
     layers = [layer for layer in graph.layers() if layer.output.shape and not is_weighted(layer)]
-    for layer in (*layers, *reversed(layers)):
+    # A view may take another dimension for channels behind it than what else reads its tensor: it is asked last.
+    moving = [layer for layer in layers if not layer.op.is_view]
+    for layer in (*moving, *reversed(moving), *layers, *reversed(layers)):
         y = layer.output
         for index, x in enumerate(layer.inputs):
             behind = [_behind(layer, index, axis) for axis in range(len(x.shape))]

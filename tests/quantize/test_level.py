@@ -289,6 +289,22 @@ def test_channels_are_where_transposes_put_them() -> None:
     assert [axes[node.output] for node in graph.nodes if isinstance(node.op, Concat)] == [1]
 
 
+def test_a_view_does_not_say_where_the_channels_of_what_is_joined_are() -> None:
+    """A constant times an image of the model's layout is a depthwise layer along its width: it had 6 dB, 100 times less
+    than what it is joined with, where the width was taken for the channels."""
+    net = Net((1, 4, 6, 6))
+    large = net.add(Transpose((0, 3, 1, 2)), net.conv(net.add(Transpose((0, 2, 3, 1)), net.x), 6))
+    rows = net.add(Reshape((1, 1, 24, 6)), net.x)
+    scaled = net.layer(Conv2d(Window((1, 1)), 6), rows, np.ones((6, 1, 1, 1)), 0.01)
+    small = net.add(Reshape((1, 4, 6, 6)), scaled)
+    both = net.add(Concat(1), large, small)
+    take = np.repeat([1, 100.0], [6, 4])
+    graph = net.graph(net.conv(net.add(Transpose((0, 2, 3, 1)), both), 3, take=take))
+    axes = channel_axes(graph)
+    assert (axes[small], axes[both]) == (1, 1)
+    assert sqnr(graph) > 30
+
+
 def test_a_column_and_its_product_have_channels_along_different_axes() -> None:
     """Both of one shape: what lies behind the product along its rows is not what lies behind the column."""
     builder = GraphBuilder("columns")
