@@ -30,9 +30,11 @@ def mask_softmax(graph: Graph) -> Graph:
         if type(node.op) is Softmax:
             _mask(builder, node)
     for node in builder.nodes.values():
+        if not isinstance(node.op, Add | Where):
+            continue
         constants = (builder.tensors[name] for name in node.inputs if builder.tensors[name].is_constant)
         least = min((float(t.values.min()) for t in constants if t.dtype == "float32"), default=0.0)
-        if isinstance(node.op, Add | Where) and least < LEAST:
+        if least < LEAST:
             does = "adds" if isinstance(node.op, Add) else "chooses"
             raise ModelError(
                 f"{type(node.op).__name__} '{node.name}': {does} numbers down to {least:.3g} for what no Softmax alone "
