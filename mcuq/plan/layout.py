@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcuq.graph.liveness import live_bytes
+from mcuq.graph.liveness import aligned, live_bytes
 
 SEARCH_ROUNDS = 300
+
+Over = Mapping[tuple[int, int], int]
+NOTHING_OVER: Over = {}
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,18 @@ class Block:
         return self.first <= other.last and other.first <= self.last
 
 
-def place(blocks: Sequence[Block]) -> list[int]:
-    """Offsets in bytes, one a block, with a small end of the last."""
+def place(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> list[int]:
+    """Offsets in bytes, one a block, with a small end of the last.
+
+    Blocks i and j that meet lie apart, or `over` says by how many bytes j must lie above i (0 or less: above it, at
+    it, or at most so much below it): offset_j - offset_i >= over[(i, j)]; so an output lies over rows of its input
+    that are used up.
+    """
     indices = list(range(len(blocks)))
-    bound = lower_bound(blocks)
+    over = {pair: aligned(bytes_above) for pair, bytes_above in over.items()}
+    bound = lower_bound(blocks, over)
     others = _meeting(blocks)
+    apart = _apart(blocks, over)
     orders = [
         sorted(indices, key=lambda i: (-blocks[i].size_bytes, blocks[i].first)),
         sorted(
@@ -44,7 +54,7 @@ def place(blocks: Sequence[Block]) -> list[int]:
     ]
     best_order, best_offsets, best_end = indices, [0] * len(blocks), -1
     for order in orders:
-        offsets, end = _first_fit(blocks, order, others)
+        offsets, end = _first_fit(blocks, order, others, apart)
         if best_end < 0 or end < best_end:
             best_order, best_offsets, best_end = order, offsets, end
     rng = random.Random(0)
@@ -54,15 +64,28 @@ def place(blocks: Sequence[Block]) -> list[int]:
         order = list(best_order)
         i, k = rng.sample(indices, 2)
         order.insert(k, order.pop(i))
-        offsets, end = _first_fit(blocks, order, others, best_offsets, min(i, k))
+        offsets, end = _first_fit(blocks, order, others, apart, best_offsets, min(i, k))
         if end <= best_end:
             best_order, best_offsets, best_end = order, offsets, end
     return best_offsets
 
 
-def lower_bound(blocks: Sequence[Block]) -> int:
-    """Most bytes alive at one step."""
-    return max(live_bytes((b.size_bytes, b.first, b.last) for b in blocks).values(), default=0)
+def lower_bound(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> int:
+    """Most bytes alive at one step, less what `over` lets two of them share at most."""
+    lives = [(b.size_bytes, b.first, b.last) for b in blocks]
+    shared: dict[tuple[int, int], int] = {}
+    for (i, j), bytes_above in over.items():
+        pair = min(i, j), max(i, j)
+        room = min(blocks[i].size_bytes, blocks[j].size_bytes, blocks[i].size_bytes - aligned(bytes_above))
+        shared[pair] = max(shared.get(pair, 0), room)
+    for (
+        i,
+        j,
+    ), common_bytes in shared.items():  # the union of sets is at least their sum less what pairs have in common
+        if blocks[i].meets(blocks[j]):
+            first, last = max(blocks[i].first, blocks[j].first), min(blocks[i].last, blocks[j].last)
+            lives.append((-common_bytes, first, last))
+    return max([*live_bytes(lives).values(), *(b.size_bytes for b in blocks)], default=0)
 
 
 def _meeting(blocks: Sequence[Block]) -> list[set[int]]:
@@ -78,10 +101,24 @@ def _meeting(blocks: Sequence[Block]) -> list[set[int]]:
     return others
 
 
+def _apart(blocks: Sequence[Block], over: Over) -> list[dict[int, tuple[int, int]]]:
+    """For each block i the others j that may overlap it: how far j lies above i at least, and how far below it."""
+    apart: list[dict[int, tuple[int, int]]] = [{} for _ in blocks]
+    for i, j in over:
+        if not blocks[i].meets(blocks[j]):
+            continue
+        above = min(over.get((i, j), blocks[i].size_bytes), blocks[i].size_bytes)
+        below = min(over.get((j, i), blocks[j].size_bytes), blocks[j].size_bytes)
+        apart[i][j] = above, below
+        apart[j][i] = below, above
+    return apart
+
+
 def _first_fit(
     blocks: Sequence[Block],
     order: Sequence[int],
     others: Sequence[set[int]],
+    apart: Sequence[Mapping[int, tuple[int, int]]],
     before: Sequence[int] = (),
     kept: int = 0,
 ) -> tuple[list[int], int]:
@@ -99,11 +136,13 @@ def _first_fit(
     for i in order[kept:]:
         near = others[i]
         offset = 0
-        taken: Iterable[tuple[int, int, int]] = (
-            (span for span in placed if span[2] in near)
-            if is_crowded
-            else sorted((offsets[j], offsets[j] + sizes[j], j) for j in near if offsets[j] >= 0)
-        )
+        taken: Iterable[tuple[int, int, int]]
+        if apart[i]:
+            taken = sorted(_taken(i, sizes, offsets, near, apart[i]))
+        elif is_crowded:
+            taken = (span for span in placed if span[2] in near)
+        else:
+            taken = sorted((offsets[j], offsets[j] + sizes[j], j) for j in near if offsets[j] >= 0)
         for start, end, _ in taken:
             if start - offset >= sizes[i]:
                 break
@@ -113,3 +152,15 @@ def _first_fit(
         if is_crowded:
             insort(placed, (offset, offset + sizes[i], i))
     return offsets, max((offset + size for offset, size in zip(offsets, sizes, strict=True)), default=0)
+
+
+def _taken(
+    i: int, sizes: Sequence[int], offsets: Sequence[int], near: Iterable[int], apart: Mapping[int, tuple[int, int]]
+) -> Iterable[tuple[int, int, int]]:
+    """Bytes of placed others that block i must not touch, where it may overlap some of them: (start, end, whose)."""
+    for j in near:
+        if offsets[j] >= 0:
+            above, below = apart.get(j, (sizes[i], sizes[j]))
+            start, end = offsets[j] - above + sizes[i], offsets[j] + below
+            if start - sizes[i] < end:
+                yield start, end, j

@@ -22,12 +22,26 @@ def end_of(blocks: list[Block], offsets: list[int]) -> int:
     return max((offset + block.size_bytes for block, offset in zip(blocks, offsets, strict=True)), default=0)
 
 
-def assert_valid(blocks: list[Block], offsets: list[int]) -> None:
+def assert_valid(blocks: list[Block], offsets: list[int], over: dict[tuple[int, int], int] | None = None) -> None:
+    over = over or {}
     assert len(offsets) == len(blocks)
     assert all(offset >= 0 and offset % 4 == 0 for offset in offsets)
-    for (a, at), (b, bt) in combinations(zip(blocks, offsets, strict=True), 2):
-        assert not a.meets(b) or at + a.size_bytes <= bt or bt + b.size_bytes <= at, (a, at, b, bt)
-    assert end_of(blocks, offsets) >= lower_bound(blocks)
+    for (i, a), (j, b) in combinations(enumerate(blocks), 2):
+        at, bt = offsets[i], offsets[j]
+        is_apart = not a.meets(b) or at + a.size_bytes <= bt or bt + b.size_bytes <= at
+        is_over = any(pair in over and offsets[pair[1]] - offsets[pair[0]] >= over[pair] for pair in ((i, j), (j, i)))
+        assert is_apart or is_over, (a, at, b, bt)
+    assert end_of(blocks, offsets) >= lower_bound(blocks, over)
+
+
+@st.composite
+def over_pairs(draw: st.DrawFn) -> tuple[list[Block], dict[tuple[int, int], int]]:
+    """Blocks, and for some pairs of them the bytes that one lies above the other at least, any number."""
+    blocks = draw(BLOCKS)
+    indices = st.integers(0, max(0, len(blocks) - 1))
+    pairs = st.tuples(indices, indices).filter(lambda pair: pair[0] != pair[1])
+    over = draw(st.dictionaries(pairs, st.integers(-90, 170), max_size=6)) if len(blocks) > 1 else {}
+    return blocks, over
 
 
 def random_blocks(seed: int, count: int, steps: int, longest: int) -> list[Block]:
@@ -40,6 +54,30 @@ def random_blocks(seed: int, count: int, steps: int, longest: int) -> list[Block
 @given(BLOCKS)
 def test_blocks_that_live_at_one_time_never_overlap(blocks: list[Block]) -> None:
     assert_valid(blocks, place(blocks))
+
+
+@settings(max_examples=300, deadline=None)
+@given(over_pairs())
+def test_blocks_overlap_only_as_far_as_they_may(problem: tuple[list[Block], dict[tuple[int, int], int]]) -> None:
+    blocks, over = problem
+    assert_valid(blocks, place(blocks, over), over)
+
+
+def test_a_block_lies_over_as_much_of_another_as_it_may() -> None:
+    blocks = [Block(100, 0, 1), Block(60, 1, 2), Block(40, 2, 3)]
+    assert end_of(blocks, place(blocks)) == 160
+    assert place(blocks, {(1, 0): 17}) == [20, 0, 60]
+    assert end_of(blocks, place(blocks, {(1, 0): -40})) == 100
+    assert end_of(blocks, place(blocks, {(0, 1): 0})) == 100
+
+
+def test_the_lower_bound_knows_what_may_overlap() -> None:
+    blocks = [Block(100, 0, 1), Block(60, 1, 2), Block(40, 1, 1)]
+    assert lower_bound(blocks) == 200
+    assert lower_bound(blocks, {(1, 0): 18}) == 160
+    assert lower_bound(blocks, {(1, 0): 60}) == lower_bound(blocks, {(1, 0): 900}) == 200
+    assert lower_bound(blocks, {(1, 0): -8}) == lower_bound(blocks, {(1, 0): -8, (0, 1): 50}) == 140
+    assert lower_bound(blocks, {(1, 0): 0, (2, 0): 0, (2, 1): 0}) == 100
 
 
 @settings(max_examples=30, deadline=None)
@@ -118,9 +156,9 @@ def test_each_block_of_an_order_has_the_lowest_free_offset_however_many_stay(lon
     blocks = random_blocks(3, 40, 40, longest)
     order = random.Random(4).sample(range(40), 40)
     others = _meeting(blocks)
-    offsets, end = _first_fit(blocks, order, others)
+    offsets, end = _first_fit(blocks, order, others, [{}] * 40)
     for n, i in enumerate(order):
         assert offsets[i] == lowest(blocks[i], [(blocks[j], offsets[j]) for j in order[:n]])
     assert end == end_of(blocks, offsets)
     for kept in (1, 20, 40):
-        assert _first_fit(blocks, order, others, offsets, kept) == (offsets, end)
+        assert _first_fit(blocks, order, others, [{}] * 40, offsets, kept) == (offsets, end)
