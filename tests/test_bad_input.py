@@ -357,8 +357,6 @@ def test_an_input_that_is_no_tensor(refused):
 @pytest.mark.parametrize(
     ("type_name", "kind"),
     [
-        ("INT4", "sub-byte"),
-        ("UINT4", "sub-byte"),
         ("FLOAT4E2M1", "sub-byte"),
         ("STRING", "string"),
         ("COMPLEX64", "complex"),

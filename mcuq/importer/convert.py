@@ -40,6 +40,7 @@ from mcuq.importer.quantized import (
     limits_nothing,
     moved_quant,
     moves_integers,
+    with_zero_point,
 )
 from mcuq.importer.shapes import MOST_DIMENSIONS, inferred_shapes
 from mcuq.importer.types import all_types, element_types, type_errors
@@ -328,6 +329,8 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         given = read_given(view, view.shape(0))[0]
     elif view.op_type != "DequantizeLinear" and integer_inputs(view):
         view, given = moves_integers(view, element_type)
+    elif view.op_type == "DequantizeLinear":
+        view = with_zero_point(view, element_type)
     if given is not None:
         quants.update((output, given) for output in view.outputs if output)
     if given is not None and view.op_type == "Clip" and limits_nothing(view, given):

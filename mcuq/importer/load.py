@@ -13,6 +13,7 @@ from onnx import TensorProto, external_data_helper, helper
 from mcuq.errors import ModelError
 from mcuq.importer.functions import inlined
 from mcuq.importer.labels import DOMAIN, OLDEST_SPELLED, plain_labels
+from mcuq.importer.narrow_integers import NARROW, in_bytes
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
@@ -75,6 +76,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
     oldest = OLDEST_SPELLED if any(node.domain == DOMAIN for node in model.graph.node) else OLDEST_OPSET
     model = at_least(inlined(model, name), opset(model), oldest, name)
     _use_short_domain(model)
+    in_bytes(model)
     in_float32(model, opset(model))
     return model
 
@@ -161,16 +163,17 @@ def _location(tensor: TensorProto) -> str:
 
 def _reject_tensor_types(model: onnx.ModelProto, name: str) -> None:
     graph = model.graph
-    typed = [(t.name, t.data_type) for t in graph.initializer]
-    typed += [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output)]
-    typed += [
+    edges = [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output)]
+    stored = [(t.name, t.data_type) for t in graph.initializer]
+    stored += [
         (node.output[0] if node.output else node.name, attribute.t.data_type)
         for node in graph.node
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR
     ]
     problems = []
-    for tensor, code in dict.fromkeys(typed):
+    typed = [(tensor, code) for tensor, code in stored if code not in NARROW]
+    for tensor, code in dict.fromkeys([*typed, *edges]):
         type_name = TensorProto.DataType.Name(code) if code in TensorProto.DataType.values() else str(code)
         if type_name in _UNSUPPORTED_TYPES:
             problems.append(

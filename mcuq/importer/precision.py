@@ -19,17 +19,17 @@ def in_float32(model: onnx.ModelProto, version: int) -> None:
     then. A model that mixes them against ONNX's rules stays as it is, and is refused for that."""
     if not any(_states_another(model)) or any(type_errors(model.graph.node, element_types(model), version)):
         return
-    for graph in _graphs(model.graph):
+    for graph in graphs_of(model.graph):
         _compute_in_float32(graph)
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """The graph, and those of its branches and loops."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield from _graphs(inner)
+                yield from graphs_of(inner)
 
 
 def _compute_in_float32(graph: onnx.GraphProto) -> None:
@@ -50,7 +50,7 @@ def _states_another(model: onnx.ModelProto) -> Iterator[bool]:
     weights = {t.name for t in model.graph.initializer}
     for value in model.graph.input:
         yield value.name not in weights and value.type.tensor_type.elem_type in _OTHERS
-    for node in (node for graph in _graphs(model.graph) for node in graph.node):
+    for node in (node for graph in graphs_of(model.graph) for node in graph.node):
         if node.op_type == "Cast" and not node.domain:
             yield any(a.name == "to" and a.i in _OTHERS for a in node.attribute)
 

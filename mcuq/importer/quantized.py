@@ -102,6 +102,15 @@ def moves_integers(node: OnnxNode, element_type: str) -> tuple[OnnxNode, GivenQu
     return replace(node, constants=real, quants=quants, attributes=attributes), given
 
 
+def with_zero_point(node: OnnxNode, element_type: str) -> OnnxNode:
+    """A DequantizeLinear of computed integers that states its zero point: without, it is the 0 of their own type."""
+    if node.has(2) or not node.is_constant(1) or element_type not in INTEGER_TYPES:
+        return node
+    zero = f"{node.name}.zero_point"
+    zeros = np.zeros(node.constant(1, "scale").shape, element_type)
+    return replace(node, inputs=(*node.inputs[:2], zero), constants={**node.constants, zero: zeros})
+
+
 def limits_nothing(node: OnnxNode, given: GivenQuant) -> bool:
     """Whether a Clip, on real values, has room for all integers: exporters write one behind each QuantizeLinear."""
     low, high = ((bound - given.zero_point) * given.scale[0] for bound in given.quant.bounds)

@@ -17,13 +17,19 @@ def given_weight_scale(weight: Tensor) -> Array | None:
     if weight.quant is None:
         return None
     scale = np.broadcast_to(np.array(weight.quant.scale, np.float64), (weight.shape[0],))
-    q = np.rint(weight.values.reshape(weight.shape[0], -1).astype(np.float64) / scale[:, None])
+    q = _integers(weight, scale)
     fits = (q.min(axis=1, initial=0) >= -128) & (q.max(axis=1, initial=0) <= 127)
     # A channel of zeros has any scale; one above the others' would cost them precision of their multipliers.
     live = q.any(axis=1)
     if live.any():
         scale = np.where(live, scale, np.minimum(scale, scale[live].max()))
     return np.where(fits, scale, np.nan)
+
+
+def given_integers(layer: Layer) -> Array | None:
+    """The integers (channels, taps), float64, of a layer of the float graph whose weights are kept; None of others."""
+    scale = _given_scale(layer)
+    return None if scale is None or np.isnan(scale).any() else _integers(layer.inputs[1], scale)
 
 
 def has_given_weights(layer: Layer) -> bool:
@@ -38,6 +44,14 @@ def loses_given_weights(layer: Layer) -> bool:
     return scale is not None and bool(np.isnan(scale).any())
 
 
+def _integers(weight: Tensor, scale: Array) -> Array:
+    q: Array = np.rint(weight.values.reshape(weight.shape[0], -1).astype(np.float64) / scale[:, None])
+    return q
+
+
 def _given_scale(layer: Layer) -> Array | None:
-    has_weights = len(layer.inputs) == 3 and layer.inputs[1].is_constant
-    return given_weight_scale(layer.inputs[1]) if has_weights else None
+    return given_weight_scale(layer.inputs[1]) if _has_weights(layer) else None
+
+
+def _has_weights(layer: Layer) -> bool:
+    return len(layer.inputs) == 3 and layer.inputs[1].is_constant

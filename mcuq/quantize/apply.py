@@ -16,6 +16,7 @@ from mcuq.quantize.activations import activation_quants
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import edge_quants
+from mcuq.quantize.given_packing import with_least_bits
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
 
@@ -67,6 +68,7 @@ def _constants(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
             return round_for_dynamic_input(layer, scheme)
         if given_weight_scale(layer.inputs[1]) is None:
             return round_nearest(layer, scheme)
+        return with_least_bits(layer.op.quantize_constants(layer))
     return layer.op.quantize_constants(layer)
 
 

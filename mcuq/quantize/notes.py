@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mcuq.graph.ir import Graph
-from mcuq.ops.given_weights import has_given_weights
+from mcuq.ops.given_weights import given_integers
 from mcuq.quantize.dtypes import is_finer
 from mcuq.quantize.scheme import Scheme
 
@@ -59,11 +59,13 @@ def _other_activations(graph: Graph, scheme: Scheme) -> Iterator[str]:
 
 
 def _other_weights(graph: Graph, scheme: Scheme) -> Iterator[str]:
-    """Weights that came as int8 are kept, unless they are to be floats."""
+    """Weights that came as integers are kept, unless they are to be floats."""
     found: dict[str, list[str]] = {}
     for layer in graph.layers():
         own = scheme.of(*layer.names)
-        if has_given_weights(layer) and not own.stored.keeps_int8:
+        integers = given_integers(layer)
+        if integers is not None and not own.stored.keeps(integers):
             found.setdefault(own.weights, []).append(layer.name)
     for wanted, names in found.items():
-        yield f"weights of {listed(names)} came quantized and stay int8; quantize the float model to have {wanted}"
+        kept = f"weights of {listed(names)} came quantized and stay as they are"
+        yield f"{kept}; quantize the float model to have {wanted}"

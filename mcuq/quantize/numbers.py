@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from mcuq.arithmetic.packing import fits
+from mcuq.graph.tensor import Array
 from mcuq.quantize.grid import GRIDS, INT8, Codebook, Grid
 
 
@@ -29,10 +33,13 @@ class Weights:
         """Whether they are no integers."""
         return self.grid is None
 
-    @property
-    def keeps_int8(self) -> bool:
-        """Whether int8 weights that a model came with can be had as these."""
-        return self.grid is None or self.grid is INT8
+    def keeps(self, integers: Array) -> bool:
+        """Whether weights (channels, taps) that a model came with as these integers can be had as these."""
+        if self.grid is None or self.grid is INT8:
+            return True
+        if isinstance(self.grid, Codebook):
+            return all(np.unique(row).size <= self.grid.size for row in integers)
+        return fits(integers, self.grid.name)
 
 
 WEIGHTS: Mapping[str, Weights] = {

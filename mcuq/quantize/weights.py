@@ -19,6 +19,7 @@ from mcuq.ops.weighted import (
     scales_for_sums,
     weight_rows,
 )
+from mcuq.quantize.given_packing import with_least_bits
 from mcuq.quantize.grid import INT8, Codebook, Grid
 from mcuq.quantize.scheme import Scheme
 
@@ -39,7 +40,7 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     real = weight_rows(layer)
     given = given_weight_scale(layer.inputs[1])
     if given is not None and not np.isnan(given).any():
-        return dynamic_constants(layer, np.rint(real / given[:, None]), given)
+        return with_least_bits(dynamic_constants(layer, np.rint(real / given[:, None]), given))
     grid = layer_grid(real, scheme.grid_of(*layer.names))
     options = scheme.weight_options
     scale = grid.scales(real) if options.per_channel else grid.scales(real.reshape(1, -1)).repeat(len(real))

@@ -88,11 +88,11 @@ def test_activations_of_16_bits_about_another_value_than_0(dtype, middle):
 
 def test_activations_of_a_type_stated_by_attribute():
     nodes = [
-        node("QuantizeLinear", ["x", "s"], "q", "quantize", output_dtype=TensorProto.INT4),
+        node("QuantizeLinear", ["x", "s"], "q", "quantize", output_dtype=TensorProto.FLOAT8E5M2),
         node("DequantizeLinear", ["q", "s"], "y"),
     ]
     assert refused(nodes) == (
-        "QuantizeLinear 'quantize': quantizes to int4; supported are int8, uint8, int16 and uint16"
+        "QuantizeLinear 'quantize': quantizes to float8_e5m2; supported are int8, uint8, int16 and uint16"
     )
 
 
@@ -102,13 +102,13 @@ def test_activations_of_float8():
     )
 
 
-def test_weights_of_4_bits():
-    w = helper.make_tensor("w", TensorProto.INT4, [4, 3, 1, 1], [1] * 12)
-    zero = helper.make_tensor("wz", TensorProto.INT4, [], [0])
+def test_weights_of_4_bits_that_are_floats():
+    w = helper.make_tensor("w", TensorProto.FLOAT4E2M1, [4, 3, 1, 1], [1] * 12)
+    zero = helper.make_tensor("wz", TensorProto.FLOAT4E2M1, [], [0])
     assert of_weight(w, scale_of(0.1), zero).splitlines() == [
         "net.onnx: 2 things are in the way:",
-        "  net.onnx: tensor 'w' is int4; sub-byte tensors are not supported, use float32",
-        "  net.onnx: tensor 'wz' is int4; sub-byte tensors are not supported, use float32",
+        "  net.onnx: tensor 'w' is float4e2m1; sub-byte tensors are not supported, use float32",
+        "  net.onnx: tensor 'wz' is float4e2m1; sub-byte tensors are not supported, use float32",
     ]
 
 
