@@ -59,8 +59,12 @@ def quant_for_range(
 
 
 def with_dtype(quant: Quant, dtype: str, options: ActivationOptions = ANY_ACTIVATIONS) -> Quant:
-    """The quantization in another type that expresses the same range: the same steps between int8 and uint8."""
-    if quant.dtype == dtype:
+    """The quantization in a type that expresses the same range: the same steps between int8 and uint8.
+
+    One of int16 that has a zero point, as files state them, becomes one about 0, which has no more than half as fine
+    steps.
+    """
+    if quant.dtype == dtype and not (dtype == "int16" and quant.zero_point):
         return quant
     if {quant.dtype, dtype} == {"int8", "uint8"}:
         return Quant(quant.scale, quant.zero_point + (128 if dtype == "uint8" else -128), dtype)

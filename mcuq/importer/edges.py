@@ -11,11 +11,11 @@ from mcuq.importer.constants import constant_node_value
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import MOVERS
 
-_INTEGERS = (TensorProto.INT8, TensorProto.UINT8)
+_INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
 
 
 def float_edges(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with a QuantizeLinear behind each int8 or uint8 input, and a DequantizeLinear before each such output.
+    """The model with a QuantizeLinear behind inputs of 8 or 16 bits, and a DequantizeLinear before such outputs.
 
     Their scales are those with which the model reads the input, or makes the output. Where it does not say them, they
     are integers that stand for themselves, and stay.
@@ -26,8 +26,8 @@ def float_edges(model: onnx.ModelProto) -> onnx.ModelProto:
     if not inputs and not outputs:
         return model
     quantizations = _Quantizations(model)
-    found = {v.name: quantizations.of_input(v.name) for v in inputs}
-    found.update({v.name: quantizations.of_output(v.name) for v in outputs})
+    found = {v.name: _of_type(quantizations.of_input(v.name), v) for v in inputs}
+    found.update({v.name: _of_type(quantizations.of_output(v.name), v) for v in outputs})
     model = _copy(model)
     for value in (*model.graph.input, *model.graph.output):
         if value.name not in found or value.type.tensor_type.elem_type not in _INTEGERS:
@@ -39,6 +39,16 @@ def float_edges(model: onnx.ModelProto) -> onnx.ModelProto:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
         _put_between(model, value.name, scale_and_zero_point, is_input)
     return model
+
+
+def _of_type(found: tuple[Array, Array | None] | None, value: onnx.ValueInfoProto) -> tuple[Array, Array] | None:
+    """Scale and zero point, where that has the type of the input or output; without one it is 0."""
+    if found is None:
+        return None
+    scale, zero_point = found
+    dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    zero_point = np.zeros((), dtype) if zero_point is None else zero_point
+    return (scale, zero_point) if zero_point.dtype == dtype else None
 
 
 def _put_between(model: onnx.ModelProto, edge: str, quantization: tuple[Array, Array], is_input: bool) -> None:
@@ -71,7 +81,7 @@ class _Quantizations:
         self._producers = {output: node for node in self._nodes for output in node.output}
         self._stored = {t.name: t for t in graph.initializer}
 
-    def of_input(self, name: str) -> tuple[Array, Array] | None:
+    def of_input(self, name: str) -> tuple[Array, Array | None] | None:
         """Those of the first DequantizeLinear that the tensor meets."""
         pending, seen = [name], set()
         while pending:
@@ -86,7 +96,7 @@ class _Quantizations:
                     pending.append(node.output[0])
         return None
 
-    def of_output(self, name: str) -> tuple[Array, Array] | None:
+    def of_output(self, name: str) -> tuple[Array, Array | None] | None:
         """Those of the QuantizeLinear that the tensor comes from, or of the input that it is."""
         while (node := self._producers.get(name)) is not None:
             if node.op_type == "QuantizeLinear":
@@ -96,14 +106,12 @@ class _Quantizations:
             name = node.input[0]
         return self.of_input(name)
 
-    def _parameters(self, node: onnx.NodeProto) -> tuple[Array, Array] | None:
+    def _parameters(self, node: onnx.NodeProto) -> tuple[Array, Array | None] | None:
         scale = self._constant(node.input[1])
         zero_point = self._constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
         if scale is None or scale.size != 1:
             return None
-        if zero_point is None:
-            zero_point = np.zeros((), np.uint8)
-        return scale.reshape(()), zero_point.reshape(())
+        return scale.reshape(()), None if zero_point is None else zero_point.reshape(())
 
     def _constant(self, name: str) -> Array | None:
         if name in self._stored:

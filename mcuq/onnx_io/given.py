@@ -54,10 +54,7 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
     if found == "int32" and zeros.any():
         raise node.error(f"zero_point of an int32 tensor is {zeros[zeros != 0][0]}; it must be 0")
     shifted = int(zeros[0]) + INTEGER_TYPES.get(found, 0) if axis is None else 0
-    dtype = SIGNED.get(found, "int8")
-    if element_type is None and dtype != "int8" and shifted:
-        raise node.error(f"zero_point is {zeros[0]} of {found}; supported is {zeros[0] - shifted}")
-    return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis, dtype), zeros
+    return GivenQuant(tuple(values.astype(np.float64).tolist()), shifted, axis, SIGNED.get(found, "int8")), zeros
 
 
 def listed(names: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from mcuq.graph.tensor import Array, Quant
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
+from mcuq.ops.clip import Clip
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.unary import Unary
 
@@ -27,6 +28,9 @@ def from_quantize_linear(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(
             f"has {len(given.scale)} scales along axis {given.axis}; a computed tensor takes one scale for all of it"
         )
+    if given.dtype == "int16" and given.zero_point and x not in graph.inputs:
+        # Of integers about 0 one limit would not be where it is in the file, which may stand for a ReLU.
+        x = graph.add(Clip(*given.quant.real_bounds), [x], None, node.name)
     return graph.add(FakeQuantize.of(given.quant), [x], node.outputs[0], node.name)
 
 

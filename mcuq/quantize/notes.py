@@ -23,19 +23,23 @@ def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
 
 
 def narrowing_notes(graph: Graph, integer: Graph) -> tuple[str, ...]:
-    """Activations that came with more bits than they have under the scheme; `integer` is the graph quantized."""
-    narrowed = [
-        name
-        for name, tensor in graph.tensors.items()
-        if tensor.quant is not None
-        and tensor.integers is None
-        and not tensor.is_constant
-        and name in integer.tensors
-        and is_finer(tensor.quant.dtype, integer.tensors[name].dtype)
+    """Activations that came with finer steps than they have under the scheme; `integer` is the graph quantized."""
+    given = [
+        (t.name, t.quant, integer.tensors[t.name])
+        for t in graph.tensors.values()
+        if t.quant is not None and t.integers is None and not t.is_constant and t.name in integer.tensors
     ]
-    if not narrowed:
-        return ()
-    return (f"the model has 16 bits for {listed(narrowed)}, and the scheme fewer; --scheme int16 keeps them",)
+    narrowed = [name for name, quant, found in given if is_finer(quant.dtype, found.dtype)]
+    shifted = [name for name, quant, found in given if quant.dtype == found.dtype == "int16" and quant.zero_point]
+    notes = []
+    if narrowed:
+        notes.append(f"the model has 16 bits for {listed(narrowed)}, and the scheme fewer; --scheme int16 keeps them")
+    if shifted:
+        notes.append(
+            f"the model has 16 bits about another zero point than the middle for {listed(shifted)}: here they are "
+            "about 0, with the same range and steps of up to twice the size"
+        )
+    return tuple(notes)
 
 
 def _shared_names(graph: Graph, scheme: Scheme) -> Iterator[str]:

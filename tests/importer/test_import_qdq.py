@@ -7,12 +7,14 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_models import check_import, imported, ints, model, node, original_outputs, random, refusal
 from quantized_models import check_steps, dequantize, quantize, quantized, scale_of
+from support import check_c
 
 from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.graph.tensor import Quant
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.passes import optimize
 from mcuq.quantize import NAMED, Scheme, given_quantization, insert_conversions, quantize_graph
+from mcuq.quantize.notes import listed, narrowing_notes
 
 X = {"x": (1, 3, 6, 5)}
 # Of no round ratio: sums lie between two integers, seldom in the middle, where mcuq and ONNX Runtime round differently.
@@ -90,6 +92,109 @@ def test_activations_of_16_bits(activation: str, middle: int) -> None:
     for index, sample in enumerate(x):
         want = original_outputs(proto, {"x": sample})["y"] / np.float32(T / 256)
         assert np.abs(got[index] - want).max() < 1.5
+
+
+def wide_convolution(dtype: str, zero: int, y_zero: int):
+    """Activations of 16 bits, with a Relu's limit in the output's zero point where that is its least code."""
+    constants = {
+        "s": scale_of(S / 256),
+        "z": np.array(zero, dtype),
+        "t": scale_of(T / 256),
+        "u": np.array(y_zero, dtype),
+        "w": weights(4, 3, 3, 3),
+        "ws": np.float32([0.0103, 0.0207, 0.0051, 0.0293]),
+        "wz": np.zeros(4, np.int8),
+        "b": random(4),
+    }
+    nodes = [
+        quantize("x", "xq"),
+        dequantize("xq", "xr"),
+        dequantize("w", "wr", "ws", "wz", axis=0),
+        node("Conv", ["xr", "wr", "b"], "c"),
+        quantize("c", "cq", "t", "u"),
+        dequantize("cq", "y", "t", "u"),
+    ]
+    return model(nodes, X, constants=constants, opset=21)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero", "y_zero"), [("uint16", 20000, 0), ("uint16", 32768, 65000), ("int16", 5, -3000)]
+)
+@pytest.mark.parametrize("name", ["int16", "int8"])
+def test_activations_of_16_bits_with_zero_points_keep_their_range(dtype, zero, y_zero, name) -> None:
+    """In int16 about 0, where both ends stay those of the file. What rounding inputs and outputs costs, in the file
+    and here, is the whole difference."""
+    proto = wide_convolution(dtype, zero, y_zero)
+    scheme = Scheme(NAMED[name])
+    graph = insert_conversions(optimize(imported(proto)), scheme)
+    integer = quantize_graph(graph, {}, scheme)
+    x, y = (graph.tensors[n].quantization for n in "xy")
+    found_x, found_y = (integer.tensors[n].quantization for n in "xy")
+    assert y.zero_point == y_zero - (32768 if dtype == "uint16" else 0)
+    if name == "int16":
+        assert (found_x.zero_point, found_y.zero_point) == (0, 0)
+        assert x.step <= found_x.step <= 2.0001 * x.step
+        assert y.step <= found_y.step <= 2.0001 * y.step
+    samples = np.clip(np.random.default_rng(0).normal(0, 3, (20, *X["x"])), *x.real_bounds).astype(np.float32)
+    got = found_y.dequantize(simulate(integer, quantize_inputs(integer, {"x": samples}))["y"])
+    want = np.stack([original_outputs(proto, {"x": sample})["y"] for sample in samples])
+    (layer,) = [layer for layer in graph.layers() if len(layer.inputs) == 3]
+    largest_sum = np.abs(layer.inputs[1].values).reshape(4, -1).sum(axis=1).max()
+    steps = largest_sum * (x.step + found_x.step) + y.step + found_y.step
+    assert np.abs(got - want).max() < 0.5 * steps
+    assert np.sqrt(np.square(got - want).mean()) < 0.1 * steps
+    low, high = y.real_bounds
+    assert want.min() == pytest.approx(low, abs=1e-4) or want.max() == pytest.approx(high, abs=1e-4)
+    assert got.min() >= low - found_y.step
+    assert got.max() <= high + found_y.step
+    finer = (
+        "the model has 16 bits for 'x', 'transpose', 'y' and 1 more, and the scheme fewer; --scheme int16 keeps them"
+    )
+    moved = [name for name in integer.tensors if (q := graph.tensors.get(name)) is not None and _has_zero_point(q)]
+    about = (
+        f"the model has 16 bits about another zero point than the middle for {listed(moved)}: here they are about 0, "
+        "with the same range and steps of up to twice the size"
+    )
+    assert narrowing_notes(graph, integer) == ((about if name == "int16" else finer),)
+
+
+def _has_zero_point(tensor) -> bool:
+    return not tensor.is_constant and tensor.quant is not None and tensor.quant.zero_point != 0
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+def test_c_of_16_bits_with_zero_points(on: str) -> None:
+    scheme = Scheme(NAMED["int16"])
+    graph = insert_conversions(optimize(imported(wide_convolution("uint16", 20000, 0))), scheme)
+    check_c(quantize_graph(graph, {}, scheme), on)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+@pytest.mark.parametrize("stated", [True, False])
+def test_inputs_and_outputs_of_16_bits_speak_in_real_values(dtype: str, stated: bool) -> None:
+    """A zero point that is left out is 0 of their type."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    z, u = (["z"], ["u"]) if stated else ([], [])
+    nodes = [
+        node("DequantizeLinear", ["x", "s", *z], "a"),
+        node("Tanh", ["a"], "b"),
+        node(
+            "QuantizeLinear",
+            ["b", "t", *u],
+            "y",
+            output_dtype=0 if stated else helper.np_dtype_to_tensor_dtype(np.dtype(dtype)),
+        ),
+    ]
+    constants = {"s": scale_of(S / 256), "t": scale_of(1 / 30000)}
+    if stated:
+        middle = 32768 if dtype == "uint16" else 0
+        constants |= {"z": np.array(middle, dtype), "u": np.array(middle, dtype)}
+    proto = model(nodes, X, {"y": kind}, constants, opset=21)
+    proto.graph.input[0].type.tensor_type.elem_type = kind
+    graph = optimize(imported(proto))
+    zero = 0 if stated or dtype == "int16" else -32768
+    assert graph.tensors["x"].quant == Quant((float(np.float32(S / 256)),), zero, "int16")
+    assert graph.tensors["y"].quant == Quant((float(np.float32(1 / 30000)),), zero, "int16")
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
