@@ -50,6 +50,7 @@ def save(name: str, model: onnx.ModelProto | bytes, inputs: Mapping[str, Any], o
         (folder / f"{name}.onnx").write_bytes(without_notes(model).SerializeToString())
     arrays = {f"in:{key}": np.asarray(value) for key, value in inputs.items()}
     arrays |= {f"out:{key}": np.asarray(value) for key, value in outputs.items()}
+    arrays = {key: value.astype(np.float32) if value.dtype == np.float64 else value for key, value in arrays.items()}
     np.savez_compressed(folder / f"{name}.npz", **arrays)
     print(f"{name}: {', '.join(f'{key} {value.dtype}{list(value.shape)}' for key, value in arrays.items())}")
 

@@ -16,12 +16,13 @@ from mcuq.importer.labels import DOMAIN
 from mcuq.importer.machine_learning import MACHINE_LEARNING
 from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.sequences import SEQUENCES
+from mcuq.importer.support_vectors import SUPPORT_VECTORS
 from mcuq.importer.trees import TREES
 from mcuq.ops import FROM_ONNX
 
 RULES: Rules = {
     **{("", op_type): rule for op_type, rule in {**CONTROL_FLOW, **SEQUENCES}.items()},
-    **{(DOMAIN, op_type): rule for op_type, rule in {**MACHINE_LEARNING, **TREES}.items()},
+    **{(DOMAIN, op_type): rule for op_type, rule in {**MACHINE_LEARNING, **SUPPORT_VECTORS, **TREES}.items()},
 }
 
 

@@ -63,7 +63,8 @@ class OnnxNode:
     @property
     def reads_integers(self) -> bool:
         """Whether one of its computed inputs is integers, and no real values."""
-        return any(name in self.tensors and self.tensors[name].integers is not None for name in self.inputs)
+        computed = [name for name in self.inputs if name in self.tensors and name not in self.constants]
+        return any(self.tensors[name].integers is not None for name in computed)
 
     def integers(self, index: int) -> str:
         """The name of an input of computed integers."""
