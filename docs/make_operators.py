@@ -10,11 +10,14 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import onnx
 
 from mcuq.boards.find import load_board
 from mcuq.graph.operator import Operator
+from mcuq.importer.flatten import RULES
+from mcuq.importer.labels import DOMAIN
 from mcuq.importer.load import OLDEST_OPSET
 from mcuq.importer.problems import NEAREST
 from mcuq.kernels import KERNELS
@@ -53,8 +56,20 @@ Files may be of opset {OLDEST_OPSET} to {NEWEST}, and of earlier ones which ONNX
 are those that define an operator anew. What is constant is folded away, whatever its operator. Layers are those of a
 plain form, each once, after fusion: a Transpose vanishes where its neighbours can do without, a Reshape costs nothing.
 Functions of one value are in [functions.md](functions.md). Quantized operators (QLinearConv and its like), control
-flow, sequences, and what of ai.onnx.ml is read (README.md lists it) are spelled in these before they are read. Limits
-are what is refused as not supported, in the words of the error, with … for what the file has.
+flow, sequences, and what of ai.onnx.ml is read (below) are spelled in these before they are read. Limits are what is
+refused as not supported, in the words of the error, with … for what the file has.
+"""
+MACHINE_LEARNING = """\
+## Classic machine learning
+
+Operators of ai.onnx.ml, as scikit-learn, LightGBM and XGBoost are exported. ZipMap is the scores that it makes a
+dictionary of. Labels that are texts are their places in a list, which the C's header states. In int8 and int16 trees
+and categories decide as finely as features are quantized.
+"""
+CONTROL_FLOW = """\
+## Control flow and sequences
+
+Where conditions, counts and positions are known when compiling, these are spelled out:
 """
 LAYERS = """\
 ## Layers
@@ -77,13 +92,27 @@ def main() -> None:
 
 def page() -> str:
     """The whole text."""
-    return "\n".join((INTRODUCTION, *_onnx_rows(), "", LAYERS, *_layer_rows(), "", MISSING, *_missing_rows(), ""))
+    parts = (
+        (INTRODUCTION, *_onnx_rows()),
+        (MACHINE_LEARNING, *_machine_learning_rows()),
+        (CONTROL_FLOW + fill(", ".join(sorted(name for domain, name in RULES if not domain)) + ".", 120),),
+        (LAYERS, *_layer_rows()),
+        (MISSING, *_missing_rows()),
+    )
+    return "\n".join(line for part in parts for line in (*part, ""))
 
 
 def _onnx_rows() -> Iterator[str]:
     yield from _head("operator", "opsets", "layers", "of the file", "limits")
     for name in sorted(FROM_ONNX):
         yield _row(name, ", ".join(map(str, _opsets(name))), _made_of(name), _note(name), _limits(name))
+
+
+def _machine_learning_rows() -> Iterator[str]:
+    yield from _head("operator", "what it is")
+    for (domain, name), rule in sorted(RULES.items()):
+        if domain == DOMAIN:
+            yield _row(name, re.sub(r"\s+", " ", inspect.getdoc(rule) or ""))
 
 
 def _opsets(name: str) -> list[int]:

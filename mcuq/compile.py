@@ -39,6 +39,7 @@ from mcuq.lower import Goal, lower
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
+from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
 from mcuq.plan import plan_memory
 from mcuq.plan.fit import STACK_BYTES, DoesNotFit, check_fit
@@ -54,6 +55,7 @@ from mcuq.quantize import (
     Scheme,
     check_accumulators,
     collect,
+    computed_in_floats,
     constant_notes,
     float_tensors,
     given_quantization,
@@ -219,11 +221,12 @@ def quantize_as(
     scheme, method = options.scheme, options.method
     imported, onnx_model = import_model(path, options.shapes, options.selected)
     graph = insert_conversions(simplify(imported), scheme)
+    graph, missing = never_nan(graph, computed_in_floats(graph, scheme))
     check_least_fit(graph.name, graph, scheme, board, options.prune)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
-    notes += quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme)
+    notes += quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme) + missing
     if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
         judgement = None
@@ -397,6 +400,7 @@ def _guessed_ranges(
     if trained:
         twin, samples = trained_twin(imported, trained)
         twin = insert_conversions(simplify(twin), scheme)
+        twin, _ = never_nan(twin, computed_in_floats(twin, scheme))
         # Passes look at values too: what is 1 or 0 in the one may not be in the other.
         if scaled_tensors(twin) == scaled_tensors(graph):
             collectors = collect(twin, samples, without=without)

@@ -359,6 +359,7 @@ ABOUT = {
     "passes.fuse_squares": {"Abs", "AveragePool", "Clip", "Div", "Pow", "Sign", "Sqrt", "Transpose"},  # likewise
     "passes.mask_softmax": {"Add", "Softmax", "Where"},  # a mask added to scores or chosen instead
     "passes.split_heads": {"LogSoftmax", "MatMul", "Softmax"},  # of which each head has its own
+    "passes.never_nan": {"Where"},  # of IsNaN, which codes are not
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places
     "passes.raise_layout": {"Affine"},  # goes behind changes of layout
     "passes.spelled": {"FakeQuantize", "Sqrt"},  # what is read as though quantizations were not there

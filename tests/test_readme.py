@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mcuq.importer.flatten import RULES
 from mcuq.ops import FROM_ONNX, OPS
 from mcuq.ops.clip import Clip
 from mcuq.ops.function import Function
@@ -95,9 +96,17 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_the_readme_lists_every_operator() -> None:
+def test_the_readme_links_to_the_page_that_lists_every_operator() -> None:
     row = next(line for line in README.splitlines() if line.startswith("| import |"))
-    assert set(FROM_ONNX) - {"QuantizeLinear", "DequantizeLinear"} <= set(re.findall(r"\w+", row))
+    assert "](docs/operators.md)" in row
+    page = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    before_layers = page[: page.index("## Layers")]
+    assert {*FROM_ONNX, *(name for domain, name in RULES if domain)} == set(
+        re.findall(r"^\| ([A-Z]\w+) \|", before_layers, re.MULTILINE)
+    )
+    assert {name for domain, name in RULES if not domain} <= set(re.findall(r"\w+", before_layers))
+    (stated,) = re.findall(r"over (\d+) operators", row)
+    assert int(stated) < len(FROM_ONNX) + len(RULES) < int(stated) + 50
 
 
 def test_the_page_of_operators_is_what_the_tables_say(monkeypatch: pytest.MonkeyPatch) -> None:

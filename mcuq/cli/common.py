@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mcuq.build.footprint import Choice, Footprint
 from mcuq.compile import CompiledModel
 from mcuq.graph.tensor import ChannelQuant
+from mcuq.onnx_io.provenance import named_outputs
 from mcuq.quantize import sqnr_text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
@@ -188,6 +189,8 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
                 continue
             offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
+    for text in named_outputs(model.onnx_model):
+        yield f"  names   {text}"
 
 
 def _channels(quant: ChannelQuant, rank: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
+from mcuq.importer.categories import CATEGORIES
 from mcuq.importer.constants import is_foldable
 from mcuq.importer.control_flow import CONTROL_FLOW
 from mcuq.importer.definitions import is_defined
@@ -22,7 +23,10 @@ from mcuq.ops import FROM_ONNX
 
 RULES: Rules = {
     **{("", op_type): rule for op_type, rule in {**CONTROL_FLOW, **SEQUENCES}.items()},
-    **{(DOMAIN, op_type): rule for op_type, rule in {**MACHINE_LEARNING, **SUPPORT_VECTORS, **TREES}.items()},
+    **{
+        (DOMAIN, op_type): rule
+        for op_type, rule in {**CATEGORIES, **MACHINE_LEARNING, **SUPPORT_VECTORS, **TREES}.items()
+    },
 }
 
 

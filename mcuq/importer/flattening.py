@@ -141,6 +141,15 @@ class Flattening:
             raise Stuck("", name)
         return shape
 
+    def kind(self, value: Value) -> str:
+        """The element type of a tensor, "" where it is not known."""
+        return self._types.get(self.tensor(value), "")
+
+    def is_read(self, node: onnx.NodeProto, output: int) -> bool:
+        """Whether the node has this output, and something in the model's own graph reads it, or a body may."""
+        name = node.output[output] if output < len(node.output) else ""
+        return bool(name) and (name in self._read or all(name not in own.output for own in self._model.graph.node))
+
     def unsqueezed(self, x: str, axis: int, stem: str) -> str:
         """The tensor with a dimension of size 1 more."""
         if self.opset < 13:

@@ -1,5 +1,5 @@
 """ai.onnx.ml: operators of classic machine learning, spelled in those of networks; trees are in trees.py, support
-vectors in support_vectors.py."""
+vectors in support_vectors.py, what tells categories apart in categories.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from mcuq.importer.flattening import Flattening, Rule, Scope, Stuck, Value
 from mcuq.importer.rewriter import attributes_of
-
-# Of a LabelEncoder's table, both ends for what is beyond.
-_MOST_ENTRIES = 4096
 
 # Where sums are divided by, so that what is all zero stays so.
 _LEAST = np.array(1e-30, np.float32)
@@ -33,8 +29,15 @@ def _normalizer(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
     norm, x = attributes_of(node).get("norm", b"MAX").decode(), flat.tensor(values[0])
     if norm == "L2":
         return [*flat.add("LpNormalization", [x], f"{prefix}normalized", axis=-1, p=2)]
+    if norm == "MAX":
+        largest = reduced(flat, "ReduceMax", x, f"{prefix}largest", opset=18)
+        zero, one = (flat.constant(np.array(number, np.float32), f"{prefix}number") for number in (0, 1))
+        (is_zero,) = flat.add("Equal", [largest, zero], f"{prefix}is_zero")
+        return [
+            *flat.add("Div", [x, *flat.add("Where", [is_zero, one, largest], f"{prefix}norm")], f"{prefix}normalized")
+        ]
     if norm != "L1":
-        raise Stuck(f"norm={norm} is not supported; use L1 or L2")
+        raise Stuck(f"norm={norm} is not supported; use MAX, L1 or L2")
     size = reduced(flat, "ReduceSum", flat.add("Abs", [x], f"{prefix}sizes")[0], f"{prefix}norm")
     least = flat.constant(_LEAST, f"{prefix}least")
     return [*flat.add("Div", [x, *flat.add("Max", [size, least], f"{prefix}norm")], f"{prefix}normalized")]
@@ -50,9 +53,11 @@ def _vectorizer(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
 
 
 def _extractor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
-    """Features that indices pick, or what stands at computed ones in a row of constants."""
-    shape, row = flat.shape_of(values[0]), flat.constant(np.array([-1], np.int64), f"{prefix}row")
-    (indices,) = flat.add("Reshape", [flat.tensor(values[1]), row], f"{prefix}indices")
+    """Features that indices pick, all of them in a row."""
+    shape, picked = flat.shape_of(values[0]), flat.tensor(values[1])
+    (indices,) = flat.add(
+        "Reshape", [picked, flat.constant(np.array([-1], np.int64), f"{prefix}row")], f"{prefix}indices"
+    )
     (features,) = flat.add("Gather", [flat.tensor(values[0]), indices], f"{prefix}picked", axis=-1)
     return [flat.unsqueezed(features, 0, f"{prefix}row") if len(shape) == 1 else features]
 
@@ -75,70 +80,6 @@ def _classifier(flat: Flattening, node: onnx.NodeProto, values: list[Value], sco
     return labelled(flat, scores, labels, attributes, prefix)
 
 
-def _imputer(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
-    """Another value, one or one a feature, for what is missing: NaN, an infinity, or a number that stands for it."""
-    attributes, x = attributes_of(node), flat.tensor(values[0])
-    of_integers = "imputed_value_int64s" in attributes
-    kind, suffix = (np.int64, "int64") if of_integers else (np.float32, "float")
-    missing = attributes.get(f"replaced_value_{suffix}", 0)
-    if np.isnan(missing):
-        (is_missing,) = flat.add("IsNaN", [x], f"{prefix}missing")
-    elif np.isinf(missing):
-        sign = {"detect_positive": int(missing > 0), "detect_negative": int(missing < 0)}
-        (is_missing,) = flat.add("IsInf", [x], f"{prefix}missing", **sign)
-    else:
-        (is_missing,) = flat.add(
-            "Equal", [x, flat.constant(np.array(missing, kind), f"{prefix}code")], f"{prefix}missing"
-        )
-    given = flat.constant(np.array(attributes[f"imputed_value_{suffix}s"], kind), f"{prefix}values")
-    return [*flat.add("Where", [is_missing, given, x], f"{prefix}imputed")]
-
-
-def _encoder(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
-    """What a table has for integers, and for others a default."""
-    attributes = attributes_of(node)
-    keys, given = _listed(attributes, "keys"), _listed(attributes, "values")
-    if keys is None or given is None or keys.dtype != np.int64:
-        raise Stuck("encodes other than integers as numbers; only int64 as int64 or float is supported")
-    low, high = int(keys.min()) - 1, int(keys.max()) + 1
-    if high - low >= _MOST_ENTRIES:
-        raise Stuck(
-            f"encodes integers from {low + 1} to {high - 1}; at most {_MOST_ENTRIES - 2:,} in a row are supported"
-        )
-    table = np.full(high - low + 1, _default(attributes, given.dtype), given.dtype)
-    table[keys[::-1] - low] = given[::-1]  # of equal keys the first counts
-    bounds = [flat.constant(np.array(bound, np.int64), f"{prefix}bound") for bound in (low, high)]
-    (above,) = flat.add("Max", [flat.tensor(values[0]), bounds[0]], f"{prefix}above")
-    (limited,) = flat.add("Min", [above, bounds[1]], f"{prefix}limited")
-    (index,) = flat.add("Sub", [limited, bounds[0]], f"{prefix}index")
-    return [*flat.add("Gather", [flat.constant(table, f"{prefix}table"), index], f"{prefix}encoded", axis=0)]
-
-
-_LISTS: Mapping[str, Any] = {"int64": np.int64, "float": np.float32}  # what numbers attributes name
-
-
-def _listed(attributes: Mapping[str, Any], what: str) -> np.ndarray[Any, Any] | None:
-    """The numbers of an attribute that is a list or a tensor."""
-    if (tensor := attributes.get(f"{what}_tensor")) is not None:
-        value = numpy_helper.to_array(tensor).reshape(-1)
-        return value if value.dtype in _LISTS.values() else None
-    return next(
-        (
-            np.array(attributes[f"{what}_{kind}s"], dtype)
-            for kind, dtype in _LISTS.items()
-            if f"{what}_{kind}s" in attributes
-        ),
-        None,
-    )
-
-
-def _default(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
-    """For what is no key."""
-    if (tensor := attributes.get("default_tensor")) is not None:
-        return numpy_helper.to_array(tensor).reshape(-1)[0]
-    return attributes.get("default_int64", -1) if dtype == np.int64 else attributes.get("default_float", 0.0)
-
-
 def _linear(flat: Flattening, value: Value, attributes: Mapping[str, Any], targets: int, prefix: str) -> str:
     matrix = np.array(attributes["coefficients"], np.float32).reshape(targets, -1).T.copy()
     (product,) = flat.add(
@@ -154,12 +95,12 @@ def labelled(
     flat: Flattening, scores: str, labels: np.ndarray[Any, Any], attributes: Mapping[str, Any], prefix: str
 ) -> list[Value]:
     """The label of the largest of (samples, labels), and the scores as post_transform has them."""
-    return [label_of(flat, scores, labels, prefix), transformed(flat, scores, attributes, prefix)]
-
-
-def label_of(flat: Flattening, scores: str, labels: np.ndarray[Any, Any], prefix: str) -> str:
-    """The first of the largest."""
     (index,) = flat.add("ArgMax", [scores], f"{prefix}index", axis=1, keepdims=0)
+    return [named(flat, index, labels, prefix), transformed(flat, scores, attributes, prefix)]
+
+
+def named(flat: Flattening, index: str, labels: np.ndarray[Any, Any], prefix: str) -> str:
+    """The labels of what indices say."""
     if np.array_equal(labels, np.arange(len(labels))):
         return index
     return flat.add("Gather", [flat.constant(labels, f"{prefix}labels"), index], f"{prefix}label", axis=0)[0]
@@ -179,9 +120,11 @@ def transformed(flat: Flattening, scores: str, attributes: Mapping[str, Any], pr
     raise Stuck(f"post_transform={name} is not supported; use NONE, LOGISTIC or SOFTMAX")
 
 
-def reduced(flat: Flattening, op_type: str, x: str, stem: str, axis: int = -1, keepdims: int = 1) -> str:
-    """Along one dimension."""
-    if flat.opset < 13:
+def reduced(
+    flat: Flattening, op_type: str, x: str, stem: str, axis: int = -1, keepdims: int = 1, opset: int = 13
+) -> str:
+    """Along one dimension; it is an input from `opset` on."""
+    if flat.opset < opset:
         return flat.add(op_type, [x], stem, axes=[axis], keepdims=keepdims)[0]
     axes = flat.constant(np.array([axis], np.int64), f"{stem}.axes")
     return flat.add(op_type, [x, axes], stem, keepdims=keepdims)[0]
@@ -190,8 +133,6 @@ def reduced(flat: Flattening, op_type: str, x: str, stem: str, axis: int = -1, k
 MACHINE_LEARNING: Mapping[str, Rule] = {
     "ArrayFeatureExtractor": _extractor,
     "FeatureVectorizer": _vectorizer,
-    "Imputer": _imputer,
-    "LabelEncoder": _encoder,
     "LinearClassifier": _classifier,
     "LinearRegressor": _regressor,
     "Normalizer": _normalizer,

@@ -63,6 +63,7 @@ class OnnxNode:
     @property
     def reads_integers(self) -> bool:
         """Whether one of its computed inputs is integers, and no real values."""
+        # A constant that another node reads as integers has its name in the graph too.
         computed = [name for name in self.inputs if name in self.tensors and name not in self.constants]
         return any(self.tensors[name].integers is not None for name in computed)
 

@@ -11,7 +11,7 @@ from mcuq.quantize.calibrate import (
     constant_notes,
     scaled_tensors,
 )
-from mcuq.quantize.dtypes import float_tensors, insert_conversions
+from mcuq.quantize.dtypes import computed_in_floats, float_tensors, insert_conversions
 from mcuq.quantize.given import GivenQuantization, given_quantization
 from mcuq.quantize.judge import Judgement, judge_fixed
 from mcuq.quantize.method import METHODS, CalibrationMethod, parameters_text, parse_method
@@ -74,6 +74,7 @@ __all__ = [
     "calibrate",
     "check_accumulators",
     "collect",
+    "computed_in_floats",
     "constant_notes",
     "decibels",
     "float_tensors",

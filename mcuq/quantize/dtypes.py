@@ -49,6 +49,11 @@ def _input_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
     return {name: found.dtype if found else scheme.input or _input_dtype(scheme) for name, found in integers.items()}
 
 
+def computed_in_floats(graph: Graph, scheme: Scheme) -> frozenset[str]:
+    """The tensors that are floats in C, of a graph with its conversions."""
+    return frozenset(name for name, dtype in activation_dtypes(graph, scheme).items() if dtype == "float32")
+
+
 def float_tensors(graph: Graph, scheme: Scheme) -> frozenset[str]:
     """The tensors that hold real values and are not quantized behind that, so that no range of theirs is needed, of a
     graph with its conversions.

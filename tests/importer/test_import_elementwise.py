@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx_models import check_import, model, node, random, refusal
+from onnx import TensorProto
+from onnx_models import check_import, ints, model, node, random, refusal
 
 from mcuq.graph.tensor import Array
 from mcuq.ops import FROM_ONNX, OPS
@@ -331,3 +332,24 @@ def normalization(count: int, outputs: tuple[str, ...] = ("y",), shape=(1, 3, 4)
 def test_a_layer_that_cannot_be_computed_is_refused(proto, message):
     text = refusal(proto)
     assert text.startswith(message) if message.endswith("supported: ") else text == message
+
+
+def test_a_constant_may_be_integers_here_and_axes_there() -> None:
+    """What one node reads as integers of the graph was taken for computed integers by the other."""
+    nodes = [
+        node("ArgMax", ["x"], "largest", axis=1),
+        node("Equal", ["largest", "one"], "is_second"),
+        node("Cast", ["is_second"], "a", to=TensorProto.FLOAT),
+        node("ReduceSum", ["x", "one"], "b"),
+    ]
+    check_import(model(nodes, {"x": (3, 4)}, ["a", "b"], {"one": ints(1)}))
+
+
+def test_integers_are_picked_at_constant_places() -> None:
+    nodes = [
+        node("Greater", ["x", "zero"], "is_above"),
+        node("Gather", ["is_above", "places"], "picked", axis=1),
+        node("Cast", ["picked"], "y", to=TensorProto.FLOAT),
+    ]
+    constants = {"zero": np.float32(0), "places": np.array([[3, 0], [1, -1]])}
+    check_import(model(nodes, {"x": (3, 4)}, constants=constants))

@@ -20,7 +20,7 @@ from mcuq.ops.composed.dequantize import from_dequantize_of_integers
 from mcuq.ops.composed.einsum import from_einsum
 from mcuq.ops.composed.expand import from_expand, from_tile
 from mcuq.ops.composed.extreme import from_max, from_min
-from mcuq.ops.composed.gather import from_gather
+from mcuq.ops.composed.gather import from_gather, from_gather_of_integers
 from mcuq.ops.composed.integers import from_abs, from_clip_of_integers, from_neg
 from mcuq.ops.composed.linear_images import from_affine_grid, from_col2im, from_grid_sample, from_roi_align
 from mcuq.ops.composed.logic import from_is_inf, from_is_nan, from_not
@@ -109,6 +109,7 @@ OF_INTEGERS: Mapping[str, FromOnnx] = {
     "Cast": from_cast_of_integers,
     "Clip": from_clip_of_integers,
     "DequantizeLinear": from_dequantize_of_integers,
+    "Gather": from_gather_of_integers,
     "GatherND": from_gather_nd,
     "Neg": from_neg,
     "Not": from_not,

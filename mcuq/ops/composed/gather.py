@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
+from mcuq.ops.gather import from_gather as from_computed_indices
 from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
 
@@ -18,3 +19,8 @@ def from_gather(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(f"indices are not all integers from {-size} to {size - 1}")
     y = picked(node, graph, node.computed(0), axis, (indices.reshape(-1) % size).tolist())
     return graph.add(Reshape((*shape[:axis], *indices.shape, *shape[axis + 1 :])), [y], node.outputs[0])
+
+
+def from_gather_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
+    """What is picked or the indices are integers, or both are."""
+    return from_gather(node, graph) if node.is_constant(1) else from_computed_indices(node, graph)

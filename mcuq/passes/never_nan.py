@@ -1,0 +1,50 @@
+"""Codes are numbers: what is put in the place of NaN goes from where integers are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Graph, Node
+from mcuq.ops.compare import Compare
+from mcuq.ops.identity import Identity
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.where import Where
+
+
+def never_nan(graph: Graph, floats: Collection[str]) -> tuple[Graph, tuple[str, ...]]:
+    """Where(IsNaN(t), c, x) -> x unless t is one of `floats`; and what a user whose data have NaN should know of it."""
+    builder = GraphBuilder(graph)
+    sources = []
+    for node in graph.nodes:
+        if not isinstance(node.op, Where) or not _is_never_met(builder, node, floats):
+            continue
+        x = node.inputs[2]
+        sources.append(node.source or node.name)
+        if node.output in builder.outputs:
+            builder.remove(node)
+            builder.add(Identity(), [x], node.output, node.name)
+        else:
+            builder.redirect(node.output, x)
+    if not sources:
+        return graph, ()
+    note = (
+        f"'{sources[0]}' says what becomes of missing numbers (NaN), which integers do not have: fill them in before "
+        "the network, or use --scheme float32"
+    )
+    return builder.graph(), (note,)
+
+
+def _is_never_met(builder: GraphBuilder, where: Node, floats: Collection[str]) -> bool:
+    """Whether the condition is that something of integers is NaN, which is spelled as not being equal to itself."""
+    condition, _, x = where.inputs
+    negated = builder.producer(condition)
+    if negated is None or negated.op != IntegerArithmetic("Xor"):
+        return False
+    equal, one = negated.inputs
+    compared = builder.producer(equal)
+    if compared is None or compared.op != Compare("==") or len(set(compared.inputs)) != 1:
+        return False
+    is_one = builder.tensors[one].is_constant and bool((builder.tensors[one].values == 1).all())
+    same_shape = builder.tensors[x].shape == builder.tensors[where.output].shape
+    return is_one and same_shape and compared.inputs[0] not in floats
