@@ -76,7 +76,7 @@ from mcuq.quantize import (
 )
 from mcuq.quantize.large_tables import large_table_notes
 from mcuq.quantize.long_sums import long_sum_notes
-from mcuq.quantize.notes import listed, narrowing_notes, scheme_notes
+from mcuq.quantize.notes import listed, lost_notes, narrowing_notes, scheme_notes
 from mcuq.quantize.progress import Progress, silent
 
 
@@ -247,7 +247,12 @@ def quantize_as(
         notes += quantized.notes
         origin = Origin("calibrated", quantized.samples, notes=notes, judgement=quantized.judgement)
     check_accumulators(integer)
-    later = (*narrowing_notes(graph, integer), *long_sum_notes(graph, integer, scheme), *large_table_notes(integer))
+    later = (
+        *lost_notes(given.lost, graph, integer),
+        *narrowing_notes(graph, integer),
+        *long_sum_notes(graph, integer, scheme),
+        *large_table_notes(integer),
+    )
     origin = replace(origin, notes=(*origin.notes, *later))
     note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)

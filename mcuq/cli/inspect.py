@@ -60,8 +60,15 @@ def _quantization(found: Inspection) -> Iterator[str]:
     )
     yield f"  quantized: {kept}"
     for title, names in (
-        ("weights rounded by mcuq", [name for name in given.rounded if name not in given.requantized]),
+        (
+            "weights rounded by mcuq",
+            [name for name in given.rounded if name not in given.requantized and name not in given.lost],
+        ),
         ("weights with a zero point, rounded anew", given.requantized),
+        *(
+            (f"weights with {what}, rounded anew", [name for name, own in given.lost.items() if own == what])
+            for what in dict.fromkeys(given.lost.values())
+        ),
         ("ranges at run time, calibrated here", found.dynamic),
         ("needs calibration data", given.calibrated),
     ):

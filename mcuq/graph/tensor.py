@@ -67,6 +67,14 @@ class Quant:
 
 
 @dataclass(frozen=True)
+class LostQuant(Quant):
+    """Of weights that came as integers which no layer has here: `came_with` says what they had, such as scales of
+    blocks. They are real values for all but notes, and `scale` says nothing."""
+
+    came_with: str = ""
+
+
+@dataclass(frozen=True)
 class ChannelQuant(Quant):
     """Of an input or output of the model whose channels differ: real = scale[c] * (q - zero_points[c]).
 

@@ -17,6 +17,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, Quant, Shape
+from mcuq.importer.blocked import CAME_WITH
 from mcuq.importer.constants import (
     SHAPE_QUERIES,
     constant_node_value,
@@ -311,7 +312,8 @@ def _fold(node: onnx.NodeProto, constants: dict[str, Array], quants: dict[str, G
         constants[node.output[0]], given = dequantized_constant(view)
     else:
         constants.update(folding.evaluate(node, constants))
-        given = quants.get(source)
+        marked = next((entry.value for entry in node.metadata_props if entry.key == CAME_WITH), "")
+        given = GivenQuant((1.0,), lost=marked) if marked else quants.get(source)
         if given is not None:
             given = moved_quant(node, given, constants[source].shape, constants[node.output[0]].shape)
     if given is not None:

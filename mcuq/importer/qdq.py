@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import onnx
 
+from mcuq.importer.blocked import read_blocked
 from mcuq.importer.dynamic import dynamic_layers, read_dynamic
 from mcuq.importer.qlinear import read_qlinear
 from mcuq.importer.rewriter import Rewriter
@@ -20,6 +21,7 @@ def to_qdq(model: onnx.ModelProto) -> onnx.ModelProto:
     What is not one of the known forms stays as it is.
     """
     rewriter = Rewriter(model)
+    read_blocked(rewriter)
     read_dynamic(rewriter)
     read_qlinear(rewriter)
     return rewriter.model()

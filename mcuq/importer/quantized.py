@@ -10,6 +10,7 @@ import onnx
 from onnx import helper
 
 from mcuq.graph.tensor import Array, Shape
+from mcuq.onnx_io.blocks import blocked_constant
 from mcuq.onnx_io.given import read_given, same_dimension
 from mcuq.onnx_io.given_quant import INTEGER_TYPES, WEIGHT_TYPES, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode
@@ -32,9 +33,11 @@ MOVERS = (
 def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
     """Real values, float32, of the constant that a DequantizeLinear reads, and their quantization.
 
-    Of an int32 constant, a bias, it is None: its scale follows from its layer's; and of one of 16 bits.
+    Of an int32 constant, a bias, it is None: its scale follows from its layer's. Of 16 bits, and of blocks, it is lost.
     """
     q = node.constant(0, "x")
+    if node.attribute("block_size", 0) and q.dtype.name in INTEGER_TYPES:
+        return blocked_constant(node, q)
     given, zero_points = read_given(node, q.shape, q.dtype.name)
     scale = np.array(given.scale, np.float32)
     if given.axis is not None:
@@ -43,7 +46,9 @@ def dequantized_constant(node: OnnxNode) -> tuple[Array, GivenQuant | None]:
     else:
         scale, zero_points = scale.reshape(()), zero_points.reshape(())
     real = (q.astype(np.int64) - zero_points).astype(np.float32) * scale
-    return real.astype(np.float32), given if q.dtype.name in WEIGHT_TYPES else None
+    if q.dtype.name == "int32":
+        return real.astype(np.float32), None
+    return real.astype(np.float32), given if q.dtype.name in WEIGHT_TYPES else replace(given, axis=None, lost="16 bits")
 
 
 def moved_quant(node: onnx.NodeProto, given: GivenQuant, before: Shape, after: Shape) -> GivenQuant | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value, tensor_value
@@ -24,7 +24,14 @@ class Rewriter:
         self._names |= self._weights.keys()
         self._names |= {v.name for v in (*model.graph.input, *model.graph.output)}
         self._dequantized: dict[tuple[str, ...], str] = {}
+        self._stored: list[onnx.TensorProto] = []
         self._changed = False
+
+    def store(self, stem: str, value: Array) -> str:
+        """Add a weight; returns its name."""
+        name = self.fresh(stem)
+        self._stored.append(numpy_helper.from_array(value, name))
+        return name
 
     def fresh(self, stem: str) -> str:
         """A tensor name that is not yet taken."""
@@ -75,6 +82,7 @@ class Rewriter:
         rewritten.CopyFrom(self._model)
         del rewritten.graph.node[:]
         rewritten.graph.node.extend(self.nodes)
+        rewritten.graph.initializer.extend(self._stored)
         return rewritten
 
 

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from onnx import helper
 
-from mcuq.graph.tensor import Array, Integers, Quant, Shape
+from mcuq.graph.tensor import Array, Integers, LostQuant, Quant, Shape
 from mcuq.onnx_io.given_quant import INTEGER_TYPES, SIGNED, GivenQuant
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
 
@@ -80,6 +80,8 @@ def weight_quant(node: OnnxNode, index: int, axis: int) -> Quant | None:
     given = node.given(index)
     if given is None:
         return None
+    if given.lost:
+        return LostQuant(given.scale, came_with=given.lost)
     if given.axis not in (None, axis):
         raise node.error(
             f"weight '{node.inputs[index]}' has scales along axis {given.axis}; supported are one scale, or one for "
@@ -95,7 +97,7 @@ def operand_quant(node: OnnxNode, index: int) -> Quant | None:
     if node.reads_integers and value.dtype.kind in "iub":
         return given_integers(node, index)
     given = node.given(index)
-    return None if given is None or given.axis is not None else given.quant
+    return None if given is None or given.lost or given.axis is not None else given.quant
 
 
 def given_integers(node: OnnxNode, index: int) -> Integers:

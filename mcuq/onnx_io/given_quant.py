@@ -19,13 +19,15 @@ class GivenQuant:
     """real = scale * (q - zero_point), with q of `dtype`, int8 or int16.
 
     `scale` has one entry, or one for each index of `axis`; `zero_point` is one for all: that of channels which have
-    zero points of their own is 0, as their constants are kept as q - zero_point.
+    zero points of their own is 0, as their constants are kept as q - zero_point. `lost` says what constants came with
+    that has no such form; they are real values, and nothing else here is meant.
     """
 
     scale: tuple[float, ...]
     zero_point: int = 0
     axis: int | None = None
     dtype: str = "int8"
+    lost: str = ""
 
     @property
     def quant(self) -> Quant:

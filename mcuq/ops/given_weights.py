@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.tensor import Array, LostQuant, Tensor
 
 
 def given_weight_scale(weight: Tensor) -> Array | None:
-    """The given scale of each output channel (axis 0), float64; None where the weight came without quantization.
+    """The given scale of each output channel (axis 0), float64; None where the weight came without quantization
+    that it can have here.
 
     It is NaN in channels whose integers q - zero_point do not fit int8, as of weights with a zero point far from the
     middle: up to 255 to one side. Those are rounded anew.
     """
-    if weight.quant is None:
+    if weight.quant is None or isinstance(weight.quant, LostQuant):
         return None
     scale = np.broadcast_to(np.array(weight.quant.scale, np.float64), (weight.shape[0],))
     q = _integers(weight, scale)
@@ -42,6 +43,12 @@ def loses_given_weights(layer: Layer) -> bool:
     """Whether some channels of a layer's weights came quantized, but not as int8 about zero: they are rounded anew."""
     scale = _given_scale(layer)
     return scale is not None and bool(np.isnan(scale).any())
+
+
+def came_with(layer: Layer) -> str:
+    """What a layer's weights had in the file for a quantization that no layer has here; "" for all others."""
+    quant = layer.inputs[1].quant if _has_weights(layer) else None
+    return quant.came_with if isinstance(quant, LostQuant) else ""
 
 
 def _integers(weight: Tensor, scale: Array) -> Array:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Quant
-from mcuq.ops.given_weights import has_given_weights, loses_given_weights
+from mcuq.ops.given_weights import came_with, has_given_weights, loses_given_weights
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.calibrate import scaled_tensors
 from mcuq.quantize.groups import given_quants, scale_groups
@@ -21,7 +22,8 @@ class GivenQuantization:
 
     `activations` are computed tensors with a given scale, `calibrated` those whose range is to be found in data;
     `weights` are layers whose weights keep their given integers, `rounded` those whose weights are rounded by mcuq, of
-    which `requantized` came as integers that do not fit int8 about zero.
+    which `requantized` came as integers that do not fit int8 about zero. `lost` has those that came quantized in a way
+    that no layer has here, and by each what that is.
     """
 
     activations: tuple[str, ...]
@@ -29,11 +31,12 @@ class GivenQuantization:
     weights: tuple[str, ...]
     rounded: tuple[str, ...]
     requantized: tuple[str, ...]
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_quantized(self) -> bool:
         """Whether the model came quantized, be it in part."""
-        return bool(self.activations or self.weights or self.requantized)
+        return bool(self.activations or self.weights or self.requantized or self.lost)
 
     @property
     def needs_data(self) -> bool:
@@ -54,4 +57,5 @@ def given_quantization(graph: Graph) -> GivenQuantization:
         weights=tuple(layer.name for layer in weighted if has_given_weights(layer)),
         rounded=tuple(layer.name for layer in weighted if not has_given_weights(layer)),
         requantized=tuple(layer.name for layer in weighted if loses_given_weights(layer)),
+        lost={layer.name: what for layer in weighted if (what := came_with(layer))},
     )

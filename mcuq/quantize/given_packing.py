@@ -18,18 +18,19 @@ _LARGEST_DIFFERENCE = 15
 LEAST_SAVED_BYTES = 64
 
 
-def with_least_bits(constants: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def with_least_bits(constants: tuple[Tensor, ...], are_codes: bool = False) -> tuple[Tensor, ...]:
     """(x, weight, bias) with the packing that has a code for each of the integers of `weight`, whose first dimension
     are channels, in the fewest bits; as they are where none saves flash.
 
-    Integers of 4 bits and zero points of each channel have a codebook a channel.
+    Integers of 4 bits and zero points of each channel have a codebook a channel, and so have what rounding left of
+    other codes of few bits, if `are_codes`.
     """
     x, weight, bias = constants
     rows = weight.values.reshape(len(weight.values), -1)
     for packing in _FIXED:
         if fits(rows, packing) and _saves(rows, packed_words(rows.size, packing)):
             return x, replace(weight, packing=packing), bias
-    words = _codebook_words(rows)
+    words = _codebook_words(rows, are_codes)
     if words is not None and _saves(rows, words):
         return x, replace(weight, packing="codebook"), bias
     return constants
@@ -39,10 +40,11 @@ def _saves(rows: Array, words: int) -> bool:
     return rows.size - 4 * words >= LEAST_SAVED_BYTES
 
 
-def _codebook_words(rows: Array) -> int | None:
+def _codebook_words(rows: Array, are_codes: bool) -> int | None:
     """Words of one codebook for all rows, or of one for each; None where there are too many different integers."""
     if np.unique(rows).size <= CODES:
         return packed_words(rows.size, "codebook")
-    if np.abs(rows.astype(int)).max() <= _LARGEST_DIFFERENCE and all(fits(row, "codebook") for row in rows):
+    are_codes = are_codes or np.abs(rows.astype(int)).max() <= _LARGEST_DIFFERENCE
+    if are_codes and all(fits(row, "codebook") for row in rows):
         return len(rows) * packed_words(rows.shape[1], "codebook")
     return None

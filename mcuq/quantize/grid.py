@@ -114,6 +114,9 @@ class Codebook:
         """
         largest = np.abs(real).max(axis=1, keepdims=True)
         u = (real / np.where(largest > 0, largest, 1.0) * INT8.reach).ravel()
+        few = np.unique(np.rint(u))
+        if len(few) <= self.size:  # as of weights that came from a codebook
+            return self._grid(few)
         weight = np.ones_like(u) if importance is None else np.broadcast_to(importance, real.shape).ravel()
         # An error counts in real units: a channel's scale squared. Counts keep far-out weights in view.
         weight = weight * np.broadcast_to(largest**2, real.shape).ravel()
@@ -131,6 +134,10 @@ class Codebook:
                 break
             centres = moved
         levels = np.unique(np.clip(np.rint(centres), -INT8.reach, INT8.reach)).astype(int).tolist()
+        return self._grid(np.array(levels))
+
+    def _grid(self, levels: Array) -> Grid:
+        levels = levels.astype(int).tolist()
         return Grid(self.name, tuple(levels), max(1, (self.size - 1).bit_length()), "mse")
 
 

@@ -19,7 +19,7 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.quantization import SMALLEST_STEP, power_of_two_above, quant_for_range
 from mcuq.graph.tensor import Array
 from mcuq.ops.dtypes import INTEGERS
-from mcuq.ops.given_weights import has_given_weights
+from mcuq.ops.given_weights import came_with, has_given_weights
 from mcuq.ops.moves import is_selection
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.weighted_operator import Weighted
@@ -328,7 +328,8 @@ def _readers(graph: Graph, name: str, index: Array) -> list[_Reader] | None:
             if node.op.is_conversion or is_selection(graph.layer(node)):
                 pending.append((node.output, _moved(graph, node, index)))
                 continue
-            if not isinstance(node.op, Weighted) or has_given_weights(graph.layer(node)):
+            layer = graph.layer(node)
+            if not isinstance(node.op, Weighted) or has_given_weights(layer) or came_with(layer):
                 return None
             rows = index.reshape(-1, index.shape[-1])
             if node.inputs[0] != tensor or (rows != rows[0]).any():

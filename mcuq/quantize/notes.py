@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Tensor
 from mcuq.ops.given_weights import given_integers
 from mcuq.quantize.dtypes import is_finer
+from mcuq.quantize.quality import decibels, sqnr_text
 from mcuq.quantize.scheme import Scheme
 
 
@@ -40,6 +44,33 @@ def narrowing_notes(graph: Graph, integer: Graph) -> tuple[str, ...]:
             "about 0, with the same range and steps of up to twice the size"
         )
     return tuple(notes)
+
+
+def lost_notes(lost: Mapping[str, str], graph: Graph, integer: Graph) -> tuple[str, ...]:
+    """Weights that came quantized in a way that no layer has here, with what rounding them anew costs; `lost` has what
+    they came with by their layer's name, `integer` is the graph quantized. Nothing where they are floats."""
+    rounded = {layer.name: layer.inputs[1] for layer in integer.layers() if layer.name in lost}
+    found: dict[str, dict[str, float]] = {}
+    for layer in graph.layers():
+        weight = rounded.get(layer.name)
+        if weight is not None and weight.quant is not None:
+            found.setdefault(lost[layer.name], {})[layer.name] = _weight_sqnr(layer.inputs[1], weight)
+    return tuple(_lost(list(ratios), what, min(ratios.values())) for what, ratios in found.items())
+
+
+def _lost(names: Sequence[str], what: str, least: float) -> str:
+    or_more = " or more" if len(names) > 1 else ""
+    return (
+        f"weights of {listed(names)} came with {what}, and have one scale a channel here: they are rounded anew, with "
+        f"an SQNR of {sqnr_text(least)}{or_more} against the file's; --scheme float32 keeps them"
+    )
+
+
+def _weight_sqnr(real: Tensor, rounded: Tensor) -> float:
+    wanted = real.values.reshape(len(real.values), -1).astype(np.float64)
+    scale = np.array(rounded.quantization.scale).reshape(-1, 1)
+    noise = wanted - rounded.values.reshape(wanted.shape) * scale
+    return decibels(float(np.square(wanted).sum()), float(np.square(noise).sum()))
 
 
 def _shared_names(graph: Graph, scheme: Scheme) -> Iterator[str]:

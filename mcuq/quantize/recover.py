@@ -18,7 +18,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.simulate import quantize_inputs, run_layer, samples_at_once
 from mcuq.graph.tensor import Array, Tensor
-from mcuq.ops.given_weights import has_given_weights
+from mcuq.ops.given_weights import came_with, has_given_weights
 from mcuq.ops.weighted import BIAS_MAX, integer_constants, weight_rows
 from mcuq.ops.weighted_operator import Weighted, is_weighted
 from mcuq.quantize.adaround import round_adaround
@@ -27,7 +27,7 @@ from mcuq.quantize.means import channel_means
 from mcuq.quantize.progress import Progress, silent
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.second_moments import SecondMoments, group_rows, second_moments
-from mcuq.quantize.weights import layer_grid, weight_scales
+from mcuq.quantize.weights import layer_grid, packed, weight_scales
 
 Rounding = Literal["nearest", "gptq", "adaround"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
@@ -103,8 +103,11 @@ def recover(
     for index, layer in enumerate(graph.layers()):
         arguments = [t.values if t.is_constant else values[t.name] for t in layer.inputs]
         if layer.output.name in weighted:
-            if recovery.rounding != "nearest":
-                layer = _rounded(layer, float_layers[layer.output.name], arguments[0], recovery.rounding, scheme)
+            source = float_layers[layer.output.name]
+            # Codes of few bits that came with the model are only such as long as equal ones round alike.
+            are_codes = layer.inputs[1].packing not in (None, scheme.grid_of(*layer.names).name)
+            if recovery.rounding != "nearest" and not (came_with(source) and are_codes):
+                layer = _rounded(layer, source, arguments[0], recovery.rounding, scheme)
             layer, output = _corrected(layer, arguments[0], wanted[layer.output.name])
             tensors |= {t.name: t for t in layer.inputs[1:]}
             tick()
@@ -139,10 +142,9 @@ def _rounded(layer: Layer, float_layer: Layer, x: Array, rounding: Rounding, sch
     rounder = round_gptq if rounding == "gptq" else round_adaround
     groups = moments.mean.shape[0]
     q = rounder(group_rows(layer, real), scale.reshape(groups, -1), moments, grid)
-    _, weight, bias = integer_constants(source, q.reshape(real.shape), scale)
-    old_weight, old_bias = layer.inputs[1:]
-    weight = replace(weight, name=old_weight.name, packing=old_weight.packing)
-    return replace(layer, inputs=(layer.inputs[0], weight, replace(bias, name=old_bias.name)))
+    _, weight, bias = packed(source, integer_constants(source, q.reshape(real.shape), scale), grid)
+    names = [t.name for t in layer.inputs[1:]]
+    return replace(layer, inputs=(layer.inputs[0], replace(weight, name=names[0]), replace(bias, name=names[1])))
 
 
 def _importance(moments: SecondMoments, outputs: int) -> Array | None:

@@ -10,7 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.quantization import WeightOptions, power_of_two_above
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.float_weights import LARGEST_DIFFERENCE, dynamic_constants
-from mcuq.ops.given_weights import given_weight_scale
+from mcuq.ops.given_weights import came_with, given_weight_scale
 from mcuq.ops.single_tap import single_tap_scale
 from mcuq.ops.weighted import (
     integer_constants,
@@ -29,7 +29,7 @@ def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     real = weight_rows(layer)
     grid = layer_grid(real, scheme.grid_of(*layer.names))
     scale = weight_scales(layer, real, grid, scheme.weight_options)
-    return packed(integer_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
+    return packed(layer, integer_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
 
 
 def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
@@ -48,11 +48,16 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     scale = np.maximum(scale, scales_for_differences(real, LARGEST_DIFFERENCE))
     if options.power_of_two:
         scale = np.array([power_of_two_above(s) for s in scale.tolist()])
-    return packed(dynamic_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
+    return packed(layer, dynamic_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
 
 
-def packed(constants: tuple[Tensor, ...], grid: Grid) -> tuple[Tensor, ...]:
-    """(x, weight, bias) with the packing of weights on the grid."""
+def packed(layer: Layer, constants: tuple[Tensor, ...], grid: Grid) -> tuple[Tensor, ...]:
+    """(x, weight, bias) with the packing of weights on the grid.
+
+    Of a layer whose weights came with few values and lost them by no more than rounding, that of what is left.
+    """
+    if grid.packing is None and came_with(layer):
+        return with_least_bits(constants, are_codes=True)
     x, weight, bias = constants
     return x, replace(weight, packing=grid.packing), bias
 

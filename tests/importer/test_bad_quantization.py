@@ -132,14 +132,6 @@ def test_activations_with_a_scale_for_each_channel():
     )
 
 
-def test_blocks():
-    w, ws = np.ones((4, 2, 1, 1), np.int8), np.ones((4, 1, 1, 1), np.float32)
-    attributes = {"axis": 1, "block_size": 2}
-    assert of_weight(w, ws, np.zeros((4, 1, 1, 1), np.int8), attributes=attributes) == (
-        "DequantizeLinear 'dequantize w': block_size=2 is not supported; use one scale a tensor, or one a channel"
-    )
-
-
 def test_scales_that_do_not_fit_their_axis():
     w, zeros = np.ones((4, 3, 1, 1), np.int8), np.zeros(4, np.int8)
     assert of_weight(w, np.float32([1, 2, 3, 4]), zeros, attributes={"axis": 1}) == (

@@ -6,6 +6,7 @@ No zero is multiplied where the stride divides the kernel.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -97,7 +98,7 @@ def _quant(node: OnnxNode, group: int, phases: int) -> Quant | None:
     given = weight_quant(node, 1, axis=1)
     if given is None or len(given.scale) == 1:
         return given
-    return Quant(tuple(scale for scale in given.scale * group for _ in range(phases)))
+    return replace(given, scale=tuple(scale for scale in given.scale * group for _ in range(phases)))
 
 
 def _dilated(weight: Array, dilations: tuple[int, ...]) -> Array:
