@@ -107,6 +107,11 @@ class Operator(ABC):
         """The output's quantization in integers of `dtype` where the operator fixes it; None: calibrate."""
         return None
 
+    def least_step(self, layer: Layer) -> float:
+        """The smallest step of the output that kernels can give, for inputs and an output that are quantized, constants
+        in floats; 0 where they give any."""
+        return 0.0
+
     def edge_quant(self, layer: Layer, inner: Quant) -> ChannelQuant | None:
         """The quantization of an input of the model that has one for each channel, where the output's is `inner`; None
         where all its channels have one."""

@@ -20,7 +20,7 @@ from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
 from mcuq.ops.binary import quantized_constant
 from mcuq.ops.dtypes import MIXED
-from mcuq.ops.requantized import requantize_output
+from mcuq.ops.requantized import least_step, requantize_output
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 
@@ -132,6 +132,10 @@ class MatMul(Clamped):
         """One factor: the product of the input scales over the output's."""
         a, b = layer.inputs
         return requantization([a.scale * b.scale / layer.output.scale], self.bound(layer), layer.where)
+
+    def least_step(self, layer: Layer) -> float:
+        a, b = self.quantize_constants(layer)
+        return least_step(a.scale * b.scale, self.bound(layer))
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         a, b = (self._written(t, writer) for t in layer.inputs)

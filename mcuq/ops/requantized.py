@@ -18,6 +18,12 @@ def requantize_output(
     return q.astype(y.dtype)
 
 
+def least_step(unit: float, bound: int) -> float:
+    """The smallest step of outputs that are sums of `unit` each and magnitudes up to `bound`: sums beyond int32 are
+    multiplied by less than 1. That is no loss, as they have no finer steps."""
+    return unit * (1 + 2.0**-20) if bound > INT32_MAX else 0.0
+
+
 def largest_difference(x: Tensor) -> int:
     """The largest magnitude that x - zero_point can have for any zero point of its type."""
     low, high = x.quantization.bounds

@@ -3,7 +3,7 @@ like, none of which they name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.float_weights import weighted_operand_dtype
 from mcuq.ops.packed_weights import whole_weights
-from mcuq.ops.requantized import requantize_output
-from mcuq.ops.weighted import accumulator_bound, layer_requantization, quantize_weights
+from mcuq.ops.requantized import least_step, requantize_output
+from mcuq.ops.weighted import WEIGHT_MAX, accumulator_bound, layer_requantization, quantize_weights
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ class Weighted(Clamped):
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         return quantize_weights(layer)
+
+    def least_step(self, layer: Layer) -> float:
+        x = layer.inputs[0]
+        largest = x.scale * float(np.abs(layer.inputs[1].values).max()) / WEIGHT_MAX
+        if x.dtype == "int8" or largest < layer.output.scale / 2:
+            return 0.0
+        _, weight, bias = quantize_weights(layer)
+        own = replace(layer, inputs=(x, weight, bias))
+        return least_step(x.scale * max(weight.quantization.scale), accumulator_bound(own))
 
     def whole_weights(self, layer: Layer) -> tuple[Layer, int]:
         return whole_weights(layer)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from mcuq.graph.ir import Graph
-from mcuq.graph.quantization import ActivationOptions, quant_for_range, with_dtype
-from mcuq.graph.tensor import Quant
+from mcuq.graph.quantization import ActivationOptions, power_of_two_above, quant_for_range, with_dtype
+from mcuq.graph.tensor import Integers, Quant
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import is_finer
 from mcuq.quantize.groups import Groups, given_quants, scale_groups
@@ -62,11 +63,35 @@ def activation_quants(
             found[root] = quant
         return with_dtype(found[root], types[root], options)
 
-    return {
+    quants = {
         name: integers_of.get(name) or quant_of(groups.root(name))
         for name, dtype in dtypes.items()
         if dtype != "float32"
     }
+    return _with_least_steps(graph, quants, groups, fixed, options)
+
+
+def _with_least_steps(
+    graph: Graph, found: Mapping[str, Quant], groups: Groups, fixed: _Fixed, options: ActivationOptions
+) -> dict[str, Quant]:
+    """The quantizations with wider steps where an operator cannot give such fine ones, but for those that are given."""
+    quants = dict(found)
+    members: dict[str, list[str]] = {}
+    for name in quants:
+        members.setdefault(groups.root(name), []).append(name)
+    for layer in graph.layers():
+        y, root = quants.get(layer.output.name), groups.root(layer.output.name)
+        if y is None or isinstance(y, Integers) or any(t.name not in quants for t in layer.activations):
+            continue
+        tensors = {t.name: replace(t, dtype=q.dtype, quant=q) for t in layer.activations if (q := quants[t.name])}
+        inputs = tuple(tensors.get(t.name, t) for t in layer.inputs)
+        own = replace(layer, inputs=inputs, output=replace(layer.output, dtype=y.dtype, quant=y))
+        step = layer.op.least_step(own)
+        if step > y.step and fixed(root, y.dtype) is None:
+            # Scales of weights, which the step is made of, become powers of two as well: up to twice as large.
+            step = power_of_two_above(2 * step) if options.power_of_two else step
+            quants.update((name, replace(quants[name], scale=(step,))) for name in members[root])
+    return quants
 
 
 def with_room(span: Range, dtype: str) -> Range:

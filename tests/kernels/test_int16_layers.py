@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -17,6 +19,7 @@ from support import (
     check_c,
     check_float,
     check_portable_c,
+    float_graph,
     integer_branches,
     integer_graph,
     random_inputs,
@@ -24,6 +27,7 @@ from support import (
 
 from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.errors import QuantizationError
+from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.simulate import simulate
@@ -36,6 +40,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.sigmoid import Sigmoid
@@ -44,7 +49,7 @@ from mcuq.ops.tanh import Tanh
 from mcuq.ops.unary import Unary
 from mcuq.ops.weighted import accumulator_bound
 from mcuq.ops.window import Window
-from mcuq.quantize import Scheme
+from mcuq.quantize import Scheme, quantize_graph
 
 pytestmark = pytest.mark.slow
 
@@ -181,15 +186,43 @@ def test_means_of_more_than_65535_values_are_summed_in_64_bits(op: Mean | Averag
     check_portable_c(graph, "host", samples=3)
 
 
-def test_a_factor_of_one_or_more_beyond_int32_is_refused() -> None:
-    weight = np.ones((1, 3000))
+NARROW = [
+    (FullyConnected(), [(1, 3000), np.ones((1, 3000)), np.zeros(1)]),
+    (MatMul(), [(1, 3, 5), (1, 5, 4)]),
+    (MatMul(), [(1, 3, 5), np.linspace(-1, 1, 20).reshape(1, 5, 4)]),
+]
+
+
+@pytest.mark.parametrize(("op", "inputs"), NARROW, ids=["weights", "computed", "constant"])
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_outputs_with_finer_steps_than_long_sums_have_get_wider_ones(op, inputs, power_of_two: bool) -> None:
+    """Sums of 46 bits are multiplied by less than 1: the step is their own unit then, and nothing is lost."""
+    scheme = replace(INT16, power_of_two=power_of_two)
+    graph = integer_graph(op, inputs, {"y": (-1e-7, 1e-7)}, scheme)
+    (layer,) = graph.layers()
+    unit = layer.inputs[0].scale * layer.inputs[1].quantization.scale[0]
+    assert unit < layer.output.scale <= (4 if power_of_two else 1.00001) * unit
+    x = {name: (values // 4096).astype(np.int16) for name, values in random_inputs(graph, 6).items()}
+    check_float(graph, 0.51)
+    operands = [x[t.name].astype(int) if not t.is_constant else t.values.astype(int) for t in layer.inputs[:2]]
+    sums = operands[0] @ (operands[1].T if isinstance(op, FullyConnected) else operands[1])
+    want = np.clip(np.floor(sums * (unit / layer.output.scale) + 0.5), -32768, 32767)
+    assert np.abs(simulate(graph, x)["y"] - want).max() <= 1
+    check_portable_c(graph, "host")
+    check_c(graph, "emulator", samples=3)
+
+
+@pytest.mark.parametrize(("op", "inputs"), NARROW[:2], ids=["weights", "computed"])
+def test_a_factor_of_one_or_more_beyond_int32_that_is_given_is_refused(op, inputs) -> None:
+    builder = GraphBuilder(float_graph(op, inputs))
+    builder.give("y", Quant((1e-9,), 0, "int16"))
+    graph = builder.graph()
     with pytest.raises(QuantizationError) as error:
-        graph = integer_graph(FullyConnected(), [(1, 3000), weight, np.zeros(1)], {"y": (-1e-3, 1e-3)}, INT16)
-        accumulator_bound(next(graph.layers()))
-        check_portable_c(graph, "host")
-    assert str(error.value) == (
-        "FullyConnected 'layer': requantization factor 7.87402 is outside (0, 1) for an accumulator that can reach "
-        "12484608000; check the calibration data"
+        check_portable_c(quantize_graph(graph, dict.fromkeys(graph.inputs, (-1.0, 1.0)), INT16), "host")
+    assert re.fullmatch(
+        r"(FullyConnected|MatMul) 'layer': requantization factor [0-9.]+ is outside \(0, 1\) for an accumulator that "
+        r"can reach [0-9]+; check the calibration data",
+        str(error.value),
     )
 
 
