@@ -89,7 +89,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((Compare(relation), [(1, 4), (1, 4)]) for relation in ("<", "<=", ">", ">=", "==")),
     *(
         (IntegerArithmetic(kind), [Whole((1, 4), 0, 9), Whole((1, 4), 0, 9)])
-        for kind in ("Add", "Div", "Mod", "Remainder")
+        for kind in ("Add", "WrappedAdd", "WrappedSub", "WrappedMul", "Div", "Mod", "Remainder")
     ),
     (Where(), [Whole((1, 4), 0, 1), (1, 4), (1, 1)]),
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),

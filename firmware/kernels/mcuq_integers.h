@@ -31,6 +31,27 @@ static inline int32_t mcuq_within_long(int64_t x, int32_t low, int32_t high)
     return (int32_t)(least > high ? high : least);
 }
 
+/* item mcuq_wrapped_add: code 29 */
+/* a + b modulo 2^32. */
+static inline int32_t mcuq_wrapped_add(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+/* item mcuq_wrapped_sub: code 29 */
+/* a - b modulo 2^32. */
+static inline int32_t mcuq_wrapped_sub(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a - (uint32_t)b);
+}
+
+/* item mcuq_wrapped_mul: code 29 */
+/* a * b modulo 2^32. */
+static inline int32_t mcuq_wrapped_mul(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a * (uint32_t)b);
+}
+
 /* item mcuq_integer_quotient: code 37 */
 /* a / b towards 0, 0 where b is. */
 static inline int64_t mcuq_integer_quotient(int32_t a, int32_t b)

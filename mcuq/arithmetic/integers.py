@@ -24,6 +24,21 @@ def within_long(x: Array, low: int, high: int) -> Array:
     return np.clip(x, low, high).astype(np.int32)
 
 
+def wrapped_add(a: Array, b: Array) -> Array:
+    """int64: a + b as int32 has it, modulo 2^32."""
+    return (a.astype(np.int64) + b.astype(np.int64)).astype(np.int32).astype(np.int64)
+
+
+def wrapped_sub(a: Array, b: Array) -> Array:
+    """int64: a - b as int32 has it, modulo 2^32."""
+    return (a.astype(np.int64) - b.astype(np.int64)).astype(np.int32).astype(np.int64)
+
+
+def wrapped_mul(a: Array, b: Array) -> Array:
+    """int64: a * b as int32 has it, modulo 2^32."""
+    return (a.astype(np.int64) * b.astype(np.int64)).astype(np.int32).astype(np.int64)
+
+
 def integer_quotient(a: Array, b: Array) -> Array:
     """int64: a / b towards 0, 0 where b is."""
     wide, divisor = a.astype(np.int64), np.where(b == 0, 1, b.astype(np.int64))

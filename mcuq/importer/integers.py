@@ -25,6 +25,7 @@ INTEGER_RANGES: Mapping[str, tuple[int, int]] = {
 }
 # Of those what a computed one holds, as far as int32 does: runtimes wrap around what is beyond.
 NARROW_RANGES = {
+    "int32": (-(2**31), 2**31 - 1),
     **{kind: INTEGER_RANGES[kind] for kind in ("int8", "uint8", "int16", "uint16")},
     **dict.fromkeys(("uint32", "uint64"), (0, 2**31 - 1)),
 }

@@ -10,7 +10,15 @@ import numpy as np
 from onnx import TensorProto
 
 from mcuq.arithmetic.int8 import INT32_MAX
-from mcuq.arithmetic.integers import integer_modulo, integer_quotient, integer_remainder, within_long
+from mcuq.arithmetic.integers import (
+    integer_modulo,
+    integer_quotient,
+    integer_remainder,
+    within_long,
+    wrapped_add,
+    wrapped_mul,
+    wrapped_sub,
+)
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
@@ -22,10 +30,16 @@ from mcuq.ops.from_integers import reach
 from mcuq.ops.operands import operands_of_one_rank
 
 _LOGIC = ("And", "Or", "Xor")
+# What wraps around where int32 does not hold a result.
+_WRAPPING = {"Add": "WrappedAdd", "Sub": "WrappedSub", "Mul": "WrappedMul"}
+_INT32 = (-INT32_MAX - 1, INT32_MAX)
 _FUNCTIONS: Mapping[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
     "Sub": np.subtract,
     "Mul": np.multiply,
+    "WrappedAdd": wrapped_add,
+    "WrappedSub": wrapped_sub,
+    "WrappedMul": wrapped_mul,
     "Div": integer_quotient,
     "Mod": integer_modulo,
     "Remainder": integer_remainder,
@@ -54,7 +68,8 @@ def from_arithmetic(kind: str) -> FromOneOutput:
 
 
 def wrapped(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -> str:
-    """The node's output; of types of 16 bits and less it wraps around, as runtimes have it, where it may leave them."""
+    """The node's output; of types of 32 bits and less it wraps around, as runtimes have it, where it may leave them."""
+    kind = kind_of(node, graph, kind, inputs)
     known = IntegerArithmetic(kind).integers([graph.tensors[name] for name in inputs])
     low, high = node.output_range or (known.low, known.high)
     if low <= known.low and known.high <= high:
@@ -74,18 +89,34 @@ def wrapped(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -
     return y
 
 
+def kind_of(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -> str:
+    """The kind, or where the node is of int32 and may leave it that which wraps around."""
+    if node.output_range != _INT32 or kind not in _WRAPPING:
+        return kind
+    low, high = _ends(kind, [graph.tensors[name] for name in inputs])
+    return kind if _INT32[0] <= low and high <= _INT32[1] else _WRAPPING[kind]
+
+
+def _ends(kind: str, inputs: Sequence[Tensor]) -> tuple[int, int]:
+    """The least and the greatest sum, difference, product or choice of what the inputs are known to hold."""
+    first, second = (reach(t) for t in inputs)
+    ends = [int(_FUNCTIONS[kind](np.array(x), np.array(y))) for x in first for y in second]
+    return min(ends), max(ends)
+
+
 @dataclass(frozen=True)
 class IntegerArithmetic(Elementwise):
     """y = a `kind` b of int32; shapes have one rank and broadcast as in NumPy. Exact.
 
-    Where int32 does not hold a result, or an input holds what it was not known to, the output's nearest integer.
+    Where int32 does not hold a result, or an input holds what it was not known to, the output's nearest integer; of a
+    Wrapped kind what is left of it modulo 2^32, of all of int32.
     Div is towards 0, Mod has the sign of b and Remainder that of a; of b = 0 all three are 0.
     """
 
     kind: str
 
     from_integers: ClassVar[dict[str, FromOnnx]] = {
-        kind: from_arithmetic(kind) for kind in _FUNCTIONS if kind != "Remainder"
+        kind: from_arithmetic(kind) for kind in _FUNCTIONS if kind not in ("Remainder", *_WRAPPING.values())
     }
     passes_channels = False
     dtypes = WHOLE
@@ -108,13 +139,16 @@ class IntegerArithmetic(Elementwise):
             return Integers.of(-most if a < 0 or is_signed else 0, most if b > 0 or is_signed else 0)
         if self.kind in _LOGIC:
             return Integers.of(0, 1)
-        ends = [_FUNCTIONS[self.kind](np.array(x), np.array(y)) for x in (a, b) for y in (c, d)]
-        return Integers.of(int(min(ends)), int(max(ends)))
+        if self.kind in _WRAPPING.values():
+            return Integers.of(*_INT32)
+        return Integers.of(*_ends(self.kind, inputs))
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
-        kind = TensorProto.BOOL if self.kind in _LOGIC else TensorProto.INT64
+        is_wrapped = self.kind in _WRAPPING.values()
+        kind = TensorProto.BOOL if self.kind in _LOGIC else TensorProto.INT32 if is_wrapped else TensorProto.INT64
+        own = self.kind.removeprefix("Wrapped")
         operands = [writer.node("Cast", [t.name], to=kind) for t in layer.inputs]
-        y = writer.node("Mod", operands, fmod=1) if self.kind == "Remainder" else writer.node(self.kind, operands)
+        y = writer.node("Mod", operands, fmod=1) if self.kind == "Remainder" else writer.node(own, operands)
         writer.node("Cast", [y], layer.output.name, to=TensorProto.FLOAT)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,8 +21,12 @@ from mcuq.arithmetic.integers import (
     truncate_float,
     within,
     within_long,
+    wrapped_add,
+    wrapped_mul,
+    wrapped_sub,
 )
 from mcuq.build.shared_library import build_library
+from mcuq.graph.tensor import Array
 from mcuq.resources import resource_dir
 
 HEADER = (resource_dir("firmware") / "kernels" / "mcuq_integers.h").read_text()
@@ -60,6 +65,24 @@ void each_modulo(int64_t n, const int32_t *a, const int32_t *b, int64_t *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_integer_modulo(a[i], b[i]);
+}
+
+void each_wrapped_add(int64_t n, const int32_t *a, const int32_t *b, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_wrapped_add(a[i], b[i]);
+}
+
+void each_wrapped_sub(int64_t n, const int32_t *a, const int32_t *b, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_wrapped_sub(a[i], b[i]);
+}
+
+void each_wrapped_mul(int64_t n, const int32_t *a, const int32_t *b, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_wrapped_mul(a[i], b[i]);
 }
 
 void each_truncate(int64_t n, const int32_t *x, int32_t multiplier, int32_t shift, int32_t low, int32_t high,
@@ -150,3 +173,21 @@ def test_truncate_float_gives_the_bits_of_its_namesake_and_of_its_definition(c: 
         assert np.array_equal(got, call(c.each_truncate_float, len(x), np.int32, x, low, high))
         exact = [0 if np.isnan(v) else int(np.clip(v, -(2.0**32), 2.0**32)) for v in x.tolist()]
         assert got.tolist() == [min(max(v, low), high) for v in exact]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "exact"),
+    [
+        ("add", wrapped_add, lambda a, b: a + b),
+        ("sub", wrapped_sub, lambda a, b: a - b),
+        ("mul", wrapped_mul, lambda a, b: a * b),
+    ],
+)
+def test_int32_wraps_around(
+    c: ctypes.CDLL, name: str, own: Callable[[Array, Array], Array], exact: Callable[[int, int], int]
+) -> None:
+    a, b = (x.ravel() for x in np.meshgrid(NUMBERS, NUMBERS))
+    numbers = [exact(p, q) for p, q in zip(a.tolist(), b.tolist(), strict=True)]
+    want = [(number + 2**31) % 2**32 - 2**31 for number in numbers]
+    assert own(a, b).tolist() == want
+    assert call(c[f"each_wrapped_{name}"], len(a), np.int32, a, b).tolist() == want

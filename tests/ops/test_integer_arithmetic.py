@@ -18,10 +18,18 @@ from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 
+
+def in_int32(value: int) -> int:
+    return (value + 2**31) % 2**32 - 2**31
+
+
 EXACT = {
     "Add": lambda a, b: a + b,
     "Sub": lambda a, b: a - b,
     "Mul": lambda a, b: a * b,
+    "WrappedAdd": lambda a, b: in_int32(a + b),
+    "WrappedSub": lambda a, b: in_int32(a - b),
+    "WrappedMul": lambda a, b: in_int32(a * b),
     "Div": lambda a, b: 0 if b == 0 else abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1),
     "Mod": lambda a, b: 0 if b == 0 else a % b,
     "Remainder": lambda a, b: 0 if b == 0 else int(fmod(a, b)),
@@ -136,6 +144,33 @@ def test_types_of_the_file_wrap_around(kind: int) -> None:
         assert got[layer.output[0]].tolist() == [functions[layer.op_type].tolist()], layer.op_type
 
 
+def test_int32_wraps_around_and_int64_is_limited_to_it() -> None:
+    """As in ONNX Runtime; int32 was limited to its ends."""
+    kinds = {"n": TensorProto.INT32, "m": TensorProto.INT32, "l": TensorProto.INT64}
+    layers = [
+        node("Mul", ["n", "m"], "product"),
+        node("Add", ["product", "product"], "total"),
+        node("Sub", ["total", "n"], "less"),
+        node("Neg", ["product"], "neg"),
+        node("Abs", ["product"], "abs"),
+        node("Add", ["n", "m"], "near"),
+        node("Mul", ["l", "l"], "long"),
+    ]
+    outputs = {layer.output[0]: TensorProto.INT32 for layer in layers} | {"long": TensorProto.INT64}
+    proto = model(layers, {"n": (40,), "m": (40,), "l": (40,)}, outputs, kinds=kinds)
+    graph = with_ranges(imported(proto))
+    names = {type(layer.op).__name__ + layer.op.kind for layer in graph.layers()}
+    assert {"IntegerArithmeticWrappedMul", "IntegerArithmeticWrappedAdd", "IntegerArithmeticAdd"} <= names
+    rng = np.random.default_rng(0)
+    sample = {name: rng.integers(-(2**24), 2**24, 40, endpoint=True) for name in "nml"}
+    sample["n"][:2], sample["m"][:2] = -(2**16), 2**15  # the least int32, which is its own negative
+    got = simulate(graph, {name: x[None].astype(np.int32) for name, x in sample.items()})
+    wanted = original_outputs(proto, sample)
+    for name in outputs:
+        want = np.clip(wanted[name], -(2**31), 2**31 - 1) if name == "long" else wanted[name]
+        assert got[name].tolist() == [want.tolist()], name
+
+
 @pytest.mark.parametrize(
     ("own", "kind", "reach"),
     [("Mul", TensorProto.UINT16, "0 to 2147483647"), ("Sub", TensorProto.UINT32, "-16777216 to 16777216")],
@@ -150,7 +185,7 @@ def test_what_int32_does_not_hold_does_not_wrap_around(own: str, kind: int, reac
 
 
 def test_import() -> None:
-    kinds = [kind for kind in EXACT if kind not in ("Remainder", *LOGIC)]
+    kinds = [kind for kind in EXACT if kind not in ("Remainder", *LOGIC) and not kind.startswith("Wrapped")]
     layers = [node(kind, ["n", "m"], f"y{kind}") for kind in kinds]
     layers += [
         node("Mod", ["n", "seven"], "fmod", fmod=1),

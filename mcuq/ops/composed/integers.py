@@ -9,7 +9,7 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.composed.logic import integer
-from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic, wrapped
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic, kind_of, wrapped
 
 
 def from_neg(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -20,7 +20,8 @@ def from_neg(node: OnnxNode, graph: GraphBuilder) -> str:
 def from_abs(node: OnnxNode, graph: GraphBuilder) -> str:
     """The larger of it and its negative."""
     x = node.integers(0)
-    negative = graph.add(IntegerArithmetic("Sub"), [_zero(node, graph), x], None, node.name)
+    zero = _zero(node, graph)
+    negative = graph.add(IntegerArithmetic(kind_of(node, graph, "Sub", [zero, x])), [zero, x], None, node.name)
     return wrapped(node, graph, "Max", [x, negative])
 
 

@@ -123,7 +123,22 @@ CASES: list[Case] = [
     (Where(), [Whole((2, 3, 1), 0, 1), (2, 3, 4), _constant(1, 1, 1)]),
     *(
         (IntegerArithmetic(kind), [Whole((5, 2), -300, 70_000), Whole((5, 1), 1, 9)])
-        for kind in ("Add", "Sub", "Mul", "Div", "Mod", "Remainder", "Min", "Max", "And", "Or", "Xor")
+        for kind in (
+            "Add",
+            "Sub",
+            "Mul",
+            "WrappedAdd",
+            "WrappedSub",
+            "WrappedMul",
+            "Div",
+            "Mod",
+            "Remainder",
+            "Min",
+            "Max",
+            "And",
+            "Or",
+            "Xor",
+        )
     ),
     (SparseProduct(1), [IMAGE, _NUMBERS.integers(0, 5, (7, 2)).astype(np.float32), _constant(7, 2)]),
     (Unfold(1, 3, 1, 1, 2), [IMAGE]),
