@@ -48,7 +48,7 @@ from mcuq.importer.types import all_types, element_types, type_errors
 from mcuq.importer.windows import Attributes, stated_window
 from mcuq.onnx_io.given import read_given
 from mcuq.onnx_io.given_quant import GivenQuant
-from mcuq.onnx_io.reader import OnnxNode
+from mcuq.onnx_io.reader import NodeError, OnnxNode
 from mcuq.ops import FROM_ONNX, INTEGERS_FROM_ONNX
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.identity import Identity
@@ -148,8 +148,24 @@ class _Conversion:
             if mistyped is not None:
                 self.problems.append(f"{where}: {mistyped}")
         except ModelError as error:
-            self.problems.append(str(error))
+            self.problems += self._all_of(node, name, error)
             self._stand_in(node)
+
+    def _all_of(self, node: onnx.NodeProto, name: str, error: ModelError) -> list[str]:
+        """What is wrong with the node, and what would be still if the attributes at fault were left out."""
+        texts, rest = [str(error)], node
+        while isinstance(error, NodeError) and any(a.name in error.attributes for a in rest.attribute):
+            kept = [a for a in rest.attribute if a.name not in error.attributes]
+            rest = onnx.NodeProto(op_type=node.op_type, domain=node.domain, name=node.name)
+            rest.input[:], rest.output[:] = node.input, node.output
+            rest.attribute.extend(kept)
+            try:
+                self._convert(rest, name)
+                break
+            except ModelError as further:
+                error = further
+                texts.append(str(error))
+        return texts
 
     def refuse(self, node: onnx.NodeProto, reason: str) -> None:
         """Leave a node out for a reason, "" where that is said of others."""

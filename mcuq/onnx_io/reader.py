@@ -14,6 +14,14 @@ from mcuq.graph.tensor import Array, Tensor
 from mcuq.onnx_io.given_quant import GivenQuant
 
 
+class NodeError(ModelError):
+    """What is wrong with a node; `attributes` are those that have to be others."""
+
+    def __init__(self, text: str, attributes: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.attributes = attributes
+
+
 @dataclass(frozen=True)
 class OnnxNode:
     """A node with constants resolved: `inputs` are tensor names, "" where an optional one is left out.
@@ -39,9 +47,9 @@ class OnnxNode:
         """How error messages call it: Conv 'features.3'."""
         return f"{self.op_type} '{self.name}'"
 
-    def error(self, text: str) -> ModelError:
-        """A ModelError that names this node."""
-        return ModelError(f"{self.where}: {text}")
+    def error(self, text: str, *attributes: str) -> ModelError:
+        """A ModelError that names this node; `attributes` are at fault, and without them it may be read."""
+        return NodeError(f"{self.where}: {text}", attributes)
 
     def has(self, index: int) -> bool:
         """Whether the input is given."""

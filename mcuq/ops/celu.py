@@ -14,7 +14,7 @@ from mcuq.ops.unary import from_unary
 def _celu(node: OnnxNode) -> Celu:
     alpha = float(node.attribute("alpha", 1.0))
     if not alpha > 0:
-        raise node.error(f"alpha={alpha:g} is not supported; it must be positive")
+        raise node.error(f"alpha={alpha:g} is not supported; it must be positive", "alpha")
     return Celu(alpha)
 
 

@@ -19,7 +19,7 @@ from mcuq.ops.unary import from_unary
 def _gelu(node: OnnxNode) -> Gelu:
     approximate = node.attribute("approximate", "none")
     if approximate not in ("none", "tanh"):
-        raise node.error(f"approximate={approximate!r} is not supported; use 'none' or 'tanh'")
+        raise node.error(f"approximate={approximate!r} is not supported; use 'none' or 'tanh'", "approximate")
     return Gelu(approximate)
 
 

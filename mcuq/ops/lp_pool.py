@@ -27,7 +27,7 @@ def stated_power(node: OnnxNode) -> int:
     """Attribute p: 1 or 2."""
     power = int(node.attribute("p", 2))
     if power not in (1, 2):
-        raise node.error(f"p={power} is not supported; use p=1 or p=2")
+        raise node.error(f"p={power} is not supported; use p=1 or p=2", "p")
     return power
 
 

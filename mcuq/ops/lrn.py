@@ -38,7 +38,8 @@ def from_lrn(node: OnnxNode, graph: GraphBuilder) -> str:
     if not 0 <= alpha < np.inf or not 0 <= beta <= MOST_BETA or not LEAST_BIAS <= bias < np.inf:
         raise node.error(
             f"alpha={alpha:g}, beta={beta:g}, bias={bias:g} are not supported; alpha must be 0 or more, beta from 0 to "
-            f"{MOST_BETA:g}, bias positive"
+            f"{MOST_BETA:g}, bias positive",
+            *("alpha", "beta", "bias"),
         )
     return graph.add(LRN(1, size, alpha, beta, bias), [node.computed(0)], node.outputs[0], node.name)
 

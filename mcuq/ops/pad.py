@@ -31,7 +31,7 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
     """Negative pads crop, before others are added."""
     mode = node.attribute("mode", "constant")
     if mode not in ("constant", *_OWN_VALUES):
-        raise node.error(f"mode={mode} is not supported; use one of constant, {', '.join(_OWN_VALUES)}")
+        raise node.error(f"mode={mode} is not supported; use one of constant, {', '.join(_OWN_VALUES)}", "mode")
     before, after = _pads(node)
     x = _cropped(graph, node.computed(0), before, after)
     before, after = (tuple(max(0, pad) for pad in pads) for pads in (before, after))
@@ -39,7 +39,7 @@ def from_pad(node: OnnxNode, graph: GraphBuilder) -> str:
         return _with_own_values(node, graph, x, before, after)
     value = node.real("value", 2, 0.0)
     if isinf(value):
-        raise node.error(f"value={value} is not supported; use a finite value")
+        raise node.error(f"value={value} is not supported; use a finite value", "value")
     if x != node.computed(0) and not any((*before, *after)):
         return x
     return graph.add(Pad(before, after, value), [x], node.outputs[0], node.name)

@@ -32,7 +32,7 @@ def scattered(node: OnnxNode, graph: GraphBuilder) -> list[str]:
     """Data, indices and updates."""
     reduction = node.attribute("reduction", "none")
     if reduction != "none":
-        raise node.error(f"reduction={reduction} is not supported; use none")
+        raise node.error(f"reduction={reduction} is not supported; use none", "reduction")
 
     def values(index: int, what: str) -> str:
         if not node.is_constant(index):

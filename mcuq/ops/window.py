@@ -174,7 +174,9 @@ def axis_windows(node: OnnxNode, kernel: Sequence[int], spatial: Shape) -> tuple
     elif auto_pad == "VALID":
         pads = (0,) * (2 * rank)
     elif auto_pad != "NOTSET":
-        raise node.error(f"auto_pad={auto_pad} is not supported; use NOTSET, SAME_UPPER, SAME_LOWER or VALID")
+        raise node.error(
+            f"auto_pad={auto_pad} is not supported; use NOTSET, SAME_UPPER, SAME_LOWER or VALID", "auto_pad"
+        )
     else:
         pads = tuple(node.attribute("pads", (0,) * (2 * rank)))
     kernel = tuple(kernel)

@@ -69,7 +69,10 @@ def test_attention(opset, form):
 @pytest.mark.parametrize(
     ("proto", "message"),
     [
-        (attention(mask=(6, 6), inputs=("pk", "pv")), "past_key is not supported; export the model without a cache"),
+        (
+            attention(mask=(6, 6), inputs=("pk", "pv")),
+            "past_key, past_value are not supported; export the model without a cache",
+        ),
         (
             attention({"q": (2, 6, 30), "k": (2, 6, 30), "v": (2, 6, 30)}, q_num_heads=4, kv_num_heads=4),
             "q_num_heads=4 does not fit an input of shape [2, 6, 30]; it must divide its width",

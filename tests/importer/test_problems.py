@@ -183,3 +183,27 @@ def test_a_tensor_of_more_dimensions_than_arrays_have() -> None:
     shape = numpy_helper.from_array(np.ones(32, np.int64), "shape")
     proto = model([node("Reshape", ["x", "shape"], "y", "r")], {"x": (1,)}, constants={"shape": shape})
     assert refusal(proto) == "Reshape 'r': gives a tensor of 32 dimensions; supported are 31"
+
+
+def test_a_node_tells_all_attributes_that_must_be_others() -> None:
+    nodes = [
+        node("Pad", ["x", "pads", "value"], "a", "pad", mode="mirror"),
+        node("Resize", ["x", "", "scales"], "b", "resize", mode="area", nearest_mode="up"),
+        node("AveragePool", ["x"], "c", "pool", kernel_shape=[2, 2], auto_pad="SAME", pads=[3, 0, 0, 0]),
+    ]
+    constants = {
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "value": np.float32(np.inf),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+    }
+    assert refusal(model(nodes, {"x": (1, 2, 4, 4)}, "abc", constants)).splitlines() == [
+        "net.onnx: 6 things are in the way:",
+        "  Pad 'pad': mode=mirror is not supported; use one of constant, edge, reflect, wrap",
+        "  Pad 'pad': value=inf is not supported; use a finite value",
+        "  Resize 'resize': mode=area is not supported; use one of nearest, linear, cubic",
+        "  Resize 'resize': coordinate_transformation_mode=half_pixel, nearest_mode=up are not supported; use one of "
+        "half_pixel, half_pixel_symmetric, pytorch_half_pixel, tf_half_pixel_for_nn, align_corners, asymmetric, "
+        "tf_crop_and_resize and one of round_prefer_floor, round_prefer_ceil, floor, ceil",
+        "  AveragePool 'pool': auto_pad=SAME is not supported; use NOTSET, SAME_UPPER, SAME_LOWER or VALID",
+        "  AveragePool 'pool': pads=[3, 0, 0, 0] reach beyond the window [2, 2]; use smaller pads",
+    ]

@@ -21,14 +21,15 @@ LEAST = float(np.finfo(np.float32).min)  # what passes.mask_softmax takes for a 
 def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
     """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Without past
     keys and values."""
-    for index, what in ((4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen")):
-        if node.has(index):
-            raise node.error(f"{what} is not supported; export the model without a cache")
+    inputs = ((4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen"))
+    if cached := [what for index, what in inputs if node.has(index)]:
+        verb = "is" if len(cached) == 1 else "are"
+        raise node.error(f"{', '.join(cached)} {verb} not supported; export the model without a cache")
     if any(node.gives(index) for index in (1, 2, 3)):
         raise node.error("its keys, values or scores are read; only Y is supported")
     for side in ("left_window_size", "right_window_size"):
         if node.attribute(side, -1) >= 0:
-            raise node.error(f"{side}={node.attribute(side)} is not supported; give attn_mask the window")
+            raise node.error(f"{side}={node.attribute(side)} is not supported; give attn_mask the window", side)
     q, k, v = (_heads(node, graph, i, "q_num_heads" if i == 0 else "kv_num_heads") for i in range(3))
     batch, heads, queries, width = graph.tensors[q].shape
     groups, keys = graph.tensors[k].shape[1:3]

@@ -22,7 +22,7 @@ def from_space_to_depth(node: OnnxNode, graph: GraphBuilder) -> str:
     n, channels, height, width, block = _sizes(node)
     mode = node.attribute("mode", "DCR")
     if mode not in ("DCR", "CRD"):
-        raise node.error(f"mode={mode} is not supported; use DCR or CRD")
+        raise node.error(f"mode={mode} is not supported; use DCR or CRD", "mode")
     if height % block or width % block:
         raise node.error(f"blocksize={block} does not divide an image of {[height, width]}")
     x = graph.add(Reshape((n, channels, height // block, block, width // block, block)), [node.computed(0)])

@@ -43,7 +43,7 @@ def from_roi_align(node: OnnxNode, graph: GraphBuilder) -> str:
     """Of constant regions, in mode avg; each is read of the image that it says."""
     shape, rois, images = node.shape(0), node.constant(1, "rois"), node.constant(2, "batch_indices")
     if node.attribute("mode", "avg") != "avg":
-        raise node.error(f"mode={node.attribute('mode')} is not supported; use avg")
+        raise node.error(f"mode={node.attribute('mode')} is not supported; use avg", "mode")
     if len(shape) != 4 or rois.ndim != 2 or images.shape != rois.shape[:1] or not len(rois):
         raise node.error(f"rois of shape {list(rois.shape)} do not fit an input of shape {list(shape)}")
     if images.min() < 0 or images.max() >= shape[0]:

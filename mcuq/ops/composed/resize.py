@@ -40,13 +40,15 @@ def from_resize(node: OnnxNode, graph: GraphBuilder) -> str:
     """Any mode, coordinates and rounding; of the nearest pixel a region of interest must lie within."""
     mode = node.attribute("mode", "nearest")
     if mode not in _MODES:
-        raise node.error(f"mode={mode} is not supported; use one of {', '.join(_MODES)}")
+        raise node.error(f"mode={mode} is not supported; use one of {', '.join(_MODES)}", "mode")
     coordinates = node.attribute("coordinate_transformation_mode", _COORDINATES[0])
     rounding = node.attribute("nearest_mode", _ROUNDING[0])
     if coordinates not in _COORDINATES or rounding not in _ROUNDING:
         raise node.error(
             f"coordinate_transformation_mode={coordinates}, nearest_mode={rounding} are not supported; use one of "
-            f"{', '.join(_COORDINATES)} and one of {', '.join(_ROUNDING)}"
+            f"{', '.join(_COORDINATES)} and one of {', '.join(_ROUNDING)}",
+            "coordinate_transformation_mode",
+            "nearest_mode",
         )
     if mode != "nearest":
         return _interpolated(node, graph)
