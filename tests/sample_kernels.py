@@ -45,6 +45,7 @@ from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.scatter_elements import ScatterElements
+from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
@@ -81,7 +82,9 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (FromIntegers(), [Whole((1, 4), 0, 9)]),
     (Gather(0), [(4, 3), Whole((2,), 0, 3)]),
     (GatherElements(0), [(4, 3), Whole((2, 3), 0, 3)]),
-    (ScatterElements(0), [(4, 3), Whole((2, 3), 0, 3), (2, 3)]),
+    *((ScatterElements(0, reduction), [(4, 3), Whole((2, 3), 0, 3), (2, 3)]) for reduction in ("none", "min", "max")),
+    (ScatterSum(0, 4), [(2, 3), Whole((2, 3), 0, 3)]),
+    (ScatterSum(0, 4), [Whole((2, 3), 0, 9), Whole((2, 3), 0, 3)]),
     *((TopK(1, 2, largest), [(1, 4)]) for largest in (True, False)),
     *((CumSum(1, exclusive), [(1, 4)]) for exclusive in (True, False)),
     (CumSum(1), [Whole((1, 4), 0, 9)]),

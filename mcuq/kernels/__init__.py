@@ -76,6 +76,7 @@ from mcuq.kernels.portable.reduce import (
     lower_whole_image,
 )
 from mcuq.kernels.portable.scatter_elements import lower_scatter_elements
+from mcuq.kernels.portable.scatter_sum import lower_scatter_sum
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
@@ -135,6 +136,7 @@ from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.scatter_elements import ScatterElements
+from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
@@ -271,6 +273,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ReduceSum: MEAN,
     ReduceSumSquare: NORM,
     ScatterElements: (Kernel(lower_scatter_elements, activations=MOVED, constants=MOVED),),
+    ScatterSum: (Kernel(lower_scatter_sum, activations=MOVED, constants=MOVED),),
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),

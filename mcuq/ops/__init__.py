@@ -70,6 +70,7 @@ from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.round import Round
 from mcuq.ops.scatter_elements import ScatterElements
+from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.selu import Selu
 from mcuq.ops.shrink import Shrink
 from mcuq.ops.sigmoid import Sigmoid
@@ -167,6 +168,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Reshape,
     Round,
     ScatterElements,
+    ScatterSum,
     Selu,
     Shrink,
     Sigmoid,

@@ -17,22 +17,41 @@ from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Integers, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis, weights
+from mcuq.ops.add import Add
 from mcuq.ops.dtypes import MOVED
 from mcuq.ops.gather_elements import indices_of
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.moved_constants import in_shared_scale, of_all_samples
+from mcuq.ops.scatter_sum import ScatterSum
 
 
 def from_scatter_elements(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Any of the three may be constant, if not all are."""
+    """Any of the three may be constant, if not all are. With reduction add the sums are added to the data."""
     axis = normalized_axis(node.attribute("axis", 0), len(node.shape(0)), node)
-    return graph.add(ScatterElements(axis), scattered(node, graph), node.outputs[0], node.name)
+    return scatter(node, graph, axis, scattered(node, graph), node.outputs[0])
+
+
+def scatter(node: OnnxNode, graph: GraphBuilder, axis: int, inputs: list[str], output: str | None = None) -> str:
+    """Data with updates at indices along a dimension, reduced as the node says."""
+    reduction = node.attribute("reduction", "none")
+    if reduction != "add":
+        return graph.add(ScatterElements(axis, reduction), inputs, output, node.name)
+    x, indices, updates = inputs
+    data = graph.tensors[x]
+    starts = data.is_constant and not np.any(data.values)
+    total = output if starts else None
+    sums = graph.add(ScatterSum(axis, data.shape[axis]), [updates, indices], total, node.name)
+    if starts:
+        return sums
+    add = Add() if data.integers is None else IntegerArithmetic("Add")
+    return graph.add(add, [x, sums], output, node.name)
 
 
 def scattered(node: OnnxNode, graph: GraphBuilder) -> list[str]:
     """Data, indices and updates."""
     reduction = node.attribute("reduction", "none")
-    if reduction != "none":
-        raise node.error(f"reduction={reduction} is not supported; use none", "reduction")
+    if reduction not in ("none", "add", "min", "max"):
+        raise node.error(f"reduction={reduction} is not supported; use none, add, min or max", "reduction")
 
     def values(index: int, what: str) -> str:
         if not node.is_constant(index):
@@ -51,13 +70,15 @@ def _along(shape: Shape, axis: int, other: Shape) -> Shape:
 
 @dataclass(frozen=True)
 class ScatterElements(Operator):
-    """y = x, but y[.., indices[.., i, ..], ..] = updates[.., i, ..] along `axis`, one after the other. Exact.
+    """y = x, but y[.., indices[.., i, ..], ..] = updates[.., i, ..] along `axis`, one after the other; with `reduction`
+    min or max the smaller or the larger of both. Exact.
 
     Indices below 0 count from the back; those beyond are taken for the nearest that there is. All but the indices share
     one scale.
     """
 
     axis: int
+    reduction: str = "none"
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {
         "ScatterElements": from_scatter_elements,
@@ -90,7 +111,7 @@ class ScatterElements(Operator):
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, indices, updates = (t.name for t in layer.inputs)
         whole = writer.node("Cast", [indices], to=TensorProto.INT64)
-        writer.node("ScatterElements", [x, whole, updates], layer.output.name, axis=self.axis)
+        writer.node("ScatterElements", [x, whole, updates], layer.output.name, axis=self.axis, reduction=self.reduction)
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, indices, updates = of_all_samples(layer, inputs)
@@ -101,5 +122,7 @@ class ScatterElements(Operator):
         # In the order of the elements, so that the last of several at one place stays.
         for k in range(indices.shape[self.axis + 1]):
             one = tuple(np.take(np.broadcast_to(o, indices.shape), k, axis=self.axis + 1) for o in others)
-            y[one] = np.take(updates, k, axis=self.axis + 1)
+            new, old = np.take(updates, k, axis=self.axis + 1), y[one]
+            stays = {"none": np.False_, "min": ~(new < old), "max": ~(new > old)}[self.reduction]
+            y[one] = np.where(stays, old, new)
         return y

@@ -26,6 +26,8 @@ def cases() -> list[Case]:
         (ScatterElements(0), [(5, 3), Whole((2, 3), -5, 4), (2, 3)]),
         (ScatterElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5), rng.normal(size=(2, 4, 3))]),
         (ScatterElements(1), [rng.normal(size=(2, 300)), Whole((2, 2), -300, 299), (2, 2)]),
+        (ScatterElements(1, "min"), [(2, 3, 2), Whole((2, 9, 2), -3, 2), (2, 9, 2)]),
+        (ScatterElements(0, "max"), [rng.normal(size=(4, 3)), Whole((7, 3), 0, 3), (7, 3)]),
         (ScatterElements(2), [(2, 3, 4), rng.integers(-4, 4, (2, 3, 2)), (2, 3, 2)]),
         (ScatterElements(0), [np.arange(9), Whole((2,), 0, 8), Whole((2,), -300, 0)]),
     ]
@@ -91,8 +93,9 @@ def test_rows_at_constant_places(data: bool) -> None:
 
 def test_what_is_not_supported() -> None:
     shapes = {"x": (2, 3), "i": (1, 3), "u": (1, 3)}
-    proto = model([node("ScatterElements", ["x", "i", "u"], "y", "put", reduction="add")], shapes, kinds={"i": 7})
-    assert refusal(proto) == "ScatterElements 'put': reduction=add is not supported; use none"
+    layers = [node("ScatterElements", ["x", "i", "u"], "y", "put", reduction="mul")]
+    proto = model(layers, shapes, kinds={"i": 7}, opset=18)
+    assert refusal(proto) == "ScatterElements 'put': reduction=mul is not supported; use none, add, min or max"
     proto = model([node("ScatterElements", ["x", "i", "i"], "y", "put")], shapes, kinds={"i": 7})
     assert "puts real values among integers, or integers among those; Cast one of them" in refusal(proto)
     proto = model([node("ScatterElements", ["x", "i", "u"], "y", "put")], {**shapes, "u": (1, 2)}, kinds={"i": 7})

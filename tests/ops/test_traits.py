@@ -54,6 +54,7 @@ from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSum
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.scatter_elements import ScatterElements
+from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
@@ -135,6 +136,7 @@ WITH_CONSTANTS = {
     GatherElements,
     IntegerArithmetic,
     ScatterElements,
+    ScatterSum,
     Where,
     Affine,
     Conv2d,

@@ -28,7 +28,16 @@ class ScatterElementsConstants(Constants):
     store: Fragment
 
 
-_STORE = Fragment("y[row * inner + i] = *updates++;", name="scatter_elements")
+_STORES = {
+    "none": Fragment("y[row * inner + i] = *updates++;", name="scatter_elements"),
+    **{
+        reduction: Fragment(
+            f"if (*updates {relation} y[row * inner + i])\n    y[row * inner + i] = *updates;\nupdates++;",
+            name=f"scatter_{reduction}",
+        )
+        for reduction, relation in (("min", "<"), ("max", ">"))
+    },
+}
 
 
 def lower_scatter_elements(op: ScatterElements, layer: Layer) -> tuple[Call, ...]:
@@ -45,7 +54,7 @@ def lower_scatter_elements(op: ScatterElements, layer: Layer) -> tuple[Call, ...
         size=y.shape[op.axis],
         inner=prod(y.shape[op.axis + 1 :]),
         count=indices.shape[op.axis],
-        store=_STORE,
+        store=_STORES[op.reduction],
     )
     arrays = {names[index]: layer.inputs[index].values for index in order if layer.inputs[index].is_constant}
     inputs = tuple(index for index in order if not layer.inputs[index].is_constant)

@@ -16,7 +16,7 @@ from mcuq.ops.from_integers import reach
 from mcuq.ops.gather import Gather
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.reshape import Reshape
-from mcuq.ops.scatter_elements import ScatterElements, scattered
+from mcuq.ops.scatter_elements import scatter, scattered
 from mcuq.ops.slice import Slice
 from mcuq.ops.where import Where
 
@@ -38,7 +38,7 @@ def from_gather_nd(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 def from_scatter_nd(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Elements put one by one."""
+    """Elements put one by one; with reduction add their sums are added to the data."""
     shape, depth = node.shape(0), node.shape(1)[-1]
     inner = prod(shape[depth:])
     data, _, updates = scattered(node, graph)
@@ -55,7 +55,7 @@ def from_scatter_nd(node: OnnxNode, graph: GraphBuilder) -> str:
         _in_a_row(graph, name, size)
         for name, size in ((data, prod(shape)), (places, count * inner), (updates, count * inner))
     )
-    y = graph.add(ScatterElements(0), [x, places, values], name=node.name)
+    y = scatter(node, graph, 0, [x, places, values])
     return graph.add(Reshape(shape), [y], node.outputs[0])
 
 

@@ -39,6 +39,7 @@ from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.scatter_elements import ScatterElements
+from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -107,6 +108,10 @@ CASES: list[Case] = [
     (GatherElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5)]),
     (GatherElements(2), [(2, 3, 4), _NUMBERS.integers(-4, 4, (2, 3, 7))]),
     (ScatterElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (ScatterElements(1, "min"), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (ScatterElements(1, "max"), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (ScatterSum(1, 6), [(2, 4, 3), Whole((2, 4, 3), -6, 5)]),
+    (ScatterSum(0, 3), [Whole((2, 3), -9, 9), Whole((2, 3), -3, 2)]),
     (ScatterElements(0), [_constant(5, 3), Whole((2, 3), -5, 4), (2, 3)]),
     (TopK(1, 3), [(2, 9)]),
     (TopK(1, 2, False), [(2, 5, 3)]),
