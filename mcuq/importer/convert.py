@@ -38,6 +38,7 @@ from mcuq.importer.quantized import (
     LIMITS,
     dequantized_constant,
     integer_inputs,
+    keeps_type,
     limits_nothing,
     moved_quant,
     moves_integers,
@@ -351,7 +352,7 @@ def _add_node(view: OnnxNode, graph: GraphBuilder, quants: dict[str, GivenQuant]
         view = with_zero_point(view, element_type)
     if given is not None:
         quants.update((output, given) for output in view.outputs if output)
-    if given is not None and view.op_type == "Clip" and limits_nothing(view, given):
+    if given is not None and (keeps_type(view, element_type) or limits_nothing(view, given)):
         return (view.computed(0),)
     if given is not None and view.op_type in LIMITS:
         (y,) = _added(replace(view, outputs=(graph.fresh(view.name),)), graph)

@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.blocks import blocked_constant
@@ -70,6 +70,13 @@ def integer_inputs(node: OnnxNode) -> dict[str, GivenQuant]:
     return {name: given for name, given in node.quants.items() if name not in node.constants}
 
 
+def keeps_type(node: OnnxNode, element_type: str) -> bool:
+    """Whether the node is a Cast to the type that its input has in the file: PyTorch puts one before every
+    DequantizeLinear."""
+    kinds = TensorProto.DataType
+    return node.op_type == "Cast" and node.attribute("to") == dict(kinds.items()).get(element_type.upper())
+
+
 def moves_integers(node: OnnxNode, element_type: str) -> tuple[OnnxNode, GivenQuant]:
     """The node on real values, and the quantization of its output, where it moves integers as they are, which are of
     `element_type` in the file.
@@ -81,6 +88,8 @@ def moves_integers(node: OnnxNode, element_type: str) -> tuple[OnnxNode, GivenQu
     """
     integers = integer_inputs(node)
     given = next(iter(integers.values()))
+    if keeps_type(node, element_type):
+        return node, given
     if node.op_type not in MOVERS:
         raise node.error(
             f"computes with the integers '{next(iter(integers))}' of a QuantizeLinear; put a DequantizeLinear before "
@@ -117,7 +126,10 @@ def with_zero_point(node: OnnxNode, element_type: str) -> OnnxNode:
 
 
 def limits_nothing(node: OnnxNode, given: GivenQuant) -> bool:
-    """Whether a Clip, on real values, has room for all integers: exporters write one behind each QuantizeLinear."""
+    """Whether it is a Clip, on real values, that has room for all integers: exporters write one behind each
+    QuantizeLinear."""
+    if node.op_type != "Clip":
+        return False
     low, high = ((bound - given.zero_point) * given.scale[0] for bound in given.quant.bounds)
     tolerance = given.scale[0] / 2
     return node.real("min", 1, -inf) <= low + tolerance and node.real("max", 2, inf) >= high - tolerance

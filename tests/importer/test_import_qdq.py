@@ -310,6 +310,28 @@ def test_integers_move_as_they_are_in_spelled_operators():
     assert {t.quant for t in graph.tensors.values() if not t.is_constant} == {graph.tensors["y"].quant}
 
 
+@pytest.mark.parametrize(("kind", "zero"), [(TensorProto.UINT8, np.uint8(7)), (TensorProto.INT8, np.int8(7))])
+def test_integers_may_be_cast_to_their_own_type(kind, zero):
+    """PyTorch's exporter of quantized modules casts in front of each DequantizeLinear."""
+    nodes = [
+        quantize("x", "a"),
+        node("Cast", ["a"], "b", to=kind),
+        node("MaxPool", ["b"], "c", kernel_shape=[2, 2]),
+        node("Cast", ["c"], "d", to=kind),
+        dequantize("d", "y"),
+    ]
+    graph = check_steps(model(nodes, X, constants={"s": scale_of(S), "z": zero}), most=0)
+    assert {t.quant for t in graph.tensors.values() if not t.is_constant} == {graph.tensors["y"].quant}
+
+
+def test_integers_cast_to_another_type_are_refused():
+    nodes = [quantize("x", "a"), node("Cast", ["a"], "b", "cast", to=TensorProto.INT32), dequantize("b", "y", "s", "")]
+    constants = {"s": scale_of(S), "z": np.int8(3)}
+    assert refusal(model(nodes, X, constants=constants)).startswith(
+        "Cast 'cast': computes with the integers 'a' of a QuantizeLinear; put a DequantizeLinear before it: only Clip, "
+    )
+
+
 def test_relu_on_integers_with_zero_point_0():
     nodes = [quantize("x", "a"), node("Relu", ["a"], "b"), dequantize("b", "y")]
     check_steps(model(nodes, X, constants={"s": scale_of(S), "z": np.int8(0)}), most=0)
