@@ -33,8 +33,10 @@ from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.gru import Gru
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.lp_pool import LpPool
+from mcuq.ops.lstm import Lstm
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean, ReduceSum
@@ -43,7 +45,9 @@ from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.recurrent_activation import Activation
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
@@ -57,6 +61,8 @@ from mcuq.resources import resource_dir
 BODY = "/* plain C from here on */\n"
 # What fields that are no numbers may hold.
 TEXTS = {"packing": "int4", "sum_type": "int64_t"}
+
+SIGMOID, TANH = Activation("Sigmoid"), Activation("Tanh")
 
 
 def few(*shape: int) -> Array:
@@ -98,6 +104,10 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((MaxPool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
     (LpPool(Window((2, 2))), [(1, 4, 4, 4)]),
     *((AveragePool(Window((2, 2), pads=pads)), [(1, 4, 4, 4)]) for pads in ((0, 0, 0, 0), (1, 1, 1, 1))),
+    *(
+        (op, [(2, 1, 3), few(4 * op.gates, 3), few(4 * op.gates, 4), np.zeros((2, 4 * op.gates))])
+        for op in (Gru((SIGMOID, TANH)), Lstm((SIGMOID, TANH, TANH)), Rnn((TANH,)))
+    ),
     *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]

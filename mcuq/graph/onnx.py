@@ -27,6 +27,10 @@ class OnnxWriter(Protocol):
         """Add a node of two outputs, of which the second is wanted; returns its name."""
         ...
 
+    def several(self, op_type: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
+        """Add a node of `count` outputs; returns their names."""
+        ...
+
     def each(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node that works element by element."""
         ...

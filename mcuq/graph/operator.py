@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import ClassVar
@@ -121,12 +121,30 @@ class Operator(ABC):
         """What is left of a calibrated output range [low, high] where the operator bounds its output."""
         return low, high
 
+    def output_dtype(self, wanted: str) -> str:
+        """What its output holds where the scheme says `wanted`, one of `dtypes`."""
+        return wanted
+
     def operand_dtype(self, own: str, output: str, weights: str) -> str:
         """What a computed input of dtype `own` must be converted to for an output of dtype `output`, or `own`.
 
         `weights` is what the scheme says of the layer's.
         """
         return own if self.mixes_dtypes and "float32" not in (own, output) else output
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps values inside whose magnitudes calibration must find: `held_magnitudes`, by name, which
+        `with_held` gives it."""
+        return False
+
+    def held_magnitudes(self, layer: Layer, inputs: Sequence[Array]) -> Mapping[str, float]:
+        """For float32 inputs (samples, *shape), constants as in the graph."""
+        raise NotImplementedError(f"{type(self).__name__} holds nothing")
+
+    def with_held(self, found: Mapping[str, float]) -> Operator:
+        """The same that knows the magnitudes."""
+        raise NotImplementedError(f"{type(self).__name__} holds nothing")
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """The layer's inputs with constants as integers; activations are quantized already."""

@@ -369,4 +369,4 @@ def _added(view: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_plain, value)) if isinstance(value, list) else value

@@ -51,12 +51,14 @@ from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
 from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
+from mcuq.kernels.portable.gru import GRU_KERNELS
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.lrn import lower_lrn, lower_lrn_float32
+from mcuq.kernels.portable.lstm import LSTM_KERNELS
 from mcuq.kernels.portable.masked_softmax import MASKED_SOFTMAX_KERNELS
 from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mod import MOD_KERNELS
@@ -75,6 +77,7 @@ from mcuq.kernels.portable.reduce import (
     lower_reduce_prod,
     lower_whole_image,
 )
+from mcuq.kernels.portable.rnn import RNN_KERNELS
 from mcuq.kernels.portable.scatter_elements import lower_scatter_elements
 from mcuq.kernels.portable.scatter_sum import lower_scatter_sum
 from mcuq.kernels.portable.slice import lower_slice
@@ -117,11 +120,13 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.lstm import Lstm
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_places import MaxPlaces
@@ -135,6 +140,7 @@ from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
+from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
@@ -233,6 +239,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Gather: (Kernel(lower_gather, activations=MOVED, constants=MOVED),),
     GatherElements: (Kernel(lower_gather_elements, activations=MOVED, constants=MOVED),),
+    Gru: GRU_KERNELS,
     Identity: (Kernel(lower_identity, activations=MOVED),),
     IntegerArithmetic: INTEGER_ARITHMETIC_KERNELS,
     Join: CONCAT,
@@ -243,6 +250,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     LpPool: (Kernel(lower_lp_pool, activations=MIXED | FLOAT32),),
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
+    Lstm: LSTM_KERNELS,
     MaskedSoftmax: MASKED_SOFTMAX_KERNELS,
     MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,
@@ -272,6 +280,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
     ReduceSum: MEAN,
     ReduceSumSquare: NORM,
+    Rnn: RNN_KERNELS,
     ScatterElements: (Kernel(lower_scatter_elements, activations=MOVED, constants=MOVED),),
     ScatterSum: (Kernel(lower_scatter_sum, activations=MOVED, constants=MOVED),),
     Slice: (Kernel(lower_slice, activations=MOVED),),

@@ -62,9 +62,14 @@ class OnnxWriter:
 
     def second(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node of two outputs, of which the second is wanted; returns its name."""
-        first = f"{self._prefix}.value.{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op_type, list(inputs), [first, f"{first}.second"], **attributes))
-        return f"{first}.second"
+        return self.several(op_type, inputs, 2, **attributes)[1]
+
+    def several(self, op_type: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
+        """Add a node of `count` outputs; returns their names."""
+        stem = f"{self._prefix}.value.{len(self.nodes)}"
+        outputs = [f"{stem}.{index}" for index in range(count)]
+        self.nodes.append(helper.make_node(op_type, list(inputs), outputs, **attributes))
+        return outputs
 
     def each(self, op_type: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Add a node that works element by element."""

@@ -40,6 +40,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.gelu import Gelu
+from mcuq.ops.gru import Gru
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
@@ -49,6 +50,7 @@ from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.lstm import Lstm
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_places import MaxPlaces
@@ -68,6 +70,7 @@ from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSum
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.rnn import Rnn
 from mcuq.ops.round import Round
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
@@ -129,6 +132,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Gather,
     GatherElements,
     Gelu,
+    Gru,
     HardSigmoid,
     HardSwish,
     Identity,
@@ -139,6 +143,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     LogSoftmax,
     LpPool,
     LRN,
+    Lstm,
     MaskedSoftmax,
     MatMul,
     Max,
@@ -166,6 +171,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Regrid,
     Rescale,
     Reshape,
+    Rnn,
     Round,
     ScatterElements,
     ScatterSum,

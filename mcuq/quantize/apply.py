@@ -17,6 +17,7 @@ from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import edge_quants
 from mcuq.quantize.given_packing import with_least_bits
+from mcuq.quantize.held import told
 from mcuq.quantize.scheme import INT8_SCHEME, Scheme
 from mcuq.quantize.weights import round_for_dynamic_input, round_nearest
 
@@ -38,7 +39,7 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         if not tensor.is_constant
     }
     nodes = []
-    for node in graph.nodes:
+    for node in (told(node, ranges) for node in graph.nodes):
         layer = graph.layer(node)
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])

@@ -8,6 +8,7 @@ from mcuq.errors import QuantizationError
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.quantize.groups import given_quants, scale_groups
+from mcuq.quantize.held import HeldMagnitudes
 from mcuq.quantize.method import CalibrationMethod
 from mcuq.quantize.observe import observe
 from mcuq.quantize.ranges import INT8_LEVELS, RangeCollector
@@ -35,18 +36,20 @@ class RangeCollectors:
             name: RangeCollector(name, averaging=averaging, where=where_in_file(graph, producers, name))
             for name in scaled_tensors(graph, without)
         }
+        self._held = HeldMagnitudes(graph, without)
         self._inputs = [self.of[name] for name in graph.inputs if name in self.of]
         self._count = 0
 
     @property
     def names(self) -> Collection[str]:
-        """The tensors."""
-        return self.of.keys()
+        """The tensors that have a range, and what else must be seen."""
+        return dict.fromkeys((*self.of, *self._held.names))
 
     def add(self, values: Mapping[str, Array]) -> None:
         """Take a sample in. Raises QuantizationError where values are NaN or Inf."""
         for name, collector in self.of.items():
             collector.update(values[name])
+        self._held.add(values)
         self._count += 1
 
     def check(self) -> None:
@@ -59,9 +62,13 @@ class RangeCollectors:
             )
 
     def ranges(self, method: CalibrationMethod, levels: Mapping[str, int] | None = None) -> dict[str, Range]:
-        """Of each tensor; `levels` is the number of integers of those that have not 256."""
+        """Of each tensor, and of what operators hold inside under names that are no tensor's (held.py).
+
+        `levels` is the number of integers of those that have not 256.
+        """
         counts = levels or {}
-        return {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in self.of.items()}
+        found = {name: collector.range(method, counts.get(name, INT8_LEVELS)) for name, collector in self.of.items()}
+        return found | self._held.ranges()
 
     def constants(self) -> dict[str, float]:
         """The tensors that had one value throughout, which is then an end of their range."""

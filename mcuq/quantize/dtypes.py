@@ -117,7 +117,7 @@ def _takes(graph: Graph, consumers: Mapping[str, Sequence[Node]], node: Node, gi
 def _computes_on(node: Node, given: str, scheme: Scheme) -> bool:
     op, own = node.op, scheme.of(*node.names)
     wanted = _input_dtype(scheme)
-    output = own.activations if own.activations in op.dtypes else "int8"
+    output = op.output_dtype(own.activations if own.activations in op.dtypes else "int8")
     if op.operand_dtype(wanted, output, own.weights) != wanted:
         return True
     loses = is_finer(given, wanted) and (own.stored.is_float or output == "float32")
@@ -135,7 +135,7 @@ def _output_dtype(graph: Graph, node: Node, dtypes: Mapping[str, str], scheme: S
     if op.keeps_dtype and len(set(computed)) == 1 and computed[0] in op.dtypes:
         return computed[0]
     wanted = scheme.of(*node.names).activations
-    return wanted if wanted in op.dtypes else "int8"
+    return op.output_dtype(wanted if wanted in op.dtypes else "int8")
 
 
 def _convert_operands(builder: GraphBuilder, scheme: Scheme) -> None:

@@ -72,9 +72,11 @@ class Headroom:
         """`ranges` of tensors with those ends widened that reach the extremes.
 
         An end that lies inside of the extremes was put there on purpose and stays; so does one at 0 that nothing
-        passes. With fewer than four samples the factor is two at least, with one it is three.
+        passes. With fewer than four samples the factor is two at least, with one it is three. What operators hold
+        inside (held.py) has room of its own.
         """
-        return {name: self._extremes[name].widened(span) for name, span in ranges.items()}
+        found = ((name, self._extremes.get(name), span) for name, span in ranges.items())
+        return {name: span if extremes is None else extremes.widened(span) for name, extremes, span in found}
 
 
 _UNBOUNDED = (-np.inf, np.inf)

@@ -140,7 +140,7 @@ def _quantize(
     graph = regridded.graph
     without = float_tensors(graph, scheme)
     collectors = RangeCollectors(graph, method.averaging, without)
-    headroom = Headroom(graph, collectors.names if recovery.headroom else ())
+    headroom = Headroom(graph, collectors.of if recovery.headroom else ())
     means = ChannelMeans(graph, corrected_tensors(graph, without) if recovery.bias_correction else ())
     indices = spread_indices(data.count, MOST_SAMPLES)
     observers = (collectors, Only(headroom, indices), Only(means, indices))

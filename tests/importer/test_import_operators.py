@@ -23,11 +23,14 @@ FLAT = {
     "AffineGrid": (1, 2, 3),
     "DepthToSpace": (1, 8, 3, 2),
     "GroupNormalization": (1, 4, 6, 5),
+    "GRU": (4, 2, 3),
     "Gemm": (2, 5),
+    "LSTM": (4, 2, 3),
     "MatMul": (2, 5),
     "SpaceToDepth": (1, 3, 6, 4),
     "Col2Im": (1, 12, 6),
     "MaxUnpool": (1, 3, 6, 4),
+    "RNN": (4, 2, 3),
     "Split": (3, 2),
 }
 
@@ -118,6 +121,7 @@ FORMS: dict[str, Form] = {
     "GlobalLpPool": always({"p": 1}),
     "GlobalMaxPool": always(),
     "GridSample": always(constants={"grid": random(1, 4, 3, 2)}),
+    "GRU": always({"hidden_size": 5}, {"W": random(1, 15, 3), "R": random(1, 15, 5)}),
     "GroupNormalization": lambda opset: (
         {"num_groups": 2},
         {n: random(4 if opset >= 21 else 2, seed=i) for i, n in enumerate(("scale", "bias"))},
@@ -133,6 +137,7 @@ FORMS: dict[str, Form] = {
     "IsNaN": always(),
     "LayerNormalization": always({"axis": -2}, {"Scale": random(6, 5), "B": random(6, 5, seed=1)}),
     "LpPool": always({"kernel_shape": [2, 3]}),
+    "LSTM": always({"hidden_size": 5}, {"W": random(1, 20, 3), "R": random(1, 20, 5)}),
     "LRN": always({"size": 3, "alpha": 0.5}),
     "LeakyRelu": always({"alpha": 0.125}),
     "Less": always(constants={"b": random(3, 1, 1)}),
@@ -158,6 +163,7 @@ FORMS: dict[str, Form] = {
     "Pow": always(constants={"exponent": np.array([1.5], np.float32)}),
     "PRelu": always(constants={"slope": random(3, 1, 1)}),
     "QuantizeLinear": always(constants=SCALE),
+    "RNN": always({"hidden_size": 5}, {"W": random(1, 5, 3), "R": random(1, 5, 5)}),
     "RMSNormalization": always({"axis": -1, "epsilon": 1e-4}, {"scale": random(5)}),
     "Reciprocal": always(),
     "ReduceL1": attribute_or_input(18, {"axes": [1, 3]}, {"axes": ints(1, 3)}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from binary_cases import binary_cases
-from cases import binary, conv2d, fully_connected, functions, moves, normalize, pools, softmax
+from cases import binary, conv2d, fully_connected, functions, moves, normalize, pools, recurrent, softmax
 from float_cases import (
     DYNAMIC,
     HALF,
@@ -46,6 +46,7 @@ CASES = {
     "functions": functions.fixed,
     "softmax": softmax.fixed,
     "normalize": normalize.fixed,
+    "recurrent": recurrent.fixed,
 }
 
 

@@ -33,12 +33,14 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.lstm import Lstm
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_places import MaxPlaces
@@ -53,6 +55,7 @@ from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
+from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
@@ -134,6 +137,7 @@ WITH_CONSTANTS = {
     FromIntegers,
     Gather,
     GatherElements,
+    Gru,
     IntegerArithmetic,
     ScatterElements,
     ScatterSum,
@@ -141,9 +145,11 @@ WITH_CONSTANTS = {
     Affine,
     Conv2d,
     FullyConnected,
+    Lstm,
     Normalize,
     QuantizeChannels,
     Regrid,
+    Rnn,
     SparseProduct,
     Unpool,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from support import Case, Whole
 
+from cases import recurrent
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.average_pool import AveragePool
@@ -20,12 +21,14 @@ from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.gru import Gru
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
+from mcuq.ops.lstm import Lstm
 from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.max_places import MaxPlaces
@@ -38,6 +41,7 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.sigmoid import Sigmoid
@@ -147,6 +151,9 @@ CASES: list[Case] = [
     ),
     (SparseProduct(1), [IMAGE, _NUMBERS.integers(0, 5, (7, 2)).astype(np.float32), _constant(7, 2)]),
     (Unfold(1, 3, 1, 1, 2), [IMAGE]),
+    recurrent.case(recurrent.plain(Lstm, with_cell=True, has_initial=True, has_peephole=True), 3, 1, 5, 4),
+    *(recurrent.case(recurrent.plain(Gru, resets_product=after), 3, 1, 5, 4) for after in (False, True)),
+    recurrent.case(recurrent.plain(Rnn, reverse=True, lengths=(2, 3)), 3, 2, 5, 4),
     (MaxPlaces(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     (Unpool((2, 40)), [(2, 9), Whole((2, 9), 0, 79)]),
 ]

@@ -8,10 +8,22 @@ from types import ModuleType
 import numpy as np
 from support import Case
 
-from cases import binary, conv2d, fully_connected, functions, mat_mul, moves, normalize, pools, reductions, softmax
+from cases import (
+    binary,
+    conv2d,
+    fully_connected,
+    functions,
+    mat_mul,
+    moves,
+    normalize,
+    pools,
+    recurrent,
+    reductions,
+    softmax,
+)
 
 WEIGHTED = (conv2d, fully_connected)
-OPERATORS = (*WEIGHTED, mat_mul, pools, reductions, moves, binary, functions, softmax, normalize)
+OPERATORS = (*WEIGHTED, mat_mul, pools, reductions, moves, binary, functions, softmax, normalize, recurrent)
 
 
 def fixed(operators: Sequence[ModuleType] = OPERATORS, has_vectors: bool = True) -> list[Case]:
