@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from mcuq.importer.integer_sums import dynamic_source
 from mcuq.importer.rewriter import Rewriter, attributes_of, inputs_of
 
 _FLOAT_FORM = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
@@ -20,8 +21,15 @@ _WEIGHT_AXIS = {"ConvInteger": 0, "MatMulInteger": -1}
 
 def dynamic_layers(model: onnx.ModelProto) -> tuple[str, ...]:
     """Names of the layers that ask for ranges found at run time, in the order of the file."""
+    producers = {output: node for node in model.graph.node for output in node.output}
     names = (*_FLOAT_FORM, *_FUSED)
-    return tuple(str(node.name or node.output[0]) for node in model.graph.node if node.op_type in names)
+    found = [
+        node
+        for node in model.graph.node
+        if node.op_type == "DynamicQuantizeMatMul"
+        or (node.op_type in names and any(dynamic_source(producers, operand) for operand in node.input[:2]))
+    ]
+    return tuple(str(node.name or node.output[0]) for node in found)
 
 
 def read_dynamic(rewriter: Rewriter) -> None:
@@ -54,6 +62,8 @@ def _spelled_out(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
     x, weight, x_zero_point, weight_zero_point = inputs_of(node, 4)
     source = rewriter.producers.get(x)
     if source is None or source.op_type != "DynamicQuantizeLinear" or x_zero_point not in ("", source.output[2]):
+        return None
+    if dynamic_source(rewriter.producers, weight) is not None:
         return None
     cast = rewriter.only_reader(node.output[0])
     if cast is None or cast.op_type != "Cast" or attributes_of(cast).get("to") != TensorProto.FLOAT:

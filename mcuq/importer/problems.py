@@ -31,6 +31,7 @@ NEAREST: Mapping[str, str] = {
     "com.microsoft.FusedConv": "Conv and Relu",
     "com.microsoft.FusedGemm": "Gemm and Relu",
     "com.microsoft.FusedMatMul": "Transpose, MatMul and Mul",
+    "com.microsoft.QAttention": f"{_IN_INTEGERS} Attention's MatMul, Softmax and MatMul",
     "com.microsoft.SkipLayerNormalization": "Add and LayerNormalization",
     **dict.fromkeys(("Bernoulli", "Multinomial"), _BY_CHANCE),
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _BY_CHANCE),

@@ -1,7 +1,8 @@
 """Every quantized form of ONNX becomes one: float operators between DequantizeLinear and QuantizeLinear (Q/DQ).
 
 Operators on integers (QLinearConv, QGemm, ...) are their float form between DequantizeLinear and QuantizeLinear; those
-with ranges found at run time (ConvInteger behind DynamicQuantizeLinear) are their float form on dequantized weights.
+with ranges found at run time (ConvInteger behind DynamicQuantizeLinear) are their float form on dequantized weights, as
+are all whose sums of integers become real values behind them.
 Sources: the operator documentation of ONNX, and of ONNX Runtime for domain com.microsoft (docs/ContribOperators.md).
 """
 
@@ -11,6 +12,7 @@ import onnx
 
 from mcuq.importer.blocked import read_blocked
 from mcuq.importer.dynamic import dynamic_layers, read_dynamic
+from mcuq.importer.integer_sums import read_integer_sums
 from mcuq.importer.qlinear import read_qlinear
 from mcuq.importer.rewriter import Rewriter
 
@@ -23,6 +25,7 @@ def to_qdq(model: onnx.ModelProto) -> onnx.ModelProto:
     rewriter = Rewriter(model)
     read_blocked(rewriter)
     read_dynamic(rewriter)
+    read_integer_sums(rewriter)
     read_qlinear(rewriter)
     return rewriter.model()
 

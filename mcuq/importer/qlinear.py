@@ -64,14 +64,44 @@ class _Operator:
         self.into.append(helper.make_node("Mul", [x_scale, weight_scale], [scale], scale))
         return self.real(q, scale, "", axis=-1)
 
+    def is_channels_last(self) -> bool:
+        return bool(self.attributes.get("channels_last", 0))
+
+    def turned(self, x: str, rank: int, to_last: bool, output: str | None = None) -> str:
+        """x with its channels, the last dimension, as the second; or `to_last` the other way round."""
+        perm = [0, *range(2, rank), 1] if to_last else [0, rank - 1, *range(1, rank - 1)]
+        y = output or self.rewriter.fresh(f"{x}.turned")
+        self.into.append(helper.make_node("Transpose", [x], [y], y, perm=perm))
+        return y
+
+    def compute_image(
+        self, op_type: str, inputs: list[str], y_scale: str, y_zero_point: str, rank: int, **attributes: Any
+    ) -> None:
+        """`compute` of an operator on images, whose channels may be last."""
+        is_last = attributes.pop("channels_last", 0)
+        if not is_last:
+            self.compute(op_type, inputs, y_scale, y_zero_point, **attributes)
+            return
+        x, *others = inputs
+        y = self.rewriter.fresh(f"{self.node.output[0]}.first")
+        inputs = [self.turned(x, rank, to_last=False), *others]
+        self.into.append(helper.make_node(op_type, inputs, [y], self.name, **attributes))
+        real = self.turned(y, rank, to_last=True)
+        self.give(real, y_scale, y_zero_point)
+
+    def give(self, real: str, y_scale: str, y_zero_point: str) -> None:
+        """The output, quantized."""
+        quantization = [y_scale, y_zero_point] if y_zero_point else [y_scale]
+        output = self.node.output[0]
+        self.into.append(helper.make_node("QuantizeLinear", [real, *quantization], [output], f"{output}.quantize"))
+
     def compute(self, op_type: str, inputs: list[str], y_scale: str, y_zero_point: str, **attributes: Any) -> None:
         """The float operator; its output is quantized where the node gives integers."""
         output = self.node.output[0]
         real = self.rewriter.fresh(f"{output}.exact") if y_scale else output
         self.into.append(helper.make_node(op_type, inputs, [real], self.name, **attributes))
         if y_scale:
-            quantization = [y_scale, y_zero_point] if y_zero_point else [y_scale]
-            self.into.append(helper.make_node("QuantizeLinear", [real, *quantization], [output], f"{output}.quantize"))
+            self.give(real, y_scale, y_zero_point)
 
 
 def _conv(op: _Operator) -> None:
@@ -79,7 +109,10 @@ def _conv(op: _Operator) -> None:
     inputs = [op.real(x, xs, xz), op.real(w, ws, wz, axis=0)]
     if b:
         inputs.append(op.bias(b, xs, ws))
-    op.compute("Conv", inputs, ys, yz, **op.attributes)
+    weight = op.rewriter.constant(w)
+    if op.is_channels_last() and weight is None:
+        raise op.error("w must be a constant; export the model with fixed weights and shapes")
+    op.compute_image("Conv", inputs, ys, yz, 0 if weight is None else weight.ndim, **op.attributes)
 
 
 def _matmul(op: _Operator) -> None:
@@ -119,12 +152,44 @@ def _unary(op_type: str) -> Callable[[_Operator], None]:
 def _pool(op_type: str) -> Callable[[_Operator], None]:
     def read(op: _Operator) -> None:
         x, xs, xz, ys, yz = op.inputs(5)
-        attributes = op.attributes
-        if attributes.pop("channels_last", 0):
-            raise op.error("channels_last=1 is not supported; use channels first (channels_last=0)")
-        op.compute(op_type, [op.real(x, xs, xz)], ys, yz, **attributes)
+        rank = len(op.attributes.get("kernel_shape", ())) + 2
+        op.compute_image(op_type, [op.real(x, xs, xz)], ys, yz, rank, **op.attributes)
 
     return read
+
+
+def _global_pool(op: _Operator) -> None:
+    x, xs, xz, ys, yz = op.inputs(5)
+    rank = op.rewriter.rank(x)
+    if op.is_channels_last() and rank is None:
+        raise op.error("channels_last=1 of a tensor whose rank is not known; use channels first (channels_last=0)")
+    op.compute_image("GlobalAveragePool", [op.real(x, xs, xz)], ys, yz, rank or 0, **op.attributes)
+
+
+def _nhwc_max_pool(op: _Operator) -> None:
+    """The integers themselves are compared."""
+    rank = len(op.attributes.get("kernel_shape", ())) + 2
+    y = op.rewriter.fresh(f"{op.node.output[0]}.first")
+    x = op.turned(op.inputs(1)[0], rank, to_last=False)
+    op.into.append(helper.make_node("MaxPool", [x], [y], op.name, **op.attributes))
+    op.turned(y, rank, to_last=True, output=op.node.output[0])
+
+
+def _where(op: _Operator) -> None:
+    condition, x, xs, xz, other, others, otherz, ys, yz = op.inputs(9)
+    op.compute("Where", [condition, op.real(x, xs, xz), op.real(other, others, otherz)], ys, yz)
+
+
+def _matmul_to_float(op: _Operator) -> None:
+    """With constant scales; those found at run time are read before."""
+    a, b, a_scale, b_scale, a_zero, b_zero, bias = op.inputs(7)
+    inputs = [op.real(a, a_scale, a_zero), op.real(b, b_scale, b_zero, axis=-1)]
+    if not bias:
+        op.compute("MatMul", inputs, "", "")
+        return
+    product, output = op.rewriter.fresh(f"{op.node.output[0]}.product"), op.node.output[0]
+    op.into.append(helper.make_node("MatMul", inputs, [product], op.name))
+    op.into.append(helper.make_node("Add", [product, bias], [output], f"{output}.bias"))
 
 
 def _softmax(op: _Operator) -> None:
@@ -152,7 +217,12 @@ READERS: dict[tuple[str, str], Callable[[_Operator], None]] = {
     (MICROSOFT, "QLinearSigmoid"): _unary("Sigmoid"),
     (MICROSOFT, "QLinearLeakyRelu"): _unary("LeakyRelu"),
     (MICROSOFT, "QLinearAveragePool"): _pool("AveragePool"),
-    (MICROSOFT, "QLinearGlobalAveragePool"): _pool("GlobalAveragePool"),
+    (MICROSOFT, "QLinearConv"): _conv,
+    (MICROSOFT, "QLinearGlobalAveragePool"): _global_pool,
+    (MICROSOFT, "QLinearReduceMean"): _unary("ReduceMean"),
+    (MICROSOFT, "QLinearWhere"): _where,
+    (MICROSOFT, "NhwcMaxPool"): _nhwc_max_pool,
+    (MICROSOFT, "MatMulIntegerToFloat"): _matmul_to_float,
     (MICROSOFT, "QLinearSoftmax"): _softmax,
     (MICROSOFT, "QLinearConcat"): _concat,
 }

@@ -11,6 +11,14 @@ from onnx import helper, numpy_helper
 from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value, tensor_value
 
+# Operators whose output has as many dimensions as their first input.
+_OF_ONE_RANK = frozenset(
+    {
+        *("AveragePool", "Clip", "Conv", "DequantizeLinear", "LeakyRelu", "MaxPool", "QuantizeLinear", "Relu"),
+        *("NhwcMaxPool", "QLinearAveragePool", "QLinearConv", "QLinearLeakyRelu", "QLinearSigmoid", "Sigmoid"),
+    }
+)
+
 
 class Rewriter:
     """The nodes of a model, some of them replaced; the model itself stays as it is."""
@@ -56,11 +64,28 @@ class Rewriter:
         tensor = self._weights.get(name)
         return None if tensor is None else tensor_value(tensor, f"weight '{name}'")
 
+    def readers(self, tensor: str) -> list[onnx.NodeProto] | None:
+        """The nodes that read the tensor; None where the model gives it out."""
+        if any(value.name == tensor for value in self._model.graph.output):
+            return None
+        return [node for node in self.nodes if tensor in node.input]
+
     def only_reader(self, tensor: str) -> onnx.NodeProto | None:
         """The one node that reads the tensor; None where there are none, several, or the model gives it out."""
-        readers = [node for node in self.nodes if tensor in node.input]
-        given_out = any(value.name == tensor for value in self._model.graph.output)
-        return readers[0] if len(readers) == 1 and not given_out else None
+        readers = self.readers(tensor)
+        return readers[0] if readers is not None and len(readers) == 1 else None
+
+    def rank(self, tensor: str) -> int | None:
+        """The number of dimensions of an input of the model, or of what comes from one by way of operators on images
+        alone; None where it is not known."""
+        while (node := self.producers.get(tensor)) is not None:
+            if node.op_type == "Transpose":
+                return len(attributes_of(node).get("perm", ())) or None
+            if node.op_type not in _OF_ONE_RANK:
+                return None
+            tensor = node.input[0]
+        shapes = {v.name: v.type.tensor_type.shape for v in self._model.graph.input}
+        return len(shapes[tensor].dim) if tensor in shapes else None
 
     def dequantize(
         self, into: list[onnx.NodeProto], x: str, scale: str, zero_point: str, axis: int | None = None

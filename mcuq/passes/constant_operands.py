@@ -8,7 +8,7 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.graph.tensor import Shape
+from mcuq.graph.tensor import Shape, Tensor
 from mcuq.ops.affine import Affine
 from mcuq.ops.binary import Binary
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -33,7 +33,7 @@ def _rewrite(builder: GraphBuilder, node: Node, op: Binary) -> None:
     if constant.quant is not None and _is_quantized(builder, x.name):
         # A step of a quantized model on integers of both: no weights that it could go into.
         return
-    axis = _axis(x.shape, constant.shape)
+    axis = _scalar_axis(builder, x) if constant.elements == 1 else _axis(x.shape, constant.shape)
     if axis is None:
         return
     values = np.broadcast_to(constant.values.reshape(-1), (x.shape[axis],)).astype(np.float32)
@@ -55,8 +55,22 @@ def _is_quantized(builder: GraphBuilder, name: str) -> bool:
 
 
 def _axis(x: Shape, constant: Shape) -> int | None:
-    """The dimension along which the constant varies; for a scalar the last. None where Affine cannot say it."""
+    """The dimension along which the constant varies; None where Affine cannot say it."""
     varying = [axis for axis, size in enumerate(constant) if size != 1]
-    if not x or len(varying) > 1 or any(c not in (1, n) for c, n in zip(constant, x, strict=True)):
+    if len(varying) != 1 or any(c not in (1, n) for c, n in zip(constant, x, strict=True)):
         return None
-    return varying[0] if varying else len(x) - 1
+    return varying[0]
+
+
+def _scalar_axis(builder: GraphBuilder, x: Tensor) -> int | None:
+    """A dimension for a scalar, of which any will do: that in which x has the channels of a layer whose output is only
+    moved before, for the layer to take the scalar in; else the last."""
+    if not x.shape:
+        return None
+    producer = builder.producer(x.name)
+    if producer is not None and producer.op.shares_scale and len(producer.inputs) == 1:
+        layer = builder.layer(producer)
+        moved = layer.op.moved_axis(layer, len(layer.inputs[0].shape) - 1)
+        if moved is not None:
+            return moved
+    return len(x.shape) - 1

@@ -9,10 +9,13 @@ from networks import Network, assert_same_meaning
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add, Sub
+from mcuq.ops.affine import Affine
 from mcuq.ops.binary import Binary
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.mul import Mul
 from mcuq.ops.transpose import Transpose
+from mcuq.passes import optimize
 from mcuq.passes.constant_operands import constant_operands_to_affine
 
 
@@ -49,6 +52,20 @@ def test_channel_vector_becomes_an_affine_of_its_dimension(op: Binary, first: bo
 @pytest.mark.parametrize("op", [Add(), Sub(), Mul()], ids=lambda op: type(op).__name__)
 def test_scalar_becomes_an_affine_of_the_last_dimension(op: Binary, first: bool) -> None:
     assert rewritten(op, (1, 1, 1, 1), first)[1].text() == affine(3, 3)
+
+
+def test_scalar_behind_a_layer_in_another_layout_goes_into_its_channels() -> None:
+    """As behind a convolution of channels first: it is no pass of its own."""
+    net = Network()
+    x = net.input("x", (1, 3, 6, 5))
+    y = net.add(Mul(), [net.conv(x, 4), net.constant(np.full((1, 1, 1, 1), 0.37, np.float32))], "y")
+    before = net.finish(y)
+    after = constant_operands_to_affine(before)
+    assert_same_meaning(before, after)
+    (found,) = [node.op for node in after.nodes if isinstance(node.op, Affine)]
+    assert found.axis == 1
+    layers = [layer for layer in optimize(before).layers() if not layer.op.shares_scale]
+    assert [type(layer.op) for layer in layers] == [Conv2d]
 
 
 def test_scale_and_bias_are_what_the_operator_does() -> None:
