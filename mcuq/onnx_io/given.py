@@ -24,7 +24,7 @@ def read_given(node: OnnxNode, shape: Shape, element_type: str | None = None) ->
     """
     block = node.attribute("block_size", 0)
     if block:
-        raise node.error(f"block_size={block} is not supported; use one scale a tensor, or one a channel", "block_size")
+        raise node.error(f"block_size={block} is not supported; use one scale a tensor, or one a channel")
     scale = node.constant(1, "scale")
     if scale.dtype != np.float32:
         raise node.error(f"scale is {scale.dtype}; supported is float32")
