@@ -14,7 +14,8 @@ AS_USERS_COMPILE = ("test_trapped_unaligned", "test_optimized_layers")
 @pytest.fixture(autouse=True)
 def unsearched_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is laid out without a search for a smaller layout."""
-    monkeypatch.setattr("mcuq.plan.layout.SEARCH_ROUNDS", 0)
+    for what in ("SEARCH_ROUNDS", "MORE_ROUNDS", "SEARCH_NODES"):
+        monkeypatch.setattr(f"mcuq.plan.layout.{what}", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -8,17 +8,19 @@ from functools import cached_property
 
 from mcuq.graph.liveness import Storage, aligned, storages_of
 from mcuq.lower import Program
-from mcuq.plan.layout import Block, place
+from mcuq.plan.layout import Block, lay_out
 
 
 @dataclass(frozen=True)
 class Plan:
     """`storages` hold the graph's inputs, outputs and intermediates; `scratch` is the offset of each step's
-    working memory, for steps that have any. All in bytes from the start of the arena."""
+    working memory, for steps that have any. All in bytes from the start of the arena. No plan for these steps in
+    this order takes fewer bytes than `least_bytes`."""
 
     arena_bytes: int
     storages: tuple[Storage, ...]
     scratch: Mapping[int, int]
+    least_bytes: int
 
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
@@ -38,9 +40,10 @@ def plan_memory(program: Program) -> Plan:
     blocks = [Block(aligned(s.size_bytes), s.first, s.last) for s in storages]
     scratch_steps = [i for i, step in enumerate(program.steps) if step.scratch_bytes]
     blocks += [Block(aligned(program.steps[i].scratch_bytes), i, i) for i in scratch_steps]
-    offsets = place(blocks)
+    layout = lay_out(blocks)
+    offsets = layout.offsets
     placed = tuple(
         Storage(s.tensors, s.size_bytes, s.first, s.last, offset) for s, offset in zip(storages, offsets, strict=False)
     )
-    arena_bytes = max(offset + block.size_bytes for offset, block in zip(offsets, blocks, strict=True))
-    return Plan(arena_bytes, placed, dict(zip(scratch_steps, offsets[len(storages) :], strict=True)))
+    scratch = dict(zip(scratch_steps, offsets[len(storages) :], strict=True))
+    return Plan(layout.size_bytes, placed, scratch, layout.least_bytes)

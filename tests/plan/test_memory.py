@@ -24,8 +24,6 @@ from mcuq.ops.transpose import Transpose
 from mcuq.plan import ALIGNMENT, Plan, plan_memory
 
 QUANT = Quant((1.0,), 0)
-# Seed -> bytes beyond the peak: what the search leaves over today. A better planner may lower a figure.
-LEFT_OVER = dict.fromkeys(range(12), 0) | {4: 48, 5: 36}
 
 
 @dataclass(frozen=True)
@@ -193,13 +191,13 @@ def test_the_same_program_gets_the_same_plan(seed: int) -> None:
     assert plan_memory(random_program(seed, 20)) == plan_memory(random_program(seed, 20))
 
 
-@pytest.mark.parametrize(("seed", "left_over"), LEFT_OVER.items())
-def test_most_large_random_programs_need_no_more_than_their_peak(seed: int, left_over: int) -> None:
+@pytest.mark.parametrize("seed", range(12))
+def test_large_random_programs_need_no_more_than_their_peak(seed: int) -> None:
     program = random_program(seed, 100)
     plan = plan_memory(program)
     assert_valid(program, plan)
     assert_runs(program, plan)
-    assert plan.arena_bytes - peak_bytes(program, plan) == left_over
+    assert plan.arena_bytes == plan.least_bytes == peak_bytes(program, plan)
 
 
 def test_sizes_are_rounded_up_to_the_alignment() -> None:
