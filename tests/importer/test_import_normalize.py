@@ -8,8 +8,10 @@ import pytest
 from onnx_models import check_import, imported, model, node, random, refusal
 from support import run_float
 
+from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.normalize import Normalize
 from mcuq.ops.transpose import Transpose
 from mcuq.passes import optimize
@@ -68,6 +70,36 @@ def test_between_convolutions_no_layout_is_left(groups: int) -> None:
     first, second = (op for op in between if isinstance(op, Normalize))
     assert (first.axes, first.group_axis, first.minimum) == ((1, 2, 3), 3, 0)
     assert second.axes == (1, 2)
+
+
+@pytest.mark.parametrize("computed", [("s", "b"), ("s",), ("b",)], ids=" and ".join)
+def test_scale_and_bias_may_be_computed(computed: tuple[str, ...]) -> None:
+    """As adaptive normalizations have them."""
+    nodes = [
+        node("LayerNormalization", ["x", "s", "b"], "a"),
+        node("InstanceNormalization", ["x", "c", "d"], "e"),
+        node("GroupNormalization", ["x", "c", "d"], "f", num_groups=2),
+    ]
+    shapes = {"s": (5,), "b": (5,), "c": (4,), "d": (4,)}
+    inputs = [name for name in shapes if name in computed or {"c": "s", "d": "b"}.get(name) in computed]
+    constants = {name: random(*shapes[name]) for name in shapes if name not in inputs}
+    proto = model(nodes, {"x": IMAGE, **{name: shapes[name] for name in inputs}}, "aef", constants, opset=21)
+    check_import(proto)
+    rms = node("RMSNormalization", ["x", "s"], "y")
+    check_import(model([rms], {"x": IMAGE, "s": (6, 1)}, opset=23))
+    of_groups = node("GroupNormalization", ["x", "g", "h"], "y", num_groups=2)
+    assert import_of_groups(of_groups).inputs == ("x", "g", "h")
+
+
+def import_of_groups(made: onnx.NodeProto) -> Graph:
+    """Of opset 18: scale and bias of groups, which are those of their channels."""
+    old = imported(model([made], {"x": IMAGE, "g": (2,), "h": (2,)}, opset=18))
+    made = node("GroupNormalization", ["x", "c", "d"], "y", num_groups=2)
+    new = imported(model([made], {"x": IMAGE, "c": (4,), "d": (4,)}, opset=21))
+    x, g, h = random(*IMAGE), random(2), random(2, seed=1)
+    want = FloatModel(write_onnx(new)).run({"x": x, "c": np.repeat(g, 2), "d": np.repeat(h, 2)})["y"]
+    np.testing.assert_allclose(FloatModel(write_onnx(old)).run({"x": x, "g": g, "h": h})["y"], want, atol=1e-6)
+    return old
 
 
 @pytest.mark.parametrize(

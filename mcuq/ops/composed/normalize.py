@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf, prod
 
 import numpy as np
@@ -10,11 +11,15 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
+from mcuq.ops.add import Add
 from mcuq.ops.clip import Clip
+from mcuq.ops.concat import Concat
 from mcuq.ops.div import Div
 from mcuq.ops.lp_pool import stated_power
+from mcuq.ops.mul import Mul
 from mcuq.ops.normalize import TINY, Normalize
 from mcuq.ops.reduce import ReduceL1
+from mcuq.ops.reshape import Reshape
 
 # What MeanVarianceNormalization adds to the deviation, squared; added to the variance, both are nothing beside it.
 DEVIATION = 1e-9
@@ -36,7 +41,7 @@ def from_instance_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
     """All dimensions behind the channels."""
     shape = node.shape(0)
     op = Normalize(tuple(range(2, len(shape))), float(node.attribute("epsilon", 1e-5)))
-    return _add(op, node, graph, *(_of_channels(node, i, what, shape) for i, what in ((1, "scale"), (2, "B"))))
+    return _add(op, node, graph, *(_of_channels(node, graph, i, what, shape) for i, what in ((1, "scale"), (2, "B"))))
 
 
 def from_group_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -49,7 +54,7 @@ def from_group_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
     repeats = 1 if node.opset >= 21 else shape[1] // groups
     axes = tuple(range(1, len(shape)))
     op = Normalize(axes, float(node.attribute("epsilon", 1e-5)), group_axis=1, groups=groups)
-    parameters = (_of_channels(node, i, what, shape, repeats) for i, what in ((1, "scale"), (2, "bias")))
+    parameters = (_of_channels(node, graph, i, what, shape, repeats) for i, what in ((1, "scale"), (2, "bias")))
     return _add(op, node, graph, *parameters)
 
 
@@ -74,7 +79,7 @@ def _from_axis(node: OnnxNode, graph: GraphBuilder, centered: bool) -> str:
     rank = len(node.shape(0))
     axis = normalized_axis(node.attribute("axis", -1), rank, node)
     op = Normalize(tuple(range(axis, rank)), float(node.attribute("epsilon", 1e-5)), centered)
-    return _add(op, node, graph, *(_of_elements(node, i, what) for i, what in ((1, "Scale"), (2, "B"))))
+    return _add(op, node, graph, *(_of_elements(node, graph, i, what) for i, what in ((1, "Scale"), (2, "B"))))
 
 
 def _axes(node: OnnxNode, axes: Sequence[int]) -> tuple[int, ...]:
@@ -82,29 +87,65 @@ def _axes(node: OnnxNode, axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({normalized_axis(axis, rank, node) for axis in axes}))
 
 
-def _of_elements(node: OnnxNode, index: int, what: str) -> Array | None:
-    """A constant that broadcasts to the input, in as many dimensions; None where it is left out."""
+def _of_elements(node: OnnxNode, graph: GraphBuilder, index: int, what: str) -> Array | str | None:
+    """What broadcasts to the input, in as many dimensions: a constant, or the name of what is computed; None where it
+    is left out."""
     if not node.has(index):
         return None
-    value, shape = weights(node, index, what), node.shape(0)
-    full = (1,) * (len(shape) - value.ndim) + value.shape
+    own, shape = node.shape(index), node.shape(0)
+    full = (1,) * (len(shape) - len(own)) + own
     if len(full) != len(shape) or any(n not in (1, m) for n, m in zip(full, shape, strict=True)):
-        raise node.error(f"{what} of shape {list(value.shape)} does not fit an input of shape {list(shape)}")
-    return value.reshape(full)
+        raise node.error(f"{what} of shape {list(own)} does not fit an input of shape {list(shape)}")
+    if not node.is_constant(index):
+        return graph.add(Reshape(full), [node.computed(index)])
+    return weights(node, index, what).reshape(full)
 
 
-def _of_channels(node: OnnxNode, index: int, what: str, shape: Shape, repeats: int = 1) -> Array:
-    """A constant of channels, or of parts of `repeats` channels, in as many dimensions as the input has."""
-    value = weights(node, index, what)
-    if len(shape) < 2 or value.shape != (shape[1] // repeats,):
-        raise node.error(f"{what} of shape {list(value.shape)} does not fit an input of shape {list(shape)}")
-    return np.repeat(value, repeats).reshape(1, -1, *(1 for _ in shape[2:]))
+def _of_channels(
+    node: OnnxNode, graph: GraphBuilder, index: int, what: str, shape: Shape, repeats: int = 1
+) -> Array | str:
+    """Of channels, or of parts of `repeats` channels, in as many dimensions as the input has: a constant, or the name
+    of what is computed."""
+    own = node.shape(index)
+    if len(shape) < 2 or own != (shape[1] // repeats,):
+        raise node.error(f"{what} of shape {list(own)} does not fit an input of shape {list(shape)}")
+    full = (1, shape[1], *(1 for _ in shape[2:]))
+    if node.is_constant(index):
+        return np.repeat(weights(node, index, what), repeats).reshape(full)
+    x = graph.add(Reshape((own[0], 1)), [node.computed(index)])
+    if repeats > 1:
+        x = graph.add(Concat(1), [x] * repeats)
+    return graph.add(Reshape(full), [x])
+
+
+def _inner(node: OnnxNode, graph: GraphBuilder) -> OnnxNode:
+    """The node with an output of its own, before what is done to that."""
+    return replace(node, outputs=(graph.fresh(f"{node.name}.normalized"),))
+
+
+def _output(node: OnnxNode, further: Array | str | None) -> str | None:
+    """The node's output's name, None where something comes behind."""
+    return node.outputs[0] if further is None else None
 
 
 def _add(
-    op: Normalize, node: OnnxNode, graph: GraphBuilder, scale: Array | None = None, bias: Array | None = None
+    op: Normalize,
+    node: OnnxNode,
+    graph: GraphBuilder,
+    scale: Array | str | None = None,
+    bias: Array | str | None = None,
 ) -> str:
-    """The node with scale 1 and bias 0 for those that are not given."""
+    """The node with scale 1 and bias 0 for those that are not given; what is computed of them is a layer behind."""
+    if isinstance(scale, str):
+        y = graph.add(Mul(), [_add(op, _inner(node, graph), graph), scale], _output(node, bias), node.name)
+        if bias is None:
+            return y
+        added = (
+            graph.constant(np.ascontiguousarray(bias), f"{node.name}.bias") if isinstance(bias, np.ndarray) else bias
+        )
+        return graph.add(Add(), [y, added], node.outputs[0], node.name)
+    if isinstance(bias, str):
+        return graph.add(Add(), [_add(op, _inner(node, graph), graph, scale), bias], node.outputs[0], node.name)
     if not 0 <= op.epsilon < inf:
         raise node.error(f"epsilon is {op.epsilon:g}; it must be a number of 0 or more")
     one = np.ones((1,) * len(node.shape(0)), np.float32)
