@@ -18,6 +18,7 @@ from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
 from mcuq.importer.precision import in_float32
 from mcuq.importer.problems import listed
+from mcuq.importer.sparse import densify
 from mcuq.importer.tflite import is_tflite, onnx_of
 from mcuq.onnx_io.provenance import FORMAT, SOURCE, note
 from mcuq.system.regular_file import what_is_no_file
@@ -73,6 +74,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
             f"{name}: external weights {', '.join(map(repr, missing or locations))} are missing or unreadable; "
             "keep them in the model's folder"
         ) from None
+    densify(model, name)
     oldest = OLDEST_SPELLED if any(node.domain == DOMAIN for node in model.graph.node) else OLDEST_OPSET
     model = at_least(inlined(model, name), opset(model), oldest, name)
     _use_short_domain(model)

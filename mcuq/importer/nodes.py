@@ -24,7 +24,6 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     _reject_repeated_names(graph, name)
     producers: dict[str, int] = {}
     given = {t.name for t in graph.initializer} | {v.name for v in graph.input}
-    sparse = {t.values.name for t in graph.sparse_initializer}
     for index, node in enumerate(graph.node):
         for output in node.output:
             if output and (output in producers or output in given):
@@ -37,8 +36,6 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
         tensor, reader = pending.pop()
         if tensor in given:
             continue
-        if tensor in sparse:
-            raise ModelError(f"{name}: weight '{tensor}' is sparse; only dense weights are supported")
         if tensor not in producers:
             raise ModelError(f"{name}: invalid graph: tensor '{tensor}', read by {reader}, is never computed")
         index = producers[tensor]
@@ -57,7 +54,7 @@ def needed_nodes(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 def _reject_repeated_names(graph: onnx.GraphProto, name: str) -> None:
     """Before IR version 4 an input may have the name of the weight that it is unless fed."""
-    weights = [t.name for t in graph.initializer] + [t.values.name for t in graph.sparse_initializer]
+    weights = [t.name for t in graph.initializer]
     for kind, names in (("weights", weights), ("inputs", [v.name for v in graph.input])):
         if len(set(names)) < len(names):
             twice = next(n for n, count in Counter(names).items() if count > 1)

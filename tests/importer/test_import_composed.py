@@ -438,6 +438,10 @@ def test_conv_transpose_whose_output_is_not_agreed_on_is_refused():
         "ConvTranspose 'up': auto_pad=SAME_UPPER asks for an output of [8], but windows reach [7], and runtimes give "
         "no more than that; use pads and output_padding"
     )
+    nodes = [node("ConvTranspose", ["x", "w"], "y", "up", strides=[30_000_000])]
+    assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)})) == (
+        "ConvTranspose 'up': strides=[30000000] make 90,000,000 channels of 3; supported are 4,194,304"
+    )
     nodes = [node("ConvTranspose", ["x", "w"], "y", "up", pads=[4, 4])]
     assert refusal(model(nodes, {"x": (1, 2, 4)}, constants={"w": random(2, 3, 3)})) == (
         "ConvTranspose 'up': its pads leave an output of [-2]; use smaller pads"

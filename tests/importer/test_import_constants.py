@@ -147,6 +147,14 @@ SPARSE = helper.make_sparse_tensor(
 )
 
 
+def test_a_sparse_constant_is_read_as_a_dense_one() -> None:
+    graph = check_import(
+        model([node("Constant", [], "c", sparse_value=SPARSE), node("Add", ["x", "c"], "y")], {"x": (2, 3)})
+    )
+    (constant,) = (t.data for t in graph.tensors.values() if t.is_constant)
+    assert constant.tolist() == [[0, 0, random(1).item()]]
+
+
 def branch(name: str, *nodes: onnx.NodeProto) -> onnx.GraphProto:
     return helper.make_graph(list(nodes), name, [], [helper.make_tensor_value_info(f"{name}_out", 1, None)])
 
@@ -199,11 +207,6 @@ def test_weights_that_nothing_reads_may_hold_anything():
             [node("Constant", [], "c", value_strings=["two"]), node("Add", ["x", "c"], "y")],
             {},
             "Constant 'c': value_strings is not supported; use a dense tensor of numbers, value",
-        ),
-        (
-            [node("Constant", [], "c", sparse_value=SPARSE), node("Add", ["x", "c"], "y")],
-            {},
-            "Constant 'c': sparse_value is not supported; use a dense tensor of numbers, value",
         ),
         (
             [node("Constant", [], "c"), node("Add", ["x", "c"], "y")],

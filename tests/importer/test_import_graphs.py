@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_models import check_import, imported, ints, model, node, random, refusal, saved
 
 from mcuq.errors import ModelError
@@ -223,12 +223,31 @@ def test_the_model_returned_runs_with_the_shapes_given(tmp_path):
     assert [d.dim_value for d in fixed.graph.input[0].type.tensor_type.shape.dim] == [1, 3]
 
 
-def test_weights_that_nothing_stores_densely_are_refused():
+def with_sparse_weight(indices, values, shape=(4, 3, 3, 3)):
     proto = model(conv_relu(), X, constants={})
-    values = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
-    indices = helper.make_tensor("w_indices", TensorProto.INT64, [1, 4], [0, 0, 0, 0])
-    proto.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4, 3, 3, 3]))
-    assert refusal(proto) == "net.onnx: weight 'w' is sparse; only dense weights are supported"
+    own = numpy_helper.from_array(np.array(values, np.float32), "w")
+    places = numpy_helper.from_array(np.array(indices, np.int64), "w_indices")
+    proto.graph.sparse_initializer.append(helper.make_sparse_tensor(own, places, list(shape)))
+    return proto
+
+
+@pytest.mark.parametrize("indices", [[[0, 1, 2, 0], [3, 2, 1, 1]], [15, 103]], ids=["tuples", "numbers"])
+def test_sparse_weights_are_read_as_dense_ones(indices):
+    dense = np.zeros((4, 3, 3, 3), np.float32)
+    dense[0, 1, 2, 0], dense[3, 2, 1, 1] = 1.5, -2
+    graph = imported(with_sparse_weight(indices, [1.5, -2]))
+    (weight,) = (t.data for t in graph.tensors.values() if t.is_constant and t.shape == (4, 3, 3, 3))
+    assert np.array_equal(weight, dense.transpose(0, 2, 3, 1))
+
+
+def test_sparse_weights_that_are_damaged_are_refused():
+    damaged = "net.onnx: weight 'w': is damaged: its indices do not fit shape [4, 3, 3, 3]; export the model again"
+    assert refusal(with_sparse_weight([[0, 1, 3, 0]], [1])) == damaged
+    assert refusal(with_sparse_weight([108], [1])) == damaged
+    assert refusal(with_sparse_weight([1, 2], [1])) == damaged
+    assert refusal(with_sparse_weight([1], [1], (2**20, 2**20))) == (
+        "net.onnx: weight 'w': is sparse, of 1,099,511,627,776 elements; supported are 67,108,864"
+    )
 
 
 def test_a_model_of_a_thousand_layers_is_read():

@@ -24,6 +24,8 @@ from mcuq.ops.transpose import Transpose
 from mcuq.ops.volume import convolution_over_volume
 from mcuq.ops.window import AxisWindow, Window, plane_window
 
+MOST_CHANNELS = 2**22  # of all phases
+
 
 def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
     """Weights (I, O/group, [[D,] H,] W). Raises ModelError where nothing is left of the output."""
@@ -36,6 +38,12 @@ def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
         raise node.error(f"kernel_shape={list(kernel)} differs from the weight's {list(weight.shape[2:])}")
     weight = _dilated(weight, node.attribute("dilations", (1,) * len(spatial)))
     strides = tuple(node.attribute("strides", (1,) * len(spatial)))
+    outputs = weight.shape[1] * group
+    if outputs * prod(strides) > MOST_CHANNELS:
+        raise node.error(
+            f"strides={list(strides)} make {outputs * prod(strides):,} channels of {outputs}; supported are "
+            f"{MOST_CHANNELS:,}"
+        )
     begins, sizes = _output(node, spatial, weight.shape[2:], strides)
     taps = tuple(-(-k // s) for k, s in zip(weight.shape[2:], strides, strict=True))
     if min(sizes) < 1:
@@ -44,7 +52,6 @@ def from_conv_transpose(node: OnnxNode, graph: GraphBuilder) -> str:
         _needed(along, n, t, s)
         for along, n, t, s in zip(zip(begins, sizes, strict=True), spatial, taps, strides, strict=True)
     ]
-    outputs = weight.shape[1] * group
     bias = weights(node, 2, "bias") if node.has(2) else np.zeros(outputs, np.float32)
     phases = graph.constant(np.repeat(bias, prod(strides)), node.inputs[2] if node.has(2) else f"{node.name}.bias")
 
