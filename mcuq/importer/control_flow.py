@@ -42,7 +42,7 @@ def _loop(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Sc
 def _scan(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:
     """The body for each index of the inputs that it goes along."""
     if flat.opset < 9:
-        raise Stuck("of opset 8 goes along batches; export with opset 9 or later")
+        return _scan_of_batch(flat, node, values, scope, prefix)
     attributes = attributes_of(node)
     body, inner = flat.shared(attributes["body"], scope, prefix)
     count = attributes["num_scan_inputs"]
@@ -72,6 +72,41 @@ def _scan(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Sc
             for values_of, axis, backward in zip(collected, out_axes, out_backwards, strict=True)
         ),
     ]
+
+
+def _scan_of_batch(
+    flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str
+) -> Sequence[Value]:
+    """Of opset 8: the body for each sample, and each of its steps; dimensions 0 and 1 of inputs, and of what is
+    collected."""
+    attributes = attributes_of(node)
+    body, inner = flat.shared(attributes["body"], scope, prefix)
+    count = attributes["num_scan_inputs"]
+    lengths, *rest = values
+    first, inputs = rest[: len(rest) - count], rest[len(rest) - count :]
+    batch, steps = flat.shape_of(inputs[0])[:2]
+    if lengths and (flat.known(lengths, "what says how long its sequences are") != steps).any():
+        raise Stuck("has sequences of different lengths; give each a network of its own, or mask what is beyond")
+    backwards = attributes.get("directions", [0] * count)
+
+    def picked(x: Value, index: int, stem: str) -> str:
+        place = flat.constant(np.array(index, np.int64), f"{prefix}place")
+        return flat.add("Gather", [flat.tensor(x), place], stem, axis=0)[0]
+
+    samples: list[list[Value]] = []
+    for n in range(batch):
+        states: list[Value] = [picked(x, n, f"{prefix}{n}/state") for x in first]
+        own = [picked(x, n, f"{prefix}{n}/sequence") for x in inputs]
+        collected: list[list[Value]] = [[] for _ in range(len(body.output) - len(states))]
+        for index in range(steps):
+            at = [steps - 1 - index if backward else index for backward in backwards]
+            elements = [picked(x, k, f"{prefix}{n}/{index}/element") for x, k in zip(own, at, strict=True)]
+            given = flat.inlined(body, inner, [*states, *elements], f"{prefix}{n}/{index}/")
+            states = given[: len(states)]
+            for values_of, value in zip(collected, given[len(states) :], strict=True):
+                values_of.append(value)
+        samples.append([*states, *(_stacked(flat, node, values_of, prefix, 0) for values_of in collected)])
+    return [_stacked(flat, node, list(of_samples), prefix, 0) for of_samples in zip(*samples, strict=True)]
 
 
 def _stacked(flat: Flattening, node: onnx.NodeProto, values: Sequence[Value], prefix: str, axis: int) -> Value:

@@ -198,13 +198,39 @@ def test_a_scan_goes_along_its_inputs() -> None:
     assert (found.tensors["y"].shape, found.tensors["z"].shape) == ((3, 2), (2, 3))
 
 
-def test_a_scan_of_opset_8_is_refused() -> None:
-    body = graph([node("Add", ["state", "a"], "next")], ["state", "a"], ["next"])
-    scan = node("Scan", ["", "s", "x"], ["y"], "scan", body=body, num_scan_inputs=1)
-    assert (
-        refusal(model([scan], {"s": (1, 3), "x": (1, 2, 3)}, opset=8))
-        == "Scan 'scan': of opset 8 goes along batches; export with opset 9 or later"
+def test_a_scan_of_opset_8_goes_along_each_sample() -> None:
+    body = graph(
+        [node("Add", ["state", "a"], "next"), node("Mul", ["next", "b"], "own")],
+        ["state", "a", "b"],
+        ["next", "own"],
     )
+
+    def scan(lengths: str) -> onnx.ModelProto:
+        inputs = [lengths, "s", "x", "z"]
+        made = node("Scan", inputs, ["last", "y"], "scan", body=body, num_scan_inputs=2, directions=[0, 1])
+        constants = {"whole": ints(3, 3), "short": ints(3, 2)}
+        shapes = {"s": (2, 4), "x": (2, 3, 4), "z": (2, 3, 4)}
+        return model([made], shapes, ["last", "y"], {lengths: constants[lengths]} if lengths else {}, opset=8)
+
+    for lengths in ("", "whole"):
+        found = check_import(scan(lengths))
+        assert (found.tensors["last"].shape, found.tensors["y"].shape) == ((2, 4), (2, 3, 4))
+    assert refusal(scan("short")) == (
+        "Scan 'scan': has sequences of different lengths; give each a network of its own, or mask what is beyond"
+    )
+
+
+def test_a_loop_may_run_as_often_as_a_shape_says() -> None:
+    """Counts and conditions that are made of sizes and constants are known."""
+    nodes = [
+        node("Shape", ["x"], "sizes"),
+        node("Gather", ["sizes", "last"], "columns"),
+        node("Sub", ["columns", "one"], "count"),
+        node("Cast", ["count"], "yes", to=TensorProto.BOOL),
+        loop(["count", "yes", "x"], ["last_state", "y"], [node("Identity", ["cond"], "condition"), *STEP], w=random(3)),
+    ]
+    constants = {"last": np.array(1), "one": np.array(1)}
+    check_import(model(nodes, X, ["last_state", "y"], constants))
 
 
 def test_sequences_are_known() -> None:
