@@ -7,6 +7,9 @@ from math import prod
 import numpy as np
 import pytest
 from onnx_models import check_import, ints, model, node, random, refusal
+from support import check_portable_c, with_ranges
+
+from mcuq.quantize.scheme import parse_scheme
 
 X = {"x": (2, 3, 5, 6)}
 GRID = random(2, 3, 4, 2, low=-1.4, high=1.4)
@@ -58,9 +61,27 @@ ROIS = np.array([[0, 0, 3, 4], [1, 1, 2.5, 5], [-1, 0, 6, 6]], np.float32)
     ids=str,
 )
 @pytest.mark.parametrize("opset", [10, 16])
-def test_roi_align(opset, attributes):
-    nodes = [node("RoiAlign", ["x", "rois", "images"], "y", **attributes)]
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_roi_align(opset, attributes, mode):
+    nodes = [node("RoiAlign", ["x", "rois", "images"], "y", mode=mode, **attributes)]
     check_import(model(nodes, X, constants={"rois": ROIS, "images": ints(0, 1, 0)}, opset=opset), samples=1)
+
+
+def test_roi_align_of_the_largest_beyond_the_image_and_of_nothing():
+    """Samples far outside count as 0, those near the edge are on it; a region without size gives 0."""
+    rois = np.float32([[-3, -2, 4, 9], [2, 2, 2, 2], [4.6, 3.7, 5.9, 4.9], [0, 0, 7, 6]])
+    nodes = [
+        node("RoiAlign", ["x", "rois", "images"], name, mode="max", output_height=3, output_width=2, **attributes)
+        for name, attributes in (
+            ("a", {"sampling_ratio": 3}),
+            ("b", {"coordinate_transformation_mode": "output_half_pixel"}),
+            ("c", {"spatial_scale": 0.75}),
+        )
+    ]
+    constants = {"rois": rois, "images": ints(0, 1, 0, 1)}
+    graph = check_import(model(nodes, X, "abc", constants, opset=16))
+    for scheme in ("int8", "int16"):
+        check_portable_c(with_ranges(graph, scheme=parse_scheme(scheme)), "host")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +116,12 @@ def test_center_crop_pad(axes, shape):
             {},
             "grid of shape [1, 3, 4, 2] does not fit an input of shape [2, 3, 5, 6]",
         ),
-        ("RoiAlign", {"rois": ROIS, "images": ints(0, 1, 0)}, {"mode": "max"}, "mode=max is not supported; use avg"),
+        (
+            "RoiAlign",
+            {"rois": ROIS, "images": ints(0, 1, 0)},
+            {"mode": "sum"},
+            "mode=sum is not supported; use avg or max",
+        ),
         (
             "RoiAlign",
             {"rois": ROIS, "images": ints(0, 1)},

@@ -124,6 +124,11 @@ def test_rows_and_elements_of_constant_numbers() -> None:
 def test_constants_that_do_not_fit() -> None:
     proto = model([node("Compress", ["x", "c"], "y", "keep", axis=0)], {"x": (2,)}, constants={"c": np.ones(3, bool)})
     assert refusal(proto) == "Compress 'keep': condition keeps element 2 of dimension 0, which has 2"
+    proto = model([node("Compress", ["x", "c"], "y", "keep", axis=0)], {"x": (2,), "c": (2,)}, kinds={"c": 9})
+    assert refusal(proto) == (
+        "Compress 'keep': its condition is computed, on which the size of its output depends; use Mul or Where, which "
+        "keep the shape, or --outputs to end before it"
+    )
     proto = model([node("ReverseSequence", ["x", "n"], "y", "turn")], {"x": (2, 3)}, constants={"n": ints(1, 2, 3)})
     assert refusal(proto) == "ReverseSequence 'turn': sequence_lens=[1, 2, 3] must be 3 numbers up to 2"
     turn = node("ReverseSequence", ["x", "n"], "y", "turn", time_axis=1)

@@ -17,6 +17,11 @@ from mcuq.ops.reshape import Reshape
 def from_compress(node: OnnxNode, graph: GraphBuilder) -> str:
     """A constant condition, along a dimension or of all elements in a row."""
     x, shape = node.computed(0), node.shape(0)
+    if not node.is_constant(1):
+        raise node.error(
+            "its condition is computed, on which the size of its output depends; use Mul or Where, which keep the "
+            "shape, or --outputs to end before it"
+        )
     condition = np.asarray(node.constant(1, "condition")).astype(bool).reshape(-1)
     axis = node.attribute("axis")
     if axis is None:

@@ -16,6 +16,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.composed.asked import MOST_ELEMENTS, given_inputs, output_of
+from mcuq.ops.composed.roi_max import largest_of_bins
 from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.reshape import Reshape
@@ -40,10 +41,11 @@ def from_grid_sample(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 def from_roi_align(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Of constant regions, in mode avg; each is read of the image that it says."""
+    """Of constant regions; each is read of the image that it says."""
     shape, rois, images = node.shape(0), node.constant(1, "rois"), node.constant(2, "batch_indices")
-    if node.attribute("mode", "avg") != "avg":
-        raise node.error(f"mode={node.attribute('mode')} is not supported; use avg", "mode")
+    mode = node.attribute("mode", "avg")
+    if mode not in ("avg", "max"):
+        raise node.error(f"mode={mode} is not supported; use avg or max", "mode")
     if len(shape) != 4 or rois.ndim != 2 or images.shape != rois.shape[:1] or not len(rois):
         raise node.error(f"rois of shape {list(rois.shape)} do not fit an input of shape {list(shape)}")
     if images.min() < 0 or images.max() >= shape[0]:
@@ -51,6 +53,9 @@ def from_roi_align(node: OnnxNode, graph: GraphBuilder) -> str:
     size = (node.attribute("output_height", 1), node.attribute("output_width", 1))
     made = []
     for region, n in zip(rois, images.tolist(), strict=True):
+        if mode == "max":
+            made.append(largest_of_bins(node, graph, _image(graph, node.computed(0), n), region, size))
+            continue
         matrix = _matrix(node, shape[2:], {1: region[None], 2: np.zeros(1, np.int64)})
         made.append(_product(node, graph, _image(graph, node.computed(0), n), matrix, size))
     return made[0] if len(made) == 1 else graph.add(Concat(0), made, node.outputs[0], node.name)
