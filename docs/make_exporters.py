@@ -36,6 +36,7 @@ quantization noise is told, on 16. Where outputs are floats, it is the largest d
 def row(file: Exported, found: Mapping[str, Any]) -> str:
     """A line of the table."""
     results = "; ".join(f"{scheme}: {result(found[scheme])}" for scheme in file.schemes)
+    results += f" ({file.note})" if file.note else ""
     return f"| {file.name} | {file.tool} | {file.how} | {found['kept']} | {file.against} | {results} |"
 
 

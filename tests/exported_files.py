@@ -24,7 +24,7 @@ CALIBRATION = 12  # of the samples, as in examples/exporters/common.py
 @dataclass(frozen=True)
 class Exported:
     """A row of examples/exporters/files.toml: `name` is the file's, with its ending; `against` what computed its
-    results; `options` go to compile."""
+    results; `options` go to compile, and `note` is for readers."""
 
     name: str
     script: str
@@ -33,6 +33,7 @@ class Exported:
     against: str
     schemes: tuple[str, ...] = ("int8",)
     options: Mapping[str, Any] | None = None
+    note: str = ""
 
     @property
     def stem(self) -> str:

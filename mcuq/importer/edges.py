@@ -8,8 +8,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value
+from mcuq.importer.load import opset
 from mcuq.importer.qdq import to_qdq
 from mcuq.importer.quantized import MOVERS
+from mcuq.importer.wide_integers import in_known_types
 
 _INTEGERS = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
 
@@ -38,6 +40,7 @@ def float_edges(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         value.type.tensor_type.elem_type = TensorProto.FLOAT
         _put_between(model, value.name, scale_and_zero_point, is_input)
+    in_known_types(model, opset(model))
     return model
 
 

@@ -20,6 +20,7 @@ from mcuq.importer.precision import in_float32
 from mcuq.importer.problems import listed
 from mcuq.importer.sparse import densify
 from mcuq.importer.tflite import is_tflite, onnx_of
+from mcuq.importer.wide_integers import in_known_types
 from mcuq.onnx_io.provenance import FORMAT, SOURCE, note
 from mcuq.system.regular_file import what_is_no_file
 
@@ -79,6 +80,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
     model = at_least(inlined(model, name), opset(model), oldest, name)
     _use_short_domain(model)
     in_bytes(model)
+    in_known_types(model, opset(model))
     in_float32(model, opset(model))
     return model
 
