@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from onnx_models import model, node, random, refusal, saved
+from onnx_models import imported, model, node, random, refusal, saved
 from quantized_models import check_steps, dequantize, quantize, scale_of
 from support import beside, check_c
 
@@ -16,7 +16,8 @@ from mcuq.compile import compile_model
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.quantize import NAMED, Scheme
+from mcuq.passes import optimize
+from mcuq.quantize import NAMED, Scheme, insert_conversions, quantize_graph
 from mcuq.quantize.given_packing import LEAST_SAVED_BYTES, with_least_bits
 from mcuq.quantize.numbers import WEIGHTS
 
@@ -216,9 +217,41 @@ def test_which_weights_a_scheme_keeps() -> None:
     assert not WEIGHTS["codebook"].keeps(np.arange(34.0).reshape(2, 17))
 
 
+def layers_of(dtype: str, zero: list[int]) -> list[onnx.ModelProto]:
+    """A matrix product, and convolutions: plain, depthwise, transposed."""
+
+    def layer(op_type: str, shape: tuple[int, ...], axis: int, x: tuple[int, ...], **attributes: object):
+        count = shape[axis]
+        scale = np.linspace(0.01, 0.03, count).astype(np.float32)
+        nodes = [dequantize("w", "wr", "ws", "wz", axis=axis), node(op_type, ["xr", "wr"], "c", **attributes)]
+        constants = {"w": tensor("w", dtype, integers(dtype, shape)), "ws": scale}
+        return quantized_around(nodes, {"x": x}, wz=tensor("wz", dtype, np.resize(zero, count)), **constants)
+
+    return [
+        convolution(dtype, zero),
+        layer("MatMul", (40, 16), 1, (3, 40)),
+        layer("Conv", (32, 1, 3, 3), 0, (1, 32, 6, 5), group=32, pads=[1, 1, 1, 1]),
+        layer("ConvTranspose", (8, 6, 3, 3), 1, (1, 8, 4, 4), strides=[2, 2]),
+    ]
+
+
+def quantized_in(proto: onnx.ModelProto, scheme: str) -> Graph:
+    graph = insert_conversions(optimize(imported(proto)), Scheme(NAMED[scheme]))
+    return quantize_graph(graph, {}, Scheme(NAMED[scheme]))
+
+
 @pytest.mark.parametrize("on", ["host", "emulator"])
 def test_c_gives_the_simulators_bytes(on: str) -> None:
-    check_c(beside([check_steps(convolution(dtype, zero), samples=1) for dtype, zero, _ in FORMS[2:5]]), on)
+    forms = [layers_of("int4", [0])[1], layers_of("uint4", [7, 3, 8])[0], layers_of("int2", [0])[2]]
+    check_c(beside([quantized_in(proto, "int8") for proto in forms]), on)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "cortex-m55", "rv32imc"])
+@pytest.mark.parametrize("scheme", ["int8", "int16"])
+def test_c_of_each_layer_gives_the_simulators_bytes(scheme: str, board: str) -> None:
+    graphs = [quantized_in(proto, scheme) for dtype, zero, _ in FORMS[3:] for proto in layers_of(dtype, zero)]
+    check_c(beside(graphs), "emulator", 2, board=board)
 
 
 def test_integers_of_4_bits_as_inputs_are_refused() -> None:
