@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from mcuq.importer.integer_sums import dynamic_source
+from mcuq.importer.integer_sums import dynamic_source, moved_again
 from mcuq.importer.rewriter import Rewriter, attributes_of, inputs_of
 
 _FLOAT_FORM = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
@@ -103,11 +103,17 @@ def _fused(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
 
 
 def _copy(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
-    """DequantizeLinear of a DynamicQuantizeLinear: the tensor itself, in a range found at run time."""
-    source = rewriter.producers.get(node.input[0]) if node.input else None
-    if node.op_type != "DequantizeLinear" or source is None or source.op_type != "DynamicQuantizeLinear":
+    """DequantizeLinear of a DynamicQuantizeLinear: the tensor itself, maybe moved, in a range found at run time."""
+    if node.op_type != "DequantizeLinear":
         return None
-    return [helper.make_node("Identity", [source.input[0]], [node.output[0]], node.name)], [node]
+    source = dynamic_source(rewriter.producers, node.input[0])
+    if source is None or inputs_of(node, 3)[1:] != list(source.output[1:]):
+        return None
+    nodes: list[onnx.NodeProto] = []
+    real = moved_again(rewriter, node.input[0], nodes)
+    if real is None:
+        return None
+    return [*nodes, helper.make_node("Identity", [real], [node.output[0]], node.name)], [node]
 
 
 def _layer(

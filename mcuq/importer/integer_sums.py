@@ -38,6 +38,25 @@ def read_integer_sums(rewriter: Rewriter) -> None:
             rewriter.replace([*kept, *rewrite.added])
 
 
+def moved_again(rewriter: Rewriter, tensor: str, into: list[onnx.NodeProto]) -> str | None:
+    """The real values of integers whose range is found at run time, by what moves those after that added to `into`;
+    None where it is more than that."""
+    path: list[onnx.NodeProto] = []
+    while (node := rewriter.producers[tensor]).op_type in _PASSED:
+        if node.op_type == "Pad":  # with the integer 0, which is no real one
+            return None
+        path.append(node)
+        tensor = node.input[0]
+    if tensor != node.output[0]:
+        return None
+    real = str(node.input[0])
+    for move in reversed(path):
+        y = rewriter.fresh(f"{move.output[0]}.real")
+        into.append(helper.make_node(move.op_type, [real, *move.input[1:]], [y], y, **attributes_of(move)))
+        real = y
+    return real
+
+
 def dynamic_source(producers: dict[str, onnx.NodeProto], tensor: str) -> onnx.NodeProto | None:
     """The DynamicQuantizeLinear that makes the integers `tensor`, behind what only moves them."""
     source = _source(producers, tensor)
@@ -78,11 +97,11 @@ class _Rewrite:
         for tensor, zero_point, axis in zip((a, b), zero_points, _AXES[self.node.op_type], strict=True):
             source = _source(self.rewriter.producers, tensor)
             if source is not None and source.op_type == "DynamicQuantizeLinear":
-                if tensor != source.output[0] or zero_point not in ("", source.output[2]):
+                # Without a zero point they are codes, which mean something else in each run.
+                moved = moved_again(self.rewriter, tensor, self.added) if zero_point == source.output[2] else None
+                if moved is None:
                     return False
-                if not zero_point:
-                    return False  # codes themselves, whose zero point is found at run time
-                operands.append(source.input[0])
+                operands.append(moved)
                 scales.append(source.output[1])
                 continue
             step = 1.0

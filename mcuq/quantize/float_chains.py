@@ -1,5 +1,4 @@
-"""Chains of functions are one table in integers; in floats each function is a layer, and rounding to finer integers than
-those of tables is none."""
+"""Chains of functions are one table in integers; in floats each is a layer, and rounding to 16 bits is none."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ def split_float_chains(graph: Graph, scheme: Scheme) -> Graph:
             continue
         if node.op.limits is not None and "float32" not in node.op.dtypes:
             builder.remove(node)
-            builder.add(Clip(*node.op.limits), node.inputs, node.output, node.name)
+            builder.add(Clip(*node.op.limits), list(node.inputs), node.output, node.name)
         elif len(node.op.steps) > 1:
             builder.remove(node)
             (x,) = node.inputs

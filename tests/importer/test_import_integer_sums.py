@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from onnx_models import imported, model, node, original_outputs, random, refusal
+from onnx_models import imported, ints, model, node, original_outputs, random, refusal
 from quantized_models import check_steps, dequantize, quantize, quantized, scale_of
 
 from mcuq.graph.simulate import simulate
@@ -135,6 +135,15 @@ RANGES_AT_RUN_TIME: dict[str, list[onnx.NodeProto]] = {
         node("Mul", ["both", "f"], "h"),
         node("Add", ["g", "h"], "y"),
     ],
+    "integers that are moved": [
+        DYNAMIC,
+        node("Transpose", ["xq"], "xt", perm=[1, 0]),
+        node("Slice", ["xt", "starts", "ends"], "xl"),
+        node("Transpose", ["xl"], "xm", perm=[1, 0]),
+        node("MatMulInteger", ["xm", "half", "xz"], "sums", "layer"),
+        CAST,
+        node("Mul", ["f", "xs"], "y"),
+    ],
     "two matrices": [
         node("Transpose", ["x"], "t", perm=[1, 0]),
         DYNAMIC,
@@ -150,7 +159,8 @@ RANGES_AT_RUN_TIME: dict[str, list[onnx.NodeProto]] = {
 @pytest.mark.parametrize("nodes", RANGES_AT_RUN_TIME.values(), ids=RANGES_AT_RUN_TIME)
 def test_ranges_found_at_run_time(nodes: Sequence[onnx.NodeProto]) -> None:
     """What ONNX Runtime rounds to 8 bits is real values here, to be calibrated."""
-    proto = model(nodes, {"x": (6, 24)}, constants={"w": weights(24, 8), "k": scale_of(K)})
+    constants = {"w": weights(24, 8), "k": scale_of(K), "half": weights(12, 8), "starts": ints(6), "ends": ints(18)}
+    proto = model(nodes, {"x": (6, 24)}, constants=constants)
     graph = optimize(imported(proto))
     for seed in range(3):
         sample = {"x": random(6, 24, seed=seed)}
@@ -158,8 +168,30 @@ def test_ranges_found_at_run_time(nodes: Sequence[onnx.NodeProto]) -> None:
         got = FloatModel(write_onnx(graph)).run(sample)["y"]
         assert np.abs(got - want).max() <= 0.02 * np.abs(want).max()
     assert dynamic_layers(proto) == ("layer",)
-    if len(nodes) < 7:
+    if not any(item.op_type == "Transpose" and item.input[0] == "x" for item in nodes):
         assert given_quantization(graph).weights == ("layer",)
+
+
+def test_integers_that_are_moved_and_dequantized_are_the_tensor_moved() -> None:
+    nodes = [
+        DYNAMIC,
+        node("Reshape", ["xq", "shape"], "moved"),
+        node("DequantizeLinear", ["moved", "xs", "xz"], "d"),
+        node("Tanh", ["d"], "y"),
+    ]
+    text = imported(model(nodes, {"x": (6, 4)}, constants={"shape": ints(2, 12)})).text()
+    assert text.splitlines()[1:3] == [
+        "moved.real: float32[2,12] = Reshape(x) shape=2,12",
+        "y: float32[2,12] = Tanh(moved.real)",
+    ]
+    other = [*nodes[:2], node("DequantizeLinear", ["moved", "k", "xz"], "y", "other")]
+    assert refusal(model(other, {"x": (6, 4)}, constants={"shape": ints(2, 12), "k": scale_of(1)})).startswith(
+        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('xq'), use "
+    )
+    padded = [DYNAMIC, node("Pad", ["xq", "pads"], "p"), node("DequantizeLinear", ["p", "xs", "xz"], "y")]
+    assert refusal(model(padded, {"x": (6, 4)}, constants={"pads": ints(0, 1, 0, 1)})).startswith(
+        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('xq'), use "
+    )
 
 
 def test_integers_of_the_models_own_input() -> None:
