@@ -29,13 +29,14 @@ from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
+from mcuq.plan.arena_map import KINDS, ArenaMap, Box, MapStep
 from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
 from mcuq.system.durable import replace_together, settled, write_whole
 from mcuq.system.regular_file import what_is_no_file
 from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
-FORMAT = 6
+FORMAT = 7
 _TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -83,6 +84,11 @@ def save_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
+def is_compiled(path: str | Path) -> bool:
+    """Whether `load` is to read it: a folder or a .mcuq file."""
+    return Path(path).is_dir() or Path(path).suffix == ".mcuq"
+
+
 def load(folder: str | Path) -> CompiledModel:
     """Read back what `save` wrote. `folder` may also be the .mcuq file itself.
 
@@ -126,6 +132,7 @@ def _load(path: Path) -> CompiledModel:
             _origin_from(manifest["origin"]),
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
+            _arena_map_from(manifest["arena_map"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -199,6 +206,7 @@ def _pack(model: CompiledModel) -> bytes:
         "optimize": model.optimize,
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
+        "arena_map": asdict(model.arena_map),
         "graph": _graph_manifest(model.graph, list(constants)),
     }
     arrays = io.BytesIO()
@@ -279,6 +287,22 @@ def _origin_from(manifest: dict[str, Any]) -> Origin:
     if not isinstance(origin, Origin):
         raise ValueError(f"'{manifest['type']}' is no origin")
     return origin
+
+
+def _arena_map_from(manifest: dict[str, Any]) -> ArenaMap:
+    """ValueError where boxes are none."""
+    boxes = tuple(
+        Box(
+            str(box["name"]),
+            str(box["kind"]),
+            *(int(box[key]) for key in ("offset", "size_bytes", "first", "last")),
+        )
+        for box in manifest["boxes"]
+    )
+    steps = tuple(MapStep(str(step["name"]), str(step["operator"])) for step in manifest["steps"])
+    if not all(box.kind in KINDS and -1 <= box.first <= box.last <= len(steps) for box in boxes):
+        raise ValueError("a box is of no kind or step")
+    return ArenaMap(boxes, steps, int(manifest["size_bytes"]), int(manifest["least_bytes"]))
 
 
 def _listing_from(manifest: dict[str, Any]) -> Listing:

@@ -42,6 +42,7 @@ from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
 from mcuq.plan import plan_memory
+from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.fit import STACK_BYTES, DoesNotFit, check_fit
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import (
@@ -98,7 +99,8 @@ class CompiledModel(Described):
 
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
-    the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for.
+    the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
+    what lies where in the arena, and when.
     """
 
     name: str
@@ -112,6 +114,7 @@ class CompiledModel(Described):
     origin: Origin = UNKNOWN_ORIGIN
     pruned: Pruned = UNPRUNED
     optimize: Goal = "balanced"
+    arena_map: ArenaMap = NO_MAP
 
     @property
     def macs(self) -> int:
@@ -329,6 +332,7 @@ def assemble(
         origin,
         pruned,
         optimize,
+        map_arena(program, plan),
     )
 
 

@@ -109,6 +109,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
         "arena_bytes": model.arena_bytes,
+        "least_arena_bytes": model.arena_map.least_bytes,
         "stack_bytes": model.stack_bytes,
         "ranges": model.origin.ranges,
         "calibration_samples": model.origin.samples,
@@ -166,6 +167,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         parts = f"constants {footprint.constant_bytes:,} + code {footprint.code_bytes:,}"
         yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
+    yield f"          {model.arena_map.least_text}"
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"

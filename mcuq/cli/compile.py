@@ -49,16 +49,19 @@ from mcuq.errors import DataError, QuantizationError
 from mcuq.lower import Goal
 from mcuq.options import Options
 from mcuq.quantize import FEWEST_SAMPLES, scheme_toml
+from mcuq.report.arena_picture import arena_svg
 from mcuq.report.candidates import Candidate, Workbench
 
 
 @dataclass(frozen=True)
 class Destination:
-    """The folder for the files, what begins C symbols, and whether the quantized ONNX is written too."""
+    """The folder for the files, what begins C symbols, and whether the quantized ONNX and a picture of the arena are
+    written too."""
 
     output: str | None
     name: str | None
     export_qdq: bool
+    picture: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Shown:
     click.option(
         "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
     ),
+    click.option("--picture", is_flag=True, help="Write ID_arena.svg too: what lies where in the arena, and when."),
 )
 @option_group(
     "judged",
@@ -155,6 +159,9 @@ def compile_(
     written = save(compiled, folder)
     if files.export_qdq:
         written.append(save_qdq(compiled, folder))
+    if files.picture:
+        drawn = arena_svg(compiled.name, compiled.arena_map)
+        written.append(save_text(folder / f"{compiled.name}_arena.svg", drawn))
     if plan is not None:
         written.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(options.scheme)))
     _warn_of(compiled, calibration)

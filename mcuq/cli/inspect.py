@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
+from mcuq.artifact import is_compiled, load, save_text
+from mcuq.cli.arena import arena_json, arena_lines
 from mcuq.cli.common import json_option, out, print_json, print_lines
-from mcuq.cli.options import selection_options, shape_options
+from mcuq.cli.options import refuse_unused, selection_options, shape_options
 from mcuq.cli.table import Column, Row, table_lines
+from mcuq.compile import CompiledModel
 from mcuq.importer import Selection, nearest
+from mcuq.report.arena_picture import arena_svg
 from mcuq.report.inspect import Inspection, inspect_model
 
 
@@ -18,13 +23,21 @@ from mcuq.report.inspect import Inspection, inspect_model
 @click.argument("model", type=click.Path())
 @shape_options
 @selection_options
+@click.option("--picture", type=click.Path(), metavar="FILE", help="Draw the arena of a compiled model as SVG.")
 @json_option
-def inspect(model: str, shapes: dict[str, int], selected: Selection, as_json: bool) -> None:
-    """List operators, shapes, MACs and parameters of the ONNX or TensorFlow Lite file MODEL, and what is not supported.
+def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: str | None, as_json: bool) -> None:
+    """List operators, shapes, MACs and parameters of the ONNX or TensorFlow Lite file MODEL, and what is not supported;
+    of a folder that compile wrote, or its .mcuq file, show what lies where in the arena, and when.
 
     \b
     Example:  mcuq inspect model.onnx
+              mcuq inspect build/model --picture arena.svg
     """
+    if is_compiled(model):
+        refuse_unused("is for a model that is not compiled yet", "shapes", "outputs", "fix_inputs")
+        _show_arena(load(model), picture, as_json)
+        return
+    refuse_unused("draws the arena of a compiled model; give the folder that compile wrote", "picture")
     found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed))
     if as_json:
         print_json(asdict(found))
@@ -46,6 +59,27 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, as_json: bo
         console.print(line, markup=False)
     console.print("  all operators are supported; as it will be compiled:")
     print_lines(_layers(found, console.width))
+
+
+def _show_arena(model: CompiledModel, picture: str | None, as_json: bool) -> None:
+    """What lies in the arena of a compiled model."""
+    written = None if picture is None else save_text(Path(picture), arena_svg(model.name, model.arena_map))
+    if as_json:
+        print_json(
+            {
+                "name": model.name,
+                "board": model.board.name,
+                "macs": model.macs,
+                **arena_json(model.arena_map),
+                "files": [] if written is None else [str(written)],
+            }
+        )
+        return
+    console = out()
+    console.print(f"{model.name}: {len(model.graph.nodes)} layers, {model.macs:,} MACs, for {model.board.name}")
+    print_lines(arena_lines(model.arena_map, console.width))
+    if written is not None:
+        console.print(f"  wrote   {written}", markup=False)
 
 
 def _quantization(found: Inspection) -> Iterator[str]:

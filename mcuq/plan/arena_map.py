@@ -1,0 +1,98 @@
+"""What lies where in the arena, and when: for pictures of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuq.lower import Program
+from mcuq.plan.memory import Plan
+
+KINDS = ("input", "output", "tensor", "rows", "scratch")
+
+
+@dataclass(frozen=True)
+class Box:
+    """Bytes of the arena from step `first` to step `last`, both included (-1: before the first step; the number of
+    steps: after the last).
+
+    `kind` is one of KINDS; rows are of a tensor of which there are never all.
+    """
+
+    name: str
+    kind: str
+    offset: int
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class MapStep:
+    """A layer, and what operator it is."""
+
+    name: str
+    operator: str
+
+
+@dataclass(frozen=True)
+class ArenaMap:
+    """The boxes, the steps, the bytes of the arena, and those that no plan of these steps is below.
+
+    Boxes may overlap, as an output does that is written over rows of its input that are used up.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    steps: tuple[MapStep, ...] = ()
+    size_bytes: int = 0
+    least_bytes: int = 0
+
+    def alive(self, step: int) -> list[Box]:
+        """The boxes of a step, from the start of the arena on."""
+        return sorted((b for b in self.boxes if b.first <= step <= b.last), key=lambda b: (b.offset, -b.size_bytes))
+
+    def used_bytes(self, step: int) -> int:
+        """Bytes that are in use during a step, those of several boxes counted once."""
+        used = end = 0
+        for box in self.alive(step):
+            used += max(0, box.offset + box.size_bytes - max(end, box.offset))
+            end = max(end, box.offset + box.size_bytes)
+        return used
+
+    @property
+    def peak(self) -> int:
+        """The first of the steps that use the most bytes."""
+        return max(range(-1, len(self.steps) + 1), key=self.used_bytes)
+
+    def label(self, step: int) -> str:
+        """The number of a step and its operator, in a few letters."""
+        if step < 0:
+            return "input"
+        return f"{step} {self.steps[step].operator}" if step < len(self.steps) else "output"
+
+    @property
+    def least_text(self) -> str:
+        """What is known of smaller arenas."""
+        if self.size_bytes == self.least_bytes:
+            return "the least possible for this order"
+        return f"possible for this order: {self.least_bytes:,} or more"
+
+
+NO_MAP = ArenaMap()
+
+
+def map_arena(program: Program, plan: Plan) -> ArenaMap:
+    """What a plan says, as boxes: a storage has the name of the tensor that is computed first in it."""
+    graph = program.graph
+    boxes = []
+    for storage in plan.storages:
+        kind = "tensor"
+        if not set(graph.outputs).isdisjoint(storage.tensors):
+            kind = "output"
+        if not set(graph.inputs).isdisjoint(storage.tensors):
+            kind = "input"
+        boxes.append(Box(storage.tensors[0], kind, storage.offset, storage.size_bytes, storage.first, storage.last))
+    for index, offset in plan.scratch.items():
+        step = program.steps[index]
+        boxes.append(Box(step.layer.name, "scratch", offset, step.scratch_bytes, index, index))
+    steps = tuple(MapStep(step.layer.name, type(step.layer.op).__name__) for step in program.steps)
+    return ArenaMap(tuple(boxes), steps, plan.arena_bytes, plan.least_bytes)
