@@ -53,6 +53,7 @@ from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.slice import Slice
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
+from mcuq.ops.total import Total
 from mcuq.ops.where import Where
 from mcuq.ops.window import Window
 from mcuq.quantize.scheme import parse_scheme
@@ -89,6 +90,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     (Gather(0), [(4, 3), Whole((2,), 0, 3)]),
     (GatherElements(0), [(4, 3), Whole((2, 3), 0, 3)]),
     *((ScatterElements(0, reduction), [(4, 3), Whole((2, 3), 0, 3), (2, 3)]) for reduction in ("none", "min", "max")),
+    *((Total(), [(1, 4)] * count) for count in (3, 4)),
     (ScatterSum(0, 4), [(2, 3), Whole((2, 3), 0, 3)]),
     (ScatterSum(0, 4), [Whole((2, 3), 0, 9), Whole((2, 3), 0, 3)]),
     *((TopK(1, 2, largest), [(1, 4)]) for largest in (True, False)),

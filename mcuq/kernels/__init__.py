@@ -23,6 +23,7 @@ from mcuq.kernels.dsp.fully_connected import PACKED_FULLY_CONNECTED_KERNEL as DS
 from mcuq.kernels.dsp.mat_mul import MAT_MUL_KERNEL as DSP_MAT_MUL_KERNEL
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
 from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
+from mcuq.kernels.dsp.total import TOTAL_KERNELS as DSP_TOTAL_KERNELS
 from mcuq.kernels.kernel import Kernel
 from mcuq.kernels.mve.add import ADD_KERNELS as MVE_ADD_KERNELS
 from mcuq.kernels.mve.conv2d import CONV2D_KERNELS as MVE_CONV2D_KERNELS
@@ -30,6 +31,7 @@ from mcuq.kernels.mve.conv2d import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTE
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
 from mcuq.kernels.mve.mat_mul import MAT_MUL_KERNEL as MVE_MAT_MUL_KERNEL
+from mcuq.kernels.mve.total import TOTAL_KERNELS as MVE_TOTAL_KERNELS
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
 from mcuq.kernels.portable.add import ADD_KERNELS
@@ -87,6 +89,7 @@ from mcuq.kernels.portable.softmax_s16 import lower_softmax_s16
 from mcuq.kernels.portable.sparse_product import lower_sparse_product, lower_sparse_product_float32
 from mcuq.kernels.portable.to_integers import lower_to_integers
 from mcuq.kernels.portable.top_k import lower_top_k
+from mcuq.kernels.portable.total import lower_total
 from mcuq.kernels.portable.transpose import lower_transpose
 from mcuq.kernels.portable.unary import lower_function, lower_unary
 from mcuq.kernels.portable.unfold import lower_unfold
@@ -148,6 +151,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
+from mcuq.ops.total import Total
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
@@ -296,6 +300,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Sub: ADD,
     ToIntegers: (Kernel(lower_to_integers, activations=ANY),),
     TopK: (Kernel(lower_top_k, activations=ANY),),
+    Total: (*MVE_TOTAL_KERNELS, *DSP_TOTAL_KERNELS, Kernel(lower_total, activations=MIXED | FLOAT32)),
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
     Unpool: (Kernel(lower_unpool, activations=MOVED),),
     Where: (Kernel(lower_where, activations=MOVED, constants=MOVED),),

@@ -92,6 +92,7 @@ from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
+from mcuq.ops.total import Total
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
@@ -194,6 +195,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     ThresholdedRelu,
     ToIntegers,
     TopK,
+    Total,
     Transpose,
     Unfold,
     Unpool,

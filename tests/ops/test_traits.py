@@ -64,6 +64,7 @@ from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
+from mcuq.ops.total import Total
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
@@ -77,6 +78,7 @@ WINDOW = Window((2, 3), (2, 1), (1, 1, 0, 1))
 # What computes on tensors without constants; functions of one value are in test_function.py.
 CASES: list[tuple[Operator, list[Shape]]] = [
     (Add(), [IMAGE, IMAGE]),
+    (Total(0.5), [IMAGE, IMAGE, IMAGE]),
     (Add(), [IMAGE, (1, 1, 1, 3)]),
     (Sub(), [IMAGE, IMAGE]),
     (Mul(), [IMAGE, IMAGE]),

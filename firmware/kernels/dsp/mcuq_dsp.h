@@ -243,6 +243,19 @@ static void mcuq_dsp_expand_few(const int8_t *x, int32_t channels, int32_t dista
     }
 }
 
+/* item mcuq_dsp_int8: needs MCUQ_GNU, mcuq_clamp; cpu dsp; code 72 */
+/* x limited to int8. */
+static inline int8_t mcuq_dsp_int8(int32_t x)
+{
+#if MCUQ_GNU && defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+    (void)mcuq_clamp;
+    __asm__("ssat %0, #8, %1" : "=r"(x) : "r"(x));
+    return (int8_t)x;
+#else
+    return mcuq_clamp(x, -128, 127);
+#endif
+}
+
 /* item mcuq_dsp_add: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_clamp; cpu dsp; stack 48; code 337 */
 /* y[i] = (a[i] * factor_a + b[i] * factor_b + constant) >> shift, limited to int8, for i < 4 * words, words > 0.
  * The generator keeps the sum below 2^31. Each four are read before they are written: y may be a or b.

@@ -14,11 +14,16 @@ from mcuq.ops.div import Div
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.mul import Mul
 from mcuq.ops.prelu import PRelu
+from mcuq.ops.total import Total
 
 
 def sums() -> list[Case]:
-    """Add and Sub of elements around four and eight."""
-    return [(op, [(1, n), (1, n)]) for n in (1, 3, 4, 5, 8, 9) for op in (Add(), Sub())]
+    """Add, Sub and Total of elements around four and eight."""
+    sizes = (1, 3, 4, 5, 8, 9)
+    two = [(op, [(1, n), (1, n)]) for n in sizes for op in (Add(), Sub())]
+    limited = Total(0.5, minimum=-0.3, maximum=0.4)
+    more = [(op, [(1, n)] * count) for n in sizes for op, count in ((Total(), 3), (Total(0.25), 4), (limited, 3))]
+    return [*two, *more]
 
 
 def of_each_kind(seed: int = 0) -> list[Case]:

@@ -50,6 +50,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
 from mcuq.ops.to_integers import ToIntegers
 from mcuq.ops.top_k import TopK
+from mcuq.ops.total import Total
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.unary import Chain
 from mcuq.ops.unfold import Unfold
@@ -112,6 +113,8 @@ CASES: list[Case] = [
     (GatherElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5)]),
     (GatherElements(2), [(2, 3, 4), _NUMBERS.integers(-4, 4, (2, 3, 7))]),
     (ScatterElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (Total(), [IMAGE, IMAGE, IMAGE]),
+    (Total(0.25), [IMAGE, IMAGE, IMAGE, IMAGE]),
     (ScatterElements(1, "min"), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
     (ScatterElements(1, "max"), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
     (ScatterSum(1, 6), [(2, 4, 3), Whole((2, 4, 3), -6, 5)]),
