@@ -37,6 +37,7 @@ _VERBS = {
     "emulate": _Verb("emulate", "emulate_", "Switch on an emulated board with the firmware."),
     "flash": _Verb("flash", "flash", "Build the firmware and write it to a board."),
     "validate": _Verb("validate", "validate", "Compare a device with the simulator, byte for byte."),
+    "plan": _Verb("plan", "plan", "Lay out buffers of a CSV file in memory."),
     "help": _Verb("help", "help_", "Show this, or the help of a verb."),
 }
 

@@ -48,8 +48,8 @@ def lay_out_quickly(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> Layou
     return Layout(tuple(offsets), end, bound)
 
 
-def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> Layout:
-    """A layout with a small end.
+def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1) -> Layout:
+    """A layout with a small end; `effort` is how many times as long may be searched for it.
 
     Blocks i and j that meet lie apart, or `over` says by how many bytes j must lie above i (0 or less: at it, or at
     most so much below it): offset_j - offset_i >= over[(i, j)]; so an output lies over rows of its input that are used
@@ -59,9 +59,9 @@ def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> Layout:
     bound = lower_bound(blocks, over)
     offsets, end = fit_all(blocks, others, near, bound, SEARCH_ROUNDS)
     if end > bound and len(blocks) <= MOST_SEARCHED:
-        offsets, bound = least(blocks, others, near, offsets, bound, SEARCH_NODES // len(blocks))
+        offsets, bound = least(blocks, others, near, offsets, bound, effort * SEARCH_NODES // len(blocks))
         end = end_of(blocks, offsets)
     if end > bound:
-        more, less = fit_all(blocks, others, near, bound, MORE_ROUNDS // len(blocks))
+        more, less = fit_all(blocks, others, near, bound, effort * MORE_ROUNDS // len(blocks))
         offsets = more if less < end else offsets
     return Layout(tuple(offsets), end_of(blocks, offsets), bound)

@@ -304,7 +304,7 @@ def test_inspect_names_unsupported_nodes_without_failing(tmp_path: Path) -> None
     assert "RandomNormalLike: head/noise" in call("inspect", str(tmp_path / "m.onnx")).stdout
 
 
-@pytest.mark.parametrize("verb", ["demo", "boards", "inspect", "compile", "simulate", "run"])
+@pytest.mark.parametrize("verb", ["demo", "boards", "inspect", "compile", "simulate", "run", "plan"])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     result = call(verb, "--help")
     assert result.exit_code == 0
