@@ -80,6 +80,8 @@ class Operator(ABC):
     passes_channels: ClassVar[bool] = False
     # What it gives hides errors of what it reads, and amplifies others: probabilities of scores.
     hides_errors: ClassVar[bool] = False
+    # Which of values it takes, where steps do not tell them apart, says where others go.
+    chooses_places: ClassVar[bool] = False
     # What its output may hold once the graph is quantized.
     dtypes: ClassVar[frozenset[str]] = INT8
     # Inputs, integers of the file, that say which values the output is of, or where, and are no such values.

@@ -28,6 +28,7 @@ class MaxPlaces(Operator):
     transposed: bool = False
 
     hides_errors = True
+    chooses_places = True
     dtypes = ANY
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:

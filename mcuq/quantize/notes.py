@@ -9,7 +9,7 @@ import numpy as np
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Tensor
 from mcuq.ops.given_weights import given_integers
-from mcuq.quantize.dtypes import is_finer
+from mcuq.quantize.dtypes import activation_dtypes, is_finer
 from mcuq.quantize.quality import decibels, sqnr_text
 from mcuq.quantize.scheme import Scheme
 
@@ -22,8 +22,13 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 
 def scheme_notes(graph: Graph, scheme: Scheme) -> tuple[str, ...]:
     """Of a float graph with its conversions: overrides that mean several layers, as the model calls them all by one
-    name, and layers that compute in other numbers than the scheme asks for."""
-    return (*_shared_names(graph, scheme), *_other_activations(graph, scheme), *_other_weights(graph, scheme))
+    name, layers that compute in other numbers than the scheme asks for, and places that 8 bits do not tell apart."""
+    return (
+        *_shared_names(graph, scheme),
+        *_other_activations(graph, scheme),
+        *_other_weights(graph, scheme),
+        *_coarse_places(graph, scheme),
+    )
 
 
 def narrowing_notes(graph: Graph, integer: Graph) -> tuple[str, ...]:
@@ -91,6 +96,18 @@ def _other_activations(graph: Graph, scheme: Scheme) -> Iterator[str]:
             found.setdefault(wanted, []).append(node.name)
     for wanted, names in found.items():
         yield f"{listed(names)} compute in int8, as their operators have no {wanted}, which the scheme asks for"
+
+
+def _coarse_places(graph: Graph, scheme: Scheme) -> Iterator[str]:
+    """Of the largest values of windows, where others are put back."""
+    dtypes = activation_dtypes(graph, scheme)
+    found = [node for node in graph.nodes if node.op.chooses_places and dtypes[node.inputs[0]] == "int8"]
+    if found:
+        yield (
+            f"{listed([node.source or node.name for node in found])}: of values that 8 bits do not tell apart the "
+            "first counts as the largest, and what is put back to its place may be beside it; there are fewer with "
+            "--scheme int16, and none with float32"
+        )
 
 
 def _other_weights(graph: Graph, scheme: Scheme) -> Iterator[str]:
