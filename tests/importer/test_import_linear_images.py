@@ -9,6 +9,7 @@ import pytest
 from onnx_models import check_import, ints, model, node, random, refusal
 from support import check_portable_c, with_ranges
 
+import mcuq
 from mcuq.quantize.scheme import parse_scheme
 
 X = {"x": (2, 3, 5, 6)}
@@ -49,6 +50,42 @@ def test_affine_grid_of_computed_matrices(theta, size, align_corners):
 
 
 ROIS = np.array([[0, 0, 3, 4], [1, 1, 2.5, 5], [-1, 0, 6, 6]], np.float32)
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "border"])
+@pytest.mark.parametrize("align_corners", [0, 1])
+@pytest.mark.parametrize("opset", [16, 20])
+def test_grid_sample_of_a_computed_grid(opset, align_corners, padding_mode):
+    """Coordinates of random inputs reach far beyond the images."""
+    attributes = {"padding_mode": padding_mode, "align_corners": align_corners}
+    nodes = [node("GridSample", ["x", "grid"], "y", **attributes)]
+    check_import(model(nodes, {**X, "grid": (2, 3, 4, 2)}, opset=opset))
+
+
+def test_grid_sample_of_a_computed_grid_is_as_fine_as_its_coordinates():
+    proto = model([node("GridSample", ["x", "grid"], "y")], {"x": (1, 3, 12, 16), "grid": (1, 8, 8, 2)}, opset=16)
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(np.cumsum(rng.normal(0, 0.1, (30, 1, 3, 12, 16)), -1), -2)
+    data = {"x": smooth.astype(np.float32), "grid": rng.uniform(-1.1, 1.1, (30, 1, 8, 8, 2)).astype(np.float32)}
+    for scheme, db in (("int8", 25), ("int16", 65), ("float32", 100)):
+        compiled = mcuq.compile(proto.SerializeToString(), board="host", calibration=data, scheme=scheme)
+        assert mcuq.simulate(compiled, data).report.outputs[0].sqnr_db > db, scheme
+        assert mcuq.run(compiled, {name: values[:3] for name, values in data.items()}).report.bit_exact
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"mode": "nearest"}, "mode=nearest is not supported where the grid is computed; use linear, or a constant"),
+        (
+            {"padding_mode": "reflection"},
+            "padding_mode=reflection is not supported where the grid is computed; use zeros or border",
+        ),
+    ],
+)
+def test_other_computed_grids_are_refused(attributes, reason):
+    nodes = [node("GridSample", ["x", "grid"], "y", "sample", **attributes)]
+    assert refusal(model(nodes, {**X, "grid": (2, 3, 4, 2)}, opset=20)) == f"GridSample 'sample': {reason}"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Shape
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.composed.asked import MOST_ELEMENTS, given_inputs, output_of
+from mcuq.ops.composed.computed_grid import sampled
 from mcuq.ops.composed.roi_max import largest_of_bins
 from mcuq.ops.concat import Concat
 from mcuq.ops.fully_connected import FullyConnected
@@ -26,7 +27,10 @@ from mcuq.ops.transpose import Transpose
 
 
 def from_grid_sample(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Of a constant grid, over images and volumes; each image of the batch has its own."""
+    """Of a constant grid, over images and volumes; each image of the batch has its own. Of a computed one over images,
+    between pixels, as finely as the type of its coordinates has them."""
+    if not node.is_constant(1):
+        return sampled(node, graph)
     shape, grid = node.shape(0), node.constant(1, "grid")
     if len(shape) not in (4, 5) or grid.ndim != len(shape) or grid.shape[0] != shape[0]:
         raise node.error(f"grid of shape {list(grid.shape)} does not fit an input of shape {list(shape)}")
