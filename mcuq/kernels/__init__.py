@@ -53,6 +53,7 @@ from mcuq.kernels.portable.fully_connected import lower_fully_connected
 from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT32_KERNELS
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
 from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
+from mcuq.kernels.portable.greatest import lower_greatest
 from mcuq.kernels.portable.gru import GRU_KERNELS
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
@@ -123,6 +124,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
@@ -300,6 +302,8 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Sub: ADD,
     ToIntegers: (Kernel(lower_to_integers, activations=ANY),),
     TopK: (Kernel(lower_top_k, activations=ANY),),
+    Greatest: (Kernel(lower_greatest, activations=MIXED | FLOAT32),),
+    Least: (Kernel(lower_greatest, activations=MIXED | FLOAT32),),
     Total: (*MVE_TOTAL_KERNELS, *DSP_TOTAL_KERNELS, Kernel(lower_total, activations=MIXED | FLOAT32)),
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
     Unpool: (Kernel(lower_unpool, activations=MOVED),),

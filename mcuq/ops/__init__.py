@@ -40,6 +40,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.gelu import Gelu
+from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
@@ -134,12 +135,14 @@ _OPERATORS: tuple[type[Operator], ...] = (
     GatherElements,
     Gelu,
     Gru,
+    Greatest,
     HardSigmoid,
     HardSwish,
     Identity,
     IntegerArithmetic,
     Join,
     LeakyRelu,
+    Least,
     Log,
     LogSoftmax,
     LpPool,

@@ -33,6 +33,7 @@ from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.function import Function
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
@@ -78,6 +79,8 @@ WINDOW = Window((2, 3), (2, 1), (1, 1, 0, 1))
 # What computes on tensors without constants; functions of one value are in test_function.py.
 CASES: list[tuple[Operator, list[Shape]]] = [
     (Add(), [IMAGE, IMAGE]),
+    (Greatest(), [IMAGE, IMAGE, IMAGE]),
+    (Least(), [IMAGE, IMAGE, IMAGE]),
     (Total(0.5), [IMAGE, IMAGE, IMAGE]),
     (Add(), [IMAGE, (1, 1, 1, 3)]),
     (Sub(), [IMAGE, IMAGE]),

@@ -14,15 +14,18 @@ from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.binary import from_binary
 from mcuq.ops.clip import Clip
 from mcuq.ops.extreme import Max, Min
+from mcuq.ops.greatest import MOST_TERMS, Greatest, Least
 
 
 def from_max(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The largest of the constants of one number is a lower limit."""
+    """The largest of the constants of one number is a lower limit; of computed tensors of one shape up to eight at
+    once."""
     return _extreme(node, graph, Max)
 
 
 def from_min(node: OnnxNode, graph: GraphBuilder) -> str:
-    """The smallest of the constants of one number is an upper limit."""
+    """The smallest of the constants of one number is an upper limit; of computed tensors of one shape up to eight at
+    once."""
     return _extreme(node, graph, Min)
 
 
@@ -40,6 +43,13 @@ def _extreme(node: OnnxNode, graph: GraphBuilder, kind: type[Max]) -> str:
         else:
             limit = max(limit, value) if kind.is_max else min(limit, value)
     is_limited = abs(limit) != inf
+    whole = _whole(node, operands)
+    while len(whole) > 2:
+        first, whole = whole[:MOST_TERMS], whole[MOST_TERMS:]
+        rest = [name for name in operands if name not in first]
+        output = None if rest or is_limited else node.outputs[0]
+        y = graph.add(Greatest() if kind.is_max else Least(), first, output, node.name)
+        operands, whole = [y, *rest], [y, *whole] if whole else []
     y, of_two = operands[0], from_binary(lambda: kind())
     for index, name in enumerate(operands[1:], 2):
         is_last = index == len(operands) and not is_limited
@@ -48,6 +58,15 @@ def _extreme(node: OnnxNode, graph: GraphBuilder, kind: type[Max]) -> str:
     if not is_limited:
         return y
     return graph.add(Clip(minimum=limit) if kind.is_max else Clip(maximum=limit), [y], node.outputs[0], node.name)
+
+
+def _whole(node: OnnxNode, names: Sequence[str]) -> list[str]:
+    """Those that are computed, of the shape that all broadcast to."""
+    shapes = {name: node.shape(node.inputs.index(name)) for name in names}
+    rank = max(map(len, shapes.values()))
+    sizes = zip(*((1,) * (rank - len(shape)) + shape for shape in shapes.values()), strict=True)
+    largest = tuple(max(along) for along in sizes)
+    return [name for name, shape in shapes.items() if shape == largest and name not in node.constants]
 
 
 def _number(node: OnnxNode, name: str, shapes: Sequence[Shape]) -> float | None:

@@ -21,6 +21,7 @@ from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
+from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
@@ -113,6 +114,8 @@ CASES: list[Case] = [
     (GatherElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5)]),
     (GatherElements(2), [(2, 3, 4), _NUMBERS.integers(-4, 4, (2, 3, 7))]),
     (ScatterElements(1), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
+    (Greatest(), [IMAGE, IMAGE, IMAGE]),
+    (Least(maximum=0.5), [IMAGE, IMAGE, IMAGE, IMAGE]),
     (Total(), [IMAGE, IMAGE, IMAGE]),
     (Total(0.25), [IMAGE, IMAGE, IMAGE, IMAGE]),
     (ScatterElements(1, "min"), [(2, 6, 3), Whole((2, 4, 3), -6, 5), (2, 4, 3)]),
