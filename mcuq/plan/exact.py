@@ -30,23 +30,11 @@ def least(
 ) -> tuple[list[int], int]:
     """The least layout, `known` if there is no better one, and what any layout takes: its bytes if the search was
     finished, between them and `bound` if the nodes were used up."""
-    points = _points(blocks, others, near)
-    best, end = known, end_of(blocks, known)
-    if points is None:
-        return best, bound
-    search = _Search(blocks, others, near, points, nodes)
-    hopeful = capacity = bound  # there is no layout below `bound`, and none was found below `hopeful`
-    while hopeful < end and search.nodes > 1:
-        try:
-            found = search.within(capacity, search.nodes // 2)
-        except _NoNodesLeft:
-            hopeful = capacity + ALIGNMENT
-        else:
-            if found is not None:
-                best, end = found, end_of(blocks, found)
-            else:
-                bound, hopeful = capacity + ALIGNMENT if hopeful == bound else bound, capacity + ALIGNMENT
-        capacity = (hopeful + end - ALIGNMENT) // 2 // ALIGNMENT * ALIGNMENT
+    best = known
+    all_points = _points(blocks, others, near)
+    for points in all_points:
+        search = _Search(blocks, others, near, points, nodes // len(all_points))
+        best, bound = search.least(best, bound)
     return best, bound
 
 
@@ -103,7 +91,7 @@ class _Search:
             for i in range(len(blocks))
         ]  # how far j lies above i at least
         self._room = [max(above.values(), default=1) for above in self._above]
-        self._steps = _steps(blocks)
+        self._steps = steps_of(blocks)
         self._steps_of: list[list[int]] = [[] for _ in blocks]
         for step, alive in enumerate(self._steps):
             for i in alive:
@@ -121,6 +109,23 @@ class _Search:
         self._lowest = list(self._point)
         self._offset = [-1] * len(blocks)
         self._placed: list[tuple[int, list[tuple[int, int]]]] = []
+
+    def least(self, known: list[int], bound: int) -> tuple[list[int], int]:
+        """As the function."""
+        best, end = known, end_of(self._blocks, known)
+        hopeful = capacity = bound  # there is no layout below `bound`, and none was found below `hopeful`
+        while hopeful < end and self.nodes > 1:
+            try:
+                found = self.within(capacity, self.nodes // 2)
+            except _NoNodesLeft:
+                hopeful = capacity + ALIGNMENT
+            else:
+                if found is not None:
+                    best, end = found, end_of(self._blocks, found)
+                else:
+                    bound, hopeful = capacity + ALIGNMENT if hopeful == bound else bound, capacity + ALIGNMENT
+            capacity = (hopeful + end - ALIGNMENT) // 2 // ALIGNMENT * ALIGNMENT
+        return best, bound
 
     def within(self, capacity_bytes: int, nodes: int) -> list[int] | None:
         """Offsets of a layout that takes no more, None where there is none. Raises _NoNodesLeft.
@@ -233,11 +238,13 @@ class _Search:
         return range(max(a[0], b[0]), min(a[-1], b[-1]) + 1)
 
 
-def _points(blocks: Sequence[Block], others: Sequence[set[int]], near: Distances) -> tuple[int, list[int]] | None:
-    """Parts of a byte and, in these, a point of each block so that from point to point all distances are above 0."""
-    points = [0] * len(blocks)
+def _points(blocks: Sequence[Block], others: Sequence[set[int]], near: Distances) -> list[tuple[int, list[int]]]:
+    """Parts of a byte and, in these, a point of each block so that from point to point all distances are above 0.
+
+    Points may be moved up in what lies below, or down in what lies above: each finds layouts that the other does not.
+    """
     if not any(near):
-        return 1, points
+        return [(1, [0] * len(blocks))]
     scale = len(blocks) + 1  # as many differences of 1 as there are blocks are no byte
     distances = {
         (i, j): scale * near[i].get(j, (blocks[i].size_bytes, 0))[0]
@@ -245,18 +252,22 @@ def _points(blocks: Sequence[Block], others: Sequence[set[int]], near: Distances
         for j in others[i]
         if sum(near[i].get(j, (1, 0))) > 0  # else they may lie as they like
     }
+    up, down = [0] * len(blocks), [0] * len(blocks)
     for _ in range(len(blocks) + 1):
         is_done = True
         for (i, j), above in distances.items():
-            if points[j] < points[i] - above + 1:
-                points[j] = points[i] - above + 1
+            if up[j] < up[i] - above + 1:
+                up[j] = up[i] - above + 1
+                is_done = False
+            if down[i] > down[j] + above - 1:
+                down[i] = down[j] + above - 1
                 is_done = False
         if is_done:
-            return scale, points
-    return None
+            return [(scale, up), (scale, [point - min(down) for point in down])]
+    return []
 
 
-def _steps(blocks: Sequence[Block]) -> list[list[int]]:
+def steps_of(blocks: Sequence[Block]) -> list[list[int]]:
     """The blocks alive at each step at which no more are so before and after."""
     found: list[list[int]] = []
     for step in sorted({b.first for b in blocks}):

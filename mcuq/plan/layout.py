@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuq.plan.blocks import NOTHING_OVER, Block, Over, distances, end_of, lower_bound, meeting
-from mcuq.plan.exact import least
+from mcuq.plan.exact import least, steps_of
 from mcuq.plan.first_fit import fit_all
 
 __all__ = ["Block", "Layout", "Over", "lay_out", "lay_out_quickly", "lower_bound", "place"]
@@ -19,6 +19,8 @@ SEARCH_ROUNDS = 300
 # What is spent on blocks that need it, over their number: about two seconds each.
 MORE_ROUNDS = 300_000
 SEARCH_NODES = 1_600_000
+STEPS_OF_A_PART = (1, 2, 4, 8)
+NODES_OF_A_PART = 20_000
 MOST_SEARCHED = 100  # blocks; of more, so few nodes are hardly one layout
 
 
@@ -59,9 +61,29 @@ def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1)
     bound = lower_bound(blocks, over)
     offsets, end = fit_all(blocks, others, near, bound, SEARCH_ROUNDS)
     if end > bound and len(blocks) <= MOST_SEARCHED:
+        bound = _bound_of_parts(blocks, over, end, bound)
+    if end > bound and len(blocks) <= MOST_SEARCHED:
         offsets, bound = least(blocks, others, near, offsets, bound, effort * SEARCH_NODES // len(blocks))
         end = end_of(blocks, offsets)
     if end > bound:
         more, less = fit_all(blocks, others, near, bound, effort * MORE_ROUNDS // len(blocks))
         offsets = more if less < end else offsets
     return Layout(tuple(offsets), end_of(blocks, offsets), bound)
+
+
+def _bound_of_parts(blocks: Sequence[Block], over: Over, end: int, bound: int) -> int:
+    """What any layout takes at least, as those take that live during a few steps: their least layout is soon found."""
+    steps = steps_of(blocks)
+    for count in STEPS_OF_A_PART:
+        for first in range(len(steps) - count + 1):
+            chosen = sorted(set().union(*steps[first : first + count]))
+            number = {i: n for n, i in enumerate(chosen)}
+            part = [blocks[i] for i in chosen]
+            part_over = {(number[i], number[j]): n for (i, j), n in over.items() if i in number and j in number}
+            near, others = distances(part, part_over), meeting(part)
+            offsets, part_end = fit_all(part, others, near, bound, 0)
+            if part_end > bound:
+                _, bound = least(part, others, near, offsets, bound, NODES_OF_A_PART // len(part))
+            if bound == end:
+                return bound
+    return bound

@@ -123,6 +123,32 @@ def test_the_least_layout_of_forty_blocks_is_proved(steps: int, longest: int) ->
         assert layout.is_least, seed
 
 
+def layers(seed: int, n: int) -> Problem:
+    """Layers, some of which are read later again, with scratch; most may lie over an input that lives last with them,
+    some of these anywhere inside it."""
+    rng = random.Random(seed)
+    last = [min(n, i + rng.choice([1, 1, 1, 1, 1, 1, 2, 3, 4, 6])) for i in range(n)]
+    sizes = [4 * rng.choice([64, 128, 200, 256, 300, 512, 777, 1024]) for _ in range(n)]
+    over = {}
+    for i in range(1, n):
+        inputs = [j for j in range(i) if last[j] == i]
+        if inputs and rng.random() < 0.7:
+            j = rng.choice(inputs)
+            more = sizes[i] - sizes[j]
+            over[i, j] = max(more, 0) + 4 * rng.randrange(30) if rng.random() < 0.7 else min(0, more)
+    blocks = [Block(sizes[i], i, last[i]) for i in range(n)]
+    return blocks + [Block(4 * rng.randint(1, 300), i, i) for i in range(n) if rng.random() < 0.5], over
+
+
+@pytest.mark.parametrize("n", quick([20, 27]))
+def test_outputs_over_inputs_are_proved(n: int) -> None:
+    for seed in range(20):
+        problem = layers(seed, n)
+        layout = lay_out(*problem)
+        assert_valid(problem, layout)
+        assert layout.is_least, seed
+
+
 def test_a_search_that_is_cut_off_says_what_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = crowd(0, 40, 20, 10)
     monkeypatch.setattr("mcuq.plan.layout.SEARCH_ROUNDS", 0)

@@ -58,7 +58,7 @@ def test_blocks_that_live_at_one_time_never_overlap(blocks: list[Block]) -> None
     assert_valid(blocks, place(blocks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(over_pairs())
 def test_blocks_overlap_only_as_far_as_they_may(problem: tuple[list[Block], dict[tuple[int, int], int]]) -> None:
     blocks, over = problem
