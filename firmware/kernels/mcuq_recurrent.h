@@ -17,4 +17,14 @@ static inline int32_t mcuq_rounded_s16(int64_t total, int shift)
     return (int32_t)(q < -32768 ? -32768 : q > 32767 ? 32767 : q);
 }
 
+/* item mcuq_curve: code 88 */
+/* A function of one int16 by straight lines between values 2^shift codes apart, `middle` being that of x = 0; rounded to
+ * nearest, halves up; shift in 1..8: a difference of values times a fraction stays below 2^24. */
+static inline int32_t mcuq_curve(int32_t x, const int16_t *middle, int shift)
+{
+    const int16_t *value = middle + (x >> shift);
+    const int32_t low = value[0], fraction = x & ((1 << shift) - 1);
+    return low + (((value[1] - low) * fraction + (1 << (shift - 1))) >> shift);
+}
+
 #endif

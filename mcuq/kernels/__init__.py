@@ -22,6 +22,9 @@ from mcuq.kernels.dsp.fully_connected import FULLY_CONNECTED_KERNEL as DSP_FULLY
 from mcuq.kernels.dsp.fully_connected import PACKED_FULLY_CONNECTED_KERNEL as DSP_PACKED_FULLY_CONNECTED_KERNEL
 from mcuq.kernels.dsp.mat_mul import MAT_MUL_KERNEL as DSP_MAT_MUL_KERNEL
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
+from mcuq.kernels.dsp.recurrent import GRU_KERNEL as DSP_GRU_KERNEL
+from mcuq.kernels.dsp.recurrent import LSTM_KERNEL as DSP_LSTM_KERNEL
+from mcuq.kernels.dsp.recurrent import RNN_KERNEL as DSP_RNN_KERNEL
 from mcuq.kernels.dsp.reduce import is_mean_dsp, lower_mean_dsp
 from mcuq.kernels.dsp.total import TOTAL_KERNELS as DSP_TOTAL_KERNELS
 from mcuq.kernels.kernel import Kernel
@@ -31,6 +34,9 @@ from mcuq.kernels.mve.conv2d import PACKED_CONV2D_KERNELS, PACKED_FULLY_CONNECTE
 from mcuq.kernels.mve.depthwise import DEPTHWISE_KERNELS
 from mcuq.kernels.mve.fully_connected import FULLY_CONNECTED_KERNELS, ONE_PIXEL_KERNELS
 from mcuq.kernels.mve.mat_mul import MAT_MUL_KERNEL as MVE_MAT_MUL_KERNEL
+from mcuq.kernels.mve.recurrent import GRU_KERNEL as MVE_GRU_KERNEL
+from mcuq.kernels.mve.recurrent import LSTM_KERNEL as MVE_LSTM_KERNEL
+from mcuq.kernels.mve.recurrent import RNN_KERNEL as MVE_RNN_KERNEL
 from mcuq.kernels.mve.total import TOTAL_KERNELS as MVE_TOTAL_KERNELS
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
@@ -54,14 +60,12 @@ from mcuq.kernels.portable.fully_connected_float32 import FULLY_CONNECTED_FLOAT3
 from mcuq.kernels.portable.fully_connected_packed import lower_packed_fully_connected
 from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
 from mcuq.kernels.portable.greatest import lower_greatest
-from mcuq.kernels.portable.gru import GRU_KERNELS
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
 from mcuq.kernels.portable.lrn import lower_lrn, lower_lrn_float32
-from mcuq.kernels.portable.lstm import LSTM_KERNELS
 from mcuq.kernels.portable.masked_softmax import MASKED_SOFTMAX_KERNELS
 from mcuq.kernels.portable.mat_mul import MAT_MUL_KERNELS
 from mcuq.kernels.portable.mod import MOD_KERNELS
@@ -72,6 +76,7 @@ from mcuq.kernels.portable.pool import lower_average_pool, lower_lp_pool, lower_
 from mcuq.kernels.portable.power import POWER_KERNELS
 from mcuq.kernels.portable.prelu import PRELU_KERNELS
 from mcuq.kernels.portable.quantize_channels import lower_quantize_channels
+from mcuq.kernels.portable.recurrent import GRU_KERNELS, LSTM_KERNELS, RNN_KERNELS
 from mcuq.kernels.portable.reduce import (
     accepts_whole_image,
     lower_mean,
@@ -80,7 +85,6 @@ from mcuq.kernels.portable.reduce import (
     lower_reduce_prod,
     lower_whole_image,
 )
-from mcuq.kernels.portable.rnn import RNN_KERNELS
 from mcuq.kernels.portable.scatter_elements import lower_scatter_elements
 from mcuq.kernels.portable.scatter_sum import lower_scatter_sum
 from mcuq.kernels.portable.slice import lower_slice
@@ -245,7 +249,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     Gather: (Kernel(lower_gather, activations=MOVED, constants=MOVED),),
     GatherElements: (Kernel(lower_gather_elements, activations=MOVED, constants=MOVED),),
-    Gru: GRU_KERNELS,
+    Gru: (MVE_GRU_KERNEL, DSP_GRU_KERNEL, *GRU_KERNELS),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     IntegerArithmetic: INTEGER_ARITHMETIC_KERNELS,
     Join: CONCAT,
@@ -256,7 +260,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     LpPool: (Kernel(lower_lp_pool, activations=MIXED | FLOAT32),),
     LRN: (Kernel(lower_lrn_float32, activations=FLOAT32), Kernel(lower_lrn, activations=MIXED)),
-    Lstm: LSTM_KERNELS,
+    Lstm: (MVE_LSTM_KERNEL, DSP_LSTM_KERNEL, *LSTM_KERNELS),
     MaskedSoftmax: MASKED_SOFTMAX_KERNELS,
     MatMul: MAT_MUL,
     Max: EXTREME_KERNELS,
@@ -286,7 +290,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
     ReduceSum: MEAN,
     ReduceSumSquare: NORM,
-    Rnn: RNN_KERNELS,
+    Rnn: (MVE_RNN_KERNEL, DSP_RNN_KERNEL, *RNN_KERNELS),
     ScatterElements: (Kernel(lower_scatter_elements, activations=MOVED, constants=MOVED),),
     ScatterSum: (Kernel(lower_scatter_sum, activations=MOVED, constants=MOVED),),
     Slice: (Kernel(lower_slice, activations=MOVED),),

@@ -116,7 +116,7 @@ class Gru(Recurrent):
 
     def integer_step(self, layer: Layer) -> Step:
         sums, update = self.sums(layer), self.update(layer)
-        f, g = self.activated(layer)
+        f, g = (c.of for c in self.curves(layer))
         size = layer.output.shape[-1]
         gates, candidate = slice(0, CANDIDATE * size), slice(CANDIDATE * size, None)
 

@@ -150,7 +150,7 @@ class Lstm(Recurrent):
 
     def integer_step(self, layer: Layer) -> Step:
         sums, update = self.sums(layer), self.update(layer)
-        f, g, h = self.activated(layer)
+        f, g, h = (c.of for c in self.curves(layer))
         p = sums.further(self.further_factors(layer)).astype(np.int64)
         size = layer.output.shape[-1]
 

@@ -16,13 +16,12 @@ import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float
 from mcuq.arithmetic.int8 import Requantization, requantization, requantize_s16
-from mcuq.arithmetic.int16 import interpolate
 from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
-from mcuq.ops.recurrent_activation import ROOM, UNKNOWN_EXPONENT, Activation, exponent_of, pieces, scale_of
+from mcuq.ops.recurrent_activation import ROOM, UNKNOWN_EXPONENT, Activation, Curve, curve_of, exponent_of, scale_of
 from mcuq.ops.recurrent_sums import Sums, quantize_rows, sums_of
 
 # The states (samples, batch, hidden): the hidden one, and what else the operator keeps.
@@ -291,14 +290,10 @@ class Recurrent(Clamped):
         """The integers of a layer's sums."""
         return sums_of(layer, self)
 
-    def tables(self, layer: Layer) -> tuple[tuple[Array, Array], ...]:
-        """Those of `interpolate` for each activation."""
-        e = self.exponents(layer)
-        return tuple(map(pieces, self.activations, e.inputs, e.outputs))
-
-    def activated(self, layer: Layer) -> tuple[Callable[[Array], Array], ...]:
+    def curves(self, layer: Layer) -> tuple[Curve, ...]:
         """The activations on integers."""
-        return tuple(lambda z, table=table: interpolate(z, *table) for table in self.tables(layer))
+        e = self.exponents(layer)
+        return tuple(map(curve_of, self.activations, e.inputs, e.outputs))
 
     # ONNX
 

@@ -1,4 +1,4 @@
-"""The functions of one value inside recurrent operators: floats by an expression, 16 bits by straight pieces."""
+"""The functions of one value inside recurrent operators: floats by an expression, 16 bits by straight lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from math import ceil, inf, log2
 import numpy as np
 
 from mcuq.arithmetic.expression import Expression, X, call, clamp, evaluate, substituted
+from mcuq.arithmetic.recurrent import curve
 from mcuq.graph.tensor import Array
 from mcuq.ops.clip import Clip
 from mcuq.ops.elu import Elu
@@ -20,7 +21,6 @@ from mcuq.ops.softplus import Softplus
 from mcuq.ops.softsign import Softsign
 from mcuq.ops.tanh import Tanh
 from mcuq.ops.thresholded_relu import ThresholdedRelu
-from mcuq.ops.unary_s16 import straight_pieces
 
 # Of what no calibration has looked at.
 UNKNOWN_EXPONENT = 4
@@ -107,12 +107,34 @@ def scale_of(exponent: int) -> float:
     return float(2.0 ** (exponent - 15))
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The table of `curve`, int16, and its shift."""
+
+    values: Array
+    shift: int
+
+    def of(self, x: Array) -> Array:
+        """int32 of int16 codes."""
+        return curve(x, self.values, self.shift)
+
+
+# Steps that lines may be off, if half of what rounding x costs at most is not more.
+LARGEST_ERROR = 1.6
+LEAST_SHIFT, MOST_SHIFT = 4, 8
+
+
 @lru_cache(maxsize=32)
-def pieces(activation: Activation, x_exponent: int, y_exponent: int) -> tuple[Array, Array]:
-    """The tables of `interpolate` for the function between 16 bits of these exponents, within three quarters of a
-    step."""
+def curve_of(activation: Activation, x_exponent: int, y_exponent: int) -> Curve:
+    """The function between 16 bits of these exponents, with the longest lines that are near enough; where a function
+    jumps, those of 16 codes."""
     x = np.arange(-32768.0, 32769.0) * scale_of(x_exponent)
-    found = straight_pieces(activation.of(x) / scale_of(y_exponent))
-    for table in found:
-        table.flags.writeable = False
+    exact = np.clip(activation.of(x) / scale_of(y_exponent), -32768, 32767)
+    allowed = max(LARGEST_ERROR, float(np.abs(np.diff(exact)).max()) / 4)
+    codes = np.arange(-32768, 32768)
+    for shift in range(MOST_SHIFT, LEAST_SHIFT - 1, -1):
+        found = Curve(np.rint(exact[:: 1 << shift]).astype(np.int16), shift)
+        if shift == LEAST_SHIFT or np.abs(found.of(codes) - exact[:-1]).max() <= allowed:
+            break
+    found.values.flags.writeable = False
     return found

@@ -43,7 +43,7 @@ class Gated(Protocol):
 @dataclass(frozen=True, eq=False)
 class Sums:
     """Arrays of the rows, int8 (rows, features) and (rows, hidden), the others int32; `bound` is the largest magnitude
-    of both accumulators."""
+    of both accumulators, `reach` that of totals but for what is added further, over 2^shift."""
 
     weight: Array
     recurrent: Array
@@ -53,6 +53,7 @@ class Sums:
     state_multiplier: Array
     shift: int
     bound: int
+    reach: float
 
     def total(self, x: Array, state: Array, rows: slice = slice(None)) -> Array:
         """int64 (..., rows): both products of integers (..., features) and (..., hidden), joined."""
@@ -117,10 +118,9 @@ def sums_of(layer: Layer, op: Gated) -> Sums:
     integers, state_integers = (t.values.astype(np.int64) for t in (weight, recurrent))
     start = np.rint(own / steps) - x.zero_point * integers.sum(axis=1)
     state_start = np.rint(of_state / state_steps)
-    bound = max(
-        int((np.abs(start) - x.quantization.bounds[0] * np.abs(integers).sum(axis=1)).max()),
-        int((np.abs(state_start) + 2**15 * np.abs(state_integers).sum(axis=1)).max()),
-    )
+    bounds = np.abs(start) - x.quantization.bounds[0] * np.abs(integers).sum(axis=1)
+    state_bounds = np.abs(state_start) + 2**15 * np.abs(state_integers).sum(axis=1)
+    bound = int(max(bounds.max(), state_bounds.max()))
     if bound > INT32_MAX:
         raise QuantizationError(
             f"{layer.where}: an accumulator can reach {bound}, more than int32 holds ({INT32_MAX}); quantize its "
@@ -139,6 +139,7 @@ def sums_of(layer: Layer, op: Gated) -> Sums:
         state_multiplier,
         shift,
         bound,
+        float((bounds * factors + state_bounds * state_factors).max()),
     )
 
 

@@ -63,7 +63,7 @@ class Rnn(Recurrent):
 
     def integer_step(self, layer: Layer) -> Step:
         sums = self.sums(layer)
-        (f,) = self.activated(layer)
+        (f,) = (c.of for c in self.curves(layer))
 
         def step(x: Array, states: States) -> States:
             return (f(rounded_s16(sums.total(x, states[0]), sums.shift)),)

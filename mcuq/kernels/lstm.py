@@ -5,22 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.graph.operator import Layer
-from mcuq.kernels.kernel import NOTHING, WHOLE, Call, Fragment, Kernel
-from mcuq.kernels.portable.recurrent import (
+from mcuq.kernels.kernel import NOTHING, Call, Fragment
+from mcuq.kernels.recurrent import (
     Body,
+    Rows,
     activated,
     activated_float,
+    curves,
     float_arrays,
     float_call,
     float_sum,
     indented,
-    integer_arrays,
     integer_call,
-    integer_total,
     joined,
-    tables,
 )
-from mcuq.ops.dtypes import FLOAT32, MIXED
 from mcuq.ops.lstm import CELL, FORGET, INPUT, OUTPUT, Lstm
 
 # Of a unit's rows: the output gate is the last, as its peephole needs the new cell.
@@ -28,32 +26,42 @@ ORDER = (INPUT, FORGET, CELL, OUTPUT)
 PEEPHOLE_ORDER = (INPUT, FORGET, OUTPUT)
 
 
-def lower_lstm(op: Lstm, layer: Layer) -> tuple[Call, ...]:
-    """All sums of a unit, then its gates, its cell and its state. Scratch: two hidden states, and cells."""
-    arrays = integer_arrays(op, layer, ORDER) | tables(op, layer)
+def lstm_by(rows: Rows, op: Lstm, layer: Layer) -> tuple[Call, ...]:
+    """All sums of a unit, then its gates, its cell and its state."""
+    arrays = rows.arrays(op, layer, ORDER)
+    values, shifts = curves(op, layer)
+    arrays |= values
     sums, update = op.sums(layer), op.update(layer)
     if op.has_peephole:
         arrays["peephole"] = np.ascontiguousarray(sums.further(op.further_factors(layer))[list(PEEPHOLE_ORDER)].T)
-    numbers = {"gate_shift": sums.shift, "kept": update.kept, "added": update.added, "cell_shift": update.shift}
+    numbers = {
+        **shifts,
+        "gate_shift": sums.shift,
+        "kept": update.kept,
+        "added": update.added,
+        "cell_shift": update.shift,
+    }
     numbers |= {"hidden_shift": update.hidden_shift, **({"one": update.one} if op.coupled else {})}
+    totals, (in_sum, forget_sum, candidate_sum, out_sum) = rows.all_totals(4)
+    peeps = (f"{in_sum} += (int64_t)c[j] * peephole[3 * j];", f"{forget_sum} += (int64_t)c[j] * peephole[3 * j + 1];")
     text = f"""\
-int64_t sums[4];
-for (int32_t g = 0; g < 4; g++) {{{indented(integer_total("4 * j + g"))}
-    sums[g] = sum;
-}}{_peep(op, "sums[0] += (int64_t)c[j] * peephole[3 * j];", "sums[1] += (int64_t)c[j] * peephole[3 * j + 1];")}
-const int32_t in = {activated("f", "mcuq_rounded_s16(sums[0], gate_shift)")};
-const int32_t forget = {"one - in" if op.coupled else activated("f", "mcuq_rounded_s16(sums[1], gate_shift)")};
-const int32_t candidate = {activated("g", "mcuq_rounded_s16(sums[2], gate_shift)")};
+{totals}{_peep(op, *peeps)}
+const int32_t in = {activated("f", rows.short(in_sum))};
+const int32_t forget = {"one - in" if op.coupled else activated("f", rows.short(forget_sum))};
+const int32_t candidate = {activated("g", rows.short(candidate_sum))};
 const int64_t cell = (int64_t)(forget * c[j]) * kept + (int64_t)(in * candidate) * added;
-c[j] = (int16_t)mcuq_rounded_s16(cell, cell_shift);{_peep(op, "sums[3] += (int64_t)c[j] * peephole[3 * j + 2];")}
-const int32_t out = {activated("f", "mcuq_rounded_s16(sums[3], gate_shift)")};
-const int32_t shown = {activated("h", "c[j]")};
-next[j] = (int16_t)mcuq_rounded_s16((int64_t)(out * shown), hidden_shift);"""
-    unit = Fragment.of(text, "mcuq_interpolate", "mcuq_rounded_s16", numbers=numbers, stack_bytes=32)
-    return integer_call(op, layer, Body(arrays, NOTHING, unit, 3, op.with_cell, sums.bound), "lstm")
+const int32_t kept_cell = {rows.rounded}(cell, cell_shift);
+c[j] = (int16_t)kept_cell;{_peep(op, f"{out_sum} += (int64_t)kept_cell * peephole[3 * j + 2];")}
+const int32_t out = {activated("f", rows.short(out_sum))};
+const int32_t shown = {activated("h", "kept_cell")};
+next[j] = (int16_t){rows.rounded_product}(out * shown, hidden_shift);"""
+    unit = Fragment.of(
+        text, "mcuq_curve", rows.rounded, rows.rounded_product, rows.shortened, numbers=numbers, stack_bytes=32
+    )
+    return integer_call(op, layer, Body(arrays, NOTHING, unit, 3, rows, op.with_cell, sums.bound), "lstm")
 
 
-def lower_lstm_float32(op: Lstm, layer: Layer) -> tuple[Call, ...]:
+def lstm_of_floats(op: Lstm, layer: Layer) -> tuple[Call, ...]:
     """The same of floats."""
     arrays = float_arrays(op, layer, ORDER)
     if op.has_peephole:
@@ -82,7 +90,7 @@ for (int32_t g = 0; g < 4; g++) {{
         activated_float(h, "c[j]", "shown"),
         Fragment("next[j] = out * shown;"),
     )
-    return float_call(op, layer, Body(arrays, NOTHING, unit, 3, op.with_cell), "lstm_float32")
+    return float_call(op, layer, Body(arrays, NOTHING, unit, 3, Rows(), op.with_cell), "lstm_float32")
 
 
 def _peep(op: Lstm, *lines: str) -> str:
@@ -96,9 +104,3 @@ def _peep_float(op: Lstm, index: int, cell: str) -> Fragment:
     return Fragment(
         f"const float peep{index} = {cell} * peephole[3 * j + {index}];\nsums[{gate}] = sums[{gate}] + peep{index};"
     )
-
-
-LSTM_KERNELS = (
-    Kernel(lower_lstm_float32, activations=FLOAT32, constants=FLOAT32),
-    Kernel(lower_lstm, activations=MIXED, constants=WHOLE | FLOAT32),
-)
