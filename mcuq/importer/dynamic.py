@@ -1,7 +1,8 @@
 """Layers whose activation ranges are found at run time: their weights are kept, their ranges calibrated.
 
 ONNX Runtime's quantize_dynamic writes DynamicQuantizeLinear, then ConvInteger or MatMulInteger, a Cast of the sums to
-float, and a Mul by the product of the two scales; its optimizer makes one operator of that.
+float, and a Mul by the product of the two scales; its optimizer makes one operator of that. An LSTM becomes one
+operator with integer weights.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mcuq.importer.rewriter import Rewriter, attributes_of, inputs_of
 
 _FLOAT_FORM = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
 _FUSED = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+_LSTM = "DynamicQuantizeLSTM"
 _WEIGHT_AXIS = {"ConvInteger": 0, "MatMulInteger": -1}
 
 
@@ -26,7 +28,7 @@ def dynamic_layers(model: onnx.ModelProto) -> tuple[str, ...]:
     found = [
         node
         for node in model.graph.node
-        if node.op_type == "DynamicQuantizeMatMul"
+        if node.op_type in ("DynamicQuantizeMatMul", _LSTM)
         or (node.op_type in names and any(dynamic_source(producers, operand) for operand in node.input[:2]))
     ]
     return tuple(str(node.name or node.output[0]) for node in found)
@@ -37,7 +39,7 @@ def read_dynamic(rewriter: Rewriter) -> None:
     gone: set[str] = set()
     added: dict[str, list[onnx.NodeProto]] = {}
     for node in rewriter.nodes:
-        found = _fused(rewriter, node) or _spelled_out(rewriter, node) or _copy(rewriter, node)
+        found = _fused(rewriter, node) or _lstm(rewriter, node) or _spelled_out(rewriter, node) or _copy(rewriter, node)
         if found:
             nodes, replaced = found
             added[replaced[-1].output[0]] = nodes
@@ -100,6 +102,53 @@ def _fused(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
     if bias:
         nodes.append(helper.make_node("Add", [product, bias], [node.output[0]], f"{node.output[0]}.bias"))
     return nodes, [node]
+
+
+def _lstm(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:
+    """LSTM whose weights are (directions, features, rows) and have a scale a direction, or one a row of each."""
+    if node.op_type != _LSTM:
+        return None
+    x, weight, recurrent, *others, w_scale, w_zero_point, r_scale, r_zero_point = inputs_of(node, 12)
+    nodes: list[onnx.NodeProto] = []
+    reals = [
+        _rows_first(rewriter, nodes, *given)
+        for given in ((weight, w_scale, w_zero_point), (recurrent, r_scale, r_zero_point))
+    ]
+    if not all(reals):
+        return None
+    layer = _layer(node, "LSTM", [x, *map(str, reals), *others], node.output[0], attributes_of(node))
+    layer.output.extend(node.output[1:])
+    return [*nodes, layer], [node]
+
+
+def _rows_first(
+    rewriter: Rewriter, nodes: list[onnx.NodeProto], weight: str, scale: str, zero_point: str
+) -> str | None:
+    """The real weights (directions, rows, features) of such an LSTM; None where their numbers are no constants."""
+    values, scales, zero_points = map(rewriter.constant, (weight, scale, zero_point))
+    if values is None or scales is None or zero_points is None or values.ndim != 3:
+        return None
+    parts = [(weight, scale, zero_point, 0)]
+    if scales.ndim == 2:
+        parts = [
+            (
+                rewriter.store(f"{weight}.{d}", values[d : d + 1]),
+                rewriter.store(f"{scale}.{d}", scales[d]),
+                rewriter.store(f"{zero_point}.{d}", zero_points[d]),
+                2,
+            )
+            for d in range(len(values))
+        ]
+    turned = []
+    for x, own_scale, own_zero_point, axis in parts:
+        real = rewriter.dequantize(nodes, x, own_scale, own_zero_point, axis)
+        turned.append(rewriter.fresh(f"{x}.rows"))
+        nodes.append(helper.make_node("Transpose", [real], [turned[-1]], turned[-1], perm=[0, 2, 1]))
+    if len(turned) == 1:
+        return turned[0]
+    joined = rewriter.fresh(f"{weight}.rows")
+    nodes.append(helper.make_node("Concat", turned, [joined], joined, axis=0))
+    return joined
 
 
 def _copy(rewriter: Rewriter, node: onnx.NodeProto) -> _Rewrite | None:

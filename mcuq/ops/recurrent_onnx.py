@@ -11,7 +11,6 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Quant, Shape
-from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.concat import Concat
 from mcuq.ops.recurrent import Recurrent
@@ -218,9 +217,11 @@ def _constants(node: OnnxNode, graph: GraphBuilder, sizes: _Sizes, d: int) -> li
 
 
 def _rows_quant(node: OnnxNode, index: int, d: int) -> Quant | None:
-    """The quantization that weights came with, where it is one for all of them."""
+    """The quantization that weights of a direction came with, where it is one for all of them or one a row."""
     given = node.given(index)
-    return None if given is None or given.axis is not None else weight_quant(node, index, axis=0)
+    if given is None or given.lost or given.axis == 2:
+        return None
+    return Quant(given.scale[d : d + 1] if given.axis == 0 else given.scale)
 
 
 def _initial(node: OnnxNode, graph: GraphBuilder, sizes: _Sizes, states: int) -> list[list[str]]:

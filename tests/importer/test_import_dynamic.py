@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_models import imported, model, node, original_outputs, random, refusal, saved
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -15,8 +15,10 @@ from mcuq.compile import compile_model
 from mcuq.importer import dynamic_layers
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
+from mcuq.ops.lstm import Lstm
 from mcuq.passes import optimize
-from mcuq.quantize import given_quantization
+from mcuq.quantize import given_quantization, quantize_graph
+from mcuq.quantize.calibrate import scaled_tensors
 
 X = {"x": (1, 3, 6, 5)}
 
@@ -126,3 +128,48 @@ def test_another_use_of_the_sums_is_not_supported() -> None:
         "DequantizeLinear around what reads it; MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear "
         "around MatMul; supported: "
     )
+
+
+@pytest.mark.parametrize(("per_channel", "directions"), [(False, 1), (True, 1), (False, 2), (True, 2)])
+def test_an_lstm_keeps_its_integer_weights(tmp_path: Path, per_channel: bool, directions: int) -> None:
+    rows, hidden = 32, 8
+    constants = {
+        "w": random(directions, rows, 7),
+        "r": random(directions, rows, hidden),
+        "b": random(directions, 2 * rows),
+    }
+    attributes = {"direction": "bidirectional"} if directions == 2 else {}
+    layer = node("LSTM", ["x", "w", "r", "b"], ["y", "last"], "lstm", hidden_size=hidden, **attributes)
+    source = saved(model([layer], {"x": (6, 2, 7)}, ["y", "last"], constants), tmp_path)
+    quantize_dynamic(source, tmp_path / "dynamic.onnx", weight_type=QuantType.QInt8, per_channel=per_channel)
+    proto = onnx.load(tmp_path / "dynamic.onnx")
+    assert [n.op_type for n in proto.graph.node] == ["DynamicQuantizeLSTM"]
+    assert dynamic_layers(proto) == (proto.graph.node[0].name,)
+    float_graph = imported(proto)
+    sample = {"x": random(6, 2, 7, seed=1)}
+    want, got = original_outputs(proto, sample), FloatModel(write_onnx(float_graph)).run(sample)
+    for name in ("y", "last"):
+        assert np.abs(got[name].reshape(want[name].shape) - want[name]).max() <= 0.03
+    graph = quantize_graph(float_graph, dict.fromkeys(scaled_tensors(float_graph), (-1.0, 1.0)))
+    stored = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    found = [layer.inputs for layer in graph.layers() if isinstance(layer.op, Lstm)]
+    assert len(found) == directions
+    for d, inputs in enumerate(found):
+        for t, name in zip(inputs[1:3], ("w_quantized", "r_quantized"), strict=True):
+            assert np.abs(t.values - stored[name][d].T.astype(np.int16)).max() <= int(per_channel and directions == 2)
+
+
+def test_an_lstm_of_computed_weights_is_refused() -> None:
+    inputs = ["x", "w", "r", "b", "", "", "", "", "ws", "wz", "rs", "rz"]
+    layer = helper.make_node("DynamicQuantizeLSTM", inputs, ["y"], "lstm", domain="com.microsoft", hidden_size=2)
+    constants = {"r": np.zeros((1, 2, 8), np.int8), "b": random(1, 16)}
+    constants |= {name: np.ones(1, np.float32) for name in ("ws", "rs")}
+    constants |= {name: np.zeros(1, np.int8) for name in ("wz", "rz")}
+    proto = model(
+        [layer],
+        {"x": (1, 1, 3), "w": (1, 3, 8)},
+        constants=constants,
+        kinds={"w": TensorProto.INT8},
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)],
+    )
+    assert "operators that are not supported: com.microsoft.DynamicQuantizeLSTM ('lstm')" in refusal(proto)
