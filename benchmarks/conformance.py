@@ -32,7 +32,7 @@ from mcuq.compile import quantize_model
 from mcuq.errors import DataError, McuqError
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Tensor
 from mcuq.importer import read_model
 from mcuq.onnx_runtime.float_model import FloatModel
 
@@ -254,7 +254,12 @@ def _steps(tensor: Tensor, got: Array, want: Array) -> float:
     """The largest difference in steps of the output; what lies beyond its codes counts as the nearest of them."""
     if tensor.quant is None:
         return 0.0 if _error(got, want) <= RELATIVE else np.inf
-    return float(np.abs(got - np.clip(want, *tensor.quant.real_bounds)).max(initial=0.0) / tensor.quant.step)
+    quant = tensor.quant
+    off = np.abs(got - np.clip(want, *quant.real_bounds))
+    if isinstance(quant, ChannelQuant):  # what its parts hold differs, and so do their steps
+        column = [-1 if axis == off.ndim + quant.axis else 1 for axis in range(off.ndim)]
+        return float((off / np.array(quant.scale).reshape(column)).max(initial=0.0))
+    return float(off.max(initial=0.0) / quant.step)
 
 
 def _varied(x: Array) -> Array:
