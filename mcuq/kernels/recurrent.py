@@ -174,7 +174,8 @@ def integer_call(op: Recurrent, layer: Layer, body: Body, name: str) -> tuple[Ca
 
     behind = []
     if op.lengths and op.whole:
-        behind.append(_blank(f"({C_TYPES[y.dtype]})y_zero_point", {"y_zero_point": y.zero_point}))
+        low, high = op.output_bounds(y)
+        behind.append(_blank(f"({C_TYPES[y.dtype]})zero", {"zero": min(max(y.zero_point, low), high)}))
     if body.with_cell:
         behind.append(_cells(op, layer, stored("y[(rows * batch + n) * hidden + j]", "c[j]", 1)))
     ends = Ends(initial, arrays, stored("y[to]", "state", 0), behind)

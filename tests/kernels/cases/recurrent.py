@@ -78,6 +78,8 @@ def fixed() -> list[Case]:
         case(Lstm(GATES[Lstm], coupled=True, has_peephole=True, reverse=True), 6, 2, 4, 3),
         case(Gru(GATES[Gru], reverse=True, lengths=(4, 2), resets_product=True), 4, 2, 3, 5),
     ]
+    # What lies behind the end of a sequence is limited too.
+    found += [case(plain(Rnn, lengths=(1, 3), minimum=0.1, maximum=0.5), 3, 2, 3, 4)]
     found += [case(Rnn((f,)), 4, 1, 3, 4) for f in FUNCTIONS]
     found += [
         case(
