@@ -183,6 +183,7 @@ def cut_box(seed: int, n: int) -> list[Block]:
         elif kib > 1:
             below = rng.randrange(1, kib)
             parts[at : at + 1] = [(first, end, below), (first, end, kib - below)]
+    rng.shuffle(parts)  # in the order of the cuts the first fit puts them together again
     return [Block(1024 * kib, first, end - 1) for first, end, kib in parts]
 
 
