@@ -18,7 +18,7 @@ DTYPES = ("float32", "float16", "int8", "uint8", "int16", "int32")
 # What a computed tensor of a quantized graph may hold.
 ACTIVATION_DTYPES = ("int8", "int16", "float32")
 # How constants of few different values lie in flash: names of mcuq/arithmetic/packing.py.
-PACKINGS = ("int4", "int2", "ternary", "binary", "codebook")
+PACKINGS = ("int4", "int2", "ternary", "binary", "codebook", "blocks")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, has_codebook, pack
+from mcuq.arithmetic.packing import PACKED, VALUES_A_WORD, fits, is_of_parts, pack
 from mcuq.graph.liveness import aligned
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
@@ -64,12 +64,12 @@ def _unpacked(calls: Calls, packing: str, shift: int, channels: int) -> Calls | 
 
 
 def _parts(values: Array, packing: str, shift: int, channels: int) -> Array | None:
-    """The values as rows that are packed on their own: one, or one a channel where each has a codebook; None where
-    neither fits."""
+    """The values as rows that are packed on their own: one, or one a channel where each has a codebook, or blocks;
+    None where neither fits."""
     if fits(values, packing, shift):
         return values.reshape(1, -1)
-    if has_codebook(packing) and values.size % channels == 0:
+    if is_of_parts(packing) and values.size % channels == 0:
         rows = values.reshape(channels, -1)
-        if all(fits(row, packing) for row in rows):
+        if all(fits(row, packing, shift) for row in rows):
             return rows
     return None

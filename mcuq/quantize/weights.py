@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mcuq.arithmetic.packing import fits
 from mcuq.graph.operator import Layer
 from mcuq.graph.quantization import WeightOptions, power_of_two_above
 from mcuq.graph.tensor import Array, Tensor
@@ -19,7 +20,7 @@ from mcuq.ops.weighted import (
     scales_for_sums,
     weight_rows,
 )
-from mcuq.quantize.given_packing import with_least_bits
+from mcuq.quantize.given_packing import BLOCKS, block_integers, with_least_bits
 from mcuq.quantize.grid import INT8, Codebook, Grid
 from mcuq.quantize.scheme import Scheme
 
@@ -29,6 +30,12 @@ def round_nearest(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
     real = weight_rows(layer)
     grid = layer_grid(real, scheme.grid_of(*layer.names))
     scale = weight_scales(layer, real, grid, scheme.weight_options)
+    if (blocks := _of_blocks(layer, real, grid, scheme)) is not None:
+        q, own = blocks
+        least = np.maximum(least_scales(layer, INT8.reach), scales_for_sums(layer))
+        own = np.where(q.any(axis=1), own, np.maximum(own, least))
+        if (own >= least).all():
+            return _in_blocks(integer_constants(layer, q, own))
     return packed(layer, integer_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
 
 
@@ -43,12 +50,30 @@ def round_for_dynamic_input(layer: Layer, scheme: Scheme) -> tuple[Tensor, ...]:
         return with_least_bits(dynamic_constants(layer, np.rint(real / given[:, None]), given))
     grid = layer_grid(real, scheme.grid_of(*layer.names))
     options = scheme.weight_options
+    if (blocks := _of_blocks(layer, real, grid, scheme)) is not None:
+        return _in_blocks(dynamic_constants(layer, *blocks))
     scale = grid.scales(real) if options.per_channel else grid.scales(real.reshape(1, -1)).repeat(len(real))
     scale = np.maximum(scale, float(np.finfo(np.float32).tiny))
     scale = np.maximum(scale, scales_for_differences(real, LARGEST_DIFFERENCE))
     if options.power_of_two:
         scale = np.array([power_of_two_above(s) for s in scale.tolist()])
     return packed(layer, dynamic_constants(layer, grid.nearest(real / scale[:, None]), scale), grid)
+
+
+def _of_blocks(layer: Layer, real: Array, grid: Grid, scheme: Scheme) -> tuple[Array, Array] | None:
+    """Integers and scales of weights (channels, taps) that came in blocks of 4 bits, where int8 and a scale a channel
+    are asked for."""
+    options = scheme.weight_options
+    if not came_with(layer) or grid.bits != INT8.bits or not options.per_channel or options.power_of_two:
+        return None
+    return block_integers(real)
+
+
+def _in_blocks(constants: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    x, weight, bias = constants
+    rows = weight.values.reshape(len(weight.values), -1)
+    assert all(fits(row, BLOCKS) for row in rows), "made of steps and zeros"
+    return x, replace(weight, packing=BLOCKS), bias
 
 
 def packed(layer: Layer, constants: tuple[Tensor, ...], grid: Grid) -> tuple[Tensor, ...]:

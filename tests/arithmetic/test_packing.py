@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mcuq.arithmetic import packing as module
-from mcuq.arithmetic.packing import CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
+from mcuq.arithmetic.packing import BLOCK, CODEBOOK_WORDS, VALUES_A_WORD, fits, pack, packed_words, unpack
 from mcuq.build.shared_library import build_library
 from mcuq.graph.tensor import PACKINGS, Array
 from mcuq.resources import resource_dir
@@ -35,6 +35,12 @@ def c() -> ctypes.CDLL:
 def some_values(packing: str, count: int, seed: int) -> Array:
     """Random values of the packing: of a codebook up to 16 codes of all int8."""
     rng = np.random.default_rng(seed)
+    if packing == "blocks":
+        steps, zeros = (
+            rng.integers(low, high, -(-count // BLOCK)).repeat(BLOCK)[:count] for low, high in ((1, 128), (0, 16))
+        )
+        values = ((rng.integers(0, 16, count) - zeros) * steps + 8) >> 4
+        return np.where(np.abs(values + 0.5) < 128, values, 0).astype(np.int8)
     codes = rng.integers(-128, 128, 1 + seed % 16) if packing == "codebook" else list(GRIDS[packing])
     return rng.choice(np.asarray(codes), count).astype(np.int8)
 
@@ -65,7 +71,7 @@ def test_c_gives_the_bytes_that_were_packed_and_writes_no_further_than_whole_wor
         packed = pack(values, packing)
         assert packed.dtype == np.int32
         assert packed.size == packed_words(count, packing)
-        room = count if packing == "codebook" else -(-count // a_word) * a_word
+        room = count if packing in ("codebook", "blocks") else -(-count // a_word) * a_word
         got = c_unpack(c, packed, packing, count, room)
         assert np.array_equal(got[:count], values)
         assert (got[room:] == GUARD).all()
@@ -93,6 +99,22 @@ def test_a_codebook_holds_values_as_they_are() -> None:
     assert np.array_equal(unpack(pack(values, "codebook"), "codebook", 100, 3), values)
 
 
+def test_runs_of_every_step_and_zero_and_all_codes(c: ctypes.CDLL) -> None:
+    """And times two."""
+    steps, zeros = (part.reshape(-1) for part in np.meshgrid(np.arange(1, 256), np.arange(16)))
+    values = ((np.resize(np.arange(16), (len(steps), BLOCK)) - zeros[:, None]) * steps[:, None] + 8) >> 4
+    whole = ((values >= -128) & (values <= 127)).all(axis=1)
+    assert whole.sum() > 800
+    flat = values[whole].astype(np.int8).reshape(-1)
+    packed = pack(flat, "blocks")
+    assert np.array_equal(unpack(packed, "blocks", flat.size), flat)
+    assert np.array_equal(c_unpack(c, packed, "blocks", flat.size, flat.size)[:-4], flat)
+    evens = flat[np.abs(values[whole]).max(axis=1).repeat(BLOCK) < 64] * 2
+    twice = pack(evens, "blocks", 1)
+    assert np.array_equal(c_unpack(c, twice, "blocks", evens.size, evens.size, 1)[:-4], evens)
+    assert np.array_equal(unpack(twice, "blocks", evens.size, 1), evens)
+
+
 @pytest.mark.parametrize("packing", ["int4", "int2", "binary"])
 def test_every_byte_is_unpacked_as_the_namesake_does(c: ctypes.CDLL, packing: str) -> None:
     words = np.random.default_rng(1).integers(-(2**31), 2**31, 5000).astype(np.int32)
@@ -112,7 +134,7 @@ def test_all_five_ternary_digits_of_a_byte_are_found(c: ctypes.CDLL) -> None:
 
 
 @pytest.mark.parametrize(
-    ("packing", "bits"), [("int4", 4), ("int2", 2), ("ternary", 1.6), ("binary", 1), ("codebook", 4)]
+    ("packing", "bits"), [("int4", 4), ("int2", 2), ("ternary", 1.6), ("binary", 1), ("codebook", 4), ("blocks", 4.5)]
 )
 def test_packed_constants_take_their_bits(packing: str, bits: float) -> None:
     count = 32000
@@ -128,6 +150,7 @@ def test_packed_constants_take_their_bits(packing: str, bits: float) -> None:
         ("int2", [-2, 2], "[-2, 2] are not values of int2"),
         ("ternary", [-2], "[-2] are not values of ternary"),
         ("binary", [-1, 0, 1], "[-1, 0, 1] are not values of binary"),
+        ("blocks", list(range(17)), f"{list(range(17))} are not values of blocks"),
         ("codebook", list(range(17)), f"{list(range(17))} are not values of codebook"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,27 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper
 from onnx_models import imported, model, node, original_outputs, random, refusal, saved
 from quantized_models import dequantize
+from support import beside, check_c
 
+from mcuq.arithmetic.packing import fits
 from mcuq.cli import main
 from mcuq.compile import compile_model
-from mcuq.graph.tensor import Array, LostQuant
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, LostQuant, Tensor
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.passes import optimize
-from mcuq.quantize import NAMED, Recovery, Rounding, Scheme, given_quantization
+from mcuq.quantize import (
+    NAMED,
+    Recovery,
+    Rounding,
+    Scheme,
+    given_quantization,
+    insert_conversions,
+    quantize_graph,
+    scaled_tensors,
+)
+from mcuq.quantize.given_packing import block_integers
 
 N, K, BLOCK = 6, 40, 16
 MICROSOFT = "com.microsoft"
@@ -173,6 +187,86 @@ def test_blocks_are_rounded_anew_and_compile_says_how_well(tmp_path: Path) -> No
     )
     assert text.endswith(" dB against the file's; --scheme float32 keeps them")
     assert compile_model(path, "host", data, scheme=Scheme(NAMED["float32"])).origin.notes == ()
+
+
+def integer_graph(proto: onnx.ModelProto, scheme: str = "int8") -> Graph:
+    graph = insert_conversions(optimize(imported(proto)), Scheme(NAMED[scheme]))
+    ranges = dict.fromkeys(scaled_tensors(graph), (-3.0, 3.0))
+    return quantize_graph(graph, ranges, Scheme(NAMED[scheme]))
+
+
+def weight_of(graph: Graph) -> Tensor:
+    return next(t for t in graph.tensors.values() if t.is_constant and len(t.shape) == 2)
+
+
+def sqnr_db(stored: Tensor, weight: Array) -> float:
+    noise = stored.values * np.array(stored.quantization.scale)[:, None] - weight
+    return float(10 * np.log10(np.square(weight).sum() / np.square(noise).sum()))
+
+
+BLOCKS = [
+    n_bits(4, 16, 64, 32),
+    n_bits(4, 5, 96, 32, "zero_points"),
+    n_bits(4, 8, 256, 128),
+    n_bits(4, 6, 40, 32, "signs"),
+    n_bits(4, 3, 33, 32),
+    n_bits(2, 6, 64, 32, "zero_points"),
+]
+
+
+@pytest.mark.parametrize(("proto", "weight"), BLOCKS)
+def test_blocks_of_4_bits_are_packed(proto: onnx.ModelProto, weight: Array) -> None:
+    """With less of an error than int8's own rounding makes."""
+    stored = weight_of(integer_graph(proto))
+    assert stored.packing == "blocks"
+    assert sqnr_db(stored, weight) > 43.5
+
+
+def test_blocks_take_four_and_a_half_bits(tmp_path: Path) -> None:
+    compiled = compile_model(saved(n_bits(4, 64, 128, 32)[0], tmp_path), "cortex-m4", random(20, 3, 128))
+    (line,) = [line for line in compiled.files["net.c"].splitlines() if "_weight[" in line and " = {" in line]
+    assert line.split()[2] == "int32_t"
+    assert 32 * int(line.split("[")[1].split("]")[0]) == 4.5 * 64 * 128
+
+
+@pytest.mark.parametrize("on", ["host", "emulator"])
+@pytest.mark.parametrize("scheme", ["int8", pytest.param("int16", marks=pytest.mark.slow)])
+def test_c_of_blocks_gives_the_simulators_bytes(on: str, scheme: str) -> None:
+    check_c(beside([integer_graph(proto, scheme) for proto, _ in BLOCKS]), on, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m55", "rv32imc"])
+def test_c_of_blocks_on_other_boards(board: str) -> None:
+    check_c(beside([integer_graph(proto) for proto, _ in BLOCKS]), "emulator", 2, board=board)
+
+
+def test_weights_that_no_blocks_of_32_express_are_int8() -> None:
+    assert weight_of(integer_graph(n_bits(4, 16, 64, 16)[0])).packing is None
+    assert weight_of(integer_graph(n_bits(8, 16, 64, 32)[0])).packing is None
+    assert weight_of(integer_graph(bnb4(1, 16, 64, 32)[0])).packing is None
+    assert block_integers(np.ones((4, 31))) is None
+
+
+@pytest.mark.parametrize("options", [{"per_channel": False}, {"power_of_two": True}])
+def test_scales_that_the_user_limits_are_not_those_of_blocks(options: dict[str, bool]) -> None:
+    scheme = replace(Scheme(), **options)
+    graph = insert_conversions(optimize(imported(n_bits(4, 16, 64, 32)[0])), scheme)
+    assert weight_of(quantize_graph(graph, dict.fromkeys("xy", (-3.0, 3.0)), scheme)).packing is None
+
+
+def test_integers_of_blocks_are_as_near_as_stated() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.integers(-8, 8, (50, 4, 32)) * rng.integers(0, 2, (50, 4, 1))
+    own[0] = 0
+    real = (own * rng.uniform(0.001, 1, (50, 4, 1))).reshape(50, 128)
+    found = block_integers(real)
+    assert found is not None
+    q, scale = found
+    assert np.abs(q).max() <= 127
+    assert fits(q.astype(np.int8)[1], "blocks")
+    largest = np.abs(own).reshape(50, 128) * (15 / np.maximum(np.ptp(own, axis=2), 1)).repeat(32, axis=1)
+    assert (np.abs(q * scale[:, None] - real) <= scale[:, None] * (0.501 + largest / 30)).all()
 
 
 def test_inspect_names_them(tmp_path: Path) -> None:

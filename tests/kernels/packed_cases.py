@@ -15,7 +15,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import WEIGHT_MAX
 
-KINDS = ("int4", "int2", "ternary", "binary", "codebook", "channel codebooks")
+KINDS = ("int4", "int2", "ternary", "binary", "codebook", "channel codebooks", "blocks")
 _MOST = {"int4": 7, "int2": 1, "ternary": 1, "binary": 1}
 
 
@@ -51,6 +51,8 @@ def random_values(shape: Sequence[int], kind: str, rng: np.random.Generator) -> 
     if kind == "channel codebooks":
         rows = [rng.choice(rng.integers(-127, 128, 16), shape[1:]) for _ in range(shape[0])]
         return np.stack(rows).astype(np.int8)
+    if kind == "blocks":
+        return np.stack([_in_runs(int(np.prod(shape[1:])), rng).reshape(shape[1:]) for _ in range(shape[0])])
     grids = {"int4": range(-8, 8), "int2": range(-2, 2), "ternary": (-1, 0, 1), "binary": (-1, 1)}
     grid = np.array(grids.get(kind, np.unique(rng.integers(-127, 128, 16))), np.int8)
     how = rng.integers(5)
@@ -61,14 +63,21 @@ def random_values(shape: Sequence[int], kind: str, rng: np.random.Generator) -> 
     return rng.choice(grid, shape).astype(np.int8)
 
 
+def _in_runs(count: int, rng: np.random.Generator) -> Array:
+    """int8 values whose runs of 32 have a step and a zero each."""
+    steps, zeros = (rng.integers(*limits, -(-count // 32)).repeat(32)[:count] for limits in ((1, 256), (0, 16)))
+    values = ((rng.integers(0, 16, count) - zeros) * steps + 8) >> 4
+    return np.where(np.abs(values + 0.5) < 128, values, 0).astype(np.int8)
+
+
 def nearest_values(weight: Array, kind: str) -> Array:
-    """The int8 weights (channels, ...) by rounding: to the grid of the packing, or to multiples of 16 for codebooks."""
+    """The int8 weights (channels, ...) by rounding: to the grid of the packing, else to multiples of 15."""
     w = weight.astype(np.float64)
     if kind == "binary":
         return np.where(w < 0, -1, 1).astype(np.int8)
     if kind in _MOST:
         return np.rint(w * _MOST[kind] / WEIGHT_MAX).astype(np.int8)
-    return np.clip(np.rint(w / 17) * 17, -119, 119).astype(np.int8)
+    return np.clip(np.rint(w / 15) * 15, -105, 105).astype(np.int8)
 
 
 def _folded_anew(x: Tensor, weight: Tensor, packed: Tensor, bias: Tensor) -> Tensor:

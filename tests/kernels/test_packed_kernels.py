@@ -22,6 +22,7 @@ from mcuq.ops.window import Window
 
 pytestmark = pytest.mark.slow
 
+OF_CHANNELS = ("channel codebooks", "blocks")
 FAST = ("cortex-m0", "cortex-m3", "cortex-m4", "rv32imc")
 
 
@@ -68,7 +69,7 @@ BLOCK_KERNELS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS[:-1])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in OF_CHANNELS])
 @pytest.mark.parametrize("board", BLOCK_KERNELS)
 def test_each_cpu_has_kernels_that_unpack_blocks_of_any_packing(board: str, kind: str) -> None:
     for case, template in zip(cases_of_each_kernel(), BLOCK_KERNELS[board], strict=True):
@@ -77,9 +78,10 @@ def test_each_cpu_has_kernels_that_unpack_blocks_of_any_packing(board: str, kind
         assert fitting[0].lower(layer.op, layer)[0].constants.template == template
 
 
-def test_codebooks_of_channels_are_for_kernels_that_read_channel_by_channel() -> None:
+@pytest.mark.parametrize("kind", OF_CHANNELS)
+def test_what_channels_have_of_their_own_is_for_kernels_that_read_channel_by_channel(kind: str) -> None:
     for case, board in [(case, board) for case in cases_of_each_kernel() for board in ("cortex-m4", "cortex-m0")]:
-        layer = next(layers("channel codebooks", case).layers())
+        layer = next(layers(kind, case).layers())
         found = [
             k.lower(layer.op, layer) for k in KERNELS[type(layer.op)] if k.fits(layer, load_board(board).cpu.features)
         ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcuq.arithmetic.packing import fits
+from mcuq.arithmetic.packing import fits, has_codebook, is_of_parts
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.dsp.order import pack_channels, pack_fours, pack_pairs
@@ -40,9 +40,12 @@ def depthwise_block_of(layer: Layer) -> int:
 
 
 def has_codes_for(layer: Layer, block: int) -> bool:
-    """Whether blocks of so many channels can be packed: not where each channel has a codebook of its own."""
-    rows = rows_of(layer)
-    return all(fits(rows[i : i + block], packing_of(layer)) for i in range(0, len(rows), block))
+    """Whether blocks of so many channels can be packed in any order: not where each channel has a codebook of its own,
+    or runs of a channel's weights have what others have not."""
+    rows, packing = rows_of(layer), packing_of(layer)
+    if is_of_parts(packing) and not has_codebook(packing):
+        return False
+    return all(fits(rows[i : i + block], packing) for i in range(0, len(rows), block))
 
 
 def packed_in(block: Callable[[Layer], int], accepts: Accepts) -> Accepts:
