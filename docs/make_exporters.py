@@ -16,7 +16,7 @@ from typing import Any
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent / "tests")]
 
-from exported_files import EXPORTERS, FILES, Exported, exported, kept, measure  # noqa: E402
+from exported_files import EXPORTERS, Exported, exported, kept, measure  # noqa: E402
 
 MEASURED = EXPORTERS / "measured.json"
 INTRODUCTION = """\
@@ -76,7 +76,7 @@ def measured_now() -> dict[str, Any]:
     """Every file in every scheme."""
     return {
         file.name: {
-            "kept": kept(FILES / file.name),
+            "kept": kept(file),
             **{scheme: asdict(measure(file, scheme)[1]) for scheme in file.schemes},
         }
         for file in exported()

@@ -55,9 +55,9 @@ def recorded(path: Path) -> tuple[dict[str, Array], dict[str, Array]]:
         return inputs, {key[4:]: arrays[key] for key in arrays if key.startswith("out:")}
 
 
-def kept(path: Path) -> str:
+def kept(file: Exported) -> str:
     """What stays of the file's own quantization."""
-    given = inspect_model(path).quantization
+    given = inspect_model(FILES / file.name, **(file.options or {})).quantization
     if given is None or not given.is_quantized:
         return "-"
     layers = len(given.weights) + len(given.rounded)

@@ -14,7 +14,7 @@ from common import save
 from torch import Tensor, nn
 from torch.ao import quantization
 from torch.ao.nn.quantized import FloatFunctional
-from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
+from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from torch_network import BEYOND, Network, X, calibrate, computed, exported, seeded
 
 ENGINE = "x86"  # whose default is int8 weights of one scale a channel, and uint8 of 7 bits
@@ -62,12 +62,6 @@ def fx() -> nn.Module:
     return convert_fx(prepared)
 
 
-def fx_qat() -> nn.Module:
-    """Trained a little with int8 in the loop, as a traced graph."""
-    mapping = quantization.get_default_qat_qconfig_mapping(ENGINE)
-    return convert_fx(trained(prepare_qat_fx(seeded(Network()).train(), mapping, (torch.tensor(X[:2]),))))
-
-
 def trained(network: nn.Module) -> nn.Module:
     """Some steps towards larger scores."""
     optimizer = torch.optim.SGD(network.parameters(), 0.01)
@@ -83,7 +77,7 @@ if __name__ == "__main__":
     network = seeded(Network())
     for name, dynamo in (("torch_float_dynamo", True), ("torch_float_legacy", False)):
         save(name, exported(network, dynamo), {"image": X}, {"scores": computed(network, X)})
-    for make, engine in ((eager, "qnnpack"), (eager_qat, ENGINE), (fx, ENGINE), (fx_qat, ENGINE)):
+    for make, engine in ((eager, "qnnpack"), (eager_qat, ENGINE), (fx, ENGINE)):
         torch.backends.quantized.engine = engine
         network = make()
         name = f"torch_{make.__name__}"

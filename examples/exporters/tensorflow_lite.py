@@ -95,7 +95,7 @@ def save_lite(name: str, file: bytes, images: np.ndarray) -> None:
     """The .tflite file, and what tf2onnx makes of it, but where that is much like another."""
     input_name, output_name, y = interpreted(file, images)
     save(f"tflite_{name}", file, {input_name: images}, {output_name: y})
-    if name in ("float", "int8_in_float"):
+    if name in ("float", "float16", "int8_in_float"):
         return
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.tflite"

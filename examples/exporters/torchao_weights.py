@@ -12,13 +12,12 @@ import torch
 from common import save
 from torch_network import Network, X, computed, exported, seeded
 from torchao.quantization import Int8WeightOnlyConfig, IntxWeightOnlyConfig, quantize_
-from torchao.quantization.granularity import PerAxis, PerGroup
+from torchao.quantization.granularity import PerAxis
 
 # Of each file: what its dense layers are quantized by.
 FORMS = {
     "torchao_int8": Int8WeightOnlyConfig(),
     "torchao_int4": IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerAxis(0)),
-    "torchao_int4_groups": IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(8)),
 }
 
 if __name__ == "__main__":

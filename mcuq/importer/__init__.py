@@ -10,6 +10,7 @@ from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
 from mcuq.importer.load import Model, load_onnx, model_path
 from mcuq.importer.nodes import needed_nodes, unsupported_nodes
+from mcuq.importer.other_spellings import runnable
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.select import WHOLE, Selection, select, selection
@@ -47,7 +48,7 @@ def read_model(source: Model, shapes: Sizes | None = None, selected: Selection =
     if problems:
         operators = unsupported_nodes(fixed.graph, needed_nodes(fixed.graph, name))
         raise ModelError(Unsupported(operators, problems).text(name))
-    return fixed
+    return runnable(fixed)
 
 
 __all__ = [

@@ -23,6 +23,8 @@ from mcuq.ops.operands import operands_of_one_rank, with_finite_masks
 
 def from_where(node: OnnxNode, graph: GraphBuilder) -> str:
     """Any of the three may be constant, if not all are."""
+    if (chosen := _always_chosen(node)) is not None:
+        return chosen
     node = with_finite_masks(node)
     inputs = operands_of_one_rank(node, graph, range(3))
     if node.is_constant(0):
@@ -31,6 +33,17 @@ def from_where(node: OnnxNode, graph: GraphBuilder) -> str:
     if (found[0] is None) != (found[1] is None):
         raise node.error("chooses between integers and real values; Cast one of them")
     return graph.add(Where(), inputs, node.outputs[0], node.name)
+
+
+def _always_chosen(node: OnnxNode) -> str | None:
+    """The input that a constant condition picks everywhere, where that is all of the output: JAX writes variances so,
+    with NaN for what is never met."""
+    if not node.is_constant(0) or node.constant(0, "condition").size == 0:
+        return None
+    holds = node.constant(0, "condition").astype(bool)
+    index = 1 if holds.all() else 2 if not holds.any() else 0
+    whole = np.broadcast_shapes(*(node.shape(i) for i in range(3)))
+    return None if not index or node.is_constant(index) or node.shape(index) != whole else node.computed(index)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,24 @@ def test_import() -> None:
     check_import(model(layers, shapes, outputs, constants, kinds=kinds))
 
 
+def test_a_condition_that_always_holds_chooses_nothing() -> None:
+    """JAX writes variances so: what would be chosen else is NaN."""
+    layers = [
+        node("Where", ["always", "x", "nan"], "a"),
+        node("Where", ["never", "nans", "x"], "b"),
+        node("Where", ["wide", "z", "x"], "c"),
+    ]
+    constants = {
+        "always": np.bool_(True),
+        "never": np.array([False]),
+        "wide": np.ones((2, 3), bool),
+        "nan": np.float32("nan"),
+        "nans": np.full((2, 3), np.nan, np.float32),
+    }
+    graph = check_import(model(layers, {"x": (2, 3), "z": (3,)}, ("a", "b", "c"), constants))
+    assert [type(graph_node.op).__name__ for graph_node in graph.nodes] == ["Identity", "Identity", "Reshape", "Where"]
+
+
 def test_hardmax_of_old_opsets_is_over_all_that_is_behind() -> None:
     check_import(model([node("Hardmax", ["x"], "y")], {"x": (2, 3, 4)}, opset=11))
 
