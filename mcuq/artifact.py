@@ -314,7 +314,7 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         )
         for layer in manifest["layers"]
     )
-    return Listing(**{**manifest, "layers": layers})
+    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"])})
 
 
 def _encode(value: Any) -> Any:

@@ -41,7 +41,7 @@ from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import plan_memory
+from mcuq.plan import plan_rows
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.fit import STACK_BYTES, DoesNotFit, check_fit
 from mcuq.plan.least_fit import check_least_fit
@@ -310,14 +310,12 @@ def assemble(
     optimize: Goal = "balanced",
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
-    program = lower(graph, board.cpu.features, optimize)
-    plan = plan_memory(program)
+    program, plan = plan_rows(lower(graph, board.cpu.features, optimize), board.cpu.features)
     split = split_heads(graph)
     if split is not graph:
-        program_of_heads = lower(split, board.cpu.features, optimize)
-        plan_of_heads = plan_memory(program_of_heads)
-        if plan_of_heads.arena_bytes < plan.arena_bytes:
-            graph, program, plan = split, program_of_heads, plan_of_heads
+        by_heads = plan_rows(lower(split, board.cpu.features, optimize), board.cpu.features)
+        if by_heads[1].arena_bytes < plan.arena_bytes:
+            graph, (program, plan) = split, by_heads
     check_fit(name, program, plan, board)
     emitted = emit(program, plan, name, provenance(onnx_model, (f"optimize {optimize}", f"for {board.name}")))
     return CompiledModel(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from mcuq.emit.data import DataArray
 from mcuq.emit.names import Callee, call_names, callee_of, function_names
-from mcuq.emit.parameters import assumes, render_shared
+from mcuq.emit.parameters import assumes, render_banded, render_shared
 from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
+from mcuq.emit.segments import RowTable, render_segment, row_table
 from mcuq.emit.text import COLUMNS, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
@@ -20,6 +21,7 @@ from mcuq.kernels.source import needs_of
 from mcuq.lower import Program, Step, array_key
 from mcuq.lower.share import PARAMETERS
 from mcuq.plan import Plan
+from mcuq.plan.segments import Segment
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ class Pointer:
         const = "const " if self.is_read_only else ""
         return f"({const}{self.element_type} *)({const}void *)({self.name})"
 
+    @property
+    def bytes_text(self) -> str:
+        """The place as one that bytes are written to."""
+        return replace(self, element_type="int8_t").text
+
+    def behind(self, n_bytes: str) -> Pointer:
+        """So many bytes behind it."""
+        base = replace(self, element_type="int8_t").text
+        return replace(self, name=f"{base} + {n_bytes}", c_type="int8_t")
+
 
 @dataclass(frozen=True)
 class Function:
@@ -57,15 +69,16 @@ class Function:
 @dataclass(frozen=True)
 class ModelCall:
     """A call in ID_run_in: its text, and what it is of. A layer's first call `is_first`; `uses_arena` says that any of
-    its arguments lies there."""
+    its arguments lies there. Of a segment the first call has the text, which makes the rows of all of them."""
 
     text: str
     layer: str
     is_first: bool
     function: str
     arrays: tuple[str, ...]
-    output_offset: int
+    output_offset: int | None
     uses_arena: bool
+    is_in_segment: bool = False
 
 
 def render_calls(
@@ -75,14 +88,18 @@ def render_calls(
     layer_ids: Sequence[str],
     pointers: Mapping[str, Pointer],
     used: set[str],
-) -> tuple[list[Function], list[DataArray], list[ModelCall]]:
-    """Functions shared by all calls with the same constants, their data (equal arrays once), and the body of run_in."""
+    ends: Sequence[str] = (),
+) -> tuple[list[Function], list[DataArray], list[ModelCall], list[RowTable]]:
+    """Functions shared by all calls with the same constants, their data (equal arrays once), the body of run_in, and
+    the tables of segments. `ends` are lines of C behind each call of a kernel within a segment."""
     names = function_names(program, model_id, layer_ids, used)
     functions: dict[Callee, Function] = {}
     arrays: dict[tuple[str, bytes], DataArray] = {}
     calls: list[ModelCall] = []
+    segment_of = {i: placed for placed in plan.segments for i in range(placed.segment.first, placed.segment.last + 1)}
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
-        offset = plan.storage_of(step.layer.output.name).offset
+        output = step.layer.output.name
+        offset = plan.offset_of(output) if plan.is_whole(output) else None
         stems = call_names(step, f"{model_id}_{layer_id}")
         for number, (stem, call) in enumerate(zip(stems, step.calls, strict=True)):
             name = names[callee_of(call)]
@@ -94,27 +111,76 @@ def render_calls(
                 for key, a in call.arrays.items()
             ]
             places = [pointers[step.layer.inputs[i].name] for i in call.inputs]
+            if index in segment_of:
+                names_of_inputs = [step.layer.inputs[i].name for i in call.inputs]
+                places = _in_band(segment_of[index].segment, index, names_of_inputs, pointers)
             arguments = [place.text for place in places]
             if call.unpacked:
                 arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
             arguments += [array.name for array in data]
+            if call.rows:
+                arguments.append("band.rows")
             if call.scratch_bytes:
                 arguments.append(f"arena + {plan.scratch[index] + call.scratch_offset}")
             if call.has_output:
-                places.append(pointers[step.layer.output.name])
+                made = _output_of(segment_of[index].segment, index) if index in segment_of else output
+                places.append(pointers[made].behind("band.y") if index in segment_of else pointers[made])
                 arguments.append(places[-1].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
-            text = f"/* {layer_id} */\n    {lines.strip()});"
             given = tuple(array.name for array in data)
             uses_arena = any(place.is_in_arena for place in places) or call.unpacked != "" or call.scratch_bytes > 0
-            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena))
-    return list(functions.values()), list(arrays.values()), calls
+            text = f"{lines.strip()});"
+            if index not in segment_of:
+                text = f"/* {layer_id} */\n    {text}"
+            is_banded = index in segment_of
+            calls.append(
+                ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena or is_banded, is_banded)
+            )
+    tables = []
+    for number, placed in enumerate(plan.segments, 1):
+        segment = placed.segment
+        own = [call for call in calls if call.is_in_segment][: len(segment.calls)]
+        first = calls.index(own[0])
+        table = row_table(placed, f"{model_id}_rows" + (f"_{number}" if len(plan.segments) > 1 else ""))
+        tables.append(table)
+        stages = [[own[step - segment.first] for step in part] for part in segment.parts]
+        texts = [_several([call.text for call in stage], ends) for stage in stages]
+        made_at = [pointers[stage.output].bytes_text for stage in segment.stages]
+        block = render_segment(placed, table.name, texts, made_at, [stage[-1].layer for stage in stages])
+        calls[first : first + len(own)] = [
+            replace(call, text="" if index else block, is_in_segment=False) for index, call in enumerate(own)
+        ]
+    return list(functions.values()), list(arrays.values()), calls, tables
+
+
+def _output_of(segment: Segment, step: int) -> str:
+    """The tensor in whose place a step of a segment writes."""
+    return next(stage.output for stage, part in zip(segment.stages, segment.parts, strict=True) if step in part)
+
+
+def _in_band(segment: Segment, step: int, names: Sequence[str], pointers: Mapping[str, Pointer]) -> list[Pointer]:
+    """Where a step of a segment reads the rows of its inputs."""
+    stage, part = next((s, part) for s, part in zip(segment.stages, segment.parts, strict=True) if step in part)
+    if step == part[0]:
+        return [pointers[name].behind("band.x2" if i else "band.x") for i, name in enumerate(names)]
+    return [
+        pointers[name].behind("band.x2") if name in stage.inputs else pointers[stage.output].behind("band.y")
+        for name in names
+    ]
+
+
+def _several(calls: Sequence[str], ends: Sequence[str]) -> str:
+    """One statement of all calls, behind each of which stand `ends`."""
+    lines = [line for call in calls for line in (*call.split("\n"), *ends)]
+    return calls[0] if lines == calls[0].split("\n") else "\n".join(["{", *(f"    {line}" for line in lines), "}"])
 
 
 def _function(call: Call, name: str) -> Function:
     """The function that the call calls."""
     constants = call.constants
     needs = needs_of(constants)
+    if call.rows:
+        return Function(name, render_banded(constants, name, call.rows), constants, needs)
     if not call.parameters:
         return Function(name, render_kernel(constants, name), constants, needs)
     text = render_shared(constants, name, call.parameters, C_TYPES[call.arrays[PARAMETERS].dtype.name])
@@ -125,13 +191,23 @@ def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Seque
     """Where each tensor is in C: a parameter where it shares the memory of an input or output, else in the arena."""
     parameter = {port.name: port for port in (*inputs, *outputs)}
     pointers = {}
+    for placed in plan.segments:
+        for tensor, offset in placed.rings.items():
+            at = f"arena + {offset}" if offset else "arena"
+            pointers[tensor] = Pointer(at, "int8_t", C_TYPES[graph.tensors[tensor].dtype], False, True)
     for storage in plan.storages:
         given = [parameter[name] for name in storage.tensors if name in parameter]
-        place = f"arena + {storage.offset}" if storage.offset else "arena"
-        name, c_type = (given[0].accessor, given[0].c_type) if given else (place, "int8_t")
         is_input = bool(given) and given[0] in inputs
         for tensor in storage.tensors:
+            from_port = storage.offset_of(tensor) - storage.offset_of(given[0].name) if given else 0
+            place, base = (from_port, given[0].accessor) if given else (storage.offset_of(tensor), "arena")
+            name, c_type = f"{base} + {place}" if place else base, given[0].c_type if given else "int8_t"
             pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input, not given)
+    for placed in plan.segments:
+        for stage, part in zip(placed.segment.stages, placed.segment.parts, strict=True):
+            for step in part[:-1]:  # what those behind write over, in its place
+                tensor = graph.nodes[step].output
+                pointers[tensor] = replace(pointers[stage.output], element_type=C_TYPES[graph.tensors[tensor].dtype])
     return pointers
 
 

@@ -24,10 +24,11 @@ class ListedCall:
 
 @dataclass(frozen=True)
 class ListedLayer:
-    """A layer that has code: its name in C, the offset of its output in the model's own arena, and its calls."""
+    """A layer that has code: its name in C, the offset of its output in the model's own arena, None where never all of
+    it is held, and its calls."""
 
     name: str
-    output_offset: int
+    output_offset: int | None
     calls: tuple[ListedCall, ...]
 
 
@@ -38,7 +39,7 @@ class Listing:
     `digest` is ID_DIGEST, `files_crc` CRC-32 over the header and the C file, `constants_crc` that over the constant
     arrays in their order, little-endian. `accessors` are tensor -> the C function that gives its place in the model's
     own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
-    are no views, in order.
+    are no views, in order. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     """
 
     digest: int
@@ -49,6 +50,7 @@ class Listing:
     arrays: Mapping[str, int]
     functions: Mapping[str, int]
     layers: tuple[ListedLayer, ...]
+    order: tuple[int, ...] = ()
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from mcuq.emit.listing import (
 from mcuq.emit.names import layer_identifiers, names_of_the_frame
 from mcuq.emit.port import Port, has_channels, ports_of
 from mcuq.emit.render import environment
+from mcuq.emit.segments import BARRIER, RowTable
+from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
 from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import in_comment
 from mcuq.kernels.item import Item
@@ -35,7 +37,7 @@ from mcuq.version import __version__
 
 # Items that stand at places of their own: what compilers differ in, a promise to them, and what ends each call where
 # tensors are not all of one type.
-COMPILER, ASSUME, BARRIER = "MCUQ_GNU", "MCUQ_ASSUME", "MCUQ_MEMORY_CHANGES_TYPE"
+COMPILER, ASSUME = "MCUQ_GNU", "MCUQ_ASSUME"
 # The macros of templates/model.c.j2.
 FRAME_MACROS = (
     "MCUQ_WEIGHTS",
@@ -63,20 +65,21 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     used = names_of_the_frame(graph, model_id)
     inputs, outputs = ports_of(graph, model_id, used)
     layer_ids = layer_identifiers(program, model_id, used)
-    offset = {port.name: plan.storage_of(port.name).offset for port in (*inputs, *outputs)}
+    offset = {port.name: plan.offset_of(port.name) for port in (*inputs, *outputs)}
     pointers = pointers_of(plan, graph, inputs, outputs)
-    functions, arrays, calls = render_calls(program, plan, model_id, layer_ids, pointers, used)
     read = {pointers[t.name].name for step in program.steps if step.calls for t in step.layer.activations}
     templates = environment()
     parameters = [f"const {port.c_type} *{port.accessor}" for port in inputs]
     parameters += [f"{port.c_type} *{port.accessor}" for port in outputs]
     dtypes = {tensor.dtype for tensor in graph.tensors.values() if not tensor.is_constant}
+    ends = [] if dtypes == {"int8"} else [f"{BARRIER}();"]
+    functions, arrays, calls, tables = render_calls(program, plan, model_id, layer_ids, pointers, used, ends)
     has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
-    barrier = () if dtypes == {"int8"} else (BARRIER,)
-    items = needed_items([*barrier, *(need for function in functions for need in function.needs)])
+    needs = [*([BARRIER] if ends else []), *(SEGMENT_NEEDS if tables else ())]
+    items = needed_items([*needs, *(need for function in functions for need in function.needs)])
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
-    digest = _digest(functions, arrays, calls, (*inputs, *outputs), plan)
+    digest = _digest(functions, arrays, calls, tables, (*inputs, *outputs), plan)
     context: dict[str, Any] = {
         "version": __version__,
         "goal": program.goal,
@@ -86,7 +89,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "inputs": inputs,
         "outputs": outputs,
         "arena_bytes": plan.arena_bytes,
-        "stack_bytes": stack_bytes(function.constants for function in functions),
+        "stack_bytes": stack_bytes((function.constants for function in functions), SEGMENT_NEEDS if tables else ()),
         "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
@@ -99,7 +102,9 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "frame": list(FRAME_MACROS),
         "macros": [name for name in (*foremost, *_names(runtime)) if name != COMPILER and not name.islower()],
         "cpus": target_cpus(assembly_cpus(items)),
-        "calls": [marked_call(call) for call in calls],
+        "tables": tables,
+        "calls": _marked(calls),
+        "ends": ends,
         "assume": foremost[ASSUME].text if ASSUME in foremost else "",
         "barrier": foremost[BARRIER].text if BARRIER in foremost else "",
         "unused": [port.accessor for port in inputs if port.accessor not in read],
@@ -109,7 +114,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "uses_arena": any(call.uses_arena for call in calls),
-        "changes_options": has_floats or program.goal != "balanced",
+        "changes_options": has_floats or bool(program.gcc_options),
         "provenance": [in_comment(line) for line in provenance],
         "digest": f"0x{digest:08x}",
     }
@@ -125,8 +130,42 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         arrays={array.name: array.values.nbytes for array in arrays},
         functions=heads,
         layers=list_layers(calls, marks[len(functions) :]),
+        order=_order(program, plan),
     )
     return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing)
+
+
+def _order(program: Program, plan: Plan) -> tuple[int, ...]:
+    """The numbers of calls as an inference makes them; none where it makes each once."""
+    if not plan.segments:
+        return ()
+    segment_at = {placed.segment.first: placed.segment for placed in plan.segments}
+    order: list[int] = []
+    number = index = 0
+    while index < len(program.steps):
+        segment = segment_at.get(index)
+        if segment is not None:
+            first = number - segment.first  # each step has one call
+            order += [first + step for made in segment.schedule.made for step in segment.parts[made.stage]]
+            number += len(segment.calls)
+            index += len(segment.calls)
+        else:
+            calls = len(program.steps[index].calls)
+            order += range(number, number + calls)
+            number += calls
+            index += 1
+    return tuple(order)
+
+
+def _marked(calls: Sequence[ModelCall]) -> list[str]:
+    """The calls with their marks: those of a segment all stand behind its first, which has the text."""
+    texts: list[str] = []
+    for call in calls:
+        if call.text:
+            texts.append(marked_call(call))
+        else:
+            texts[-1] = marked_call(replace(call, text=texts[-1]))
+    return texts
 
 
 def _names(items: Iterable[Item]) -> list[str]:
@@ -137,15 +176,16 @@ def _digest(
     functions: Sequence[Function],
     arrays: Sequence[DataArray],
     calls: Sequence[ModelCall],
+    tables: Sequence[RowTable],
     ports: Sequence[Port],
     plan: Plan,
 ) -> int:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
     interface = [
-        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.storage_of(p.name).offset}" for p in ports
+        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.offset_of(p.name)}" for p in ports
     ]
-    for text in (*interface, *(f.text for f in functions), *(call.text for call in calls)):
+    for text in (*interface, *(f.text for f in functions), *(call.text for call in calls), *(t.text for t in tables)):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array.values).tobytes(), crc)

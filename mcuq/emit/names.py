@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.port import has_channels, macro_parts
 from mcuq.graph.ir import Graph
-from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.kernel import Call, Constants, RowsOf
 from mcuq.kernels.runtime import runtime
 from mcuq.lower import Program, Step
 
@@ -15,7 +15,7 @@ from mcuq.lower import Program, Step
 def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
-    parts += ["arena_section", "weights_section", "no_arena", "assert"]
+    parts += ["arena_section", "weights_section", "no_arena", "assert", "rows"]
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
@@ -41,12 +41,12 @@ def layer_identifiers(program: Program, model_id: str, used: set[str]) -> list[s
     return found
 
 
-Callee = tuple[Constants, tuple[str, ...]]
+Callee = tuple[Constants, tuple[str, ...], tuple[RowsOf, ...]]
 
 
 def callee_of(call: Call) -> Callee:
     """What calls of one function have in common."""
-    return call.constants, call.parameters
+    return call.constants, call.parameters, call.rows
 
 
 def call_names(step: Step, layer_id: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mcuq.emit.render import Head, as_locals, render_kernel
 from mcuq.emit.text import COLUMNS, wrap
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import Constants, RowsOf
 from mcuq.kernels.source import declaration_of
 from mcuq.lower.share import PARAMETERS, shifts_down
 
@@ -41,3 +41,17 @@ def render_shared(constants: Constants, function: str, names: Sequence[str], c_t
     ]
     printed = "".join(f"{line}\n" for line in lines)
     return render_kernel(constants, function, Head(f"const {c_type} *{PARAMETERS}, ", lambda _: printed, as_locals))
+
+
+def render_banded(constants: Constants, function: str, rows: Sequence[RowsOf]) -> str:
+    """The kernel as a function of bands of rows, which is told how many it reads and makes, and how many of padding lie
+    above them."""
+    told = {own.name: own for own in rows}
+    fixed = [f"{name} = {value}" for name, value in constants.numbers().items() if name not in told]
+    read = [f"{own.name} = band[{own.index}]" + (f" * {own.factor}" if own.factor != 1 else "") for own in rows]
+    lines = [
+        *(["    enum {", wrap(fixed, ", ", COLUMNS - 8, " " * 8), "    };"] if fixed else []),
+        f"    const int32_t {wrap(read, ', ', COLUMNS - 8, ' ' * 8).strip()};",
+    ]
+    printed = "".join(f"{line}\n" for line in lines)
+    return render_kernel(constants, function, Head("const int16_t *band, ", lambda _: printed, as_locals))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mcuq.kernels.kernel import Constants
 from mcuq.kernels.runtime import deepest_stack_bytes
@@ -13,9 +13,9 @@ FRAMES_BYTES = 640
 _ALIGNMENT = 8
 
 
-def stack_bytes(kernels: Iterable[Constants]) -> int:
-    """Bytes that an inference by these kernels takes at most."""
-    deepest = max((_depth_bytes(constants) for constants in kernels), default=0)
+def stack_bytes(kernels: Iterable[Constants], needs: Collection[str] = ()) -> int:
+    """Bytes that an inference by these kernels takes at most, and between them by runtime items that it `needs`."""
+    deepest = max((_depth_bytes(constants) for constants in kernels), default=0) + deepest_stack_bytes(needs)
     return -(-(FRAMES_BYTES + deepest) // _ALIGNMENT) * _ALIGNMENT
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.graph.onnx import OnnxWriter
+from mcuq.graph.rows import OWN_ROW, Band, RowWindow
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Shape, Tensor
 
 INT8 = frozenset({"int8"})
@@ -220,6 +221,21 @@ class Operator(ABC):
             return None
         own = np.arange(x[a])
         return own, own
+
+    def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
+        """Which rows, indices of dimension `axis`, of computed input `index` a row of the output is made of; None where
+        it is not made of a few alone."""
+        own = self.is_elementwise and layer.inputs[index].shape == layer.output.shape
+        return OWN_ROW if own else None
+
+    def row_pitch(self, layer: Layer, axis: int) -> int | None:
+        """How many elements of its one computed input lie between what two rows of the output begin with, where a row
+        is made of elements here and there in the whole of it; None where it is made of the input's rows."""
+        return None
+
+    def banded(self, axis: int, band: Band) -> Operator:
+        """The same on a band of rows, indices of dimension `axis`, alone."""
+        return self
 
     def resized(self, layer: Layer, y: Shape) -> Operator | None:
         """The same on tensors without some of their channels, indices of the last dimension, whose output has shape

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 from mcuq.graph.operator import INT8, Layer
 from mcuq.graph.tensor import Array
+from mcuq.kernels.overwriting import Below
 
 # Constants of one element after the other, as most kernels read them.
 WHOLE = frozenset({"int8", "int16", "int32"})
@@ -94,6 +95,8 @@ class Constants:
 
     template: ClassVar[str]
     computes_in_float: ClassVar[bool] = False
+    # Whole numbers that may be larger than a layer needs, which then takes no more than time.
+    may_be_larger: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     @cache
@@ -142,6 +145,20 @@ class Constants:
         )
 
 
+# What a function of bands is told of each, in this order: rows that it reads and makes, rows of padding above them, and
+# rows that were made before.
+BAND = ("in_rows", "out_rows", "begin", "before")
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """A constant `name` that is `factor` times what BAND has at `index`."""
+
+    name: str
+    index: int
+    factor: int
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a kernel: function(inputs..., unpacked weights if any, arrays..., scratch if any, output if any).
@@ -153,6 +170,9 @@ class Call:
     Calls of one layer share its working memory: this one's scratch begins `scratch_offset` bytes into it, and
     `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
     A call that only writes scratch has no output.
+    `below` says where the output may lie over the input that is read first; None: nowhere.
+    `rows` are constants of a call that makes a band of rows, by what each is so many times of: the function is told
+    what that is.
     """
 
     constants: Constants
@@ -164,6 +184,8 @@ class Call:
     scratch_offset: int = 0
     unpacked: str = ""
     has_output: bool = True
+    below: Below | None = None
+    rows: tuple[RowsOf, ...] = ()
 
 
 Accepts: TypeAlias = Callable[[Any, Layer], bool]

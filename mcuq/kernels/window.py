@@ -12,6 +12,9 @@ from mcuq.ops.window import Window
 
 @dataclass(frozen=True)
 class _SizesConstants(Constants):
+    # That there may be padding: kernels look for it then.
+    may_be_larger = frozenset({"has_padding", "meets_padding", "gathers"})
+
     batch: int
     in_height: int
     in_width: int

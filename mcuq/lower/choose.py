@@ -19,9 +19,9 @@ from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
 def lower(graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced") -> Program:
     """The program for a CPU with the given features. Raises ModelError for a layer that no kernel can compute.
 
-    `balanced` and `speed` take the first kernel that a CPU and a layer allow, each function for sizes of its own, and
-    differ in how much memory packed weights may be unpacked into;
-    `size` takes the kernels with the least constants and code, whose functions read at run time what differs.
+    `balanced`, `ram` and `speed` take the first kernel that a CPU and a layer allow, each function for sizes of its
+    own, and differ in how much memory packed weights may be unpacked into; `size` takes the kernels with the least
+    constants and code, whose functions read at run time what differs.
     """
     layers = list(graph.layers())
     if goal == "size":

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from mcuq.errors import ModelError, did_you_mean
 
-Goal = Literal["balanced", "speed", "size"]
+Goal = Literal["balanced", "speed", "size", "ram"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
 
 # What `speed` asks of GCC, by the feature of a CPU that decides its kernels: what took the fewest instructions on the
@@ -29,8 +29,8 @@ def parse_goal(text: str) -> Goal:
 
 
 def gcc_options(goal: Goal, features: Set[str]) -> tuple[str, ...]:
-    """Arguments of `#pragma GCC optimize` for the whole file; none for `balanced`: what the user's build says."""
-    if goal == "balanced":
+    """Arguments of `#pragma GCC optimize` for the whole file; none where it is what the user's build says."""
+    if goal in ("balanced", "ram"):
         return ()
     if goal == "size":
         return ("Os",)

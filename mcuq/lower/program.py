@@ -11,6 +11,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import Below
 from mcuq.lower.goal import Goal
 
 
@@ -25,6 +26,12 @@ class Step:
     def scratch_bytes(self) -> int:
         """The working memory that the calls share."""
         return scratch_bytes(self.calls)
+
+    @property
+    def below(self) -> Below | None:
+        """Where its output may lie over its one computed input; None: nowhere, as several calls or inputs are read."""
+        readers = [call for call in self.calls if call.inputs]
+        return readers[0].below if len(readers) == 1 and len(self.layer.activations) == 1 else None
 
 
 def scratch_bytes(calls: Sequence[Call]) -> int:

@@ -14,6 +14,7 @@ from mcuq.arithmetic.int8 import Requantization, requantization
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer, Operator
+from mcuq.graph.rows import RowWindow
 from mcuq.graph.tensor import Array
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED
@@ -75,6 +76,10 @@ class AveragePool(Pool, Clamped):
         if any(pad >= size for pad, size in zip(pads, window.kernel * 2, strict=True)):
             return None
         return replace(self, window=window, count_include_pad=True)
+
+    def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
+        # What ceil_mode adds below the image is not counted where padding is: a band's padding would be.
+        return None if self.count_include_pad and self.window.ceil_mode else super().row_window(layer, index, axis)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         if self.window.dilations == (1, 1):

@@ -13,6 +13,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.rows import Band, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
@@ -80,6 +81,12 @@ class Conv2d(Weighted):
 
     def regrouped(self, groups: int) -> Conv2d:
         return replace(self, groups=groups)
+
+    def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
+        return self.window.rows(axis)
+
+    def banded(self, axis: int, band: Band) -> Operator:
+        return replace(self, window=self.window.banded(axis, band))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         x, weight, bias = inputs

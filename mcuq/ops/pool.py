@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.rows import Band, RowWindow
 from mcuq.graph.tensor import Shape, Tensor
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.layout import spatial_shape
@@ -39,6 +40,12 @@ class Pool(Operator):
 
     is_monotone = True
     passes_channels = True
+
+    def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
+        return self.window.rows(axis)
+
+    def banded(self, axis: int, band: Band) -> Operator:
+        return replace(self, window=self.window.banded(axis, band))
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         n, height, width, channels = inputs[0].shape

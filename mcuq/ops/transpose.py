@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator, Tie
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.moves import Moves
@@ -45,6 +47,12 @@ class Transpose(Moves):
     def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
         own = np.arange(layer.output.shape[b])
         return (own, own) if self.perm[b] == a else None
+
+    def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
+        return OWN_ROW
+
+    def row_pitch(self, layer: Layer, axis: int) -> int | None:
+        return prod(layer.inputs[0].shape[self.perm[axis] + 1 :])
 
     def resized(self, layer: Layer, y: Shape) -> Operator | None:
         last = len(y) - 1

@@ -8,6 +8,7 @@ from itertools import product
 from math import prod
 
 from mcuq.errors import ModelError
+from mcuq.graph.rows import Band, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import OnnxNode
 
@@ -97,6 +98,20 @@ class Window:
         """Whether every window has a tap on an input of `height` x `width`; dilation may leave one none."""
         y, x = self.axes
         return y.meets(height) and x.meets(width)
+
+    def rows(self, axis: int) -> RowWindow | None:
+        """Of dimension 1 or 2 of an image (N, H, W, C)."""
+        if axis not in (1, 2):
+            return None
+        along = self.axes[axis - 1]
+        return RowWindow(along.extent, along.stride, along.begin)
+
+    def banded(self, axis: int, band: Band) -> Window:
+        """The same on a band of rows along dimension 1 or 2."""
+        pads = list(self.pads)
+        pads[axis - 1], pads[axis + 1] = band.begin, band.end
+        top, left, bottom, right = pads
+        return replace(self, pads=(top, left, bottom, right), ceil_mode=False)
 
     def onnx_ceil_mode(self, height: int, width: int) -> int:
         """ceil_mode as it is written to ONNX."""

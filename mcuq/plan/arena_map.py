@@ -81,18 +81,32 @@ NO_MAP = ArenaMap()
 
 
 def map_arena(program: Program, plan: Plan) -> ArenaMap:
-    """What a plan says, as boxes: a storage has the name of the tensor that is computed first in it."""
+    """What a plan says, as boxes: a storage has the name of the tensor that is computed first in it. All that a segment
+    needs lives as long as it runs."""
     graph = program.graph
     boxes = []
+    first, last = list(range(-1, len(program.steps) + 1)), list(range(-1, len(program.steps) + 1))
+    for placed in plan.segments:
+        segment = placed.segment
+        for index in range(segment.first, segment.last + 1):
+            first[index + 1], last[index + 1] = segment.first, segment.last
+        held = [(name, "rows", placed.rings[name], size_bytes) for name, size_bytes in segment.ring_bytes.items()]
+        held += [(name, "scratch", placed.sums[name], size_bytes) for name, size_bytes in segment.sums_bytes.items()]
+        held.append(("rows made", "scratch", placed.state, segment.state_bytes))
+        boxes += [Box(name, kind, at, size, segment.first, segment.last) for name, kind, at, size in held]
     for storage in plan.storages:
         kind = "tensor"
         if not set(graph.outputs).isdisjoint(storage.tensors):
             kind = "output"
         if not set(graph.inputs).isdisjoint(storage.tensors):
             kind = "input"
-        boxes.append(Box(storage.tensors[0], kind, storage.offset, storage.size_bytes, storage.first, storage.last))
+        since, until = first[storage.first + 1], last[storage.last + 1]
+        boxes.append(Box(storage.tensors[0], kind, storage.offset, storage.size_bytes, since, until))
+    sums = {placed.sums[name] for placed in plan.segments for name in placed.sums}
     for index, offset in plan.scratch.items():
         step = program.steps[index]
+        if offset in sums:
+            continue
         boxes.append(Box(step.layer.name, "scratch", offset, step.scratch_bytes, index, index))
     steps = tuple(MapStep(step.layer.name, type(step.layer.op).__name__) for step in program.steps)
     return ArenaMap(tuple(boxes), steps, plan.arena_bytes, plan.least_bytes)

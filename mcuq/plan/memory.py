@@ -2,48 +2,201 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import Storage, aligned, storages_of
 from mcuq.lower import Program
-from mcuq.plan.layout import Block, lay_out
+from mcuq.plan.blocks import Over
+from mcuq.plan.layout import Block, lay_out, lay_out_quickly
+from mcuq.plan.segments import Finder, Segment, choose
+
+# How much more work than whole layers take rows may cost, as a part of it.
+MOST_MORE = 0.02
+_MOST_MORE = {"speed": 0.0, "ram": 0.6}
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedSegment:
+    """A segment, and where its rings, the sums of layers that fold, by their outputs, and its state lie."""
+
+    segment: Segment
+    rings: Mapping[str, int]
+    sums: Mapping[str, int]
+    state: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`storages` hold the graph's inputs, outputs and intermediates; `scratch` is the offset of each step's
-    working memory, for steps that have any. All in bytes from the start of the arena. No plan for these steps in
-    this order takes fewer bytes than `least_bytes`."""
+    """`storages` hold the graph's inputs, outputs and intermediates, but for those of which `segments` hold a few rows;
+    `scratch` is the offset of each step's working memory, for steps that have any. All in bytes from the start of the
+    arena. No plan for these steps in this order takes fewer bytes than `least_bytes`."""
 
     arena_bytes: int
     storages: tuple[Storage, ...]
     scratch: Mapping[int, int]
     least_bytes: int
+    segments: tuple[PlacedSegment, ...] = ()
 
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
         return self._storages_by_tensor[tensor]
+
+    def is_whole(self, tensor: str) -> bool:
+        """Whether all of the tensor is held at a time."""
+        return tensor in self._storages_by_tensor
+
+    def offset_of(self, tensor: str) -> int:
+        """Where the tensor lies, in bytes from the start of the arena."""
+        return self.storage_of(tensor).offset_of(tensor)
 
     @cached_property
     def _storages_by_tensor(self) -> dict[str, Storage]:
         return {name: s for s in self.storages for name in s.tensors}
 
 
-def plan_memory(program: Program) -> Plan:
-    """Lay out inputs, outputs, intermediates and scratch so that what lives at one time does not overlap.
-
-    Which tensors share memory is `storages_of`.
-    """
+def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
+    """The program with layers that run row by row where that takes less memory, for about as much work as its goal
+    allows, and its plan. Where functions are shared by layers of different sizes, none makes bands of rows."""
+    most = _MOST_MORE.get(program.goal, MOST_MORE)
+    if program.goal == "size":
+        return program, plan_memory(program)
+    ways = [(program, way) for way in _ways(program, ())]
     storages = storages_of(program.graph)
-    blocks = [Block(aligned(s.size_bytes), s.first, s.last) for s in storages]
-    scratch_steps = [i for i, step in enumerate(program.steps) if step.scratch_bytes]
-    blocks += [Block(aligned(program.steps[i].scratch_bytes), i, i) for i in scratch_steps]
-    layout = lay_out(blocks)
-    offsets = layout.offsets
-    placed = tuple(
-        Storage(s.tensors, s.size_bytes, s.first, s.last, offset) for s, offset in zip(storages, offsets, strict=False)
-    )
-    scratch = dict(zip(scratch_steps, offsets[len(storages) :], strict=True))
-    return Plan(layout.size_bytes, placed, scratch, layout.least_bytes)
+    finder = Finder(program, features)
+    for shares in (True, False):
+        for segments in choose(program, storages, finder, most, shares):
+            by_rows = banded(program, segments)
+            ways += [(by_rows, way) for way in _ways(by_rows, segments)]
+    chosen, best = min(ways, key=lambda way: way[1].quick_bytes)
+    return chosen, best.plan()
+
+
+def banded(program: Program, segments: Sequence[Segment]) -> Program:
+    """The program with calls of bands in the segments."""
+    steps = list(program.steps)
+    for segment in segments:
+        for index, call in enumerate(segment.calls, segment.first):
+            steps[index] = replace(steps[index], calls=(call,))
+    return replace(program, steps=tuple(steps))
+
+
+def plan_memory(program: Program, segments: Sequence[Segment] = ()) -> Plan:
+    """Lay out inputs, outputs, intermediates and scratch so that what lives at one time does not overlap, but for
+    outputs over what their kernels have read.
+
+    Which tensors share memory is `storages_of`: where a kernel's output must lie at one place below its input, all do
+    or none, whichever takes less.
+    """
+    return min(_ways(program, segments), key=lambda way: way.quick_bytes).plan()
+
+
+def _ways(program: Program, segments: Sequence[Segment]) -> list[_Way]:
+    in_segments = _steps(segments)
+    ways = [_Way(program, segments, storages_of(program.graph, alone=in_segments))]
+    below = {
+        i: step.below.at_least
+        for i, step in enumerate(program.steps)
+        if step.below and step.below.exactly and i not in in_segments
+    }
+    return [*ways, _Way(program, segments, _shared(program, segments, below))] if below else ways
+
+
+def _steps(segments: Sequence[Segment]) -> set[int]:
+    return {i for segment in segments for i in range(segment.first, segment.last + 1)}
+
+
+def _shared(program: Program, segments: Sequence[Segment], below: Mapping[int, int]) -> list[Storage]:
+    """The storages where layers `below` share that of their input, but for those that end in an output of the graph:
+    in the caller's memory there is room for that alone."""
+    storages = storages_of(program.graph, below, _steps(segments))
+    shares = {name for s in storages if _is_callers(program.graph, s) for name in s.tensors}
+    kept = {i: bytes_below for i, bytes_below in below.items() if program.steps[i].layer.output.name not in shares}
+    return storages if len(kept) == len(below) else _shared(program, segments, kept)
+
+
+def _is_callers(graph: Graph, storage: Storage) -> bool:
+    outputs = [name for name in storage.tensors if name in graph.outputs]
+    return bool(outputs) and storage.size_bytes > graph.tensors[outputs[0]].size_bytes
+
+
+class _Way:
+    """One way to share memory, and what is to be placed for it."""
+
+    def __init__(self, program: Program, segments: Sequence[Segment], storages: Sequence[Storage]) -> None:
+        made = {program.steps[i].layer.output.name for i in _steps(segments)}
+        whole = {name for segment in segments for name in segment.names if name not in segment.ring_bytes}
+        self._storages = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
+        self._program = program
+        self._segments = segments
+        # All steps of a segment are one in time.
+        self._time = list(range(-1, len(program.steps) + 1))
+        for segment in segments:
+            self._time[segment.first + 1 : segment.last + 2] = [segment.last] * (segment.last + 1 - segment.first)
+        self._scratch: dict[int, int] = {}  # time -> bytes
+        folds = {s.parts[i][0] for s in segments for i, stage in enumerate(s.stages) if stage.folds}
+        for i, step in enumerate(program.steps):
+            if step.scratch_bytes and i not in folds:
+                time = self._time[i + 1]
+                self._scratch[time] = max(self._scratch.get(time, 0), step.scratch_bytes)
+        self._rings = [(s, name, size_bytes) for s in segments for name, size_bytes in s.ring_bytes.items()]
+        self._rings += [(s, name, size_bytes) for s in segments for name, size_bytes in s.sums_bytes.items()]
+        more = list(self._scratch.items())
+        more += [(segment.last, size_bytes) for segment, _, size_bytes in self._rings]
+        more += [(segment.last, segment.state_bytes) for segment in segments]
+        self._blocks = [
+            *(Block(aligned(s.size_bytes), self._time[s.first + 1], self._time[s.last + 1]) for s in self._storages),
+            *(Block(aligned(size_bytes), at, at) for at, size_bytes in more),
+        ]
+
+    @property
+    def quick_bytes(self) -> int:
+        """What a layout that is found at once takes."""
+        return lay_out_quickly(self._blocks, self._over()).size_bytes
+
+    def plan(self) -> Plan:
+        """The best layout that is found."""
+        layout = lay_out(self._blocks, self._over())
+        own = iter(layout.offsets)
+        placed = tuple(replace(s, offset=next(own)) for s in self._storages)
+        scratch_at = {at: next(own) for at in self._scratch}
+        ring_at = {(segment.first, name): next(own) for segment, name, _ in self._rings}
+        segments = tuple(
+            PlacedSegment(
+                segment,
+                {name: ring_at[segment.first, name] for name in segment.ring_bytes},
+                {name: ring_at[segment.first, name] for name in segment.sums_bytes},
+                next(own),
+            )
+            for segment in self._segments
+        )
+        steps = enumerate(self._program.steps)
+        scratch = {i: scratch_at.get(self._time[i + 1], 0) for i, step in steps if step.scratch_bytes}
+        for placed_segment in segments:
+            for stage, part in zip(placed_segment.segment.stages, placed_segment.segment.parts, strict=True):
+                if stage.folds:
+                    scratch[part[0]] = placed_segment.sums[stage.output]
+        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments)
+
+    def _over(self) -> Over:
+        """Pairs of storages, an output and the input that it may be written over, and how far it begins below."""
+        storages, time = self._storages, self._time
+        index_of = {name: index for index, s in enumerate(storages) for name in s.tensors}
+        over: dict[tuple[int, int], int] = {}
+
+        def may_overlap(y: str, x: str, at: int, at_least: int) -> None:
+            read, written = index_of[x], index_of[y]
+            if time[storages[read].last + 1] == time[storages[written].first + 1] == at and read != written:
+                between = storages[written].offset_of(y) - storages[read].offset_of(x)
+                over[written, read] = at_least + between
+
+        in_segments = _steps(self._segments)
+        for i, step in enumerate(self._program.steps):
+            if step.below is not None and not step.below.exactly and i not in in_segments:
+                may_overlap(step.layer.output.name, step.layer.activations[0].name, i, step.below.at_least)
+        for segment in self._segments:
+            for (y, x), distance in segment.schedule.distances.items():
+                may_overlap(y, x, segment.last, distance)
+        return over

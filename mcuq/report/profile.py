@@ -10,7 +10,7 @@ from mcuq.emit.listing import Listing
 from mcuq.emulate.cycles import CycleModel, cycle_model
 from mcuq.emulate.emulator import Trace
 from mcuq.emulate.emulators import emulator_for
-from mcuq.emulate.unicorn_cpu import Block
+from mcuq.emulate.unicorn_cpu import Block, Part
 from mcuq.errors import BoardError
 from mcuq.validate.bits import probe_inputs
 
@@ -75,7 +75,8 @@ def profile_model(model: CompiledModel) -> Profile:
     timing = cycle_model(model.board.cpu.core)
     apart_files = {**model.files, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
     sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
-    built, plain, apart = emulator.traces(model, apart_files, sorted(listing.functions), sample)
+    marks = [*listing.functions, *([f"{model.name}_{BETWEEN}"] if listing.order else [])]
+    built, plain, apart = emulator.traces(model, apart_files, sorted(marks), sample)
     counted = _layer_profiles(model, apart, timing)
     cycles = _cycles(plain, [plain.blocks], timing)
     return Profile(
@@ -95,6 +96,10 @@ def profile_model(model: CompiledModel) -> Profile:
         constant_bytes=model.constant_bytes,
         compiler=built.compiler,
     )
+
+
+# What segments call between layers: its instructions are no layer's.
+BETWEEN = "mcuq_next_band"
 
 
 def with_functions_apart(text: str, listing: Listing) -> str:
@@ -119,15 +124,30 @@ def _layer_profiles(
     trace: Trace,
     timing: CycleModel | None,
 ) -> tuple[LayerProfile, ...]:
-    parts = list(trace.parts[1:])
+    listing = model.listing
+    order = listing.order or range(len(listing.calls))
+    between = trace.symbols.get(f"{model.name}_{BETWEEN}")
+    parts = [part for part in trace.parts[1:] if between is None or part.address != between.address]
+    if len(order) != len(parts):
+        raise AssertionError(f"{model.name}: {len(parts)} calls where {len(order)} are listed")
+    parts_of: dict[int, list[Part]] = {}
+    for number, part in zip(order, parts, strict=True):
+        parts_of.setdefault(number, []).append(part)
     arrays = dict(model.listing.arrays)
     code = {name: symbol.symbol_bytes for name, symbol in trace.symbols.items()}
     profiles = []
+    first = 0
     for layer, listed in model.coded_layers:
         calls = listed.calls
-        own, parts = parts[: len(calls)], parts[len(calls) :]
-        if [part.address for part in own] != [trace.symbols[call.function].address for call in calls]:
+        numbers = range(first, first + len(calls))
+        first += len(calls)
+        if any(
+            part.address != trace.symbols[call.function].address
+            for number, call in zip(numbers, calls, strict=True)
+            for part in parts_of[number]
+        ):
             raise AssertionError(f"{layer.where}: ran other functions than its own")
+        own = [part for number in numbers for part in parts_of[number]]
         cycles = _cycles(trace, [part.blocks for part in own], timing)
         profiles.append(
             LayerProfile(
@@ -142,8 +162,6 @@ def _layer_profiles(
                 weight_bytes=sum(arrays.pop(name, 0) for call in calls for name in call.arrays),
             )
         )
-    if parts:
-        raise AssertionError(f"{model.name}: {len(parts)} calls belong to no layer")
     return tuple(profiles)
 
 

@@ -62,6 +62,8 @@ def _walk(session: Session, model: CompiledModel, values: dict[str, Array], inpu
             session.run(zlib.crc32(inputs), pause_after=0)
         else:
             session.resume(pause_after=number)
+        if listed.output_offset is None:
+            continue  # of its output some rows are held at a time
         want = values[layer.output.name].reshape(-1)
         got = np.frombuffer(session.read_arena(listed.output_offset, layer.output.size_bytes), want.dtype)
         different = np.flatnonzero(differing_bytes(want, got).any(axis=1))

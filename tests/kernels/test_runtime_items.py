@@ -24,6 +24,7 @@ from sample_kernels import (
 
 from mcuq.arithmetic.expression import LIBRARY
 from mcuq.emit.render import render_kernel
+from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
 from mcuq.graph.tensor import PACKINGS
 from mcuq.kernels.item import CPUS, Declaration, Item, parse_declaration, parse_items
 from mcuq.kernels.kernel import Constants
@@ -137,9 +138,9 @@ def test_each_kernel_compiles_with_only_what_it_declares(tmp_path: Path) -> None
 def test_every_item_is_needed_by_something() -> None:
     """By kernels, by functions of one float, by another packing of weights, or by the file around kernels."""
     needs = {need for constants in kernels_and_pasted() for need in needs_of(constants)}
-    needs |= {f"mcuq_{name}" for name in LIBRARY} | {f"mcuq_unpack_{packing}" for packing in PACKINGS}
+    needs |= {*SEGMENT_NEEDS, *(f"mcuq_{name}" for name in LIBRARY)} | {f"mcuq_unpack_{packing}" for packing in PACKINGS}
     used = {item.name for item in needed_items(needs)}
-    assert {item.name for item in ITEMS} - used == {"MCUQ_ASSUME", "MCUQ_MEMORY_CHANGES_TYPE"}
+    assert {item.name for item in ITEMS} - used == {"MCUQ_ASSUME"}
 
 
 # --- items of any kind -------------------------------------------------------------------------------------------

@@ -109,7 +109,12 @@ def away(seed: int) -> Graph:
     """Layers side by side, each of one quantization for input and output; one of 256 taps, the most for 16 bits."""
     rng = np.random.default_rng(seed)
     ranges = ((-1.0, 1.0), (0.0, 3.0), (-1.0, 3.0), (-2.0, 0.0))
-    shapes = [*window_cases(), ((1, 8, 8, 9), Window((8, 8))), ((1, 16, 16, 5), Window((16, 16)))]
+    shapes = [
+        *window_cases(),
+        ((1, 2, 2, 60), Window((2, 2))),
+        ((1, 8, 8, 9), Window((8, 8))),
+        ((1, 16, 16, 5), Window((16, 16))),
+    ]
     graphs = []
     for index, (x, window) in enumerate([*shapes, *(random_window(rng) for _ in range(6))]):
         low, high = BOUNDS[index % len(BOUNDS)]

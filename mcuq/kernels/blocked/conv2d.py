@@ -9,6 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Clamped, Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.requantized import requantized
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
@@ -78,7 +79,15 @@ def lower_blocked(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         "bias": pairs.astype(np.uint32).view(np.int32),
         "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
     }
-    return (Call(constants, arrays=arrays, scratch_bytes=_scratch_bytes(layer), bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=arrays,
+            scratch_bytes=_scratch_bytes(layer),
+            bound=accumulator_bound(layer),
+            below=by_pixels(op.window, layer.inputs[0], layer.output),
+        ),
+    )
 
 
 def _scratch_bytes(layer: Layer) -> int:

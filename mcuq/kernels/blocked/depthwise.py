@@ -9,6 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.kernels.blocked.conv2d import ShortRequantizedConstants, short_requantized, takes_short_requantization
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import by_channels
 from mcuq.kernels.window import window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -78,7 +79,15 @@ def lower_blocked_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         "bias": shifted.astype(np.int32),
         "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
     }
-    return (Call(lowered, arrays=arrays, scratch_bytes=height * width, bound=bound),)
+    return (
+        Call(
+            lowered,
+            arrays=arrays,
+            scratch_bytes=height * width,
+            bound=bound,
+            below=by_channels(op.window, x, y, y.shape[1]),
+        ),
+    )
 
 
 def _plane(op: Conv2d, layer: Layer) -> tuple[int, int]:

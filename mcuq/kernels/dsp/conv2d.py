@@ -16,6 +16,7 @@ from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
 from mcuq.kernels.dsp.pasted import limit
 from mcuq.kernels.dsp.pointwise import PACKED_POINTWISE_KERNEL, POINTWISE_KERNEL
 from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.kernels.requantized import has_s16
 from mcuq.kernels.window import WindowConstants, window_constants
@@ -83,7 +84,15 @@ def _call(op: Conv2d, pairs: Pairs) -> tuple[Call, ...]:
     # lies, where windows are gathered, and the four windows as int8, where they are not.
     extra_bytes = x.shape[3] if has_words else (4 * gathers + PIXELS * has_padding) * taps_bytes
     scratch_bytes = PIXELS * 2 * taps_bytes + extra_bytes + pairs.unpacked_bytes
-    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=pairs.arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=by_pixels(op.window, x, y) if weights.block >= y.shape[3] else None,
+        ),
+    )
 
 
 def _clear(layer: Layer) -> Fragment:

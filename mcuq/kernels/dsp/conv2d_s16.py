@@ -11,6 +11,7 @@ from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import PIXELS, channel_words, pair_words
 from mcuq.kernels.dsp.pasted import limit, load, product
 from mcuq.kernels.kernel import Call, Fragment
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound
@@ -51,4 +52,12 @@ def lower_conv2d_dsp_s16(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     behind = x.shape[3] if x.shape[3] % 4 == 0 else windows
     scratch_bytes = 2 * windows + behind * np.dtype(x.dtype).itemsize
     arrays = {"weight": pair_words(layer), "channel": channel_words(layer)}
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=by_pixels(op.window, x, y),
+        ),
+    )

@@ -10,6 +10,7 @@ from mcuq.kernels.dsp.order import DSP, is_short, pack_channel_fours, pack_fours
 from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, packed_in
 from mcuq.kernels.dsp.pasted import limit, load, width
 from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
+from mcuq.kernels.overwriting import by_channels
 from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks, unpack
 from mcuq.kernels.window import UndilatedConstants, undilated_constants
 from mcuq.ops.conv2d import Conv2d
@@ -94,7 +95,13 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         "channel": pack_channel_fours(bias.values, requant, y.zero_point),
     }
     pixels = taps.shape[1] + ((band_rows - 1) * sizes["stride_y"] + kernel_height) * row_pixels
-    return (Call(constants, arrays=arrays, scratch_bytes=8 * pixels, bound=accumulator_bound(layer)),)
+    # Bands of columns meet all rows: only one band has read all of them.
+    below = (
+        by_channels(op.window, x, y, band_rows if steps[1] == channels else y.shape[1])
+        if bands == 1 or steps[1] == channels
+        else None
+    )
+    return (Call(constants, arrays=arrays, scratch_bytes=8 * pixels, bound=accumulator_bound(layer), below=below),)
 
 
 def lower_packed_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:

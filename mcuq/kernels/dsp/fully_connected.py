@@ -14,6 +14,7 @@ from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
 from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
 from mcuq.kernels.dsp.pasted import limit, width
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
+from mcuq.kernels.overwriting import by_matrix_rows
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.ops.dtypes import MIXED
 from mcuq.ops.fully_connected import FullyConnected
@@ -85,7 +86,15 @@ def _call(op: FullyConnected, pairs: Pairs) -> tuple[Call, ...]:
         limit=limit(op, layer, "rows * out_features"),
     )
     scratch_bytes = row_bytes + pairs.unpacked_bytes
-    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=pairs.arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=by_matrix_rows(x, layer.output) if weights.block >= layer.output.shape[1] else None,
+        ),
+    )
 
 
 def _copy(x: Tensor) -> Fragment:

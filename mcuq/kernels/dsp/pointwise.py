@@ -13,6 +13,7 @@ from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
 from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
 from mcuq.kernels.dsp.pasted import limit, products
 from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.packed import PACKED_CONSTANTS
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.dtypes import MIXED
@@ -79,7 +80,17 @@ def _call(op: Conv2d, pairs: Pairs) -> tuple[Call, ...]:
         limit=limit(op, layer, "pixels * out_channels"),
     )
     scratch_bytes = PIXELS * np.dtype(np.int16).itemsize * x.shape[3] + pairs.unpacked_bytes
-    return (Call(constants, arrays=pairs.arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    left = y.elements // y.shape[3] % PIXELS  # pixels that may be multiplied one after the other
+    below = by_pixels(op.window, x, y, tail=left if left < 3 else 0)
+    return (
+        Call(
+            constants,
+            arrays=pairs.arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=below if weights.block >= y.shape[3] else None,
+        ),
+    )
 
 
 def _accepts(op: Conv2d, layer: Layer) -> bool:

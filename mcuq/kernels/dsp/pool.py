@@ -12,6 +12,7 @@ from mcuq.kernels.c_types import pointers
 from mcuq.kernels.dsp.reduction import MOST_TAPS, largest_fours, summed_fours
 from mcuq.kernels.ending import Sum
 from mcuq.kernels.kernel import NOTHING, Call, Fragment
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.reduction import Reduction
 from mcuq.kernels.window import WindowConstants, counted_frame, window_constants
 from mcuq.ops.average_pool import AveragePool
@@ -67,7 +68,14 @@ def lower_average_pool_dsp(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
         row=Fragment.of(_ROWS, numbers=rows),
         column=Fragment.of(_COLUMNS, numbers={**columns, "smallest_count": smallest, "x_zero_point": taken}),
     )
-    return (Call(constants, arrays={"multiplier": np.array(requant.multiplier, np.int32)}, bound=total.bound),)
+    return (
+        Call(
+            constants,
+            arrays={"multiplier": np.array(requant.multiplier, np.int32)},
+            bound=total.bound,
+            below=by_pixels(op.window, x, layer.output, 1),
+        ),
+    )
 
 
 def is_max_pool_dsp(op: MaxPool, layer: Layer) -> bool:
@@ -77,7 +85,12 @@ def is_max_pool_dsp(op: MaxPool, layer: Layer) -> bool:
 
 def lower_max_pool_dsp(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    return (Call(PoolDspConstants(**_fields(op.window, layer, largest_fours("max_pool")), arrays="")),)
+    return (
+        Call(
+            PoolDspConstants(**_fields(op.window, layer, largest_fours("max_pool")), arrays=""),
+            below=by_pixels(op.window, layer.inputs[0], layer.output, 1),
+        ),
+    )
 
 
 def _fields(window: Window, layer: Layer, reduction: Reduction) -> dict[str, Any]:

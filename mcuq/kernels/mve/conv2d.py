@@ -27,6 +27,7 @@ from mcuq.kernels.mve.requantized import (
     requantized_mve,
     sums_bytes,
 )
+from mcuq.kernels.overwriting import Below, by_matrix_rows, by_pixels
 from mcuq.kernels.packed import (
     PACKED_CONSTANTS,
     PackedBlocks,
@@ -127,7 +128,8 @@ def _pointwise(op: Clamped, layer: Layer, weights: Weights, weight: Array, more_
         start=_start(weights),
         products=_products(op, layer, "x0", "in_channels", weights.rows),
     )
-    return _call(layer, constants, weight, sums_bytes(weights.block) + more_bytes)
+    below = by_matrix_rows(x, y, PIXELS) if weights.block >= y.shape[-1] else None
+    return _call(layer, constants, weight, sums_bytes(weights.block) + more_bytes, below)
 
 
 def _conv2d(op: Conv2d, layer: Layer, weights: Weights, weight: Array, more_bytes: int) -> tuple[Call, ...]:
@@ -141,7 +143,8 @@ def _conv2d(op: Conv2d, layer: Layer, weights: Weights, weight: Array, more_byte
         products=_products(op, layer, "columns", "taps", weights.rows),
     )
     taps = layer.inputs[1].elements // layer.output.shape[3]
-    return _call(layer, constants, weight, sums_bytes(weights.block) + PIXELS * taps + more_bytes)
+    below = by_pixels(op.window, layer.inputs[0], layer.output) if weights.block >= layer.output.shape[3] else None
+    return _call(layer, constants, weight, sums_bytes(weights.block) + PIXELS * taps + more_bytes, below)
 
 
 _SUMS = Fragment.of("int32_t *const sums = (int32_t *)(void *)scratch;")
@@ -171,13 +174,15 @@ def _arrays(weight: Array) -> str:
     return pointers({"weight": weight.dtype.name, "bias": "int32", "multiplier": "int32"}).rstrip()
 
 
-def _call(layer: Layer, constants: Constants, weight: Array, scratch_bytes: int) -> tuple[Call, ...]:
+def _call(
+    layer: Layer, constants: Constants, weight: Array, scratch_bytes: int, below: Below | None
+) -> tuple[Call, ...]:
     arrays = {
         "weight": weight,
         "bias": in_groups(layer.inputs[2].values, 2),
         "multiplier": interleaved(layer_requantization(layer).multiplier),
     }
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer), below=below),)
 
 
 def _accepts_rows(op: FullyConnected, layer: Layer) -> bool:

@@ -10,6 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call, Constants, Fragment, Kernel
 from mcuq.kernels.mve.depthwise_3x3 import accepts_3x3, lower_depthwise_3x3
 from mcuq.kernels.mve.requantized import LANES, MVE, has_one_high_word
+from mcuq.kernels.overwriting import by_channels
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -128,7 +129,7 @@ def lower_depthwise_dot(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     arguments = "w, kernel_columns, bias[oc], multiplier[oc], shift, y_zero_point, to, y_step, out_columns"
     products = Fragment.of(f"{function}(plane, plane_row, {arguments});", function, name="depthwise_dot")
     constants = DepthwiseMveConstants(**_plane(op, layer, 1, axis), **_window(op, axis), products=products)
-    return _call(layer, constants, axis, LANES + 3 * op.window.strides[axis])
+    return _call(op, layer, constants, axis, LANES + 3 * op.window.strides[axis])
 
 
 def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
@@ -140,10 +141,12 @@ def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     own = {"column_stride": op.window.strides[axis], "output_min": output_min, "output_max": output_max}
     products = Fragment.of(text, "mcuq_mve_depthwise_row", numbers=own)
     constants = DepthwiseMveConstants(**_plane(op, layer, 8, axis), **_window(op, axis), products=products)
-    return _call(layer, constants, axis)
+    return _call(op, layer, constants, axis)
 
 
-def _call(layer: Layer, constants: DepthwiseMveConstants, axis: int, slack_bytes: int = 0) -> tuple[Call, ...]:
+def _call(
+    op: Conv2d, layer: Layer, constants: DepthwiseMveConstants, axis: int, slack_bytes: int = 0
+) -> tuple[Call, ...]:
     weight = layer.inputs[1].values[..., 0]
     arrays = {
         "weight": weight if axis == 1 else weight.transpose(0, 2, 1),
@@ -151,7 +154,15 @@ def _call(layer: Layer, constants: DepthwiseMveConstants, axis: int, slack_bytes
         "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
     }
     scratch_bytes = constants.plane_rows * constants.plane_row + slack_bytes
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=by_channels(op.window, layer.inputs[0], layer.output, layer.output.shape[1]),
+        ),
+    )
 
 
 DEPTHWISE_KERNELS = (

@@ -10,6 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.kernels.kernel import Call, Constants
 from mcuq.kernels.mve.requantized import has_one_high_word
+from mcuq.kernels.overwriting import by_channels
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -108,7 +109,11 @@ def lower_depthwise_3x3(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     )
     strip_bytes = 64 * (constants.out_columns * constants.stride + 2)
     arrays = {"records": _records(layer, axis)}
-    return (Call(constants, arrays=arrays, scratch_bytes=16 + strip_bytes, bound=accumulator_bound(layer)),)
+    # Strips of rows, 16 channels each; the last of an odd number of rows is made with the one before it, again.
+    below = by_channels(op.window, x, y, 1, back=2) if axis == 1 else None
+    return (
+        Call(constants, arrays=arrays, scratch_bytes=16 + strip_bytes, bound=accumulator_bound(layer), below=below),
+    )
 
 
 def _records(layer: Layer, axis: int) -> Array:

@@ -13,6 +13,7 @@ from mcuq.kernels.c_types import pointers
 from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment
 from mcuq.kernels.mve.image import Conv2dMveConstants, ImageConstants, image_constants
 from mcuq.kernels.mve.requantized import LANES, has_one_high_word
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
@@ -119,7 +120,7 @@ def lower_pixels(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         in_channels=x.shape[3],
         out_channels=y.shape[3],
     )
-    return _call(layer, constants)
+    return _call(op, layer, constants)
 
 
 def accepts_conv2d_windows(op: Conv2d, layer: Layer) -> bool:
@@ -132,7 +133,7 @@ def lower_conv2d_pixels(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     columns = layer.output.shape[2]
     windows = max(_pixels_at_once(layer), -(-columns // -(-columns // _WINDOWS)))
     constants = Conv2dPixelsMveConstants(**image_constants(op, layer), **_requantized(layer), windows=windows)
-    return _call(layer, constants, windows * _WINDOW_BYTES)
+    return _call(op, layer, constants, windows * _WINDOW_BYTES, back=windows)
 
 
 def lower_conv2d_windows(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
@@ -146,7 +147,7 @@ def lower_conv2d_windows(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         start=NOTHING,
         products=Fragment.of(text, "mcuq_mve_pixels_any", name="conv2d_windows", numbers=_requantized(layer)),
     )
-    return _call(layer, constants, 3 * _taps(layer))
+    return _call(op, layer, constants, 3 * _taps(layer))
 
 
 def _requantized(layer: Layer) -> dict[str, int]:
@@ -154,9 +155,18 @@ def _requantized(layer: Layer) -> dict[str, int]:
     return {"y_zero_point": layer.output.zero_point, "shift": layer_requantization(layer).shift}
 
 
-def _call(layer: Layer, constants: Constants, scratch_bytes: int = 0) -> tuple[Call, ...]:
+def _call(op: Conv2d, layer: Layer, constants: Constants, scratch_bytes: int = 0, back: int = 3) -> tuple[Call, ...]:
+    """`back` pixels at most are read when the first of them is written, or read again as the last of a row."""
     arrays = {"blocks": _blocks(layer)}
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (
+        Call(
+            constants,
+            arrays=arrays,
+            scratch_bytes=scratch_bytes,
+            bound=accumulator_bound(layer),
+            below=by_pixels(op.window, layer.inputs[0], layer.output, back),
+        ),
+    )
 
 
 def _blocks(layer: Layer) -> Array:

@@ -10,6 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.ending import weighted_sum
 from mcuq.kernels.kernel import Call, Fragment
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
 
@@ -52,7 +53,15 @@ def lower_conv2d(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     multiplier = np.array(total.requant.multiplier, np.int32)
     arrays = {"weight": weight.values, "bias": bias.values, "multiplier": multiplier}
     scratch_bytes = 2 * (weight.elements // weight.shape[0])
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=total.bound),)
+    return (
+        Call(
+            constants,
+            arrays=arrays,
+            scratch_bytes=scratch_bytes,
+            bound=total.bound,
+            below=by_pixels(op.window, x, layer.output, int(op.groups > 1)),
+        ),
+    )
 
 
 def grouped_constants(op: Conv2d, layer: Layer) -> dict[str, int]:

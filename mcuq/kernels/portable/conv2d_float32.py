@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.overwriting import Below, by_pixels
 from mcuq.kernels.portable.conv2d import GroupedConstants, grouped_constants
 from mcuq.kernels.portable.float_weights import FLOAT_ACTIVATIONS, FloatConstants, float_layer_constants, stored_weights
 from mcuq.ops.conv2d import Conv2d
@@ -40,16 +41,19 @@ def lower_conv2d_float32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 def lower_depthwise_float32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Weights become HWO: neighbouring channels lie together, as in the image."""
     constants = DepthwiseFloat32Constants(**_constants(op, layer))  # type: ignore[arg-type]
-    return (_call(constants, layer, layer.inputs[1].values[..., 0].transpose(1, 2, 0)),)
+    below = by_pixels(op.window, layer.inputs[0], layer.output, 1)
+    return (_call(constants, layer, layer.inputs[1].values[..., 0].transpose(1, 2, 0), below=below),)
 
 
 def _constants(op: Conv2d, layer: Layer) -> dict[str, object]:
     return {**grouped_constants(op, layer), **float_layer_constants(op, layer)}
 
 
-def _call(constants: Conv2dFloat32Constants, layer: Layer, weight: Array, scratch_bytes: int = 0) -> Call:
+def _call(
+    constants: Conv2dFloat32Constants, layer: Layer, weight: Array, scratch_bytes: int = 0, below: Below | None = None
+) -> Call:
     arrays = {"weight": stored_weights(layer.inputs[1], weight), "bias": layer.inputs[2].values}
-    return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes)
+    return Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, below=below)
 
 
 CONV2D_FLOAT32_KERNELS = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.requantized import RequantizedConstants, requantized
 from mcuq.kernels.window import WindowConstants, window_constants
 from mcuq.ops.conv2d import Conv2d
@@ -40,4 +41,6 @@ def lower_conv2d_size(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         x_zero_point=x.zero_point,
     )
     arrays = {"weight": weight.values, "bias": bias.values, "multiplier": np.array(requant.multiplier, np.int32)}
-    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+    return (
+        Call(constants, arrays=arrays, bound=accumulator_bound(layer), below=by_pixels(op.window, x, layer.output, 1)),
+    )

@@ -6,6 +6,7 @@ from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Call, Fragment
+from mcuq.kernels.overwriting import by_elements
 from mcuq.kernels.portable.elementwise import elementwise
 from mcuq.ops.convert import Convert, convert_bound, convert_requantization
 
@@ -14,11 +15,13 @@ def lower_convert(op: Convert, layer: Layer) -> tuple[Call, ...]:
     """From float, to float, or between integers."""
     x, y = layer.inputs[0], layer.output
     if y.integers is not None:
-        return (Call(elementwise(layer, {"x": x.dtype}, Fragment("y[i] = x[i];", name="widen"))),)
+        return (
+            Call(elementwise(layer, {"x": x.dtype}, Fragment("y[i] = x[i];", name="widen")), below=by_elements(x, y)),
+        )
     if x.quant is None:
-        return (Call(elementwise(layer, {"x": x.dtype}, _quantized(layer))),)
+        return (Call(elementwise(layer, {"x": x.dtype}, _quantized(layer)), below=by_elements(x, y)),)
     if y.quant is None:
-        return (Call(elementwise(layer, {"x": x.dtype}, _dequantized(layer))),)
+        return (Call(elementwise(layer, {"x": x.dtype}, _dequantized(layer)), below=by_elements(x, y)),)
     return requantize(layer, y.quantization.bounds)
 
 
@@ -40,7 +43,13 @@ def requantize(layer: Layer, bounds: tuple[int, int]) -> tuple[Call, ...]:
     )
     text = f"y[i] = ({C_TYPES[y.dtype]}){value};"
     statements = Fragment.of(text, "mcuq_requantize_s16", name="convert", numbers=numbers)
-    return (Call(elementwise(layer, {"x": x.dtype}, statements), bound=convert_bound(x)),)
+    return (
+        Call(
+            elementwise(layer, {"x": x.dtype}, statements),
+            bound=convert_bound(x),
+            below=by_elements(x, y),
+        ),
+    )
 
 
 def _quantized(layer: Layer) -> Fragment:

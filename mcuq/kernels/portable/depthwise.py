@@ -11,6 +11,7 @@ from mcuq.graph.tensor import Array
 from mcuq.kernels.c_types import C_TYPES, pointers
 from mcuq.kernels.ending import dynamic_sums, weighted_sum
 from mcuq.kernels.kernel import Call, Fragment
+from mcuq.kernels.overwriting import by_pixels
 from mcuq.kernels.portable.conv2d import GroupedConstants, grouped_constants
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.float_weights import dynamic_bound, weight_scales
@@ -66,7 +67,7 @@ def lower_depthwise(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     unfolded = bias.values + zero_point * hwo.sum(axis=(0, 1), dtype=np.int64)
     multiplier = np.array(total.requant.multiplier, np.int32)
     arrays = {"weight": hwo, "bias": unfolded.astype(np.int32), "multiplier": multiplier}
-    return (Call(constants, arrays=arrays, bound=total.bound),)
+    return (Call(constants, arrays=arrays, bound=total.bound, below=by_pixels(op.window, x, layer.output, 1)),)
 
 
 def lower_depthwise_dynamic(op: Conv2d, layer: Layer) -> tuple[Call, ...]:

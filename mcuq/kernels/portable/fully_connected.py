@@ -10,6 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.ending import weighted_sum
 from mcuq.kernels.kernel import Call, Constants, Fragment
+from mcuq.kernels.overwriting import by_matrix_rows
 from mcuq.ops.fully_connected import FullyConnected
 
 
@@ -42,4 +43,4 @@ def lower_fully_connected(op: FullyConnected, layer: Layer) -> tuple[Call, ...]:
         stored=total.stored("bias[oc + j] + acc[j]", "y[oc + j]", "multiplier[oc + j]", total.named("fully_connected")),
     )
     arrays = {"weight": weight.values, "bias": bias.values, "multiplier": np.array(total.requant.multiplier, np.int32)}
-    return (Call(constants, arrays=arrays, bound=total.bound),)
+    return (Call(constants, arrays=arrays, bound=total.bound, below=by_matrix_rows(x, layer.output)),)

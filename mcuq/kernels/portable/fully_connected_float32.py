@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mcuq.graph.operator import Layer
 from mcuq.kernels.kernel import Call, Kernel
+from mcuq.kernels.overwriting import by_matrix_rows
 from mcuq.kernels.portable.float_weights import (
     DYNAMIC_CONSTANTS,
     FLOAT_ACTIVATIONS,
@@ -39,7 +40,13 @@ def lower_fully_connected_float32(op: FullyConnected, layer: Layer) -> tuple[Cal
         in_features=x.shape[1],
         out_features=layer.output.shape[1],
     )
-    return (Call(constants, arrays={"weight": stored_weights(weight, weight.values), "bias": bias.values}),)
+    return (
+        Call(
+            constants,
+            arrays={"weight": stored_weights(weight, weight.values), "bias": bias.values},
+            below=by_matrix_rows(layer.inputs[0], layer.output),
+        ),
+    )
 
 
 FULLY_CONNECTED_FLOAT32_KERNELS = (

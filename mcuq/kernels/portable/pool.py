@@ -11,6 +11,7 @@ from mcuq.graph.operator import Layer
 from mcuq.kernels.c_types import C_TYPES, pointers
 from mcuq.kernels.ending import Sum
 from mcuq.kernels.kernel import NOTHING, Call, Fragment
+from mcuq.kernels.overwriting import Below, by_pixels
 from mcuq.kernels.reduction import Reduction, largest, norm, summed, summed_float32
 from mcuq.kernels.window import WindowConstants, counted_frame, window_constants
 from mcuq.ops.average_pool import AveragePool, inverse_counts
@@ -56,13 +57,14 @@ class PoolConstants(WindowConstants):
 
 def lower_max_pool(op: MaxPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
-    return (Call(_constants(op.window, layer, {}, largest(layer.output.dtype, "max_pool"))),)
+    found = largest(layer.output.dtype, "max_pool")
+    return (Call(_constants(op.window, layer, {}, found), below=_below(op.window, layer)),)
 
 
 def lower_lp_pool(op: LpPool, layer: Layer) -> tuple[Call, ...]:
     """Constants alone."""
     found, bound = norm(op, op.sums(layer), "lp_pool")
-    return (Call(_constants(op.window, layer, {}, found), bound=bound),)
+    return (Call(_constants(op.window, layer, {}, found), bound=bound, below=_below(op.window, layer)),)
 
 
 def lower_max_places(op: MaxPlaces, layer: Layer) -> tuple[Call, ...]:
@@ -80,7 +82,7 @@ def lower_max_places(op: MaxPlaces, layer: Layer) -> tuple[Call, ...]:
         replace(best.tap, text=tap + best.tap.text),
         Fragment(f"*y++ = ({C_TYPES[y.dtype]})place;"),
     )
-    return (Call(_constants(op.window, layer, {}, places)),)
+    return (Call(_constants(op.window, layer, {}, places), below=_below(op.window, layer)),)
 
 
 def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
@@ -106,7 +108,11 @@ def lower_average_pool(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
         row=Fragment.of(_ROWS, numbers=rows),
         column=Fragment.of(_COLUMNS, numbers=columns),
     )
-    return (Call(constants, arrays=arrays, bound=bound),)
+    return (Call(constants, arrays=arrays, bound=bound, below=_below(op.window, layer)),)
+
+
+def _below(window: Window, layer: Layer) -> Below:
+    return by_pixels(window, layer.inputs[0], layer.output, 1)
 
 
 def _constants(window: Window, layer: Layer, arrays: Mapping[str, str], reduction: Reduction) -> PoolConstants:

@@ -36,7 +36,8 @@ def lower_mean(op: Mean, layer: Layer) -> tuple[Call, ...]:
     """The reduced dimensions are neighbours: a pass has seen to it."""
     sizes = op.sizes(layer)
     if layer.output.quant is not None:
-        return (_mean(Sum(op, layer, op.requantization(layer), op.bound(layer)), sizes),)
+        total = Sum(op, layer, op.requantization(layer), op.bound(layer))
+        return (_mean(total, sizes, layer.inputs[0].zero_point),)
     divisor = op.divisor(layer)
     if divisor == 1:
         return (Call(_constants(layer, sizes, summed_float32(op, "acc", "sum_float32"))),)
@@ -91,12 +92,15 @@ def lower_whole_image(op: AveragePool, layer: Layer) -> tuple[Call, ...]:
     """A mean over rows and columns."""
     batch, height, width, channels = layer.inputs[0].shape
     _, requant = op.requantization(layer)
-    return (_mean(Sum(op, layer, requant, op.bound(layer)), (batch, height * width, channels)),)
+    taken, added = op.zero_points(layer)
+    total = Sum(op, layer, requant, op.bound(layer), added)
+    return (_mean(total, (batch, height * width, channels), taken),)
 
 
-def _mean(total: Sum, sizes: tuple[int, int, int]) -> Call:
+def _mean(total: Sum, sizes: tuple[int, int, int], taken: int) -> Call:
+    """`taken` is what the sum takes off each input."""
     mean = summed(total, "bias", name="mean")
-    bias = -sizes[1] * total.layer.inputs[0].zero_point
+    bias = -sizes[1] * taken
     mean = replace(mean, begin=mean.begin.naming(bias=bias))
     return Call(_constants(total.layer, sizes, mean), bound=total.bound)
 

@@ -9,6 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array, Shape
 from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.overwriting import Below, by_channels, by_pixels, by_rows
 from mcuq.kernels.requantized import RequantizedConstants, requantized
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -92,7 +93,7 @@ def lower_pointwise_rv32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         in_channels=x.shape[3],
         out_channels=y.shape[3],
     )
-    return _call(layer, constants, blocked(layer.inputs[1].values), 0)
+    return _call(layer, constants, blocked(layer.inputs[1].values), 0, by_pixels(op.window, x, y, 4))
 
 
 def lower_conv2d_rv32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
@@ -106,7 +107,13 @@ def lower_conv2d_rv32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     )
     columns = (constants.out_width - 1) * constants.stride_x + constants.kernel_width
     scratch_bytes = constants.kernel_height * columns * constants.in_channels
-    return _call(layer, constants, blocked(layer.inputs[1].values), scratch_bytes)
+    return _call(
+        layer,
+        constants,
+        blocked(layer.inputs[1].values),
+        scratch_bytes,
+        by_rows(op.window, layer.inputs[0], layer.output),
+    )
 
 
 def lower_depthwise_rv32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
@@ -124,7 +131,8 @@ def lower_depthwise_rv32(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         )
     rows = (image["out_height"] - 1) * image["stride_y"] + window.dilations[0] * (window.kernel[0] - 1) + 1
     columns = (image["out_width"] - 1) * image["stride_x"] + window.dilations[1] * (window.kernel[1] - 1) + 1
-    return _call(layer, constants, layer.inputs[1].values, rows * columns)
+    below = by_channels(op.window, layer.inputs[0], layer.output, layer.output.shape[1])
+    return _call(layer, constants, layer.inputs[1].values, rows * columns, below)
 
 
 def blocked(weight: Array) -> Array:
@@ -177,10 +185,12 @@ def _image_constants(op: Conv2d, layer: Layer) -> dict[str, int]:
     }
 
 
-def _call(layer: Layer, constants: Constants, weight: Array, scratch_bytes: int) -> tuple[Call, ...]:
+def _call(
+    layer: Layer, constants: Constants, weight: Array, scratch_bytes: int, below: Below | None
+) -> tuple[Call, ...]:
     arrays = {
         "weight": weight,
         "bias": layer.inputs[2].values,
         "multiplier": np.array(layer_requantization(layer).multiplier, np.int32),
     }
-    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer)),)
+    return (Call(constants, arrays=arrays, scratch_bytes=scratch_bytes, bound=accumulator_bound(layer), below=below),)

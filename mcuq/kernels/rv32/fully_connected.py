@@ -9,6 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import by_matrix_rows
 from mcuq.kernels.requantized import RequantizedConstants, requantized
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
@@ -39,7 +40,7 @@ def lower_fully_connected_rv32(op: FullyConnected, layer: Layer) -> tuple[Call, 
         "bias": layer.inputs[2].values,
         "multiplier": np.array(requant.multiplier, np.int32),
     }
-    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer), below=by_matrix_rows(x, y)),)
 
 
 def in_blocks(weight: Array) -> Array:

@@ -1,0 +1,87 @@
+"""Segments in C: a table of their layers, and the loop in which each makes its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcuq.plan.memory import PlacedSegment
+
+BARRIER = "MCUQ_MEMORY_CHANGES_TYPE"
+NEEDS = ("mcuq_row_layer", BARRIER)
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """The constant table of a segment's layers."""
+
+    name: str
+    rows: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Its initializer's lines."""
+        return "\n".join(f"    {{{row}}}," for row in self.rows)
+
+
+def row_table(placed: PlacedSegment, name: str) -> RowTable:
+    """What mcuq_next_band is told of each layer."""
+    segment = placed.segment
+    number = {tensor: i for i, tensor in enumerate(segment.names)}
+    rings = {ring.tensor: ring for ring in segment.schedule.rings}
+    rows = []
+    for stage in segment.stages:
+        x, x2, y = stage.inputs[0], stage.inputs[-1], stage.output
+        window = stage.windows[0]
+        ring = rings.get(y)
+        reader = segment.stages[ring.keeper] if ring else stage
+        read = ring.window if ring else window
+        values = [
+            *(segment.row_bytes[t] for t in (x, x2)),
+            0 if stage.folds else segment.row_bytes[y],
+            *(number[x], number[x2] if len(stage.inputs) > 1 else -1, number[y]),
+            *(segment.heights[x], stage.out_rows, window.extent, window.stride, window.begin, stage.band),
+            ring.rows if ring else stage.out_rows,
+            *(number[reader.output], reader.out_rows, read.stride, read.begin),
+        ]
+        rows.append(", ".join(map(str, values)))
+    return RowTable(name, tuple(rows))
+
+
+def render_segment(
+    placed: PlacedSegment, table: str, calls: Sequence[str], places: Sequence[str], layers: Sequence[str]
+) -> str:
+    """The block of C that runs a segment: of each stage in order the call, the place of the tensor that it makes, and
+    what the layer that makes it is called."""
+    segment = placed.segment
+    number = {tensor: i for i, tensor in enumerate(segment.names)}
+    names = {stage.output: layer for stage, layer in zip(segment.stages, layers, strict=True)}
+    lines = [
+        *_comment(placed, names),
+        f"{BARRIER}();",
+        "{",
+        f"    int16_t *const state = (int16_t *)(void *)(arena + {placed.state});",
+        "    mcuq_band band;",
+        f"    for (int32_t i = 0; i < {2 * len(number)}; i++)",
+        "        state[i] = 0;",
+        *(f"    state[{2 * number[t] + 1}] = {segment.heights[t]};" for t in number if t not in names),
+        f"    for (int32_t round = 0; round < {segment.schedule.rounds}; round++) {{",
+    ]
+    for i, (place, call) in enumerate(zip(places, calls, strict=True)):
+        lines.append(f"        if (mcuq_next_band(&{table}[{i}], state, {place}, &band))")
+        lines += [f"            {line}" for line in call.split("\n")]
+    lines += ["    }", "}", f"{BARRIER}();"]
+    return "\n".join([lines[0], *(f"    {line}" for line in lines[1:])])
+
+
+def _comment(placed: PlacedSegment, names: Mapping[str, str]) -> list[str]:
+    """What runs together, and which rows are held of the tensors between."""
+    segment = placed.segment
+    first, last = (names[stage.output] for stage in (segment.stages[0], segment.stages[-1]))
+    head = f"{first} to {last}, a band of rows each in turn" if first != last else f"{first}, a band of rows at a time"
+    lines = []
+    for ring in segment.schedule.rings:
+        n_bytes = ring.rows * segment.row_bytes[ring.tensor]
+        held = f"{ring.rows} of {segment.heights[ring.tensor]} rows"
+        lines.append(f" * {names[ring.tensor]}: {held}, {n_bytes} bytes at arena + {placed.rings[ring.tensor]}")
+    return [f"/* {head}; held are", *lines, " */"] if lines else [f"/* {head}. */"]

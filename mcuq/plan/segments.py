@@ -1,0 +1,422 @@
+"""Segments: stretches of layers that run row by row, chosen so that the arena is small and the work about as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from math import prod
+
+from mcuq.graph.liveness import Storage, aligned
+from mcuq.graph.operator import Layer
+from mcuq.graph.rows import OWN_ROW, Band, RowWindow
+from mcuq.kernels.kernel import Call
+from mcuq.kernels.portable.fold import fold_call
+from mcuq.lower import Program
+from mcuq.lower.bands import band_call
+from mcuq.plan.schedule import Schedule, Stage, schedule
+
+BANDS = (1, 2, 4)  # rows at a time that are tried
+STATE_BYTES = 4  # of each tensor of a segment: which row it holds first, and how many were made
+MOST_CHOICES = 8  # that are laid out
+LONGEST = 16  # layers of a segment
+
+
+@dataclass(frozen=True)
+class Work:
+    """About how many instructions things take on a CPU: a multiply-accumulate, of kernels that make `pixels` at a time,
+    `left` of the work of so many for each pixel that is left over; a byte that moves within a ring; and of depthwise
+    kernels a byte of rows that they read again in the next band, and four channels and each of their taps. What
+    benchmarks/results.md has, and what bands of kws, ic, vww and sww took beyond it."""
+
+    mac: float
+    pixels: int
+    left: float
+    move: float
+    again: float
+    fours: float
+    tap: float
+
+
+A_CALL = 130.0  # of a band, and of asking whether its rows are there
+# Of multiply-accumulates by a kernel that is not the layer's own: as depthwise rows on Cortex-M55 that are too few.
+OTHER_KERNEL = 10.0
+_WORK = {
+    "mve": Work(0.2, 3, 1.0, 0.2, 0.6, 30, 4),
+    "dsp": Work(1.0, 4, 0.35, 0.2, 2.5, 90, 8),
+    "rv32m": Work(2.8, 4, 0.4, 0.8, 3.0, 100, 4),
+    "armv6m": Work(2.8, 8, 0.3, 0.2, 3.0, 100, 4),
+}
+_WORK_ELSEWHERE = Work(1.8, 1, 1.0, 0.8, 3.0, 60, 4)
+
+
+def work_of(features: Set[str]) -> Work:
+    """Of a CPU with these features."""
+    return next((work for feature, work in _WORK.items() if feature in features), _WORK_ELSEWHERE)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Steps `first` to `last` of a program, which run row by row along dimension `axis`: `calls` make their bands,
+    of tensors `names`, those of the stages' inputs from elsewhere first. `more` is about how many instructions it takes
+    beyond those of whole layers."""
+
+    first: int
+    last: int
+    axis: int
+    stages: tuple[Stage, ...]
+    calls: tuple[Call, ...]
+    schedule: Schedule
+    row_bytes: Mapping[str, int]
+    heights: Mapping[str, int]
+    more: float
+
+    @property
+    def parts(self) -> list[range]:
+        """The steps of each stage."""
+        ends = accumulate((stage.steps for stage in self.stages), initial=self.first)
+        return [range(first, end) for first, end in pairwise(ends)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tensors of which it reads or makes rows."""
+        return tuple(self.heights)
+
+    @property
+    def ring_bytes(self) -> Mapping[str, int]:
+        """What rings take."""
+        return {ring.tensor: ring.rows * self.row_bytes[ring.tensor] for ring in self.schedule.rings}
+
+    @property
+    def sums_bytes(self) -> Mapping[str, int]:
+        """What layers that fold hold between rows, by their outputs."""
+        parts = zip(self.stages, self.parts, strict=True)
+        return {s.output: self.calls[part[0] - self.first].scratch_bytes for s, part in parts if s.folds}
+
+    @property
+    def scratch_bytes(self) -> int:
+        """What kernels share."""
+        parts = zip(self.stages, self.parts, strict=True)
+        own = [self.calls[step - self.first] for stage, part in parts if not stage.folds for step in part]
+        return max((call.scratch_bytes for call in own), default=0)
+
+    @property
+    def state_bytes(self) -> int:
+        """What it knows of its tensors while it runs."""
+        return STATE_BYTES * len(self.heights)
+
+    def holds(self, step: int) -> bool:
+        """Whether the step is one of its."""
+        return self.first <= step <= self.last
+
+
+def row_axis(layer: Layer) -> int | None:
+    """The dimension of a layer's images along which rows lie one behind the other; None where it makes none."""
+    y = layer.output
+    if layer.op.is_view or len(y.shape) != 4 or not layer.activations:
+        return None
+    for axis in (1, 2):
+        is_pitched = layer.op.row_pitch(layer, axis) is not None
+        images = (y,) if is_pitched else layer.activations
+        if all(prod(t.shape[:axis]) == 1 < t.shape[axis] for t in images) and prod(y.shape[:axis]) == 1:
+            windows = _windows(layer, axis)
+            return axis if windows and _takes_constants(layer, axis) else None
+    return None
+
+
+def _windows(layer: Layer, axis: int) -> tuple[RowWindow, ...] | None:
+    """Of the computed inputs; None where any row is made of more than a window, or inputs differ in theirs."""
+    indices = [i for i, t in enumerate(layer.inputs) if not t.is_constant]
+    windows = [layer.op.row_window(layer, i, axis) for i in indices]
+    found = tuple(window for window in windows if window is not None)
+    return found if len(found) == len(windows) and len(set(found)) == 1 else None
+
+
+def _takes_constants(layer: Layer, axis: int) -> bool:
+    """Whether constants are those of any row."""
+    return not layer.op.is_elementwise or all(
+        len(t.shape) == 4 and t.shape[axis] == 1 for t in layer.inputs if t.is_constant
+    )
+
+
+class Finder:
+    """Segments of one program for a CPU with the given features, each found once."""
+
+    def __init__(self, program: Program, features: Set[str]) -> None:
+        self._program = program
+        self._features = features
+        self.work = work_of(features)
+        self._folds: dict[int, Call] = {}
+        self._axes: list[int | None] = []
+        for index, step in enumerate(program.steps):
+            axis = row_axis(step.layer) if len(step.calls) == 1 else None
+            before = self._axes[-1] if self._axes else None
+            folded = None if before is None else fold_call(step.layer, before)
+            if folded is not None:
+                axis, self._folds[index] = before, folded
+            self._axes.append(axis)
+        self._readers: dict[str, list[int]] = {}
+        for index, step in enumerate(program.steps):
+            for t in step.layer.activations:
+                self._readers.setdefault(t.name, []).append(index)
+        self._calls: dict[tuple[int, int, tuple[Band, ...]], Call | None] = {}
+        self._found: dict[tuple[int, int, int, int], Segment | None] = {}
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """First and last steps of stretches whose layers all make rows along one dimension."""
+        first = None
+        for index, axis in enumerate([*self._axes, None]):
+            if first is not None and axis != self._axes[first]:
+                yield first, index - 1
+                first = None
+            if first is None and axis is not None and index not in self._folds:
+                first = index
+            if index in self._folds and first is not None:
+                yield first, index
+                first = None
+
+    def segment(self, first: int, last: int, band: int, most_bytes: int) -> Segment | None:
+        """Steps `first` to `last` by bands of up to `band` rows; None where there is none, or its rings alone take more
+        than `most_bytes`."""
+        key = (first, last, band, most_bytes)
+        if key not in self._found:
+            self._found[key] = self._segment(first, last, band, most_bytes)
+        return self._found[key]
+
+    def _segment(self, first: int, last: int, band: int, most_bytes: int) -> Segment | None:
+        axis = self._axes[first]
+        assert axis is not None
+        stages = self._stages(first, last, axis, band)
+        if stages is None:
+            return None
+        layers = [step.layer for step in self._program.steps[first : last + 1]]
+        tensors = {t.name: t for layer in layers for t in (*layer.activations, layer.output)}
+        made = [stage.output for stage in stages]
+        names = dict.fromkeys(x for stage in stages for x in stage.inputs if x not in made) | dict.fromkeys(made)
+        kept = [name for name in made if self._is_read_later(name, last)]
+        pitches = {layer.activations[0].name: layer for layer in layers if layer.op.row_pitch(layer, axis) is not None}
+        heights, row_bytes = {}, {}
+        for name in names:
+            tensor = tensors[name]
+            if name in pitches:
+                if self._readers[name] != [first + layers.index(pitches[name])]:
+                    return None
+                pitch = pitches[name].op.row_pitch(pitches[name], axis) or 0
+                heights[name] = pitches[name].output.shape[axis]
+                row_bytes[name] = pitch * tensor.size_bytes // tensor.elements
+            else:
+                heights[name] = tensor.shape[axis]
+                row_bytes[name] = tensor.size_bytes // heights[name]
+        for stage in stages:
+            if stage.folds:
+                heights[stage.output], row_bytes[stage.output] = stage.out_rows, tensors[stage.output].size_bytes
+        found = schedule(stages, heights, row_bytes, kept, most_bytes)
+        if found is None:
+            return None
+        calls = []
+        more = 0.0
+        step = first
+        for index, stage in enumerate(stages):
+            bands = found.bands(index)
+            for _ in range(stage.steps):
+                call = self._call(step, axis, bands)
+                if call is None:
+                    return None
+                calls.append(call)
+                if call.constants.template != self._program.steps[step].calls[0].constants.template:
+                    more += OTHER_KERNEL * self.work.mac * layers[step - first].op.macs(layers[step - first])
+                step += 1
+            more += _more(layers[step - stage.steps - first], axis, stage.windows[0], bands, self.work)
+        for ring in found.rings:
+            again = max(0, ring.window.extent - ring.window.stride) * row_bytes[ring.tensor]
+            writes = len(found.bands(next(i for i, s in enumerate(stages) if s.output == ring.tensor)))
+            more += self.work.move * again * writes
+        return Segment(first, last, axis, tuple(stages), tuple(calls), found, row_bytes, heights, more)
+
+    def _stages(self, first: int, last: int, axis: int, band: int) -> list[Stage] | None:
+        """The layers, with those that work in place joined to the one before; None where one needs the whole of what
+        another makes."""
+        stages: list[Stage] = []
+        made: set[str] = set()
+        for index in range(first, last + 1):
+            layer = self._program.steps[index].layer
+            if layer.op.row_pitch(layer, axis) is not None and layer.activations[0].name in made:
+                return None
+            made.add(layer.output.name)
+            windows = (OWN_ROW,) if index in self._folds else _windows(layer, axis)
+            assert windows is not None
+            rows = (layer.inputs[0] if index in self._folds else layer.output).shape[axis]
+            own = max(b for b in range(1, band + 1) if rows % b == 0)
+            stage = Stage(tuple(t.name for t in layer.activations), windows, layer.output.name, rows, own)
+            stage = replace(stage, folds=index in self._folds)
+            others = self._others(index) if index > first and not stages[-1].folds else None
+            if others is not None and len(stages[-1].inputs) + len(others) <= 2:
+                before = stages.pop()
+                inputs, more = (*before.inputs, *others), (OWN_ROW,) * len(others)
+                stage = replace(
+                    before,
+                    inputs=inputs,
+                    windows=before.windows + more,
+                    output=stage.output,
+                    steps=before.steps + 1,
+                )
+            stages.append(stage)
+        return stages
+
+    def _others(self, index: int) -> tuple[str, ...] | None:
+        """What else a layer reads that may write over the rows of the one before it, as nobody reads them later; None
+        for one that may not."""
+        before, layer = (self._program.steps[i].layer for i in (index - 1, index))
+        x = before.output
+        places = [i for i in layer.op.in_place(layer) if layer.inputs[i].name == x.name]
+        is_alone = self._readers.get(x.name) == [index] and x.name not in self._program.graph.outputs
+        if not places or not is_alone or x.size_bytes != layer.output.size_bytes:
+            return None
+        return tuple(t.name for t in layer.activations if t.name != x.name)
+
+    def _call(self, step: int, axis: int, bands: Sequence[Band]) -> Call | None:
+        kinds = tuple(dict.fromkeys(bands))
+        layer = self._program.steps[step].layer
+        if layer.op.is_elementwise or layer.op.row_pitch(layer, axis) is not None:
+            kinds = tuple(dict.fromkeys(Band(band.out_rows, band.out_rows, 0, 0) for band in bands))
+        if step in self._folds:
+            return self._folds[step]
+        key = (step, axis, kinds)
+        if key not in self._calls:
+            self._calls[key] = band_call(layer, axis, kinds, self._features)
+        return self._calls[key]
+
+    def _is_read_later(self, name: str, last: int) -> bool:
+        return name in self._program.graph.outputs or any(index > last for index in self._readers.get(name, ()))
+
+
+def _more(layer: Layer, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
+    """About the instructions that bands of a layer take beyond those of the whole."""
+    x, y = layer.activations[0], layer.output
+    more = A_CALL * len(bands)
+    macs = layer.op.macs(layer)
+    if macs < y.elements * x.shape[-1]:  # sums over the window of a channel alone
+        again = max(0, window.extent - window.stride) * (x.size_bytes // x.shape[axis])
+        fours = -(-x.shape[-1] // 4) * (work.fours + work.tap * macs / y.elements)
+        return more + len(bands) * (work.again * again + fours)
+    pixels = y.elements // y.shape[-1]
+    made = sum(_blocks(pixels // y.shape[axis] * band.out_rows, work) for band in bands)
+    return more + work.mac * macs * (made / _blocks(pixels, work) - 1)
+
+
+def _blocks(pixels: int, work: Work) -> float:
+    return pixels // work.pixels + min(1.0, pixels % work.pixels * work.left)
+
+
+def choose(
+    program: Program, storages: Sequence[Storage], finder: Finder, most: float, shares: bool = True
+) -> list[tuple[Segment, ...]]:
+    """Choices of segments that take at most `most` times the work more, those with which the fewest bytes live at one
+    time first, none of any segment where rows save nothing.
+
+    What layers take whose outputs must lie at one place below their inputs depends on what else does: `shares` says
+    that they do lie there, and what is behind them takes no more for it.
+    """
+    steps = len(program.steps)
+    allowed = most * finder.work.mac * program.graph.macs()
+    lives = _Lives(program, storages, shares)
+    best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
+    stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}
+    bound = max(lives.step_bytes(i) for i in range(steps))
+    # No segment saves anything where none of its layers takes more than what the caller gives or is given.
+    least = max(s.size_bytes for s in storages if s.first < 0 or s.last == steps)
+    done: set[int] = set()
+    hot = [i for i in range(steps) if lives.step_bytes(i) > least]
+    for end in range(steps):
+        options: list[_Found] = [f.followed(lives.step_bytes(end), None) for f in best[end]]
+        first_of_stretch, last_hot = (
+            stretch_of.get(end, (end + 1, end))[0],
+            max((i for i in hot if i <= end), default=-1),
+        )
+        for first in range(max(first_of_stretch, end - LONGEST + 1), last_hot + 1):
+            room = bound - lives.passing(first, end)
+            for band in BANDS if room > 0 and best[first] and first not in done else ():
+                segment = finder.segment(first, end, band, room)
+                if segment is None:
+                    continue
+                size_bytes = lives.segment_bytes(segment)
+                if size_bytes >= bound:
+                    break
+                options += [f.followed(size_bytes, segment) for f in best[first]]
+                if segment.more <= allowed / 8:  # more rows at a time would save little work, and take more memory
+                    if size_bytes <= least:
+                        done.add(first)  # nor would more layers save anything
+                    break
+        best.append(_undominated([f for f in options if f.more <= allowed]))
+    found = [f.segments for f in sorted(best[-1], key=lambda f: (f.peak_bytes, f.more)) if f.segments]
+    return found if len(found) <= MOST_CHOICES else [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    peak_bytes: int
+    more: float
+    segments: tuple[Segment, ...]
+
+    def followed(self, size_bytes: int, segment: Segment | None) -> _Found:
+        own = () if segment is None else (segment,)
+        more = 0.0 if segment is None else segment.more
+        return _Found(max(self.peak_bytes, size_bytes), self.more + more, (*self.segments, *own))
+
+
+def _undominated(found: Sequence[_Found]) -> list[_Found]:
+    """Those of which none takes less memory and as little work."""
+    kept: list[_Found] = []
+    for own in sorted(found, key=lambda f: (f.peak_bytes, f.more)):
+        if not kept or own.more < kept[-1].more:
+            kept.append(own)
+    return kept
+
+
+class _Lives:
+    """Bytes that live during a step or a segment, scratch included."""
+
+    def __init__(self, program: Program, storages: Sequence[Storage], shares: bool) -> None:
+        self._shares = shares
+        self._storages = storages
+        self._of = {name: s for s in storages for name in s.tensors}
+        self._program = program
+        self._sizes = {name: t.size_bytes for name, t in program.graph.tensors.items()}
+
+    def passing(self, first: int, last: int) -> int:
+        """Of storages that live before the steps and behind them."""
+        return sum(aligned(s.size_bytes) for s in self._storages if s.first < first and s.last > last)
+
+    def step_bytes(self, index: int) -> int:
+        """Of a step that makes its whole output."""
+        step = self._program.steps[index]
+        live = sum(aligned(s.size_bytes) for s in self._storages if s.first <= index <= s.last)
+        below = step.below
+        if below is not None and (self._shares or not below.exactly):
+            x, y = self._of[step.layer.activations[0].name], self._of[step.layer.output.name]
+            if x is not y and x.last == y.first == index:
+                live -= _overlapped(x.size_bytes, y.size_bytes, below.at_least)
+        return live + aligned(step.scratch_bytes)
+
+    def segment_bytes(self, segment: Segment) -> int:
+        """Of a segment: what it reads and makes whole, rings, scratch and state."""
+        whole = [name for name in segment.names if name not in segment.ring_bytes]
+        made = {stage.output for stage in segment.stages}
+        inputs = [name for name in whole if name not in made]
+        outputs = [name for name in whole if name in made]
+        dead = [name for name in inputs if self._of[name].last <= segment.last]
+        total = self.passing(segment.first, segment.last) + sum(aligned(self._of[name].size_bytes) for name in dead)
+        total += sum(aligned(self._sizes[name]) for name in outputs)
+        if len(dead) == len(outputs) == 1:
+            distance = segment.schedule.distances[outputs[0], dead[0]]
+            total -= _overlapped(self._of[dead[0]].size_bytes, self._sizes[outputs[0]], distance)
+        held = (*segment.ring_bytes.values(), *segment.sums_bytes.values())
+        total += sum(aligned(size_bytes) for size_bytes in held)
+        return total + aligned(segment.scratch_bytes) + aligned(segment.state_bytes)
+
+
+def _overlapped(x_bytes: int, y_bytes: int, distance: int) -> int:
+    """Bytes that an output shares with its input, which it lies `distance` below."""
+    distance = max(aligned(distance), -x_bytes)
+    low, high = min(0, distance), max(y_bytes, distance + x_bytes)
+    return max(0, x_bytes + y_bytes - (high - low))
