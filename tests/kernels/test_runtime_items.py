@@ -138,7 +138,9 @@ def test_each_kernel_compiles_with_only_what_it_declares(tmp_path: Path) -> None
 def test_every_item_is_needed_by_something() -> None:
     """By kernels, by functions of one float, by another packing of weights, or by the file around kernels."""
     needs = {need for constants in kernels_and_pasted() for need in needs_of(constants)}
-    needs |= {*SEGMENT_NEEDS, *(f"mcuq_{name}" for name in LIBRARY)} | {f"mcuq_unpack_{packing}" for packing in PACKINGS}
+    needs |= {*SEGMENT_NEEDS, *(f"mcuq_{name}" for name in LIBRARY)} | {
+        f"mcuq_unpack_{packing}" for packing in PACKINGS
+    }
     used = {item.name for item in needed_items(needs)}
     assert {item.name for item in ITEMS} - used == {"MCUQ_ASSUME"}
 
