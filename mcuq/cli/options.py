@@ -169,7 +169,7 @@ optimize_option = click.option(
     type=click.Choice(GOALS),
     default=GOALS[0],
     show_default=True,
-    help="Least flash, fewest instructions, or both in measure; outputs are the same.",
+    help="Least flash or RAM, fewest instructions, or all in measure; outputs are the same.",
 )
 
 

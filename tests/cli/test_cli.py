@@ -92,8 +92,8 @@ def test_compile_shows_what_each_choice_of_optimize_takes(tmp_path: Path) -> Non
     arguments = ("compile", MODEL, "--board", "cortex-m0", "--calibration", CALIBRATION, "-o", str(tmp_path))
     found = call_json(*arguments, "--optimize", "size")
     assert found["optimize"] == "size"
-    assert [choice["optimize"] for choice in found["choices"]] == ["balanced", "speed", "size"]
-    balanced, speed, size = found["choices"]
+    assert [choice["optimize"] for choice in found["choices"]] == ["balanced", "speed", "size", "ram"]
+    balanced, speed, size, ram = found["choices"]
     assert size == {
         "optimize": "size",
         "flash_bytes": found["flash_bytes"],
@@ -103,18 +103,19 @@ def test_compile_shows_what_each_choice_of_optimize_takes(tmp_path: Path) -> Non
         "instructions": None,
     }
     assert size["flash_bytes"] < balanced["flash_bytes"] <= speed["flash_bytes"]
+    assert ram["arena_bytes"] <= balanced["arena_bytes"] <= speed["arena_bytes"]
     result = call(*arguments, "--optimize", "speed")
     assert "for cortex-m0, optimized for speed\n" in result.stdout
     assert re.search(r"^  --optimize +flash +code +constants +arena *$", result.stdout, re.MULTILINE)
-    rows = re.findall(r"^([* ]) (balanced|speed|size) +([\d,]+) ", result.stdout, re.MULTILINE)
-    assert [row[:2] for row in rows] == [(" ", "balanced"), ("*", "speed"), (" ", "size")]
+    rows = re.findall(r"^([* ]) (balanced|speed|size|ram) +([\d,]+) ", result.stdout, re.MULTILINE)
+    assert [row[:2] for row in rows] == [(" ", "balanced"), ("*", "speed"), (" ", "size"), (" ", "ram")]
     assert int(rows[2][2].replace(",", "")) == size["flash_bytes"]
 
 
 def test_compare_counts_the_instructions_of_each_choice(tmp_path: Path) -> None:
     arguments = ("compile", MODEL, "--board", "cortex-m0", "--calibration", CALIBRATION, "-o", str(tmp_path))
-    balanced, speed, size = call_json(*arguments, "--compare")["choices"]
-    assert speed["instructions"] <= balanced["instructions"] < size["instructions"]
+    balanced, speed, size, ram = call_json(*arguments, "--compare")["choices"]
+    assert speed["instructions"] <= balanced["instructions"] <= ram["instructions"] < size["instructions"]
     assert call_json("profile", str(tmp_path))["instructions"] == balanced["instructions"]
 
 
