@@ -70,8 +70,9 @@ def row_network(seed: int) -> Graph:
             x = conv(x, (1, 3) if is_signal else (3, 3), channels, int(rng.integers(1, 3)), channels)
         elif kind in ("pool", "mean") and min(builder.tensors[x].shape[2 if is_signal else 1 :][:2]) > 2:
             kernel = (1, 2) if is_signal else (2, 2)
-            op = MaxPool(Window(kernel, kernel)) if kind == "pool" else AveragePool(Window(kernel, (1, 1)))
-            x = builder.add(op, [x])
+            pads = (0, 1, 0, 1) if is_signal else (1, 0, 1, 1)
+            window = Window(kernel, kernel if kind == "pool" else (1, 1), pads if rng.integers(2) else (0, 0, 0, 0))
+            x = builder.add(MaxPool(window) if kind == "pool" else AveragePool(window, bool(rng.integers(2))), [x])
         elif kind == "function":
             x = builder.add(Sigmoid(), [x])
         elif kind == "scale":

@@ -83,7 +83,8 @@ class Conv2d(Weighted):
         return replace(self, groups=groups)
 
     def row_window(self, layer: Layer, index: int, axis: int) -> RowWindow | None:
-        return self.window.rows(axis)
+        # The range of a dynamic layer's input is that of all its rows.
+        return None if is_dynamic(layer) else self.window.rows(axis)
 
     def banded(self, axis: int, band: Band) -> Operator:
         return replace(self, window=self.window.banded(axis, band))

@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 from row_networks import row_by_row, row_network
 from support import check_c, with_ranges
 
+from mcuq.boards.find import load_board
+from mcuq.graph.ir import Graph
 from mcuq.plan.segments import Segment
+from mcuq.quantize import NAMED, Scheme
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "kernels"))
+from float_cases import DYNAMIC, FLOAT, HALF, check_floats, with_scheme
+from packed_cases import KINDS, pack_weights
 
 CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
-PER_PROGRAM = 1
+SCHEMES: dict[str, Callable[[Graph, int], Graph]] = {
+    "s8": with_ranges,
+    "s16": lambda graph, seed: with_ranges(graph, seed, scheme=Scheme(NAMED["int16"])),
+    "packed": lambda graph, seed: pack_weights(with_ranges(graph, seed), KINDS, seed),
+    "float32": lambda graph, seed: with_scheme(graph, FLOAT, seed),
+    "float16": lambda graph, seed: with_scheme(graph, HALF, seed),
+    "dynamic": lambda graph, seed: with_scheme(graph, DYNAMIC, seed),
+}
+
+
+@pytest.fixture
+def found() -> Iterator[list[Segment]]:
+    segments: list[Segment] = []
+    yield segments
+    assert segments
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_rows_give_the_simulators_bits(seed: int) -> None:
-    found: list[Segment] = []
+def test_rows_give_the_simulators_bits(seed: int, found: list[Segment]) -> None:
     with row_by_row(1 + seed % 4, found):
         check_c(with_ranges(row_network(seed), seed), "host", board=CPUS[seed % len(CPUS)])
-    assert found
 
 
 @pytest.mark.parametrize("board", CPUS)
-def test_rows_give_the_simulators_bits_on_emulated_cpus(board: str) -> None:
-    with row_by_row(2):
+def test_rows_give_the_simulators_bits_on_emulated_cpus(board: str, found: list[Segment]) -> None:
+    with row_by_row(2, found):
         check_c(with_ranges(row_network(21), 21), "emulator", board=board)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_rows_of_each_scheme_give_the_simulators_bits(scheme: str, found: list[Segment]) -> None:
+    with row_by_row(2, found):
+        check_floats(SCHEMES[scheme](row_network(22), 22), "host", load_board("cortex-m4"), 4)
 
 
 @pytest.mark.slow
@@ -32,3 +61,11 @@ def test_rows_give_the_simulators_bits_on_emulated_cpus(board: str) -> None:
 def test_more_rows_give_the_simulators_bits(seed: int, board: str) -> None:
     with row_by_row(1 + seed % 3):
         check_c(with_ranges(row_network(seed), seed), "emulator" if seed % 2 else "host", board=board)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_more_rows_of_each_scheme_give_the_simulators_bits(seed: int, scheme: str) -> None:
+    with row_by_row(1 + seed % 3):
+        check_floats(SCHEMES[scheme](row_network(seed), seed), "host", load_board(CPUS[seed % len(CPUS)]), 4)
