@@ -261,6 +261,10 @@ def quantize_as(
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
+# What may fit where something else does not.
+_SMALLER: tuple[Goal, ...] = ("ram", "size")
+
+
 def compile_quantized(
     quantized: QuantizedModel, board: Board, name: str, prune: bool = True, optimize: Goal = "balanced"
 ) -> CompiledModel:
@@ -273,13 +277,13 @@ def compile_quantized(
     try:
         return assembled(optimize)
     except DoesNotFit as error:
-        if optimize == "size":
-            raise
-        try:
-            smaller = assembled("size")
-        except DoesNotFit:
-            raise error from None
-        raise error.unless("--optimize size", f"{smaller.arena_bytes + STACK_BYTES:,} bytes of RAM") from None
+        for goal in _SMALLER:
+            try:
+                smaller = assembled(goal)
+            except DoesNotFit:
+                continue
+            raise error.unless(f"--optimize {goal}", f"{smaller.arena_bytes + STACK_BYTES:,} bytes of RAM") from None
+        raise
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:

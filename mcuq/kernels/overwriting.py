@@ -27,6 +27,13 @@ class Below:
     exactly: bool = False
 
 
+def common_bytes(x_bytes: int, y_bytes: int, below: int) -> int:
+    """Bytes that an output shares with its input, which it lies so many bytes below."""
+    distance = max(-(-below // ALIGNMENT) * ALIGNMENT, -x_bytes)
+    low, high = min(0, distance), max(y_bytes, distance + x_bytes)
+    return max(0, x_bytes + y_bytes - (high - low))
+
+
 def by_rows(window: Window, x: Tensor, y: Tensor) -> Below:
     """Of kernels that make the rows of an image in order, and read what a row's windows meet until it is written."""
     first = _first_rows(window, x, y)

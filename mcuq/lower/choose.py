@@ -9,8 +9,9 @@ from mcuq.graph.liveness import aligned, live_bytes, storages_of
 from mcuq.graph.operator import Layer
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Kernel
+from mcuq.kernels.overwriting import common_bytes
 from mcuq.lower.goal import Goal, gcc_options
-from mcuq.lower.program import Program, Step, scratch_bytes
+from mcuq.lower.program import Program, Step
 from mcuq.lower.share import share_functions
 from mcuq.lower.smallest import smallest_calls
 from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
@@ -67,10 +68,18 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
             found.append(blocks or [whole or ()])
             if blocks and whole:
                 wholes[index] = whole
-    live = live_bytes(s.life for s in storages_of(graph))
+    storages = storages_of(graph)
+    live = live_bytes(s.life for s in storages)
+    storage_of = {name: s for s in storages for name in s.tensors}
 
     def needed(index: int, calls: Calls) -> int:
-        return live[index] + aligned(scratch_bytes(calls))
+        step = Step(layers[index], calls)
+        n_bytes = live[index] + aligned(step.scratch_bytes)
+        if step.below is not None:
+            x, y = storage_of[step.layer.activations[0].name], storage_of[step.layer.output.name]
+            if x is not y and x.last == y.first == index:
+                n_bytes -= common_bytes(x.size_bytes, y.size_bytes, step.below.at_least)
+        return n_bytes
 
     peak = max((needed(index, own[0]) for index, own in enumerate(found) if own), default=0)
     for index, whole in wholes.items():

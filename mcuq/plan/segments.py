@@ -11,6 +11,7 @@ from mcuq.graph.liveness import Storage, aligned
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import OWN_ROW, Band, RowWindow
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.overwriting import common_bytes
 from mcuq.kernels.portable.fold import fold_call
 from mcuq.lower import Program
 from mcuq.lower.bands import band_call
@@ -395,7 +396,7 @@ class _Lives:
         if below is not None and (self._shares or not below.exactly):
             x, y = self._of[step.layer.activations[0].name], self._of[step.layer.output.name]
             if x is not y and x.last == y.first == index:
-                live -= _overlapped(x.size_bytes, y.size_bytes, below.at_least)
+                live -= common_bytes(x.size_bytes, y.size_bytes, below.at_least)
         return live + aligned(step.scratch_bytes)
 
     def segment_bytes(self, segment: Segment) -> int:
@@ -409,14 +410,7 @@ class _Lives:
         total += sum(aligned(self._sizes[name]) for name in outputs)
         if len(dead) == len(outputs) == 1:
             distance = segment.schedule.distances[outputs[0], dead[0]]
-            total -= _overlapped(self._of[dead[0]].size_bytes, self._sizes[outputs[0]], distance)
+            total -= common_bytes(self._of[dead[0]].size_bytes, self._sizes[outputs[0]], distance)
         held = (*segment.ring_bytes.values(), *segment.sums_bytes.values())
         total += sum(aligned(size_bytes) for size_bytes in held)
         return total + aligned(segment.scratch_bytes) + aligned(segment.state_bytes)
-
-
-def _overlapped(x_bytes: int, y_bytes: int, distance: int) -> int:
-    """Bytes that an output shares with its input, which it lies `distance` below."""
-    distance = max(aligned(distance), -x_bytes)
-    low, high = min(0, distance), max(y_bytes, distance + x_bytes)
-    return max(0, x_bytes + y_bytes - (high - low))

@@ -38,12 +38,12 @@ def tight(program: Program) -> Plan:
         if step.scratch_bytes:
             scratch[index] = end
             end += aligned(step.scratch_bytes)
-    return Plan(end, tuple(storages), scratch)
+    return Plan(end, tuple(storages), scratch, end)
 
 
 @pytest.fixture(autouse=True)
 def _as_tight_as_kernels_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["mcuq.compile"], "plan_memory", tight)
+    monkeypatch.setattr(sys.modules["mcuq.compile"], "plan_rows", lambda program, features: (program, tight(program)))
 
 
 @pytest.mark.parametrize("board", CPUS)

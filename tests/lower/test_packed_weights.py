@@ -44,8 +44,8 @@ def pointwise_beside(other_pixels: int) -> Graph:
     """A 1x1 convolution whose weights take 1024 bytes unpacked, after one of `other_pixels` that is not packed."""
     rng = np.random.default_rng(0)
     cases = [
-        (Conv2d(Window((1, 1))), [(1, 1, size, 32), rng.normal(size=(32, 1, 1, 32)), rng.normal(size=32)])
-        for size in (other_pixels, 8)
+        (Conv2d(Window((1, 1))), [(1, 1, size, inputs), rng.normal(size=(32, 1, 1, inputs)), rng.normal(size=32)])
+        for size, inputs in ((other_pixels, 64), (8, 32))
     ]
     graph = integer_branches(cases)
     packed = pack_weights(graph, "int4")
