@@ -64,7 +64,7 @@ const int64_t from_x = (int64_t)acc * multiplier[2 * at];"""
         """Declares where an activation's value of 0 lies."""
         return Fragment(f"const int16_t *const {slot}_middle = {slot}_values + (32768 >> {slot}_bits);")
 
-    def before(self) -> Fragment:
+    def before(self, layer: Layer) -> Fragment:
         """What stands before a step's units."""
         return NOTHING
 
@@ -150,12 +150,12 @@ def integer_call(op: Recurrent, layer: Layer, body: Body, name: str) -> tuple[Ca
     initial, arrays = [], {}
     for index, state in enumerate(STATE_NAMES[: len(op.states)]):
         if not op.has_initial:
-            initial.append(Fragment(f"{state}[j] = 0;"))
+            initial.append(Fragment(f"{unjoined(state)}[j] = 0;"))
             continue
         t, given = layer.inputs[INITIAL + index], INITIAL_NAMES[index]
         if t.is_constant:
             arrays[given] = constant_state(t, exponents[index])
-            initial.append(Fragment(f"{state}[j] = {given}[n * hidden + j];"))
+            initial.append(Fragment(f"{unjoined(state)}[j] = {given}[n * hidden + j];"))
         else:
             requant = op.initial_requantization(layer, index)
             exponent = f"{given}_multiplier, {given}_prescale, {given}_shift"
@@ -175,7 +175,9 @@ def integer_call(op: Recurrent, layer: Layer, body: Body, name: str) -> tuple[Ca
     behind = []
     if op.lengths and op.whole:
         low, high = op.output_bounds(y)
-        behind.append(_blank(f"({C_TYPES[y.dtype]})zero", {"zero": min(max(y.zero_point, low), high)}))
+        c_type = C_TYPES[y.dtype]
+        numbers = {"zero": min(max(y.zero_point, low), high)}
+        behind.append(_blank(unjoined("y", c_type), f"({c_type})zero", numbers))
     if body.with_cell:
         behind.append(_cells(op, layer, stored("y[(rows * batch + n) * hidden + j]", "c[j]", 1)))
     ends = Ends(initial, arrays, stored("y[to]", "state", 0), behind)
@@ -192,7 +194,7 @@ def float_call(op: Recurrent, layer: Layer, body: Body, name: str) -> tuple[Call
             arrays[given] = layer.inputs[INITIAL + index].values
     behind = []
     if op.lengths and op.whole:
-        behind.append(_blank(c_float(min(max(0.0, op.minimum), op.maximum)), {}))
+        behind.append(_blank("y", c_float(min(max(0.0, op.minimum), op.maximum)), {}))
     if body.with_cell:
         behind.append(_cells(op, layer, limited(op, "c[j]", "y[(rows * batch + n) * hidden + j]")))
     ends = Ends(initial, arrays, limited(op, "state", "y[to]"), behind)
@@ -237,7 +239,7 @@ def _call(
         is_reverse=int(op.reverse),
         is_whole=int(op.whole),
         begin=begin,
-        before=rows.before().followed_by(body.before),
+        before=rows.before(layer).followed_by(body.before),
         units=rows.units(body.unit, op.gates),
         stored=ends.stored,
         end=joined(*ends.behind),
@@ -254,12 +256,12 @@ def _numbers(prefix: str, requant: Requantization) -> dict[str, int]:
     }
 
 
-def _blank(zero: str, numbers: Mapping[str, int]) -> Fragment:
+def _blank(y: str, zero: str, numbers: Mapping[str, int]) -> Fragment:
     """What lies behind the end of a sequence."""
     text = f"""\
 for (int32_t t = count; t < steps; t++)
     for (int32_t j = 0; j < hidden; j++)
-        y[(t * batch + n) * hidden + j] = {zero};"""
+        {y}[(t * batch + n) * hidden + j] = {zero};"""
     return Fragment.of(text, numbers=numbers)
 
 
@@ -305,6 +307,11 @@ def activated_float(activation: Activation, value: str, target: str) -> Fragment
     computed = assignment(activation.expression, target)
     lines = indented(f"const float x = {value};\n{computed.text}")
     return Fragment(f"float {target};\n{{{lines}\n}}", computed.needs)
+
+
+def unjoined(pointer: str, c_type: str = "state_type") -> str:
+    """C of the same address, whose stores of constants and copies compilers do not join to words at any address."""
+    return f"((volatile {c_type} *){pointer})"
 
 
 def indented(text: str) -> str:

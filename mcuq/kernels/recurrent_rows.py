@@ -11,7 +11,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Fragment
-from mcuq.kernels.recurrent import Rows, indented
+from mcuq.kernels.recurrent import Rows, indented, unjoined
 from mcuq.ops.gru import Gru
 from mcuq.ops.recurrent import Recurrent
 
@@ -65,12 +65,14 @@ const int64_t from_x = {_start("own", 0)} + (int64_t)sum_of[0] * own[2];"""
 
     def begin(self, layer: Layer, place: int) -> Fragment:
         """Where the step's x lies as int16; what fills it up is set once."""
-        text = """\
+        text = f"""\
 int16_t *const wide = states + wide_place;
 for (int32_t i = inputs; i < wide_inputs; i++)
-    wide[i] = 0;
-for (int32_t j = hidden; j < pitch; j++)
-    h[j] = next[j] = 0;"""
+    {unjoined("wide")}[i] = 0;
+for (int32_t j = hidden; j < pitch; j++) {{
+    {unjoined("h")}[j] = 0;
+    {unjoined("next")}[j] = 0;
+}}"""
         return Fragment.of(text, numbers={"wide_place": place, "wide_inputs": whole(layer.inputs[0].shape[2])})
 
     def middle(self, slot: str) -> Fragment:
@@ -79,7 +81,9 @@ for (int32_t j = hidden; j < pitch; j++)
         text = f"const int16_t *const {slot}_middle = {self.middle_of}({slot}_values, {slot}_bits);"
         return Fragment(text, (self.middle_of,))
 
-    def before(self) -> Fragment:
+    def before(self, layer: Layer) -> Fragment:
+        if layer.inputs[0].dtype == "int16":
+            return Fragment.of("mcuq_copy_bytes(wide, row, 2 * inputs);", "mcuq_copy_bytes")
         return Fragment("for (int32_t i = 0; i < inputs; i++)\n    wide[i] = row[i];")
 
     def units(self, unit: Fragment, gates: int) -> Fragment:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from cases import conv2d
 from cases.every import drawn, drawn_weighted
+from cases.recurrent import GATES, case, plain
 from float_cases import DYNAMIC, HALF, float_layers
 from packed_cases import KINDS, MAKERS, pack_weights, packed_layers
 from scheme_cases import INT16
@@ -140,6 +141,26 @@ CHANNELS: dict[str, Callable[[list[Case]], Graph]] = {
 def test_no_number_of_channels_faults(board: str, flags: tuple[str, ...], scheme: str) -> None:
     cases = [case for channels in range(1, 10) for case in channel_cases(channels)]
     check(board, CHANNELS[scheme](cases), flags=flags)
+
+
+def recurrent_cases() -> list[Case]:
+    """Odd sizes, three sequences of which two end early, states that begin with constants or zeros."""
+    sizes = [(1, 5), (3, 7), (7, 9), (9, 17), (14, 19)]
+    lengths = (1, 3, 2)
+    return [
+        case(plain(kind, has_initial=has_initial, lengths=lengths), 3, 3, features, hidden, constant=True)
+        for kind in GATES
+        for has_initial, (features, hidden) in zip((False, True, False, True, False), sizes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("goal", ["balanced", pytest.param("speed", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "cortex-m55"])
+def test_no_recurrent_layer_faults(board: str, goal: Goal) -> None:
+    """What fills states and rows up, and what copies them, is not joined to words."""
+    cases = recurrent_cases()
+    flags = ("default newlib",)
+    check(board, beside([integer_branches(cases), integer_branches(cases, scheme=INT16)]), goal, flags)
 
 
 @pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "cortex-m55"])
