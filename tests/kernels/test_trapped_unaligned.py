@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cases import conv2d
+from cases import conv2d, mat_mul
 from cases.every import drawn, drawn_weighted
 from cases.recurrent import GATES, case, plain
 from float_cases import DYNAMIC, HALF, float_layers
@@ -161,6 +161,12 @@ def test_no_recurrent_layer_faults(board: str, goal: Goal) -> None:
     cases = recurrent_cases()
     flags = ("default newlib",)
     check(board, beside([integer_branches(cases), integer_branches(cases, scheme=INT16)]), goal, flags)
+
+
+def test_no_matrix_product_faults() -> None:
+    """Rows that are no whole words are filled up with zeros, from any address on."""
+    rng = np.random.default_rng(0)
+    check("mps2-an386", integer_branches([mat_mul.product(rng, (4, taps, 5)) for taps in range(1, 10)]))
 
 
 @pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "cortex-m55"])
