@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from row_networks import row_by_row, row_network
-from support import check_c, with_ranges
+from support import check_c, integer_branches, with_ranges
 
 from mcuq.boards.find import load_board
 from mcuq.graph.ir import Graph
+from mcuq.ops.max_pool import MaxPool
+from mcuq.ops.mean import Mean
+from mcuq.ops.window import Window
 from mcuq.plan.segments import Segment
 from mcuq.quantize import NAMED, Scheme
 
@@ -69,3 +72,9 @@ def test_more_rows_give_the_simulators_bits(seed: int, board: str) -> None:
 def test_more_rows_of_each_scheme_give_the_simulators_bits(seed: int, scheme: str) -> None:
     with row_by_row(1 + seed % 3):
         check_floats(SCHEMES[scheme](row_network(seed), seed), "host", load_board(CPUS[seed % len(CPUS)]), 4)
+
+
+def test_the_mean_of_a_vector_may_stand_behind_an_image_that_it_does_not_read() -> None:
+    """The rows of that image have an axis that the vector has not."""
+    cases = [(MaxPool(Window((2, 2), (2, 2))), [(1, 8, 8, 4)]), (Mean((0,)), [(1,)])]
+    check_c(integer_branches(cases), "host")

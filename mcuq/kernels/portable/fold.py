@@ -40,6 +40,8 @@ def fold_call(layer: Layer, axis: int) -> Call | None:
     """The call that takes rows along `axis` of the layer's input; None where the layer is no mean of all pixels, or of
     longer sums. Scratch, which is to stay as it is between calls, has a sum for each channel."""
     op, x, y = layer.op, layer.inputs[0], layer.output
+    if axis >= len(x.shape) - 1:  # the axis of a layer of another rank that merely stands before this one
+        return None
     if y.quant is None or x.quant is None or prod(x.shape[:axis]) != 1 or y.elements != x.shape[-1]:
         return None
     if isinstance(op, AveragePool) and accepts_whole_image(op, layer):
