@@ -215,7 +215,9 @@ def _describe(step: Step, call: Call, layer_id: str) -> str:
     """The comment line of a layer above its function."""
     layer: Layer = step.layer
     shapes = ", ".join(_shape(t) for t in layer.activations)
-    bound = f", |accumulator| <= {call.bound}" if call.bound else ""
+    bound = (", a band of rows at a time" if call.rows else "") + (
+        f", |accumulator| <= {call.bound}" if call.bound else ""
+    )
     return f"{layer_id}: {type(layer.op).__name__} {shapes} -> {_shape(layer.output)}{bound}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcuq.emit.render import Head, as_locals, render_kernel
-from mcuq.emit.text import COLUMNS, wrap
+from mcuq.emit.text import COLUMNS, broken, wrap
 from mcuq.kernels.kernel import Constants, RowsOf
 from mcuq.kernels.source import declaration_of
 from mcuq.lower.share import PARAMETERS, shifts_down
@@ -54,4 +54,6 @@ def render_banded(constants: Constants, function: str, rows: Sequence[RowsOf]) -
         f"    const int32_t {wrap(read, ', ', COLUMNS - 8, ' ' * 8).strip()};",
     ]
     printed = "".join(f"{line}\n" for line in lines)
-    return render_kernel(constants, function, Head("const int16_t *band, ", lambda _: printed, as_locals))
+    text = render_kernel(constants, function, Head("const int16_t *band, ", lambda _: printed, as_locals))
+    head, rest = text.split("\n", 1)
+    return "\n".join([*broken(head, COLUMNS), rest])
