@@ -18,6 +18,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mul import Mul
 from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.total import Total
 from mcuq.ops.window import Window
 from mcuq.plan import Plan, plan_memory
 from mcuq.plan.memory import banded
@@ -61,7 +62,7 @@ def row_network(seed: int) -> Graph:
 
     for _ in range(int(rng.integers(4, 9))):
         channels = builder.tensors[x].shape[3]
-        kind = rng.choice(["conv", "pointwise", "depthwise", "pool", "mean", "function", "residual", "scale"])
+        kind = rng.choice(["conv", "pointwise", "depthwise", "pool", "mean", "function", "residual", "scale", "sum"])
         if kind == "conv":
             x = conv(x, size(), int(rng.choice([4, 6, 8])), int(rng.integers(1, 3)), 1, int(rng.integers(1, 3)))
         elif kind == "pointwise":
@@ -79,6 +80,9 @@ def row_network(seed: int) -> Graph:
             x = builder.add(
                 Mul(), [x, builder.constant(rng.uniform(0.5, 1, (1, 1, 1, channels)).astype(np.float32), "s")]
             )
+        elif kind == "sum":  # of three, whose rows are not there at one time
+            late = builder.add(Sigmoid(), [builder.add(MaxPool(_same(is_signal)), [x])])
+            x = builder.add(Total(), [x, late, builder.add(MaxPool(_same(is_signal)), [late])])
         elif kind == "residual":
             kernel = (1, 3) if is_signal else (3, 3)
             pads = (0, 1, 0, 1) if is_signal else (1, 1, 1, 1)
@@ -88,6 +92,10 @@ def row_network(seed: int) -> Graph:
             x = builder.add(Add(), [x, builder.add(Sigmoid(), [inner])])
     builder.outputs.append(builder.add(Sigmoid(), [x]))
     return builder.graph()
+
+
+def _same(is_signal: bool) -> Window:
+    return Window((1, 3) if is_signal else (3, 3), pads=(0, 1, 0, 1) if is_signal else (1, 1, 1, 1))
 
 
 def all_segments(program: Program, features: Set[str], band: int) -> list[Segment]:

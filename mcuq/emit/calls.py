@@ -162,7 +162,7 @@ def _in_band(segment: Segment, step: int, names: Sequence[str], pointers: Mappin
     """Where a step of a segment reads the rows of its inputs."""
     stage, part = next((s, part) for s, part in zip(segment.stages, segment.parts, strict=True) if step in part)
     if step == part[0]:
-        return [pointers[name].behind("band.x2" if i else "band.x") for i, name in enumerate(names)]
+        return [pointers[name].behind("band.x" if name == stage.inputs[0] else "band.x2") for name in names]
     return [
         pointers[name].behind("band.x2") if name in stage.inputs else pointers[stage.output].behind("band.y")
         for name in names

@@ -44,12 +44,14 @@ def lstm_by(rows: Rows, op: Lstm, layer: Layer) -> tuple[Call, ...]:
     numbers |= {"hidden_shift": update.hidden_shift, **({"one": update.one} if op.coupled else {})}
     totals, (in_sum, forget_sum, candidate_sum, out_sum) = rows.all_totals(4)
     peeps = (f"{in_sum} += (int64_t)c[j] * peephole[3 * j];", f"{forget_sum} += (int64_t)c[j] * peephole[3 * j + 1];")
+    # Of 16 bits each, but for what is left of one where gates reach beyond it.
+    stays = "(int64_t)forget * c[j]" if op.coupled else "(int64_t)(forget * c[j])"
     text = f"""\
 {totals}{_peep(op, *peeps)}
 const int32_t in = {activated("f", rows.short(in_sum))};
 const int32_t forget = {"one - in" if op.coupled else activated("f", rows.short(forget_sum))};
 const int32_t candidate = {activated("g", rows.short(candidate_sum))};
-const int64_t cell = (int64_t)(forget * c[j]) * kept + (int64_t)(in * candidate) * added;
+const int64_t cell = {stays} * kept + (int64_t)(in * candidate) * added;
 const int32_t kept_cell = {rows.rounded}(cell, cell_shift);
 c[j] = (int16_t)kept_cell;{_peep(op, f"{out_sum} += (int64_t)kept_cell * peephole[3 * j + 2];")}
 const int32_t out = {activated("f", rows.short(out_sum))};

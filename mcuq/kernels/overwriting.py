@@ -88,7 +88,8 @@ def by_channels(window: Window, x: Tensor, y: Tensor, band_rows: int, back: int 
 def _first_rows(window: Window, x: Tensor, y: Tensor) -> Array:
     """For each row of outputs, images in order, the first row of inputs that it or any behind it reads."""
     first = np.maximum(np.arange(y.shape[1]) * window.strides[0] - window.pads[0], 0)
-    return (np.arange(x.shape[0])[:, None] * x.shape[1] + first).reshape(-1)
+    rows = (np.arange(x.shape[0])[:, None] * x.shape[1] + first).reshape(-1)
+    return np.asarray(np.minimum.accumulate(rows[::-1])[::-1])
 
 
 def _row_bytes(image: Tensor) -> int:

@@ -19,6 +19,7 @@ from mcuq.plan.schedule import Schedule, Stage, schedule
 
 BANDS = (1, 2, 4)  # rows at a time that are tried
 STATE_BYTES = 4  # of each tensor of a segment: which row it holds first, and how many were made
+MOST_ROWS = 2**15 - 1  # which the C counts in 16 bits
 MOST_CHOICES = 8  # that are laid out
 LONGEST = 16  # layers of a segment
 
@@ -114,7 +115,7 @@ class Segment:
 def row_axis(layer: Layer) -> int | None:
     """The dimension of a layer's images along which rows lie one behind the other; None where it makes none."""
     y = layer.output
-    if layer.op.is_view or len(y.shape) != 4 or not layer.activations:
+    if layer.op.is_view or len(y.shape) != 4 or len(layer.activations) not in (1, 2):
         return None
     for axis in (1, 2):
         is_pitched = layer.op.row_pitch(layer, axis) is not None
@@ -208,6 +209,9 @@ class Finder:
             else:
                 heights[name] = tensor.shape[axis]
                 row_bytes[name] = tensor.size_bytes // heights[name]
+        counts = [n for stage in stages for w in stage.windows for n in (stage.out_rows, w.extent, w.stride, w.begin)]
+        if max(*counts, *heights.values()) > MOST_ROWS:
+            return None
         for stage in stages:
             if stage.folds:
                 heights[stage.output], row_bytes[stage.output] = stage.out_rows, tensors[stage.output].size_bytes

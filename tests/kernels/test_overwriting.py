@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 from cases.every import drawn
 from test_operators import CPUS, SCHEMES, check, sizes_for
 
 from mcuq.graph.liveness import Storage, aligned
 from mcuq.lower import Program
+from mcuq.ops.conv2d import Conv2d
+from mcuq.ops.window import Window
 from mcuq.plan import Plan
 
 TIGHT_SCHEMES = [scheme for scheme in SCHEMES if scheme not in ("s8", "packed")]
@@ -51,6 +54,12 @@ def test_outputs_over_inputs_have_the_simulators_bits(board: str) -> None:
     overlaps.clear()
     check([*sizes_for(board)[list(CPUS).index(board) :: 24], *drawn(7, 2)], 0, board, "emulator")
     assert sum(overlap > 0 for overlap in overlaps) > len(overlaps) // 4
+
+
+def test_a_band_of_columns_has_read_all_rows() -> None:
+    weight = np.linspace(-1, 1, 12).reshape(4, 1, 3, 1)
+    case = (Conv2d(Window((1, 3), pads=(0, 2, 0, 2)), 4), [(1, 200, 1, 4), weight, np.zeros(4)])
+    check([case], 0, "cortex-m4", "emulator")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from cases.recurrent import SIGMOID, TANH, case, plain
 from onnx_models import refusal
 from recurrent_networks import onnx_model, quantized
-from support import float_graph
+from support import check_c, float_graph, with_ranges
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
@@ -74,3 +74,17 @@ def test_a_peephole_that_does_not_fit_is_refused() -> None:
     (tensor,) = (t for t in proto.graph.initializer if t.name == "P")
     tensor.CopyFrom(onnx.numpy_helper.from_array(np.ones((1, 5), np.float32), "P"))
     assert refusal(proto) == "LSTM 'layer': P [1, 5] must be [1, 15]"
+
+
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4"])
+def test_what_is_left_of_one_may_take_more_than_16_bits(board: str) -> None:
+    """Gates of a tenth at most have steps of which one takes 2^18: times a cell that is more than 32 bits hold."""
+    rng = np.random.default_rng(3)
+    builder = GraphBuilder("lstm")
+    x = builder.input("x", (6, 1, 4))
+    shapes = ((32, 4), (32, 8), (2, 32))
+    constants = [builder.constant(rng.normal(0, 1, shape).astype(np.float32), "c") for shape in shapes]
+    activations = (Activation("ScaledTanh", 0.1, 1.0), Activation("Tanh"), Activation("Tanh"))
+    op = Lstm(activations, coupled=True, whole=True, held=(("cell", 0.06),))
+    builder.outputs.append(builder.add(op, [x, *constants]))
+    check_c(with_ranges(builder.graph(), 1), "host", board=board)

@@ -11,11 +11,15 @@ from row_networks import row_by_row, row_network
 from support import check_c, integer_branches, with_ranges
 
 from mcuq.boards.find import load_board
+from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
+from mcuq.lower import lower
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
+from mcuq.ops.sigmoid import Sigmoid
+from mcuq.ops.total import Total
 from mcuq.ops.window import Window
-from mcuq.plan.segments import Segment
+from mcuq.plan.segments import MOST_ROWS, Finder, Segment
 from mcuq.quantize import NAMED, Scheme
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "kernels"))
@@ -56,6 +60,32 @@ def test_rows_give_the_simulators_bits_on_emulated_cpus(board: str, found: list[
 def test_rows_of_each_scheme_give_the_simulators_bits(scheme: str, found: list[Segment]) -> None:
     with row_by_row(2, found):
         check_floats(SCHEMES[scheme](row_network(22), 22), "host", load_board("cortex-m4"), 4)
+
+
+def three_summands() -> Graph:
+    builder = GraphBuilder("sum")
+    x = builder.input("x", (1, 9, 4, 4))
+    same = Window((3, 3), pads=(1, 1, 1, 1))
+    late = builder.add(MaxPool(same), [builder.add(Sigmoid(), [x])])
+    later = builder.add(MaxPool(same), [late])
+    builder.outputs.append(builder.add(Sigmoid(), [builder.add(Total(), [x, late, later])]))
+    return with_ranges(builder.graph(), 1)
+
+
+def test_a_sum_of_three_is_of_whole_tensors(found: list[Segment]) -> None:
+    with row_by_row(1, found):
+        check_c(three_summands(), "host")
+    assert all(len(stage.inputs) <= 2 for segment in found for stage in segment.stages)
+
+
+@pytest.mark.parametrize(("rows", "runs"), [(MOST_ROWS, True), (MOST_ROWS + 1, False)])
+def test_rows_are_as_many_as_sixteen_bits_count(rows: int, runs: bool) -> None:
+    builder = GraphBuilder("long")
+    x = builder.add(Sigmoid(), [builder.input("x", (1, 1, rows, 1))])
+    builder.outputs.append(builder.add(MaxPool(Window((1, 8), (1, 8))), [x]))
+    program = lower(with_ranges(builder.graph()), frozenset())
+    segment = Finder(program, frozenset()).segment(0, 1, 1, 2**30)
+    assert (segment is not None) == runs
 
 
 @pytest.mark.slow

@@ -60,7 +60,8 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     steps = (x.shape[2] * channels, channels, y.shape[2] * channels, channels)
     taps = weight.values[..., 0]
     swapped = {_with_axes_swapped(name): value for name, value in sizes.items()}
-    if _pair_cost(swapped) < _pair_cost(sizes):
+    is_swapped = _pair_cost(swapped) < _pair_cost(sizes)
+    if is_swapped:
         sizes, taps = swapped, taps.transpose(0, 2, 1)
         steps = (steps[1], steps[0], steps[3], steps[2])
     kernel_height, out_height = sizes["kernel_height"], sizes["out_height"]
@@ -95,12 +96,9 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
         "channel": pack_channel_fours(bias.values, requant, y.zero_point),
     }
     pixels = taps.shape[1] + ((band_rows - 1) * sizes["stride_y"] + kernel_height) * row_pixels
-    # Bands of columns meet all rows: only one band has read all of them.
-    below = (
-        by_channels(op.window, x, y, band_rows if steps[1] == channels else y.shape[1])
-        if bands == 1 or steps[1] == channels
-        else None
-    )
+    # Bands of columns read all rows: only where there is one band is all read before anything is written.
+    own_rows = y.shape[1] if is_swapped else band_rows
+    below = None if is_swapped and bands > 1 else by_channels(op.window, x, y, own_rows)
     return (Call(constants, arrays=arrays, scratch_bytes=8 * pixels, bound=accumulator_bound(layer), below=below),)
 
 
