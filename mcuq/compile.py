@@ -278,6 +278,8 @@ def compile_quantized(
         return assembled(optimize)
     except DoesNotFit as error:
         for goal in _SMALLER:
+            if goal == optimize:
+                continue
             try:
                 smaller = assembled(goal)
             except DoesNotFit:

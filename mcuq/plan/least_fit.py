@@ -21,6 +21,7 @@ from mcuq.quantize.least_kept import least_kept
 # 3 s a sample. A microcontroller of 1 GMAC/s would take a minute.
 MOST_VALUES = 2**26
 MOST_MACS = 2**36
+IMAGE = 4  # dimensions of what has rows
 MOST_CHANNELS = 2**22  # of all tensors: pruning looks at each one
 
 
@@ -72,7 +73,10 @@ def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array])
 
 
 def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, list[Tensor]]:
-    """Bytes of the tensors alive at one step, the most, each of the narrowest type; and the tensors."""
+    """Bytes of the tensors alive at one step, the most, each of the narrowest type; and the tensors.
+
+    Of images between layers a few rows may be enough, and an output may lie over what its layer has read.
+    """
     narrowest = _narrowest(scheme)
     tensors = {
         t.name: t
@@ -84,8 +88,20 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, 
         )
         for t in graph.tensors.values()
     }
-    storages = storages_of(Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs))
-    return max(live_bytes(s.life for s in storages).values()), [t for t in tensors.values() if not t.is_constant]
+    narrow = Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs)
+    ports = {*graph.inputs, *graph.outputs}
+    whole = [
+        s for s in storages_of(narrow) if any(name in ports or len(tensors[name].shape) != IMAGE for name in s.tensors)
+    ]
+    live = live_bytes(s.life for s in whole)
+    of = {name: s for s in whole for name in s.tensors}
+    for index, layer in enumerate(narrow.layers()):
+        x, y = of.get(layer.inputs[0].name), of.get(layer.output.name)
+        if x is None or y is None or x is y or not (len(layer.output.shape) == IMAGE or is_weighted(layer)):
+            continue
+        if x.last == y.first == index:
+            live[index] -= min(x.life[0], y.life[0])
+    return max(live.values(), default=0), [t for t in tensors.values() if not t.is_constant]
 
 
 def _weights(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> Iterator[tuple[Tensor, int]]:

@@ -120,3 +120,17 @@ def test_integers_of_the_file_take_what_they_are_stored_as_in_floats_too() -> No
     graph = insert_conversions(optimize(import_model(proto)[0]), parse_scheme("float32"))
     ram_bytes, _ = _ram(graph, parse_scheme("float32"), {})
     assert ram_bytes == ids + 4 * ids
+
+
+def test_images_of_which_a_few_rows_are_enough_are_not_refused() -> None:
+    """Whole they would take 322,560 bytes, of 262,144."""
+    nodes = [
+        node("Conv", ["x", "w"], "c", pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], "r"),
+        node("Conv", ["r", "v"], "d", strides=[4, 4]),
+        node("GlobalAveragePool", ["d"], "y"),
+    ]
+    constants = {"w": random(32, 3, 3, 3), "v": random(16, 32, 4, 4, seed=1)}
+    proto = model(nodes, {"x": (1, 3, 96, 96)}, constants=constants)
+    compiled = mcuq.compile(proto, "cortex-m4", random(2, 3, 96, 96), judged=False)
+    assert compiled.arena_bytes < 60_000
