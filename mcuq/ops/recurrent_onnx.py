@@ -163,8 +163,12 @@ def _reverses(node: OnnxNode) -> tuple[bool, ...]:
     return kinds[direction]
 
 
+CELL = 2  # which activation is of the cell
+
+
 def _activations(node: OnnxNode, defaults: Sequence[str], directions: int) -> list[tuple[Activation, ...]]:
-    """Of each direction. Parameters are listed for those that have such, in their order."""
+    """Of each direction. Parameters are listed for those that have such, in their order. What an LSTM shows of its cell
+    is of the whole of it, as ONNX Runtime has it: `clip` is for what gates add up."""
     names = tuple(node.attribute("activations", ())) or tuple(defaults) * directions
     if len(names) != len(defaults) * directions:
         raise node.error(f"activations={list(names)} must be {len(defaults) * directions}")
@@ -172,7 +176,8 @@ def _activations(node: OnnxNode, defaults: Sequence[str], directions: int) -> li
     alphas, betas = (iter(node.attribute(f"activation_{name}", ())) for name in ("alpha", "beta"))
     by_name = {name.lower(): name for name in FUNCTIONS}
     found = []
-    for name in names:
+    size = len(defaults)
+    for place, name in enumerate(names):
         known = by_name.get(name.lower())
         if known is None:
             raise node.error(f"activation {name} is not supported; use {', '.join(FUNCTIONS)}")
@@ -183,8 +188,8 @@ def _activations(node: OnnxNode, defaults: Sequence[str], directions: int) -> li
                 raise node.error(f"activation {name} needs activation_{('alpha', 'beta')[index]}")
             values.append(float(DEFAULTS[known][index] if value is None else value))
         alpha, beta = (*values, 0.0, 0.0)[:2]
-        found.append(Activation(known, alpha, beta, clip if clip > 0 else inf))
-    size = len(defaults)
+        of_cell = place % size == CELL
+        found.append(Activation(known, alpha, beta, clip if clip > 0 and not of_cell else inf))
     return [tuple(found[size * d : size * (d + 1)]) for d in range(directions)]
 
 

@@ -47,6 +47,7 @@ FORMS: list[tuple[str, Mapping[str, object]]] = [
     *((kind, {"direction": "reverse", "given": ()}) for kind in KINDS),
     *((kind, {"directions": 2, "given": ("B", "initial_h"), "lengths": (4, 2)}) for kind in KINDS),
     *((kind, {"computed": ("initial_h",), "clip": 0.4}) for kind in KINDS),
+    ("LSTM", {"computed": ("initial_h", "initial_c"), "clip": 0.1}),
     *((kind, {"outputs": ("Y_h",), "lengths": (3, 1), "direction": "reverse"}) for kind in KINDS),
     *((kind, {"outputs": ("Y",), "steps": 1, "batch": 1}) for kind in KINDS),
     ("GRU", {"linear_before_reset": 1, "directions": 2}),
