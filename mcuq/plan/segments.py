@@ -164,6 +164,16 @@ class Finder:
         self._calls: dict[tuple[int, int, tuple[Band, ...]], Call | None] = {}
         self._found: dict[tuple[int, int, int, int], Segment | None] = {}
 
+    def is_joined(self, first: int, last: int) -> bool:
+        """Whether each of the layers reads what one before it makes or reads too."""
+        seen: set[str] = set()
+        for step in self._program.steps[first : last + 1]:
+            read = {t.name for t in step.layer.activations}
+            if seen and seen.isdisjoint(read):
+                return False
+            seen |= read | {step.layer.output.name}
+        return True
+
     def stretches(self) -> Iterator[tuple[int, int]]:
         """First and last steps of stretches whose layers all make rows along one dimension."""
         first = None
@@ -334,11 +344,14 @@ def choose(
     hot = [i for i in range(steps) if lives.step_bytes(i) > least]
     for end in range(steps):
         options: list[_Found] = [f.followed(lives.step_bytes(end), None) for f in best[end]]
+        options = [f for f in options if f.peak_bytes < bound or not f.segments]
         first_of_stretch, last_hot = (
             stretch_of.get(end, (end + 1, end))[0],
             max((i for i in hot if i <= end), default=-1),
         )
         for first in range(max(first_of_stretch, end - LONGEST + 1), last_hot + 1):
+            if not finder.is_joined(first, end):
+                continue
             room = bound - lives.passing(first, end)
             for band in BANDS if room > 0 and best[first] and first not in done else ():
                 segment = finder.segment(first, end, band, room)
