@@ -37,7 +37,6 @@ from mcuq.kernels.mve.mat_mul import MAT_MUL_KERNEL as MVE_MAT_MUL_KERNEL
 from mcuq.kernels.mve.recurrent import GRU_KERNEL as MVE_GRU_KERNEL
 from mcuq.kernels.mve.recurrent import LSTM_KERNEL as MVE_LSTM_KERNEL
 from mcuq.kernels.mve.recurrent import RNN_KERNEL as MVE_RNN_KERNEL
-from mcuq.kernels.mve.total import TOTAL_KERNELS as MVE_TOTAL_KERNELS
 from mcuq.kernels.operands import is_flat
 from mcuq.kernels.packed import PACKED_CONSTANTS, of_whole
 from mcuq.kernels.portable.add import ADD_KERNELS
@@ -308,7 +307,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     TopK: (Kernel(lower_top_k, activations=ANY),),
     Greatest: (Kernel(lower_greatest, activations=MIXED | FLOAT32),),
     Least: (Kernel(lower_greatest, activations=MIXED | FLOAT32),),
-    Total: (*MVE_TOTAL_KERNELS, *DSP_TOTAL_KERNELS, Kernel(lower_total, activations=MIXED | FLOAT32)),
+    Total: (*DSP_TOTAL_KERNELS, Kernel(lower_total, activations=MIXED | FLOAT32)),
     Transpose: (Kernel(lower_transpose, activations=MOVED),),
     Unpool: (Kernel(lower_unpool, activations=MOVED),),
     Where: (Kernel(lower_where, activations=MOVED, constants=MOVED),),

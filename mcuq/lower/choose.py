@@ -72,18 +72,18 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
     live = live_bytes(s.life for s in storages)
     storage_of = {name: s for s in storages for name in s.tensors}
 
-    def needed(index: int, calls: Calls) -> int:
+    def needed(index: int, calls: Calls, overlaps: bool) -> int:
         step = Step(layers[index], calls)
         n_bytes = live[index] + aligned(step.scratch_bytes)
-        if step.below is not None:
+        if overlaps and step.below is not None:
             x, y = storage_of[step.layer.activations[0].name], storage_of[step.layer.output.name]
             if x is not y and x.last == y.first == index:
                 n_bytes -= common_bytes(x.size_bytes, y.size_bytes, step.below.at_least)
         return n_bytes
 
-    peak = max((needed(index, own[0]) for index, own in enumerate(found) if own), default=0)
+    peak = max((needed(index, own[0], True) for index, own in enumerate(found) if own), default=0)
     for index, whole in wholes.items():
-        if goal == "speed" or needed(index, whole) <= peak:
+        if goal == "speed" or needed(index, whole, False) <= peak:
             found[index].insert(0, whole)
     return found
 
