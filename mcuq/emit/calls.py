@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuq.emit.data import DataArray
+from mcuq.emit.identifiers import claim
 from mcuq.emit.names import Callee, call_names, callee_of, function_names
 from mcuq.emit.parameters import assumes, render_banded, render_shared
 from mcuq.emit.port import Port
@@ -78,7 +79,6 @@ class ModelCall:
     arrays: tuple[str, ...]
     output_offset: int | None
     uses_arena: bool
-    is_in_segment: bool = False
 
 
 def render_calls(
@@ -96,11 +96,13 @@ def render_calls(
     functions: dict[Callee, Function] = {}
     arrays: dict[tuple[str, bytes], DataArray] = {}
     calls: list[ModelCall] = []
+    number_of: list[int] = []  # of each step's first call
     segment_of = {i: placed for placed in plan.segments for i in range(placed.segment.first, placed.segment.last + 1)}
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
         output = step.layer.output.name
         offset = plan.offset_of(output) if plan.is_whole(output) else None
         stems = call_names(step, f"{model_id}_{layer_id}")
+        number_of.append(len(calls))
         for number, (stem, call) in enumerate(zip(stems, step.calls, strict=True)):
             name = names[callee_of(call)]
             function = functions.get(callee_of(call)) or _function(call, name)
@@ -132,24 +134,21 @@ def render_calls(
             text = f"{lines.strip()});"
             if index not in segment_of:
                 text = f"/* {layer_id} */\n    {text}"
-            is_banded = index in segment_of
-            calls.append(
-                ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena or is_banded, is_banded)
-            )
+            uses_arena |= index in segment_of
+            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena))
     tables = []
-    for number, placed in enumerate(plan.segments, 1):
+    for placed in plan.segments:
         segment = placed.segment
-        own = [call for call in calls if call.is_in_segment][: len(segment.calls)]
-        first = calls.index(own[0])
-        table = row_table(placed, f"{model_id}_rows" + (f"_{number}" if len(plan.segments) > 1 else ""))
+        first = number_of[segment.first]  # each of its steps has one call
+        own = calls[first : first + len(segment.calls)]
+        name = claim("rows", lambda text: [f"{model_id}_{text}"], used)
+        table = row_table(placed, f"{model_id}_{name}")
         tables.append(table)
         stages = [[own[step - segment.first] for step in part] for part in segment.parts]
         texts = [_several([call.text for call in stage], ends) for stage in stages]
         made_at = [pointers[stage.output].bytes_text for stage in segment.stages]
         block = render_segment(placed, table.name, texts, made_at, [stage[-1].layer for stage in stages])
-        calls[first : first + len(own)] = [
-            replace(call, text="" if index else block, is_in_segment=False) for index, call in enumerate(own)
-        ]
+        calls[first : first + len(own)] = [replace(call, text="" if i else block) for i, call in enumerate(own)]
     return list(functions.values()), list(arrays.values()), calls, tables
 
 

@@ -15,7 +15,7 @@ from mcuq.lower import Program, Step
 def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
-    parts += ["arena_section", "weights_section", "no_arena", "assert", "rows"]
+    parts += ["arena_section", "weights_section", "no_arena", "assert"]
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):

@@ -38,6 +38,11 @@ class Storage:
         return (aligned(self.size_bytes), self.first, self.last)
 
 
+def hands_over(x: Storage, y: Storage, step: int) -> bool:
+    """Whether a step is the last that needs one storage and the first that needs the other."""
+    return x is not y and x.last == y.first == step
+
+
 def aligned(size_bytes: int) -> int:
     """The size rounded up so that what follows is aligned."""
     return -(-size_bytes // ALIGNMENT) * ALIGNMENT

@@ -9,7 +9,6 @@ from mcuq.graph.liveness import aligned, live_bytes, storages_of
 from mcuq.graph.operator import Layer
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Kernel
-from mcuq.kernels.overwriting import common_bytes
 from mcuq.lower.goal import Goal, gcc_options
 from mcuq.lower.program import Program, Step
 from mcuq.lower.share import share_functions
@@ -74,12 +73,8 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
 
     def needed(index: int, calls: Calls, overlaps: bool) -> int:
         step = Step(layers[index], calls)
-        n_bytes = live[index] + aligned(step.scratch_bytes)
-        if overlaps and step.below is not None:
-            x, y = storage_of[step.layer.activations[0].name], storage_of[step.layer.output.name]
-            if x is not y and x.last == y.first == index:
-                n_bytes -= common_bytes(x.size_bytes, y.size_bytes, step.below.at_least)
-        return n_bytes
+        saved = step.saved_bytes(storage_of, index) if overlaps else 0
+        return live[index] + aligned(step.scratch_bytes) - saved
 
     peak = max((needed(index, own[0], True) for index, own in enumerate(found) if own), default=0)
     for index, whole in wholes.items():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcuq.graph.ir import Graph
+from mcuq.graph.liveness import Storage, hands_over
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
-from mcuq.kernels.overwriting import Below
+from mcuq.kernels.overwriting import Below, common_bytes
 from mcuq.lower.goal import Goal
 
 
@@ -32,6 +33,13 @@ class Step:
         """Where its output may lie over its one computed input; None: nowhere, as several calls or inputs are read."""
         readers = [call for call in self.calls if call.inputs]
         return readers[0].below if len(readers) == 1 and len(self.layer.activations) == 1 else None
+
+    def saved_bytes(self, storage_of: Mapping[str, Storage], index: int) -> int:
+        """How many bytes its output shares with its input where it lies as near as it may; `index` is the step's."""
+        if self.below is None:
+            return 0
+        x, y = storage_of[self.layer.activations[0].name], storage_of[self.layer.output.name]
+        return common_bytes(x.size_bytes, y.size_bytes, self.below.at_least) if hands_over(x, y, index) else 0
 
 
 def scratch_bytes(calls: Sequence[Call]) -> int:

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ldexp
 
 import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float, float32
-from mcuq.arithmetic.int8 import INT32_MAX, Requantization, clamp
-from mcuq.arithmetic.int16 import requantize_long
-from mcuq.errors import ModelError, QuantizationError
+from mcuq.arithmetic.int8 import INT32_MAX
 from mcuq.graph.onnx import OnnxWriter
-from mcuq.graph.operator import Clamped, Layer
-from mcuq.graph.tensor import Array, Shape, Tensor
-from mcuq.ops.dtypes import FLOAT32, MIXED
-from mcuq.ops.elementwise import Elementwise
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Array
+from mcuq.ops.terms import IntegerTerms, Terms
 
 MOST_TERMS = 4
-# Of int16: what `requantize_long` multiplies an accumulator by, and shifts back.
-_BITS = 30
 
 
 @dataclass(frozen=True)
-class IntegerTotal:
+class IntegerTotal(IntegerTerms):
     """q = (sum of factors[i] * x[i] + constant) >> shift, clamped; of int8 all is int32, of int16 the sum int64."""
 
-    factors: tuple[int, ...]
     constant: int
-    shift: int
-
-    @property
-    def requantization(self) -> Requantization:
-        """Of int16: the shift as `requantize_long` has it, the rounding half included."""
-        return Requantization((1 << _BITS,), self.shift + _BITS - 32, 0)
 
 
 @dataclass(frozen=True)
-class Total(Elementwise, Clamped):
+class Total(Terms):
     """y = clamp(factor * (x0 + x1 + ...)), of 3 or 4 computed tensors of one shape.
 
     Largest error half a step, and 2^(7 - shift) steps of factor rounding for each of int8, where the sum takes 31 bits;
@@ -47,16 +35,7 @@ class Total(Elementwise, Clamped):
 
     factor: float = 1.0
 
-    dtypes = MIXED | FLOAT32
-
-    def infer(self, inputs: Sequence[Tensor]) -> Shape:
-        if len({t.shape for t in inputs}) > 1 or not 3 <= len(inputs) <= MOST_TERMS:
-            shapes = " and ".join(str(list(t.shape)) for t in inputs)
-            raise ModelError(f"takes 3 to {MOST_TERMS} tensors of one shape, not {shapes}")
-        return inputs[0].shape
-
-    def factor_inputs(self, layer: Layer) -> Collection[int]:
-        return range(len(layer.inputs))
+    most_terms = MOST_TERMS
 
     def parameters(self, layer: Layer) -> IntegerTotal:
         """Factors as large as the accumulator allows."""
@@ -66,17 +45,13 @@ class Total(Elementwise, Clamped):
             factors = tuple(round(ldexp(f, shift)) for f in real)
             if is_long:
                 if sum(map(abs, factors)) <= INT32_MAX:
-                    return IntegerTotal(factors, 0, shift)
+                    return IntegerTotal(factors, shift, 0)
                 continue
             points = sum(t.zero_point * f for t, f in zip(layer.inputs, factors, strict=True))
             constant = (layer.output.zero_point << shift) - points + (1 << (shift - 1))
             if 128 * sum(map(abs, factors)) + abs(constant) <= INT32_MAX:
-                return IntegerTotal(factors, constant, shift)
-        scales = ", ".join(f"{f:g}" for f in real)
-        raise QuantizationError(
-            f"{layer.where}: input scales are {scales} times the output's, too far apart for int32; check the "
-            "calibration data"
-        )
+                return IntegerTotal(factors, shift, constant)
+        raise self.too_far_apart(layer, real)
 
     def bound(self, layer: Layer) -> int:
         """Largest magnitude of an int32 accumulator, 0 where it is longer."""
@@ -98,13 +73,8 @@ class Total(Elementwise, Clamped):
                 for x in inputs[1:]:
                     total = total + x
                 return clamp_float(total * np.float32(float32(self.factor)), self.minimum, self.maximum)
-        parameters, bounds = self.parameters(layer), self.output_bounds(layer.output)
+        parameters = self.parameters(layer)
         acc = np.full(inputs[0].shape, parameters.constant, np.int64)
         for x, factor in zip(inputs, parameters.factors, strict=True):
             acc += x.astype(np.int64) * factor
-        if layer.output.dtype == "int16":
-            return requantize_long(acc[..., None], parameters.requantization, 0, *bounds)[..., 0].astype(np.int16)
-        return clamp(acc >> parameters.shift, *bounds)
-
-    def in_place(self, layer: Layer) -> tuple[int, ...]:
-        return tuple(range(len(layer.inputs)))
+        return self.rounded(layer, acc, parameters)

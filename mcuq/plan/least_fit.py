@@ -10,7 +10,7 @@ import numpy as np
 from mcuq.boards.facts import Board
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
-from mcuq.graph.liveness import live_bytes, storages_of
+from mcuq.graph.liveness import hands_over, live_bytes, storages_of
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.plan.fit import check_least
@@ -97,9 +97,8 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, 
     of = {name: s for s in whole for name in s.tensors}
     for index, layer in enumerate(narrow.layers()):
         x, y = of.get(layer.inputs[0].name), of.get(layer.output.name)
-        if x is None or y is None or x is y or not (len(layer.output.shape) == IMAGE or is_weighted(layer)):
-            continue
-        if x.last == y.first == index:
+        may_overlap = len(layer.output.shape) == IMAGE or is_weighted(layer)
+        if may_overlap and x is not None and y is not None and hands_over(x, y, index):
             live[index] -= min(x.life[0], y.life[0])
     return max(live.values(), default=0), [t for t in tensors.values() if not t.is_constant]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from math import prod
 
-from mcuq.graph.liveness import Storage, aligned
+from mcuq.graph.liveness import Storage, aligned, live_bytes
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import OWN_ROW, Band, RowWindow
 from mcuq.kernels.kernel import Call
@@ -290,12 +290,12 @@ class Finder:
         return tuple(t.name for t in layer.activations if t.name != x.name)
 
     def _call(self, step: int, axis: int, bands: Sequence[Band]) -> Call | None:
+        if step in self._folds:
+            return self._folds[step]
         kinds = tuple(dict.fromkeys(bands))
         layer = self._program.steps[step].layer
         if layer.op.is_elementwise or layer.op.row_pitch(layer, axis) is not None:
             kinds = tuple(dict.fromkeys(Band(band.out_rows, band.out_rows, 0, 0) for band in bands))
-        if step in self._folds:
-            return self._folds[step]
         key = (step, axis, kinds)
         if key not in self._calls:
             self._calls[key] = band_call(layer, axis, kinds, self._features)
@@ -337,18 +337,17 @@ def choose(
     lives = _Lives(program, storages, shares)
     best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
     stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}
-    bound = max(lives.step_bytes(i) for i in range(steps))
+    bound = max((lives.step_bytes(i) for i in range(steps)), default=0)
     # No segment saves anything where none of its layers takes more than what the caller gives or is given.
     least = max(s.size_bytes for s in storages if s.first < 0 or s.last == steps)
     done: set[int] = set()
-    hot = [i for i in range(steps) if lives.step_bytes(i) > least]
+    last_hot = -1
     for end in range(steps):
+        if lives.step_bytes(end) > least:
+            last_hot = end
         options: list[_Found] = [f.followed(lives.step_bytes(end), None) for f in best[end]]
         options = [f for f in options if f.peak_bytes < bound or not f.segments]
-        first_of_stretch, last_hot = (
-            stretch_of.get(end, (end + 1, end))[0],
-            max((i for i in hot if i <= end), default=-1),
-        )
+        first_of_stretch, _ = stretch_of.get(end, (end + 1, end))
         for first in range(max(first_of_stretch, end - LONGEST + 1), last_hot + 1):
             if not finder.is_joined(first, end):
                 continue
@@ -400,6 +399,8 @@ class _Lives:
         self._of = {name: s for s in storages for name in s.tensors}
         self._program = program
         self._sizes = {name: t.size_bytes for name, t in program.graph.tensors.items()}
+        live = live_bytes(s.life for s in storages)
+        self._steps = [self._step_bytes(index, live[index]) for index in range(len(program.steps))]
 
     def passing(self, first: int, last: int) -> int:
         """Of storages that live before the steps and behind them."""
@@ -407,14 +408,12 @@ class _Lives:
 
     def step_bytes(self, index: int) -> int:
         """Of a step that makes its whole output."""
+        return self._steps[index]
+
+    def _step_bytes(self, index: int, live: int) -> int:
         step = self._program.steps[index]
-        live = sum(aligned(s.size_bytes) for s in self._storages if s.first <= index <= s.last)
-        below = step.below
-        if below is not None and (self._shares or not below.exactly):
-            x, y = self._of[step.layer.activations[0].name], self._of[step.layer.output.name]
-            if x is not y and x.last == y.first == index:
-                live -= common_bytes(x.size_bytes, y.size_bytes, below.at_least)
-        return live + aligned(step.scratch_bytes)
+        lies_over = step.below is not None and (self._shares or not step.below.exactly)
+        return live + aligned(step.scratch_bytes) - (step.saved_bytes(self._of, index) if lies_over else 0)
 
     def segment_bytes(self, segment: Segment) -> int:
         """Of a segment: what it reads and makes whole, rings, scratch and state."""

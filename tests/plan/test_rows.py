@@ -16,6 +16,7 @@ from mcuq.graph.ir import Graph
 from mcuq.lower import lower
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.mean import Mean
+from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.total import Total
 from mcuq.ops.window import Window
@@ -76,6 +77,18 @@ def test_a_sum_of_three_is_of_whole_tensors(found: list[Segment]) -> None:
     with row_by_row(1, found):
         check_c(three_summands(), "host")
     assert all(len(stage.inputs) <= 2 for segment in found for stage in segment.stages)
+
+
+def test_layers_may_be_called_as_tables_of_rows_are(found: list[Segment]) -> None:
+    builder = GraphBuilder("names")
+    x = builder.input("x", (1, 8, 4, 4))
+    for name in ("rows", "rows_2", "rows_3"):
+        x = builder.add(Sigmoid(), [builder.add(MaxPool(Window((2, 2))), [x], name=name)])
+        x = builder.add(Reshape((1, *builder.tensors[x].shape[1:])), [x])
+    builder.outputs.append(builder.add(Sigmoid(), [x]))
+    with row_by_row(1, found):
+        check_c(with_ranges(builder.graph()), "host")
+    assert len(found) > 1
 
 
 @pytest.mark.parametrize(("rows", "runs"), [(MOST_ROWS, True), (MOST_ROWS + 1, False)])

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.kernels.dsp.order import DSP
-from mcuq.kernels.gru import gru_by
-from mcuq.kernels.kernel import WHOLE, Call, Kernel
-from mcuq.kernels.lstm import lstm_by
-from mcuq.kernels.recurrent_rows import FourUnits, accepts_gru, is_near
-from mcuq.kernels.rnn import rnn_by
-from mcuq.ops.dtypes import FLOAT32, MIXED
-from mcuq.ops.gru import Gru
-from mcuq.ops.lstm import Lstm
-from mcuq.ops.rnn import Rnn
+from mcuq.kernels.recurrent_rows import FourUnits
+from mcuq.kernels.recurrent_units import kernels_by
 
 
 def pack_row_pairs(rows: Array) -> Array:
@@ -39,22 +31,4 @@ ROWS = FourUnits(
     per=" / 4",
 )
 
-
-def lower_lstm_dsp(op: Lstm, layer: Layer) -> tuple[Call, ...]:
-    """Scratch: as portable, in whole fours, and a step's x as int16."""
-    return lstm_by(ROWS, op, layer)
-
-
-def lower_gru_dsp(op: Gru, layer: Layer) -> tuple[Call, ...]:
-    """The same."""
-    return gru_by(ROWS, op, layer)
-
-
-def lower_rnn_dsp(op: Rnn, layer: Layer) -> tuple[Call, ...]:
-    """The same."""
-    return rnn_by(ROWS, op, layer)
-
-
-LSTM_KERNEL = Kernel(lower_lstm_dsp, DSP, is_near, MIXED, WHOLE | FLOAT32)
-GRU_KERNEL = Kernel(lower_gru_dsp, DSP, accepts_gru, MIXED, WHOLE | FLOAT32)
-RNN_KERNEL = Kernel(lower_rnn_dsp, DSP, is_near, MIXED, WHOLE | FLOAT32)
+LSTM_KERNEL, GRU_KERNEL, RNN_KERNEL = kernels_by(ROWS, DSP)

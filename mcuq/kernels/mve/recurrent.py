@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.kernels.gru import gru_by
-from mcuq.kernels.kernel import WHOLE, Call, Kernel
-from mcuq.kernels.lstm import lstm_by
 from mcuq.kernels.mve.requantized import MVE
-from mcuq.kernels.recurrent_rows import FourUnits, accepts_gru, is_near
-from mcuq.kernels.rnn import rnn_by
-from mcuq.ops.dtypes import FLOAT32, MIXED
-from mcuq.ops.gru import Gru
-from mcuq.ops.lstm import Lstm
-from mcuq.ops.rnn import Rnn
+from mcuq.kernels.recurrent_rows import FourUnits
+from mcuq.kernels.recurrent_units import kernels_by
 
 
 def pack_rows(rows: Array) -> Array:
@@ -34,22 +26,4 @@ ROWS = FourUnits(
     middle_of="mcuq_dsp_middle",
 )
 
-
-def lower_lstm_mve(op: Lstm, layer: Layer) -> tuple[Call, ...]:
-    """As that of the DSP extension."""
-    return lstm_by(ROWS, op, layer)
-
-
-def lower_gru_mve(op: Gru, layer: Layer) -> tuple[Call, ...]:
-    """The same."""
-    return gru_by(ROWS, op, layer)
-
-
-def lower_rnn_mve(op: Rnn, layer: Layer) -> tuple[Call, ...]:
-    """The same."""
-    return rnn_by(ROWS, op, layer)
-
-
-LSTM_KERNEL = Kernel(lower_lstm_mve, MVE, is_near, MIXED, WHOLE | FLOAT32)
-GRU_KERNEL = Kernel(lower_gru_mve, MVE, accepts_gru, MIXED, WHOLE | FLOAT32)
-RNN_KERNEL = Kernel(lower_rnn_mve, MVE, is_near, MIXED, WHOLE | FLOAT32)
+LSTM_KERNEL, GRU_KERNEL, RNN_KERNEL = kernels_by(ROWS, MVE)
