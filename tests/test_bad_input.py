@@ -14,7 +14,7 @@ from onnx_models import ints, model, node, random, saved
 
 from mcuq import errors
 from mcuq.compile import assemble, compile_model
-from mcuq.errors import McuqError
+from mcuq.errors import McuqError, ModelError
 from mcuq.importer import import_model
 from mcuq.ops import FROM_ONNX
 from mcuq.passes import optimize
@@ -630,6 +630,18 @@ def import_mutated(data: bytes, seeds: range, path: Path) -> tuple[int, int]:
         except McuqError:
             refused += 1
     return read, refused
+
+
+@pytest.mark.parametrize("op_type", ["Constant", "QuantizeLinear", "Relu", "LabelEncoder"])
+def test_a_node_without_outputs_is_refused_before_anything_looks_for_them(op_type):
+    idle = node(op_type, ["x"] if op_type == "Relu" else [], "gone", "n")
+    idle.output.pop()
+    if op_type == "Constant":
+        idle.attribute.append(helper.make_attribute("value", numpy_helper.from_array(ints(0))))
+    proto = model([node("Relu", ["x"], "y"), idle], {"x": [1, 2]}, ["y"], {})
+    with pytest.raises(ModelError) as error:
+        import_model(proto)
+    assert str(error.value) == f"model: {op_type} 'n': has no output; the file is damaged, export it again"
 
 
 def test_a_model_with_damaged_bytes_is_read_or_refused(tmp_path):

@@ -89,7 +89,11 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "inputs": inputs,
         "outputs": outputs,
         "arena_bytes": plan.arena_bytes,
-        "stack_bytes": stack_bytes((function.constants for function in functions), SEGMENT_NEEDS if tables else ()),
+        "stack_bytes": stack_bytes(
+            (function.constants for function in functions),
+            len(inputs) + len(outputs),
+            SEGMENT_NEEDS if tables else (),
+        ),
         "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),

@@ -16,7 +16,7 @@ from mcuq.importer.labels import DOMAIN, OLDEST_SPELLED, plain_labels
 from mcuq.importer.narrow_integers import NARROW, in_bytes
 from mcuq.importer.old_opsets import at_least
 from mcuq.importer.other_formats import what_helps, what_helps_with_folder
-from mcuq.importer.precision import in_float32
+from mcuq.importer.precision import graphs_of, in_float32
 from mcuq.importer.problems import listed
 from mcuq.importer.sparse import densify
 from mcuq.importer.tflite import is_tflite, onnx_of
@@ -58,6 +58,7 @@ def load_onnx(source: Model) -> onnx.ModelProto:
     else:
         model = _parsed(source if isinstance(source, bytes) else source.SerializeToString(), path)
     name = path.name
+    _reject_idle_nodes(model, name)
     plain_labels(model)
     if opset(model) == 0:
         raise ModelError(f"{name}: imports no opset of ONNX; export with opset {OLDEST_OPSET} or later")
@@ -165,12 +166,25 @@ def _location(tensor: TensorProto) -> str:
     return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
 
 
+def _reject_idle_nodes(model: onnx.ModelProto, name: str) -> None:
+    """All that follows may name a node by its first output."""
+    nodes = [node for graph in graphs_of(model.graph) for node in graph.node]
+    nodes += [node for function in model.functions for node in function.node]
+    problems = [
+        f"{name}: {node.op_type or 'a node'} '{node.name}': has no output; the file is damaged, export it again"
+        for node in nodes
+        if not node.output
+    ]
+    if problems:
+        raise ModelError(listed(problems, name))
+
+
 def _reject_tensor_types(model: onnx.ModelProto, name: str) -> None:
     graph = model.graph
     edges = [(v.name, v.type.tensor_type.elem_type) for v in (*graph.input, *graph.output)]
     stored = [(t.name, t.data_type) for t in graph.initializer]
     stored += [
-        (node.output[0] if node.output else node.name, attribute.t.data_type)
+        (node.output[0], attribute.t.data_type)
         for node in graph.node
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR

@@ -42,8 +42,10 @@ def lstm_by(rows: Rows, op: Lstm, layer: Layer) -> tuple[Call, ...]:
         "cell_shift": update.shift,
     }
     numbers |= {"hidden_shift": update.hidden_shift, **({"one": update.one} if op.coupled else {})}
-    totals, (in_sum, forget_sum, candidate_sum, out_sum) = rows.all_totals(4)
-    peeps = (f"{in_sum} += (int64_t)c[j] * peephole[3 * j];", f"{forget_sum} += (int64_t)c[j] * peephole[3 * j + 1];")
+    totals, (in_sum, forget_sum, candidate_sum, out_sum) = rows.all_totals(4, unread=1 if op.coupled else None)
+    peeps = [f"{in_sum} += (int64_t)c[j] * peephole[3 * j];"]
+    if not op.coupled:
+        peeps.append(f"{forget_sum} += (int64_t)c[j] * peephole[3 * j + 1];")
     # Of 16 bits each, but for what is left of one where gates reach beyond it.
     stays = "(int64_t)forget * c[j]" if op.coupled else "(int64_t)(forget * c[j])"
     text = f"""\

@@ -89,8 +89,9 @@ const int64_t from_x = (int64_t)acc * multiplier[2 * at];"""
         """C of what `heard` is multiplied by."""
         return "multiplier[2 * at + 1]"
 
-    def all_totals(self, gates: int) -> tuple[str, list[str]]:
-        """C that declares the joined sums of all gates of unit j, and what they are called."""
+    def all_totals(self, gates: int, unread: int | None = None) -> tuple[str, list[str]]:
+        """C that declares the joined sums of all gates of unit j, and what they are called; that of `unread` need not
+        be there."""
         text = f"""\
 int64_t sums[{gates}];
 for (int32_t g = 0; g < {gates}; g++) {{{indented(self.total(f"{gates} * j + g", gates))}

@@ -54,10 +54,12 @@ const int64_t from_x = {_start("own", 0)} + (int64_t)sum_of[0] * own[2];"""
     def heard(self) -> str:
         return "own[3]"
 
-    def all_totals(self, gates: int) -> tuple[str, list[str]]:
+    def all_totals(self, gates: int, unread: int | None = None) -> tuple[str, list[str]]:
         lines = [f"const int32_t *const own = joint + {4 * gates} * j;"]
         lines.append(f"const int32_t *const sum_of = row_sums + {gates} * (j - first);")
         for k in range(gates):
+            if k == unread:
+                continue
             lines.append(f"int64_t sum{k} = {_start('own', 4 * k)};")
             lines.append(f"sum{k} += (int64_t)sum_of[{k}] * own[{4 * k + 2}];")
             lines.append(f"sum{k} += (int64_t)sum_of[{k + UNITS * gates}] * own[{4 * k + 3}];")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import test_c_interface
-from support import model_of, random_inputs
+from support import integer_branches, model_of, random_inputs
 from test_c_interface import SCHEMES, graph_of
 
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel
 from mcuq.emulate.unicorn_cpu import UnicornCpu
 from mcuq.lower import Goal
+from mcuq.ops.sigmoid import Sigmoid
 from mcuq.validate import check_bits
 from mcuq.validate.bits import probe_inputs
 
@@ -59,3 +60,13 @@ def test_the_bound_holds_with_helium(scheme: str) -> None:
     report = check_bits(model, iter([samples]), "emulator")
     assert report.stack_bytes is not None
     assert report.stack_bytes <= bound(model) <= report.stack_bytes + MOST_TOO_MUCH_BYTES
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "rv32imc"])
+@pytest.mark.parametrize("tensors", [5, 60])
+def test_the_bound_holds_with_many_inputs_and_outputs(board: str, tensors: int) -> None:
+    model = model_of(integer_branches([(Sigmoid(), [(1, 5)])] * tensors), board, "net")
+    seen = {level: painted(model, level) for level in ("-O1", "-O2", "-Os")}
+    pointers = 8 * 2 * tensors  # which not every compiler keeps
+    assert max(seen.values()) <= bound(model) <= max(seen.values()) + MOST_TOO_MUCH_BYTES + pointers, seen

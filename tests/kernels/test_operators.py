@@ -96,9 +96,9 @@ def check(cases: Sequence[Case], seed: int, board: str, on: str, scheme: str = "
 def test_some_layers_give_the_simulators_bits(
     board: str, on: str, compiler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 24th of the sizes, others on each CPU, and random layers of each kind."""
+    """A 32nd of the sizes, others on each CPU, and random layers of each kind."""
     monkeypatch.setenv("MCUQ_CC", compiler)
-    check([*sizes_for(board)[list(CPUS).index(board) :: 24], *drawn(0, 1)], 0, board, on)
+    check([*sizes_for(board)[list(CPUS).index(board) :: 32], *drawn(0, 1)], 0, board, on)
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -76,6 +76,7 @@ def fixed() -> list[Case]:
         case(Lstm(GATES[Lstm], with_cell=True, has_initial=True), 2, 2, 3, 5),
         case(Lstm(GATES[Lstm], with_cell=True, whole=False, has_peephole=True), 6, 1, 3, 5),
         case(Lstm(GATES[Lstm], coupled=True, has_peephole=True, reverse=True), 6, 2, 4, 3),
+        case(Lstm(GATES[Lstm], coupled=True), 3, 1, 5, 6),
         case(Gru(GATES[Gru], reverse=True, lengths=(4, 2), resets_product=True), 4, 2, 3, 5),
     ]
     # What lies behind the end of a sequence is limited too.
