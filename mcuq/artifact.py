@@ -133,6 +133,7 @@ def _load(path: Path) -> CompiledModel:
             Pruned(**manifest["pruned"]),
             parse_goal(manifest["optimize"]),
             _arena_map_from(manifest["arena_map"]),
+            manifest.get("max_ram_bytes"),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -204,6 +205,7 @@ def _pack(model: CompiledModel) -> bytes:
         "constant_bytes": model.constant_bytes,
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
+        **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
         "arena_map": asdict(model.arena_map),

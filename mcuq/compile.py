@@ -35,15 +35,15 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import Goal, lower
+from mcuq.lower import Goal, Program, lower
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import plan_rows
+from mcuq.plan import Plan, plan_rows, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
-from mcuq.plan.fit import STACK_BYTES, DoesNotFit, check_fit
+from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.quantize import (
     UNKNOWN_ORIGIN,
@@ -100,7 +100,7 @@ class CompiledModel(Described):
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
-    what lies where in the arena, and when.
+    what lies where in the arena, and when; `max_ram_bytes` what it was to take at most.
     """
 
     name: str
@@ -115,6 +115,7 @@ class CompiledModel(Described):
     pruned: Pruned = UNPRUNED
     optimize: Goal = "balanced"
     arena_map: ArenaMap = NO_MAP
+    max_ram_bytes: int | None = None
 
     @property
     def macs(self) -> int:
@@ -200,7 +201,7 @@ def compile_as(
     board = load_board(board) if isinstance(board, str) else board
     model_id = model_identifier(name, model_path(path))
     quantized = quantize_as(path, calibration, options, progress, board)
-    return compile_quantized(quantized, board, model_id, options.prune, options.optimize)
+    return compile_quantized(quantized, board, model_id, options.prune, options.optimize, options.max_ram_bytes)
 
 
 def quantize_model(path: Model, calibration: Calibration | None = None, **asked: Unpack[Asked]) -> QuantizedModel:
@@ -266,13 +267,19 @@ _SMALLER: tuple[Goal, ...] = ("ram", "size")
 
 
 def compile_quantized(
-    quantized: QuantizedModel, board: Board, name: str, prune: bool = True, optimize: Goal = "balanced"
+    quantized: QuantizedModel,
+    board: Board,
+    name: str,
+    prune: bool = True,
+    optimize: Goal = "balanced",
+    max_ram_bytes: int | None = None,
 ) -> CompiledModel:
-    """The quantized model's C for a board. Raises BoardError where it does not fit."""
+    """The quantized model's C for a board. Raises BoardError where it does not fit, or its arena `max_ram_bytes`."""
     graph, pruned = prune_graph(quantized.graph) if prune else (quantized.graph, UNPRUNED)
+    known = _Known(quantized.onnx_model, quantized.origin, pruned)
 
     def assembled(goal: Goal) -> CompiledModel:
-        return assemble(graph, board, name, quantized.onnx_model, quantized.origin, pruned, goal)
+        return _assemble(graph, board, name, known, goal, max_ram_bytes)
 
     try:
         return assembled(optimize)
@@ -284,7 +291,8 @@ def compile_quantized(
                 smaller = assembled(goal)
             except DoesNotFit:
                 continue
-            raise error.unless(f"--optimize {goal}", f"{smaller.arena_bytes + STACK_BYTES:,} bytes of RAM") from None
+            needed = smaller.arena_bytes + (0 if isinstance(error, ArenaTooLarge) else STACK_BYTES)
+            raise error.unless(f"--optimize {goal}", f"{needed:,} bytes of RAM") from None
         raise
 
 
@@ -316,27 +324,56 @@ def assemble(
     optimize: Goal = "balanced",
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
-    program, plan = plan_rows(lower(graph, board.cpu.features, optimize), board.cpu.features)
+    return _assemble(graph, board, name, _Known(onnx_model, origin, pruned), optimize, None)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a graph: fields of CompiledModel."""
+
+    onnx_model: bytes
+    origin: Origin
+    pruned: Pruned
+
+
+def _assemble(
+    graph: Graph, board: Board, name: str, known: _Known, optimize: Goal, max_ram_bytes: int | None
+) -> CompiledModel:
+    """As `assemble`. Raises ArenaTooLarge where the arena does not fit `max_ram_bytes`."""
+
+    def planned(graph: Graph) -> tuple[Program, Plan]:
+        program = lower(graph, board.cpu.features, optimize)
+        if max_ram_bytes is None:
+            return plan_rows(program, board.cpu.features)
+        return plan_within(program, board.cpu.features, max_ram_bytes)
+
+    program, plan = planned(graph)
     split = split_heads(graph)
-    if split is not graph:
-        by_heads = plan_rows(lower(split, board.cpu.features, optimize), board.cpu.features)
+    if split is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
+        by_heads = planned(split)
         if by_heads[1].arena_bytes < plan.arena_bytes:
             graph, (program, plan) = split, by_heads
+    if max_ram_bytes is not None:
+        check_bound(name, plan, max_ram_bytes)
     check_fit(name, program, plan, board)
-    emitted = emit(program, plan, name, provenance(onnx_model, (f"optimize {optimize}", f"for {board.name}")))
+    made_for = [f"optimize {optimize}", f"for {board.name}"]
+    if max_ram_bytes is not None:
+        made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
+    emitted = emit(program, plan, name, provenance(known.onnx_model, made_for))
     return CompiledModel(
         name,
         board,
         graph,
-        onnx_model,
+        known.onnx_model,
         emitted.files,
         emitted.listing,
         plan.arena_bytes,
         program.constant_bytes,
-        origin,
-        pruned,
+        known.origin,
+        known.pruned,
         optimize,
         map_arena(program, plan),
+        max_ram_bytes,
     )
 
 
@@ -356,10 +393,12 @@ def _options_text(options: Options, origin: Origin) -> str:
 
 
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
-    """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit."""
+    """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit it,
+    or its arena not the model's `max_ram_bytes`."""
     if optimize == model.optimize:
         return model
-    return assemble(model.graph, model.board, model.name, model.onnx_model, model.origin, model.pruned, optimize)
+    known = _Known(model.onnx_model, model.origin, model.pruned)
+    return _assemble(model.graph, model.board, model.name, known, optimize, model.max_ram_bytes)
 
 
 def check_features(model: CompiledModel, board: Board) -> None:

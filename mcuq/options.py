@@ -30,8 +30,10 @@ class Options:
     `shapes` gives sizes to symbolic dimensions and shapes to inputs; `selected` says which outputs are wanted and which
     inputs are constant.
     `prune` takes out channels that no output depends on; outputs are the same bytes either way, and whatever `optimize`
-    is: "size" takes the least flash, "speed" the fewest instructions. With calibration data, `judged` says whether the
-    model's origin tells how accurate it is on inputs that it has not seen, which takes half as much time again.
+    is: "size" takes the least flash, "speed" the fewest instructions. Where the arena is to take at most
+    `max_ram_bytes`, layers run row by row as far as that asks, whatever `optimize` is. With calibration data, `judged`
+    says whether the model's origin tells how accurate it is on inputs that it has not seen, which takes half as much
+    time again.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -42,6 +44,7 @@ class Options:
     prune: bool = True
     judged: bool = True
     optimize: Goal = "balanced"
+    max_ram_bytes: int | None = None
 
 
 class Asked(TypedDict, total=False):
@@ -61,6 +64,7 @@ class Asked(TypedDict, total=False):
     prune: bool
     judged: bool
     optimize: Goal
+    max_ram_bytes: int | None
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -78,4 +82,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("prune", True),
         asked.get("judged", True),
         parse_goal(cast(str, asked.get("optimize", "balanced"))),
+        asked.get("max_ram_bytes"),
     )

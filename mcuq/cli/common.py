@@ -100,6 +100,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "name": model.name,
         "board": model.board.name,
         "optimize": model.optimize,
+        "max_ram_bytes": model.max_ram_bytes,
         "layers": len(model.graph.nodes),
         "macs": model.macs,
         "pruned_macs": model.pruned.macs,

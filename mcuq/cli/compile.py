@@ -33,6 +33,7 @@ from mcuq.cli.options import (
     budget_options,
     calibration_option,
     gathered,
+    max_ram_option,
     method_option,
     optimize_option,
     option_group,
@@ -114,11 +115,12 @@ class Shown:
     "--data", type=click.Path(), metavar="DATA", help="Inputs to judge a budget on.  [default: part of --calibration]"
 )
 @optimize_option
+@max_ram_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @shape_options
 @selection_options
 @json_option
-@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize")
+@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "max_ram_bytes")
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(

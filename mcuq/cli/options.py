@@ -164,12 +164,34 @@ selection_options = option_group(
     ),
 )
 
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: 49152, 48k (times 1024) or 2M."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+)([kKmM]?)(?:i?[bB])?", str(value))
+        if found is None or int(found[1]) == 0:
+            self.fail(f"'{value}' is no number of bytes; give one such as 49152, 48k or 1M", param, ctx)
+        return int(found[1]) * {"": 1, "k": 2**10, "m": 2**20}[found[2].lower()]
+
+
 optimize_option = click.option(
     "--optimize",
     type=click.Choice(GOALS),
     default=GOALS[0],
     show_default=True,
     help="Least flash or RAM, fewest instructions, or all in measure; outputs are the same.",
+)
+
+
+max_ram_option = click.option(
+    "--max-ram",
+    "max_ram_bytes",
+    type=Bytes(),
+    metavar="BYTES",
+    help="The fastest program whose arena takes no more: 64k. The stack comes on top.",
 )
 
 
@@ -247,18 +269,6 @@ method_option = option_group(
 def with_options(*fields: str) -> Decorator:
     """The command gets `options`, an Options of those of its fields that are named here."""
     return gathered("options", fields, Options)
-
-
-class Bytes(click.ParamType):  # type: ignore[type-arg]
-    """A number of bytes: 49152, 48k (times 1024) or 2M."""
-
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(\d+)([kKmM]?)(?:i?[bB])?", str(value))
-        if found is None or int(found[1]) == 0:
-            self.fail(f"'{value}' is no number of bytes; give one such as 49152, 48k or 1M", param, ctx)
-        return int(found[1]) * {"": 1, "k": 2**10, "m": 2**20}[found[2].lower()]
 
 
 def _budget(max_flash: int | None, min_sqnr: float | None, min_accuracy: float | None) -> Budget | None:

@@ -28,6 +28,21 @@ class DoesNotFit(BoardError):
         return DoesNotFit(self.what, f"it fits with {option}, which needs {needed}; or {self.remedy}")
 
 
+class ArenaTooLarge(DoesNotFit):
+    """A model's arena takes more than it was asked to."""
+
+
+def check_bound(name: str, plan: Plan, max_ram_bytes: int) -> None:
+    """Raise ArenaTooLarge where the plan takes more than `max_ram_bytes` of arena; the stack is not counted."""
+    excess = plan.arena_bytes - max_ram_bytes
+    if excess > 0:
+        raise ArenaTooLarge(
+            f"--max-ram {max_ram_bytes:,}: the smallest arena that was found for model '{name}' takes "
+            f"{plan.arena_bytes:,} bytes, {excess:,} more",
+            f"allow --max-ram {plan.arena_bytes}, or use a smaller model",
+        )
+
+
 def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     """Raise BoardError where arena and stack exceed the board's RAM, or the constants alone its flash."""
     if board.memory is None:

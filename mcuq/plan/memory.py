@@ -10,12 +10,13 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import Storage, aligned, storages_of
 from mcuq.lower import Program
 from mcuq.plan.blocks import Over
-from mcuq.plan.layout import Block, lay_out, lay_out_quickly
-from mcuq.plan.segments import Finder, Segment, choose
+from mcuq.plan.layout import Block, lay_out, lay_out_quickly, lower_bound
+from mcuq.plan.segments import Finder, Segment, choose, trade_offs
 
 # How much more work than whole layers take rows may cost, as a part of it.
 MOST_MORE = 0.02
 _MOST_MORE = {"speed": 0.0, "ram": 0.6}
+MOST_SEARCHED = 8  # ways that are laid out by a search, of those that may fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,39 @@ def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
             ways += [(by_rows, way) for way in _ways(by_rows, segments)]
     chosen, best = min(ways, key=lambda way: way[1].quick_bytes)
     return chosen, best.plan()
+
+
+def plan_within(program: Program, features: Set[str], most_bytes: int) -> tuple[Program, Plan]:
+    """The program and its plan with the least work of rows, as far as that can be told beforehand, of those whose arena
+    takes at most `most_bytes`; the smallest that is found where none does. Which layers run row by row is then for the
+    bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does."""
+    ways = _by_size(program, ())
+    if program.goal != "size":
+        finder = Finder(program, features)
+        for segments in trade_offs(program, storages_of(program.graph), finder):
+            ways += _by_size(banded(program, segments), segments)
+    searched: dict[int, Plan] = {}
+
+    def plan_of(index: int) -> Plan:
+        if index not in searched:
+            searched[index] = ways[index][1].plan()
+        return searched[index]
+
+    for index, (own, way) in enumerate(ways):
+        may_fit = way.least_bytes <= most_bytes and len(searched) < MOST_SEARCHED
+        if (may_fit or way.quick_bytes <= most_bytes) and plan_of(index).arena_bytes <= most_bytes:
+            return own, plan_of(index)
+    order = sorted(range(len(ways)), key=lambda index: (ways[index][1].least_bytes, index))
+    smallest = order[0]
+    for index in order[:MOST_SEARCHED]:
+        if ways[index][1].least_bytes < plan_of(smallest).arena_bytes > plan_of(index).arena_bytes:
+            smallest = index
+    return ways[smallest][0], plan_of(smallest)
+
+
+def _by_size(program: Program, segments: Sequence[Segment]) -> list[tuple[Program, _Way]]:
+    """The ways to share memory, the smaller first."""
+    return sorted(((program, way) for way in _ways(program, segments)), key=lambda pair: pair[1].quick_bytes)
 
 
 def banded(program: Program, segments: Sequence[Segment]) -> Program:
@@ -151,10 +185,15 @@ class _Way:
             *(Block(aligned(size_bytes), at, at) for at, size_bytes in more),
         ]
 
-    @property
+    @cached_property
     def quick_bytes(self) -> int:
         """What a layout that is found at once takes."""
         return lay_out_quickly(self._blocks, self._over()).size_bytes
+
+    @cached_property
+    def least_bytes(self) -> int:
+        """What any layout takes at least."""
+        return lower_bound(self._blocks, self._over())
 
     def plan(self) -> Plan:
         """The best layout that is found."""

@@ -22,6 +22,8 @@ STATE_BYTES = 4  # of each tensor of a segment: which row it holds first, and ho
 MOST_ROWS = 2**15 - 1  # which the C counts in 16 bits
 MOST_CHOICES = 8  # that are laid out
 LONGEST = 16  # layers of a segment
+LITTLE = 0.0025  # of the work, where time is worth more than memory
+EVERYTHING = 100.0  # times the work: as much as it takes
 
 
 @dataclass(frozen=True)
@@ -332,8 +334,27 @@ def choose(
     What layers take whose outputs must lie at one place below their inputs depends on what else does: `shares` says
     that they do lie there, and what is behind them takes no more for it.
     """
+    found = [f.segments for f in _front(program, storages, finder, most, most / 8, shares)]
+    return found if len(found) <= MOST_CHOICES else [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
+
+
+def trade_offs(program: Program, storages: Sequence[Storage], finder: Finder) -> list[tuple[Segment, ...]]:
+    """Choices of segments of which none takes less memory and as little work, the least work first, however much."""
+    found: dict[tuple[tuple[int, tuple[Stage, ...]], ...], _Found] = {}
+    for little in (LITTLE, EVERYTHING):
+        for shares in (True, False):
+            for f in _front(program, storages, finder, EVERYTHING, little, shares):
+                found[tuple((segment.first, segment.stages) for segment in f.segments)] = f
+    return [f.segments for f in sorted(found.values(), key=lambda f: f.more)]
+
+
+def _front(
+    program: Program, storages: Sequence[Storage], finder: Finder, most: float, little: float, shares: bool
+) -> list[_Found]:
+    """Of choices that take at most `most` times the work more those of which none takes less memory and as little work,
+    the least memory first. Where a segment takes `little` more work at most it is not tried by more rows at a time."""
     steps = len(program.steps)
-    allowed = most * finder.work.mac * program.graph.macs()
+    work = finder.work.mac * program.graph.macs()
     lives = _Lives(program, storages, shares)
     best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
     stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}
@@ -360,13 +381,12 @@ def choose(
                 if size_bytes >= bound:
                     break
                 options += [f.followed(size_bytes, segment) for f in best[first]]
-                if segment.more <= allowed / 8:  # more rows at a time would save little work, and take more memory
+                if segment.more <= little * work:  # more rows at a time would save little, and take more memory
                     if size_bytes <= least:
                         done.add(first)  # nor would more layers save anything
                     break
-        best.append(_undominated([f for f in options if f.more <= allowed]))
-    found = [f.segments for f in sorted(best[-1], key=lambda f: (f.peak_bytes, f.more)) if f.segments]
-    return found if len(found) <= MOST_CHOICES else [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
+        best.append(_undominated([f for f in options if f.more <= most * work]))
+    return [f for f in best[-1] if f.segments]
 
 
 @dataclass(frozen=True, eq=False)
