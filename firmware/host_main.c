@@ -3,7 +3,7 @@
    A sample is what all outputs are to hold before the inference and then the bytes of all inputs, an answer those of
    all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
    The arena and each tensor are allocated on their own and exactly as large as the model says, so that
-   AddressSanitizer sees an access one byte beyond. host_model.h, from mcuq/build/host_program.py, names the model. */
+   AddressSanitizer sees an access one byte beyond. HOST_START, if any, gives the model its weights. host_model.h, from mcuq/build/host_program.py, names the model. */
 
 #include "host_model.h"
 
@@ -17,7 +17,11 @@
 #include <io.h>
 #endif
 
-enum { ENDED_WELL = 0, NO_MEMORY = 2, BROKEN_STREAM = 3 };
+#ifndef HOST_START
+#define HOST_START() 0
+#endif
+
+enum { ENDED_WELL = 0, NO_MEMORY = 2, BROKEN_STREAM = 3, REFUSED_WEIGHTS = 4 };
 
 static const size_t tensor_bytes[HOST_TENSORS] = HOST_TENSOR_BYTES;
 
@@ -57,6 +61,9 @@ int main(void) {
         if (tensor[i] == NULL) {
             ended = NO_MEMORY;
         }
+    }
+    if (ended == ENDED_WELL && HOST_START() != 0) {
+        ended = REFUSED_WEIGHTS;
     }
     if (ended == ENDED_WELL) {
         ended = run_all(arena, tensor);

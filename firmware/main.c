@@ -61,6 +61,8 @@ void mcuq_main(void)
 {
     mcuq_run_forget();
     board_start();
+    if (mcuq_model.start != 0)
+        mcuq_model.start();
     mcuq_session_start();
     for (;;)
         mcuq_session_step();

@@ -33,6 +33,7 @@ struct mcuq_model {
     int8_t *kept_input;                    /* input_bytes outside the arena (MCUQ_KEEPS_INPUT), or 0 */
     uint32_t *layer_cycles;                /* one for each layer */
     void (*run)(void);                     /* one inference on the arena: calls mcuq_layer_done */
+    int32_t (*start)(void);                /* gives it its weights, to be called before the first, or 0 */
     uint16_t n_inputs;
     uint16_t n_outputs;
     uint16_t n_constants;

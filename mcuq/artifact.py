@@ -1,4 +1,5 @@
-"""A compiled model on disk: NAME.c, NAME.h, and NAME.mcuq with what the later verbs need.
+"""A compiled model on disk: NAME.c, NAME.h, NAME.weights.bin if its constants are external, and NAME.mcuq with what
+the later verbs need.
 
 NAME.mcuq is a zip: manifest.json (the graph without its data), constants.npz and model.onnx. It is data only;
 nothing in it is executed when it is read.
@@ -23,10 +24,11 @@ from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import identifier
 from mcuq.emit.listing import ListedCall, ListedLayer, Listing
 from mcuq.emit.qdq_export import export_qdq
+from mcuq.emit.weights import weights_file
 from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
-from mcuq.lower import parse_goal
+from mcuq.lower import parse_goal, parse_placement
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.plan.arena_map import KINDS, ArenaMap, Box, MapStep
@@ -36,19 +38,21 @@ from mcuq.system.regular_file import what_is_no_file
 from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
-FORMAT = 7
+FORMAT = 8
 _TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
 
 def save(model: CompiledModel, folder: str | Path) -> list[Path]:
-    """Write the model's three files into the folder, which is created; all of them appear or none.
+    """Write the model's files into the folder, which is created; all of them appear or none.
 
     Returns their paths. Raises ArtifactError where the folder cannot be written; files of an earlier save are then
     as they were.
     """
     folder = Path(folder)
     contents = {name: text.encode() for name, text in model.files.items()}
+    if model.blob is not None:
+        contents[weights_file(model.name)] = model.blob
     contents[f"{model.name}.mcuq"] = _pack(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +124,8 @@ def _load(path: Path) -> CompiledModel:
         onnx.load_model_from_string(onnx_model)
         names = _c_files(manifest["name"])
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
+        weights = parse_placement(manifest["weights"])
+        blob_path = path.parent / weights_file(manifest["name"])
         return CompiledModel(
             manifest["name"],
             parse_board(manifest["board"], f"{manifest['board_name']}.toml"),
@@ -134,6 +140,8 @@ def _load(path: Path) -> CompiledModel:
             parse_goal(manifest["optimize"]),
             _arena_map_from(manifest["arena_map"]),
             manifest.get("max_ram_bytes"),
+            weights,
+            _regular(blob_path).read_bytes() if weights.is_external else None,
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -206,6 +214,7 @@ def _pack(model: CompiledModel) -> bytes:
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
+        "weights": model.weights.text,
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
         "arena_map": asdict(model.arena_map),

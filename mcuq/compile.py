@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Unpack, cast
+from typing import TypeVar, Unpack, cast
 
 import onnx
 
@@ -30,12 +30,13 @@ from mcuq.described import Described
 from mcuq.emit.identifiers import KEYWORDS, identifier
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
+from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
 from mcuq.errors import ArtifactError, BoardError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import Goal, Program, lower
+from mcuq.lower import INLINE, Goal, Placement, Program, lower
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
@@ -80,6 +81,8 @@ from mcuq.quantize.long_sums import long_sum_notes
 from mcuq.quantize.notes import listed, lost_notes, narrowing_notes, scheme_notes
 from mcuq.quantize.progress import Progress, silent
 
+B = TypeVar("B", Board, Board | None)
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -100,7 +103,8 @@ class CompiledModel(Described):
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
-    what lies where in the arena, and when; `max_ram_bytes` what it was to take at most.
+    what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `weights` is where constants
+    went, `blob` what is in ID.weights.bin where that is external.
     """
 
     name: str
@@ -116,6 +120,8 @@ class CompiledModel(Described):
     optimize: Goal = "balanced"
     arena_map: ArenaMap = NO_MAP
     max_ram_bytes: int | None = None
+    weights: Placement = INLINE
+    blob: bytes | None = None
 
     @property
     def macs(self) -> int:
@@ -133,12 +139,34 @@ class CompiledModel(Described):
         layers = [layer for layer in self.graph.layers() if not layer.op.is_view]
         return tuple(zip(layers, self.listing.layers, strict=True))
 
+    @property
+    def start(self) -> str:
+        """The C function of `sources` that is to be called first, as it gives the model its weights; "" if none."""
+        return start_function(self.name) if self.blob is not None else ""
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The files, and the blob as C of mcuq's own (emit/weights.py), for programs that hold it. Raises ArtifactError
+        where the C refuses it."""
+        if self.blob is None:
+            return self.files
+        status = status_of(self.blob, bytes.fromhex(self.listing.weights_head))
+        if status != OK:
+            name, text = STATUSES[status]
+            raise ArtifactError(
+                f"{weights_file(self.name)}: {self.name}.c refuses it, {self.name.upper()}_{name}: {text}; compile the "
+                "model again"
+            )
+        return {**self.files, **blob_source(self.name, self.blob)}
+
     def checked_listing(self) -> Listing:
         """What the files hold. Raises ArtifactError where they are not as mcuq wrote them."""
         if files_crc(self.files[f"{self.name}.h"], self.files[f"{self.name}.c"]) != self.listing.files_crc:
             raise ArtifactError(
                 f"{self.name}.c, {self.name}.h: were changed after mcuq wrote them; compile the model again"
             )
+        if self.blob is not None:
+            _ = self.sources
         return self.listing
 
     def described(self) -> tuple[str, dict[str, str]]:
@@ -201,7 +229,8 @@ def compile_as(
     board = load_board(board) if isinstance(board, str) else board
     model_id = model_identifier(name, model_path(path))
     quantized = quantize_as(path, calibration, options, progress, board)
-    return compile_quantized(quantized, board, model_id, options.prune, options.optimize, options.max_ram_bytes)
+    made = (options.prune, options.optimize, options.max_ram_bytes, options.weights)
+    return compile_quantized(quantized, board, model_id, *made)
 
 
 def quantize_model(path: Model, calibration: Calibration | None = None, **asked: Unpack[Asked]) -> QuantizedModel:
@@ -226,7 +255,7 @@ def quantize_as(
     imported, onnx_model = import_model(path, options.shapes, options.selected)
     graph = insert_conversions(simplify(imported), scheme)
     graph, missing = never_nan(graph, computed_in_floats(graph, scheme))
-    check_least_fit(graph.name, graph, scheme, board, options.prune)
+    check_least_fit(graph.name, graph, scheme, _memory_of(board, options.weights), options.prune)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
@@ -273,13 +302,14 @@ def compile_quantized(
     prune: bool = True,
     optimize: Goal = "balanced",
     max_ram_bytes: int | None = None,
+    weights: Placement = INLINE,
 ) -> CompiledModel:
     """The quantized model's C for a board. Raises BoardError where it does not fit, or its arena `max_ram_bytes`."""
     graph, pruned = prune_graph(quantized.graph) if prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
 
     def assembled(goal: Goal) -> CompiledModel:
-        return _assemble(graph, board, name, known, goal, max_ram_bytes)
+        return _assemble(graph, board, name, known, _Asked(goal, max_ram_bytes, weights))
 
     try:
         return assembled(optimize)
@@ -314,6 +344,16 @@ def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tupl
     return tuple(notes)
 
 
+_ENDLESS_BYTES = 2**32
+
+
+def _memory_of(board: B, weights: Placement) -> B:
+    """The board as what a model is to fit: constants that are elsewhere take none of its flash."""
+    if not weights.is_elsewhere or board is None or board.memory is None:
+        return board
+    return replace(board, memory=replace(board.memory, flash_bytes=_ENDLESS_BYTES))
+
+
 def assemble(
     graph: Graph,
     board: Board,
@@ -324,7 +364,7 @@ def assemble(
     optimize: Goal = "balanced",
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
-    return _assemble(graph, board, name, _Known(onnx_model, origin, pruned), optimize, None)
+    return _assemble(graph, board, name, _Known(onnx_model, origin, pruned), _Asked(optimize))
 
 
 @dataclass(frozen=True)
@@ -336,10 +376,18 @@ class _Known:
     pruned: Pruned
 
 
-def _assemble(
-    graph: Graph, board: Board, name: str, known: _Known, optimize: Goal, max_ram_bytes: int | None
-) -> CompiledModel:
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of the C: fields of CompiledModel."""
+
+    optimize: Goal
+    max_ram_bytes: int | None = None
+    weights: Placement = INLINE
+
+
+def _assemble(graph: Graph, board: Board, name: str, known: _Known, asked: _Asked) -> CompiledModel:
     """As `assemble`. Raises ArenaTooLarge where the arena does not fit `max_ram_bytes`."""
+    optimize, max_ram_bytes, weights = asked.optimize, asked.max_ram_bytes, asked.weights
 
     def planned(graph: Graph) -> tuple[Program, Plan]:
         program = lower(graph, board.cpu.features, optimize)
@@ -355,11 +403,12 @@ def _assemble(
             graph, (program, plan) = split, by_heads
     if max_ram_bytes is not None:
         check_bound(name, plan, max_ram_bytes)
-    check_fit(name, program, plan, board)
+    check_fit(name, program, plan, _memory_of(board, weights))
     made_for = [f"optimize {optimize}", f"for {board.name}"]
     if max_ram_bytes is not None:
         made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
-    emitted = emit(program, plan, name, provenance(known.onnx_model, made_for))
+    placed = replace(program, placement=weights)
+    emitted = emit(placed, plan, name, provenance(known.onnx_model, made_for))
     return CompiledModel(
         name,
         board,
@@ -374,6 +423,8 @@ def _assemble(
         optimize,
         map_arena(program, plan),
         max_ram_bytes,
+        weights,
+        emitted.blob,
     )
 
 
@@ -395,10 +446,17 @@ def _options_text(options: Options, origin: Origin) -> str:
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit it,
     or its arena not the model's `max_ram_bytes`."""
-    if optimize == model.optimize:
-        return model
+    return model if optimize == model.optimize else _again(model, _Asked(optimize, model.max_ram_bytes, model.weights))
+
+
+def with_weights(model: CompiledModel, weights: Placement) -> CompiledModel:
+    """The same model with its constants in another place. Raises BoardError where it does not fit its board."""
+    return model if weights == model.weights else _again(model, _Asked(model.optimize, model.max_ram_bytes, weights))
+
+
+def _again(model: CompiledModel, asked: _Asked) -> CompiledModel:
     known = _Known(model.onnx_model, model.origin, model.pruned)
-    return _assemble(model.graph, model.board, model.name, known, optimize, model.max_ram_bytes)
+    return _assemble(model.graph, model.board, model.name, known, asked)
 
 
 def check_features(model: CompiledModel, board: Board) -> None:

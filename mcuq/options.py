@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
 from mcuq.importer import WHOLE, Selection, Sizes, selection
-from mcuq.lower import Goal, parse_goal
+from mcuq.lower import INLINE, Goal, Placement, parse_goal, parse_placement
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -33,7 +33,7 @@ class Options:
     is: "size" takes the least flash, "speed" the fewest instructions. Where the arena is to take at most
     `max_ram_bytes`, layers run row by row as far as that asks, whatever `optimize` is. With calibration data, `judged`
     says whether the model's origin tells how accurate it is on inputs that it has not seen, which takes half as much
-    time again.
+    time again. `weights` says where constants go: into the C, into a section, or into a file of their own.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -45,14 +45,15 @@ class Options:
     judged: bool = True
     optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
+    weights: Placement = INLINE
 
 
 class Asked(TypedDict, total=False):
     """Options as Python callers spell them; what is left out is as in Options.
 
-    `scheme`, `method` and `recovery` also by name. `outputs` are the tensors of the file to give out, by name (default:
-    the model's own), and `fix_inputs` makes inputs constants, all of whose elements are the value given; data then
-    holds the other inputs.
+    `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME". `outputs` are
+    the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
+    all of whose elements are the value given; data then holds the other inputs.
     """
 
     scheme: Scheme | str
@@ -65,6 +66,7 @@ class Asked(TypedDict, total=False):
     judged: bool
     optimize: Goal
     max_ram_bytes: int | None
+    weights: Placement | str
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -72,7 +74,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
     for name in asked.keys() - Asked.__annotations__.keys():
         raise TypeError(f"'{name}' is no option{did_you_mean(name, Asked.__annotations__)}")
     scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
-    recovery = asked.get("recovery", DEFAULT_RECOVERY)
+    recovery, weights = asked.get("recovery", DEFAULT_RECOVERY), asked.get("weights", INLINE)
     return Options(
         parse_scheme(scheme) if isinstance(scheme, str) else scheme,
         parse_method(method) if isinstance(method, str) else method,
@@ -83,4 +85,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("judged", True),
         parse_goal(cast(str, asked.get("optimize", "balanced"))),
         asked.get("max_ram_bytes"),
+        parse_placement(weights) if isinstance(weights, str) else weights,
     )

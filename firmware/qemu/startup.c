@@ -5,12 +5,16 @@
    all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
    Files come from semihosting (Arm's semihosting specification, SYS_OPEN and others). QEMU reads the first stack
    pointer and mcuq_qemu_reset from the first two words of memory; mcuq/emulate/qemu_cpu.py puts them there.
-   qemu_model.h, from the same module, names the model. */
+   QEMU_START, if any, gives the model its weights. qemu_model.h, from the same module, names the model. */
 
 #include "qemu_model.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef QEMU_START
+#define QEMU_START() 0
+#endif
 
 enum { SYS_OPEN = 1, SYS_WRITE = 5, SYS_READ = 6, SYS_EXIT = 0x18, READ_BINARY = 1, WRITE_BINARY = 5 };
 enum { ENDED_WELL = 0x20026, ENDED_BADLY = 0x20023 }; /* ADP_Stopped_ApplicationExit, ..._RunTimeErrorUnknown */
@@ -95,6 +99,9 @@ void mcuq_qemu_main(void)
     const int32_t out = open_file("answers.bin", 11, WRITE_BINARY);
     uint32_t stack_bytes = 0;
 
+    if (QEMU_START() != 0) {
+        stop(ENDED_BADLY);
+    }
     for (unsigned char poison = 0xa5;; poison ^= 0xff) {
         volatile unsigned char *const arena = QEMU_ARENA;
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
+from mcuq.emit.weights import blob_array
 from mcuq.graph.tensor_bytes import bytes_of
 
 _FILE = string.Template("""\
 #include "model.h"
 
 #include "$name.c"
-
+$blob
 static const struct mcuq_tensor inputs[] = {
 $inputs
 };
@@ -42,6 +43,7 @@ const struct mcuq_model mcuq_model = {
     .kept_input = $kept_input_or_none,
     .layer_cycles = $layer_cycles_or_none,
     .run = run,
+    .start = $start_or_none,
     .n_inputs = $n_inputs,
     .n_outputs = $n_outputs,
     .n_constants = $n_constants,
@@ -58,7 +60,7 @@ def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
 
 
 def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
-    """File name -> C of the joined model; only `mcuq_joined.c` is to be compiled, it includes the others.
+    """File name -> C of the joined model; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
 
     With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
     Raises ArtifactError where the model's C is not as mcuq wrote it.
@@ -71,15 +73,17 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     joined = _FILE.substitute(
         name=model.name,
         NAME=model.name.upper(),
+        blob=_blob(model),
         inputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.inputs),
         outputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.outputs),
-        constants=_table("const struct mcuq_constant constants", [f"{{{name}, sizeof {name}}}" for name in arrays]),
+        constants=_table("const struct mcuq_constant constants", [_constant(model, name) for name in arrays]),
         constants_or_none="constants" if arrays else "0",
         kept_input=f"static int8_t kept_input[{input_bytes}];" if keeps_input else "",
         kept_input_or_none="kept_input" if keeps_input else "0",
         layer_cycles=f"static uint32_t layer_cycles[{len(layers)}];" if layers else "",
         layer_cycles_or_none="layer_cycles" if layers else "0",
         arguments=", ".join(f"{port}()" for side in sides for port in side),
+        start_or_none=model.start or "0",
         input_bytes=input_bytes,
         output_bytes=output_bytes,
         n_inputs=len(sides[0]),
@@ -87,8 +91,22 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
         n_constants=len(arrays),
         layers=len(layers),
     )
-    header = f"{model.name}.h"
-    return {"mcuq_joined.c": joined, f"{model.name}.c": marked, header: model.files[header]}
+    return {**model.sources, "mcuq_joined.c": joined, f"{model.name}.c": marked}
+
+
+def _blob(model: CompiledModel) -> str:
+    """Declarations of a blob, which is in a file of its own."""
+    if model.blob is None:
+        return ""
+    array = f"extern const uint64_t {blob_array(model.name)}[{len(model.blob) // 8}];"
+    return f"\n{array}\nint32_t {model.start}(void);\n"
+
+
+def _constant(model: CompiledModel, name: str) -> str:
+    """Place and bytes of an array: one of the C, or a part of the blob."""
+    if name not in model.listing.offsets:
+        return f"{{{name}, sizeof {name}}}"
+    return f"{{(const int8_t *){blob_array(model.name)} + {name}, {model.listing.arrays[name]}}}"
 
 
 def marked_source(text: str, listing: Listing) -> str:

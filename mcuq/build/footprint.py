@@ -82,17 +82,19 @@ def _unless_optimized(error: DoesNotFit, choices: Sequence[Choice]) -> DoesNotFi
 
 
 def measure_footprint(model: CompiledModel) -> Footprint:
-    """Build the model for its board and measure. Raises BoardError where constants and code exceed the flash."""
+    """Build the model for its board and measure. Raises BoardError where code, and constants that are not elsewhere,
+    exceed the flash."""
     memory = model.board.memory
     compiler = target_compiler(model.board) if memory else None
     if memory is None or compiler is None:
         return Footprint(model.constant_bytes, None, None)
-    keep = tuple(model.listing.accessors.values())
+    keep = [*model.listing.accessors.values(), *([model.start] if model.start else [])]
     # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
-    built = build_target(model.files, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)
+    built = build_target(model.sources, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)
     code_bytes = built.flash_bytes - model.constant_bytes
-    if built.flash_bytes > memory.flash_bytes:
+    in_flash = 0 if model.weights.is_elsewhere else model.constant_bytes
+    if in_flash + code_bytes > memory.flash_bytes:
         constants = [t for t in model.graph.tensors.values() if t.is_constant]
-        raise flash_error(model.name, model.constant_bytes, code_bytes, constants, model.board)
+        raise flash_error(model.name, in_flash, code_bytes, constants, model.board)
     return Footprint(model.constant_bytes, code_bytes, built.compiler)

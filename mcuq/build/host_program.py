@@ -33,11 +33,13 @@ _HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mi
 
 @dataclass(frozen=True)
 class HostModel:
-    """What host_main.c must know of a model: its C identifier, and the bytes of each input and output."""
+    """What host_main.c must know of a model: its C identifier, the bytes of each input and output, and the function
+    that gives it its weights, if they are not in its C."""
 
     name: str
     input_bytes: tuple[int, ...]
     output_bytes: tuple[int, ...]
+    start: str = ""
 
 
 def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: bool = True) -> HostProgram:
@@ -136,8 +138,9 @@ def sample_stream(samples: Sequence[bytes], before: Sequence[bytes] | None, outp
 def _host_model_header(model: HostModel) -> str:
     sizes = (*model.input_bytes, *model.output_bytes)
     pointers = "".join(f", (tensor)[{i}]" for i in range(len(sizes)))
+    start = f"int32_t {model.start}(void);\n#define HOST_START() {model.start}()\n" if model.start else ""
     return (
-        f'#include "{model.name}.h"\n'
+        f'#include "{model.name}.h"\n{start}'
         f"#define HOST_INPUTS {len(model.input_bytes)}\n"
         f"#define HOST_TENSORS {len(sizes)}\n"
         f"#define HOST_TENSOR_BYTES {{{', '.join(map(str, sizes))}}}\n"

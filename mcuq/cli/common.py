@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcuq.build.footprint import Choice, Footprint
 from mcuq.compile import CompiledModel
+from mcuq.emit.weights import weights_file
 from mcuq.graph.tensor import ChannelQuant
 from mcuq.onnx_io.provenance import named_outputs
 from mcuq.quantize import sqnr_text
@@ -109,6 +110,8 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "constant_bytes": footprint.constant_bytes,
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
+        "weights": model.weights.text,
+        "weights_bytes": None if model.blob is None else len(model.blob),
         "arena_bytes": model.arena_bytes,
         "least_arena_bytes": model.arena_map.least_bytes,
         "stack_bytes": model.stack_bytes,
@@ -167,6 +170,10 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     else:
         parts = f"constants {footprint.constant_bytes:,} + code {footprint.code_bytes:,}"
         yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
+    if model.blob is not None:
+        yield f"  weights {len(model.blob):>9,} bytes in {weights_file(model.name)}"
+    elif model.weights.is_elsewhere:
+        yield f"  weights           in section {model.weights.section}"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
     yield f"          {model.arena_map.least_text}"
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"

@@ -42,6 +42,7 @@ from mcuq.cli.options import (
     scheme_options,
     selection_options,
     shape_options,
+    weights_option,
     with_options,
 )
 from mcuq.cli.table import Column, Row, table_lines
@@ -117,10 +118,13 @@ class Shown:
 @optimize_option
 @max_ram_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
+@weights_option
 @shape_options
 @selection_options
 @json_option
-@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "max_ram_bytes")
+@with_options(
+    "scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "max_ram_bytes", "weights"
+)
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(

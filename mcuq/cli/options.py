@@ -17,7 +17,7 @@ from mcuq.boards.find import board_names
 from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.importer import Selection
-from mcuq.lower import GOALS
+from mcuq.lower import GOALS, parse_placement
 from mcuq.options import Options
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -192,6 +192,19 @@ max_ram_option = click.option(
     type=Bytes(),
     metavar="BYTES",
     help="The fastest program whose arena takes no more: 64k. The stack comes on top.",
+)
+
+weights_option = option_group(
+    "weights",
+    lambda place: parse_placement(place),
+    click.option(
+        "--weights",
+        "place",
+        default="inline",
+        show_default=True,
+        metavar="PLACE",
+        help="Where constants go: inline in ID.c, external into ID.weights.bin, or section:NAME of the linker.",
+    ),
 )
 
 

@@ -91,8 +91,11 @@ def render_calls(
     ends: Sequence[str] = (),
 ) -> tuple[list[Function], list[DataArray], list[ModelCall], list[RowTable]]:
     """Functions shared by all calls with the same constants, their data (equal arrays once), the body of run_in, and
-    the tables of segments. `ends` are lines of C behind each call of a kernel within a segment."""
+    the tables of segments. `ends` are lines of C behind each call of a kernel within a segment. Constants that are
+    external lie behind a pointer `weights`, all but what tells functions their sizes."""
     names = function_names(program, model_id, layer_ids, used)
+    all_calls = [call for step in program.steps for call in step.calls]
+    sizes = {array_key(call.arrays[PARAMETERS]) for call in all_calls if PARAMETERS in call.arrays}
     functions: dict[Callee, Function] = {}
     arrays: dict[tuple[str, bytes], DataArray] = {}
     calls: list[ModelCall] = []
@@ -108,10 +111,11 @@ def render_calls(
             function = functions.get(callee_of(call)) or _function(call, name)
             users = (*function.users, _describe(step, call, layer_id))
             functions[callee_of(call)] = replace(function, users=users, bound=max(function.bound, call.bound))
-            data = [
-                arrays.setdefault(array_key(a), DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a))
-                for key, a in call.arrays.items()
-            ]
+            data = []
+            for key, a in call.arrays.items():
+                is_outside = program.placement.is_external and array_key(a) not in sizes
+                new = DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a, is_outside)
+                data.append(arrays.setdefault(array_key(a), new))
             places = [pointers[step.layer.inputs[i].name] for i in call.inputs]
             if index in segment_of:
                 names_of_inputs = [step.layer.inputs[i].name for i in call.inputs]
@@ -119,7 +123,7 @@ def render_calls(
             arguments = [place.text for place in places]
             if call.unpacked:
                 arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
-            arguments += [array.name for array in data]
+            arguments += [_argument_of(array) for array in data]
             if call.rows:
                 arguments.append("band.rows")
             if call.scratch_bytes:
@@ -150,6 +154,13 @@ def render_calls(
         block = render_segment(placed, table.name, texts, made_at, [stage[-1].layer for stage in stages])
         calls[first : first + len(own)] = [replace(call, text="" if i else block) for i, call in enumerate(own)]
     return list(functions.values()), list(arrays.values()), calls, tables
+
+
+def _argument_of(array: DataArray) -> str:
+    """The array as an argument of a call."""
+    if not array.is_outside:
+        return array.name
+    return Pointer(f"weights + {array.name}", "int8_t", array.c_type, is_read_only=True).text
 
 
 def _output_of(segment: Segment, step: int) -> str:

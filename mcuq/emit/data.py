@@ -11,11 +11,12 @@ from mcuq.kernels.c_types import c_float
 
 @dataclass(frozen=True)
 class DataArray:
-    """Constant data with its C name and type."""
+    """Constant data with its C name and type; what `is_outside` is in no C file, and its name is an offset."""
 
     name: str
     c_type: str
     values: Array
+    is_outside: bool = False
 
     @property
     def text(self) -> str:

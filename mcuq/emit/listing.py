@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mcuq.emit.calls import Function, ModelCall
 from mcuq.emit.data import DataArray
@@ -39,7 +39,8 @@ class Listing:
     `digest` is ID_DIGEST, `files_crc` CRC-32 over the header and the C file, `constants_crc` that over the constant
     arrays in their order, little-endian. `accessors` are tensor -> the C function that gives its place in the model's
     own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
-    are no views, in order. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
+    are no views, in order. `offsets` are those of arrays in ID.weights.bin, whose first bytes `weights_head` are in
+    hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     """
 
     digest: int
@@ -51,6 +52,8 @@ class Listing:
     functions: Mapping[str, int]
     layers: tuple[ListedLayer, ...]
     order: tuple[int, ...] = ()
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    weights_head: str = ""
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

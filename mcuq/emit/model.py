@@ -28,6 +28,7 @@ from mcuq.emit.segments import BARRIER, RowTable
 from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
 from mcuq.emit.stack import stack_bytes
 from mcuq.emit.text import in_comment
+from mcuq.emit.weights import weights_of
 from mcuq.kernels.item import Item
 from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.source import assembly_cpus
@@ -50,10 +51,11 @@ FRAME_MACROS = (
 
 @dataclass(frozen=True)
 class Emitted:
-    """`files` by name: the header and the C file; `listing` says what they hold."""
+    """`files` by name: the header and the C file; `listing` says what they hold. `blob` is ID.weights.bin, if any."""
 
     files: dict[str, str]
     listing: Listing
+    blob: bytes | None = None
 
 
 def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> Emitted:
@@ -61,8 +63,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
 
     `provenance` are lines of a comment that say what the model was made from.
     """
-    graph = program.graph
-    used = names_of_the_frame(graph, model_id)
+    graph, placement = program.graph, program.placement
+    used = names_of_the_frame(graph, model_id, placement.is_external)
     inputs, outputs = ports_of(graph, model_id, used)
     layer_ids = layer_identifiers(program, model_id, used)
     offset = {port.name: plan.offset_of(port.name) for port in (*inputs, *outputs)}
@@ -79,7 +81,14 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     items = needed_items([*needs, *(need for function in functions for need in function.needs)])
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
-    digest = _digest(functions, arrays, calls, tables, (*inputs, *outputs), plan)
+    in_c = [array for array in arrays if not array.is_outside]
+    digest = _digest(functions, in_c, calls, tables, (*inputs, *outputs), plan)
+    weights = None
+    if placement.is_external:
+        texts = [f"{array.name} {array.c_type} {array.text}" for array in in_c]
+        texts += [item.text for item in items] + [table.text for table in tables]
+        texts += [function.text for function in functions] + [call.text for call in calls]
+        weights = weights_of((array for array in arrays if array.is_outside), texts)
     context: dict[str, Any] = {
         "version": __version__,
         "goal": program.goal,
@@ -97,7 +106,10 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "offset": offset,
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
-        "arrays": arrays,
+        "arrays": in_c,
+        "weights": weights,
+        "section": placement.section,
+        "result": "int32_t" if placement.is_external else "void",
         "functions": marked_functions(functions),
         "runtime": [item.text for item in runtime],
         "renamed": [name for name in _names(runtime) if name.islower()],
@@ -135,8 +147,11 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         functions=heads,
         layers=list_layers(calls, marks[len(functions) :]),
         order=_order(program, plan),
+        offsets=weights.offsets if weights else {},
+        weights_head=weights.head.hex() if weights else "",
     )
-    return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing)
+    blob = weights.blob if weights else None
+    return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing, blob)
 
 
 def _order(program: Program, plan: Plan) -> tuple[int, ...]:

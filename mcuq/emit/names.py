@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.port import has_channels, macro_parts
+from mcuq.emit.weights import STATUSES
 from mcuq.graph.ir import Graph
 from mcuq.kernels.kernel import Call, Constants, RowsOf
 from mcuq.kernels.runtime import runtime
 from mcuq.lower import Program, Step
 
 
-def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
-    """Lower case C names that are there whatever the tensors and layers are called."""
+def names_of_the_frame(graph: Graph, model_id: str, is_external: bool = False) -> set[str]:
+    """Lower case C names that are there whatever the tensors and layers are called; others where the constants are
+    `external`."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
     if has_channels(graph):
@@ -21,8 +23,12 @@ def names_of_the_frame(graph: Graph, model_id: str) -> set[str]:
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
+    if is_external:
+        parts += ["weights", "set_weights", "weights_crc", "weights_bytes", "weights_alignment"]
+        parts += ["weights_start", "weights_blob", *(name for name, _ in STATUSES)]
     items = [name.lower() for name in runtime()]
     frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
+    frame += ["weights"] if is_external else []
     own = (*parts, *items)
     return {name.lower() for name in (*frame, *items, *(f"{model_id}_{part}" for part in own))}
 

@@ -71,8 +71,8 @@ def has_cpu(emulator: type[Emulator], board: Board) -> bool:
 
 def build_for_target(model: CompiledModel, files: Mapping[str, str]) -> Built:
     """The model's C, or what was made of it, for its board, with the functions that give addresses."""
-    names = model.listing.accessors
-    return build_target(files, f"{model.name}_run", tuple(names.values()), model.board, stack_bytes=STACK_BYTES)
+    keep = [*model.listing.accessors.values(), *([model.start] if model.start else [])]
+    return build_target(files, f"{model.name}_run", keep, model.board, stack_bytes=STACK_BYTES)
 
 
 def trace_of(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int], bytes]) -> Trace:

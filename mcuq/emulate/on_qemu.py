@@ -23,7 +23,7 @@ class OnQemu(Emulator):
 
     def __init__(self, model: CompiledModel) -> None:
         self._graph = model.graph
-        self._program = _program(model, model.files)
+        self._program = _program(model, model.sources)
         self.compiler = self._program.compiler
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
@@ -39,8 +39,8 @@ class OnQemu(Emulator):
         model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
     ) -> tuple[Built, Trace, Trace]:
         """The build is one of its own, without the code that starts QEMU's machine."""
-        programs = (partial(_program, model, files) for files in (model.files, apart_files))
-        built, plain, apart = in_parallel(partial(build_for_target, model, model.files), *programs)
+        programs = (partial(_program, model, files) for files in (model.sources, apart_files))
+        built, plain, apart = in_parallel(partial(build_for_target, model, model.sources), *programs)
         joined = b"".join(sample[name] for name in model.graph.inputs)
         return built, _trace(plain, (), joined), _trace(apart, marks, joined)
 
@@ -48,7 +48,7 @@ class OnQemu(Emulator):
 def _program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
     graph, names = model.graph, model.listing.accessors
     ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
-    return QemuProgram(files, QemuModel(model.name, *ports), model.board, STACK_BYTES)
+    return QemuProgram(files, QemuModel(model.name, ports[0], ports[1], model.start), model.board, STACK_BYTES)
 
 
 def _trace(program: QemuProgram, marks: Sequence[str], sample: bytes) -> Trace:

@@ -23,9 +23,9 @@ class OnUnicorn(Emulator):
     def __init__(self, model: CompiledModel) -> None:
         self._graph = model.graph
         self._entry = f"{model.name}_run"
-        built = build_for_target(model, model.files)
+        built = build_for_target(model, model.sources)
         self.compiler = built.compiler
-        self._cpu = UnicornCpu(built.elf, model.board)
+        self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
         self._pointers = [self._address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
         arena = self._cpu.address_of(f"{model.name}_arena")
@@ -53,8 +53,16 @@ class OnUnicorn(Emulator):
         model: CompiledModel, apart_files: Mapping[str, str], marks: Sequence[str], sample: Mapping[str, bytes]
     ) -> tuple[Built, Trace, Trace]:
         # Compilers are most of the time that a profile takes.
-        plain, apart = in_parallel(*(partial(build_for_target, model, files) for files in (model.files, apart_files)))
+        plain, apart = in_parallel(*(partial(build_for_target, model, files) for files in (model.sources, apart_files)))
         return plain, _trace(model, plain.elf, (), sample), _trace(model, apart.elf, marks, sample)
+
+
+def _started(model: CompiledModel, elf: bytes) -> UnicornCpu:
+    """The CPU with the program, whose model has its weights."""
+    cpu = UnicornCpu(elf, model.board)
+    if model.start:
+        assert cpu.call(model.start).value == 0, "the C refuses weights that are its own"
+    return cpu
 
 
 def _addresses(model: CompiledModel, cpu: UnicornCpu) -> dict[str, int]:
@@ -63,7 +71,7 @@ def _addresses(model: CompiledModel, cpu: UnicornCpu) -> dict[str, int]:
 
 
 def _trace(model: CompiledModel, elf: bytes, marks: Sequence[str], sample: Mapping[str, bytes]) -> Trace:
-    cpu = UnicornCpu(elf, model.board)
+    cpu = _started(model, elf)
     address = _addresses(model, cpu)
     for name, data in sample.items():
         cpu.write(address[name], data)

@@ -46,12 +46,13 @@ _MODEL_HEADER = string.Template("""\
 
 @dataclass(frozen=True)
 class QemuModel:
-    """What the startup code must know of a model: its C identifier, and for each input and output the C function
-    that gives its address, and its bytes."""
+    """What the startup code must know of a model: its C identifier, for each input and output the C function that gives
+    its address, and its bytes, and the function that gives it its weights, if they are not in its C."""
 
     name: str
     inputs: Mapping[str, int] = field(hash=False)
     outputs: Mapping[str, int] = field(hash=False)
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,16 +235,20 @@ def _bytes_at(first: int, beyond: int, code: Mapping[int, bytes]) -> bytes:
 def _model_header(model: QemuModel) -> str:
     sizes = {**model.inputs, **model.outputs}
     first = next(iter(sizes))
-    return _MODEL_HEADER.substitute(
-        name=model.name,
-        NAME=model.name.upper(),
-        first=first,
-        FIRST=first.upper(),
-        inputs=len(model.inputs),
-        tensors=len(sizes),
-        sizes=", ".join(map(str, sizes.values())),
-        addresses=", ".join(f"(int8_t *)(void *){accessor}()" for accessor in sizes),
-        arguments=", ".join(f"{accessor}()" for accessor in sizes),
+    start = f"int32_t {model.start}(void);\n#define QEMU_START() {model.start}()\n" if model.start else ""
+    return (
+        _MODEL_HEADER.substitute(
+            name=model.name,
+            NAME=model.name.upper(),
+            first=first,
+            FIRST=first.upper(),
+            inputs=len(model.inputs),
+            tensors=len(sizes),
+            sizes=", ".join(map(str, sizes.values())),
+            addresses=", ".join(f"(int8_t *)(void *){accessor}()" for accessor in sizes),
+            arguments=", ".join(f"{accessor}()" for accessor in sizes),
+        )
+        + start
     )
 
 

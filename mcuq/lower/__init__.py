@@ -2,6 +2,19 @@
 
 from mcuq.lower.choose import choose_kernel, lower
 from mcuq.lower.goal import GOALS, Goal, parse_goal
+from mcuq.lower.placement import INLINE, Placement, parse_placement
 from mcuq.lower.program import Program, Step, array_key
 
-__all__ = ["GOALS", "Goal", "Program", "Step", "array_key", "choose_kernel", "lower", "parse_goal"]
+__all__ = [
+    "GOALS",
+    "INLINE",
+    "Goal",
+    "Placement",
+    "Program",
+    "Step",
+    "array_key",
+    "choose_kernel",
+    "lower",
+    "parse_goal",
+    "parse_placement",
+]

@@ -14,6 +14,7 @@ from mcuq.graph.tensor import Array
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.overwriting import Below, common_bytes
 from mcuq.lower.goal import Goal
+from mcuq.lower.placement import INLINE, Placement
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +50,14 @@ def scratch_bytes(calls: Sequence[Call]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """The steps of an integer graph in order, what they are optimized for, and what GCC is told for it."""
+    """The steps of an integer graph in order, what they are optimized for, what GCC is told for it, and where constants
+    go."""
 
     graph: Graph
     steps: tuple[Step, ...]
     goal: Goal = "balanced"
     gcc_options: tuple[str, ...] = ()
+    placement: Placement = INLINE
 
     @property
     def constant_bytes(self) -> int:

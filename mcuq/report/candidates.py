@@ -93,7 +93,9 @@ class Workbench:
         flash_bytes = arena_bytes = instructions = None
         try:
             name = model_identifier(None, Path(self.path))
-            model = compile_quantized(quantized, self.board, name, self.options.prune, self.options.optimize)
+            options = self.options
+            made = (options.prune, options.optimize)
+            model = compile_quantized(quantized, self.board, name, *made, weights=options.weights)
             flash_bytes, arena_bytes = measure_footprint(model).flash_bytes, model.arena_bytes
             if self.counts and self.board.cpu.is_emulated:
                 instructions = count_instructions(model)

@@ -73,7 +73,7 @@ def profile_model(model: CompiledModel) -> Profile:
         raise BoardError(f"board '{model.board.name}' has no emulator to profile on; compile for an emulated board")
     listing = model.checked_listing()
     timing = cycle_model(model.board.cpu.core)
-    apart_files = {**model.files, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
+    apart_files = {**model.sources, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
     sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
     marks = [*listing.functions, *([f"{model.name}_{BETWEEN}"] if listing.order else [])]
     built, plain, apart = emulator.traces(model, apart_files, sorted(marks), sample)

@@ -160,7 +160,7 @@ class _Host:
         self._graph = model.graph
         ports = self._graph.inputs, self._graph.outputs
         sizes = [tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports]
-        self._program = build_host(model.files, HostModel(model.name, *sizes))
+        self._program = build_host(model.sources, HostModel(model.name, sizes[0], sizes[1], model.start))
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:

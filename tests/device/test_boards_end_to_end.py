@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from golden.graphs import digits
 from reference_cases import case
+from selections import quick
 from support import model_of, random_inputs, with_ranges
 
 from mcuq.boards.facts import Board
@@ -22,6 +23,7 @@ from mcuq.compile import (
     compile_quantized,
     dataset_for,
     quantize_model,
+    with_weights,
 )
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
@@ -31,7 +33,7 @@ from mcuq.emulate.machine import Machine
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
-from mcuq.lower import Goal
+from mcuq.lower import Goal, Placement
 from mcuq.ops.add import Add
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.mean import Mean
@@ -169,6 +171,17 @@ def test_a_loader_on_nrf51s_flash_keeps_the_model_through_the_reset_button() -> 
             assert (info.role, info.model) == (Role.MODEL, "digits")
             assert session.reset(stay_in_loader=True).role == Role.LOADER
             assert session.reset().role == Role.MODEL
+
+
+@pytest.mark.parametrize("name", quick(["mps2-an386", *WITH_LOADER[:1]]))
+def test_weights_that_are_not_in_the_c_are_flashed_beside_it(name: str) -> None:
+    board = load_board(name)
+    model = with_weights(model_of(digits(), board, "digits"), Placement("external"))
+    with flashed(model, board) as machine:
+        report = validated(model, machine, iter([random_inputs(model.graph, 5)]))
+    assert report.bit_exact, report.first_mismatch
+    assert report.samples == 5
+    assert report.weights_intact
 
 
 @pytest.mark.parametrize(

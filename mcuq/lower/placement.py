@@ -1,0 +1,56 @@
+"""Where constants lie: in the C, in a section of it, or in a file of their own."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from typing import Literal
+
+from mcuq.errors import ModelError, did_you_mean
+
+Kind = Literal["inline", "external", "section"]
+_KINDS: tuple[Kind, ...] = ("inline", "external", "section")
+_SECTION = {*string.ascii_letters, *string.digits, *"._$,-"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`kind` of place, and the name of the `section` where it is one."""
+
+    kind: Kind = "inline"
+    section: str = ""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether constants are in no C file."""
+        return self.kind == "external"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether constants may lie in other memory than the board's flash."""
+        return self.kind != "inline"
+
+    @property
+    def text(self) -> str:
+        """As `parse_placement` reads it."""
+        return f"section:{self.section}" if self.kind == "section" else self.kind
+
+
+INLINE = Placement()
+
+
+def parse_placement(text: str) -> Placement:
+    """`inline`, `external` or `section:NAME`. Raises ModelError for any other text."""
+    name, colon, section = text.partition(":")
+    if colon and name == "section":
+        if not 1 <= len(section) <= 80 or not set(section) <= _SECTION:
+            raise ModelError(
+                f"weights '{text}': '{section}' is no name of a section; use 1 to 80 letters, digits and . _ $ , -, as "
+                "in section:.qspi"
+            )
+        return Placement("section", section)
+    for kind in _KINDS:
+        if kind == text and kind != "section":
+            return Placement(kind)
+    known = ("inline", "external", "section:NAME")
+    raise ModelError(f"weights '{text}': is not known; use {', '.join(known)}{did_you_mean(text, known)}")
