@@ -304,26 +304,29 @@ def compile_quantized(
     max_ram_bytes: int | None = None,
     weights: Placement = INLINE,
 ) -> CompiledModel:
-    """The quantized model's C for a board. Raises BoardError where it does not fit, or its arena `max_ram_bytes`."""
-    graph, pruned = prune_graph(quantized.graph) if prune else (quantized.graph, UNPRUNED)
-    known = _Known(quantized.onnx_model, quantized.origin, pruned)
-
-    def assembled(goal: Goal) -> CompiledModel:
-        return _assemble(graph, board, name, known, _Asked(goal, max_ram_bytes, weights))
-
+    """The quantized model's C for a board. Raises BoardError where it does not fit, or its arena `max_ram_bytes`, with
+    what would do."""
+    options = Options(prune=prune, optimize=optimize, max_ram_bytes=max_ram_bytes, weights=weights)
     try:
-        return assembled(optimize)
+        return compile_for(quantized, board, name, options)
     except DoesNotFit as error:
         for goal in _SMALLER:
             if goal == optimize:
                 continue
             try:
-                smaller = assembled(goal)
+                smaller = compile_for(quantized, board, name, replace(options, optimize=goal))
             except DoesNotFit:
                 continue
             needed = smaller.arena_bytes + (0 if isinstance(error, ArenaTooLarge) else STACK_BYTES)
             raise error.unless(f"--optimize {goal}", f"{needed:,} bytes of RAM") from None
         raise
+
+
+def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Options) -> CompiledModel:
+    """The same as `options` say of pruning, goal, RAM and weights. Raises DoesNotFit where it does not fit."""
+    graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
+    known = _Known(quantized.onnx_model, quantized.origin, pruned)
+    return _assemble(graph, board, name, known, _Asked(options.optimize, options.max_ram_bytes, options.weights))
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 # A name in quotation marks, or what has no space in it.
 _LONG = re.compile(r"(?<=')[^'\n]{1001,}(?=')|[^\s']{1001,}")
@@ -21,6 +23,9 @@ class McuqError(Exception):
     The text reads "where: what is wrong, with the value; what is supported or what to do". Of names that would fill the
     screen, as a file may claim any, it has both ends.
     """
+
+    facts: Mapping[str, Any] = MappingProxyType({})
+    """What `--json` prints beside the text."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(_LONG.sub(_both_ends, text))

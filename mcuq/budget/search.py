@@ -1,4 +1,4 @@
-"""Finds bits for each layer: the most accurate model that fits the flash, or the smallest that is accurate enough."""
+"""Finds what keeps to a budget: numbers for each layer, the goal that kernels are chosen for, and rows."""
 
 from __future__ import annotations
 
@@ -7,109 +7,181 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from mcuq.budget.limits import Budget, excess_of
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
 from mcuq.budget.steps import Step, steps_down
+from mcuq.budget.verdict import BudgetError
 from mcuq.compile import QuantizedModel, calibration_samples
-from mcuq.dataset import spread_samples
+from mcuq.dataset import Sample, spread_samples
 from mcuq.diagnose.remedies import exactly
 from mcuq.diagnose.report import diagnose_model
-from mcuq.errors import QuantizationError
-from mcuq.quantize import LayerScheme, Scheme, sqnr_text
+from mcuq.errors import DataError
+from mcuq.lower import Goal
+from mcuq.quantize import LayerScheme, Scheme
 from mcuq.report.candidates import Candidate, Figures, Workbench
+from mcuq.validate import AccuracyReport
 
 # Samples that sensitivities are measured on: their order settles with few.
 SENSITIVITY_SAMPLES = 32
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What the model must keep to: bytes of flash (code and constants), dB of SQNR, the share of labels met; None where
-    there is no limit."""
-
-    max_flash_bytes: int | None = None
-    min_sqnr_db: float | None = None
-    min_accuracy: float | None = None
-
-    def is_met_by(self, figures: Figures) -> bool:
-        """Whether all limits are."""
-        return self.fits(figures) and self.is_accurate(figures)
-
-    def fits(self, figures: Figures) -> bool:
-        """Whether the flash is enough."""
-        if self.max_flash_bytes is None:
-            return True
-        return figures.flash_bytes is not None and figures.flash_bytes <= self.max_flash_bytes
-
-    def is_accurate(self, figures: Figures) -> bool:
-        """Whether it is accurate enough."""
-        enough = self.min_sqnr_db is None or figures.sqnr_db >= self.min_sqnr_db
-        if self.min_accuracy is None:
-            return enough
-        return enough and figures.accuracy is not None and figures.accuracy >= self.min_accuracy
-
-
-@dataclass(frozen=True)
 class Plan:
-    """`chosen` meets the budget; `measured` is all that was tried, the largest weights first."""
+    """`chosen` meets the budget; `measured` is all that was tried, the largest first."""
 
     chosen: Candidate
     measured: Mapping[Candidate, Figures]
 
 
-def search(bench: Workbench, now: Candidate, budget: Budget, tick: Callable[[], None] = lambda: None) -> Plan:
-    """Choose the bits of each layer's weights, and int16 activations where int8 is not accurate enough.
+def search(
+    bench: Workbench,
+    now: Candidate,
+    budget: Budget,
+    tick: Callable[[], None] = lambda: None,
+    is_goal_open: bool = True,
+) -> Plan:
+    """Choose the bits of each layer's weights, int16 activations where int8 is not accurate enough, and with
+    `is_goal_open` the goal that kernels are chosen for.
 
     Layers give up bits in the order that their sensitivities say (`steps_down`); where in that order to stop is found
-    by bisection over models that are quantized, built and measured. `now` states all else. `tick` is called after each
-    model. Raises QuantizationError where no candidate meets the budget, with what came nearest.
+    by bisection over models that are quantized, built and measured. Of those that meet the budget the most accurate is
+    chosen, and of its goals the fastest where RAM is limited, as kernels for speed need more of it, else the first of
+    `_goals`; the smallest goal only where no bits meet the budget otherwise. Without limits of what it takes, the
+    smallest is chosen. `now` states all else. `tick` is called after each model that is measured. Raises BudgetError
+    where nothing meets the budget.
     """
-    finder = _Finder(bench, now, tick)
-    steps = finder.steps()
-    candidates = [_with_bits(now, steps[:count]) for count in range(len(steps) + 1)]
-    if not budget.is_accurate(finder.measure(candidates[0])):
-        candidates = [*finder.finer(), *candidates]
-    if budget.max_flash_bytes is not None:
-        # The finest that fits.
-        index = _first(candidates, lambda candidate: budget.fits(finder.measure(candidate)))
-    else:
-        # The coarsest that is accurate enough.
-        index = _first(candidates, lambda candidate: not budget.is_accurate(finder.measure(candidate))) - 1
-    chosen = candidates[min(max(index, 0), len(candidates) - 1)]
-    if not budget.is_met_by(finder.measure(chosen)):
-        raise QuantizationError(_shortfall(budget, finder.measured))
+    finder = _Finder(bench, now, budget, tick)
+    tiers = _goals(budget) if is_goal_open else [(now.optimize or bench.options.optimize,)]
+    for goals in tiers:
+        found = finder.best(goals)
+        if found is not None:
+            break
+    if found is None and budget.max_ram_bytes is not None:
+        finder.measure_with_any_ram(tiers[0])
     order = sorted(finder.measured, key=lambda c: -(finder.measured[c].flash_bytes or 0))
-    return Plan(chosen, {candidate: finder.measured[candidate] for candidate in order})
+    measured = {candidate: finder.measured[candidate] for candidate in order}
+    if found is None:
+        raise BudgetError(budget, measured)
+    return Plan(found, measured)
+
+
+def _goals(budget: Budget) -> list[tuple[Goal, ...]]:
+    """Goals that may help, in tiers; `size` takes many times as long."""
+    first: tuple[Goal, ...] = ("balanced",)
+    if budget.max_ram_bytes is not None:
+        first = ("speed", "balanced")
+    elif budget.max_ms is not None:
+        first = ("balanced", "speed")
+    return [first, ("size",)] if budget.max_ram_bytes or budget.max_flash_bytes else [first]
 
 
 class _Finder:
     """Measures candidates once each, and quantizes none twice."""
 
-    def __init__(self, bench: Workbench, now: Candidate, tick: Callable[[], None]) -> None:
-        self._bench, self._now, self._tick = bench, now, tick
+    def __init__(self, bench: Workbench, now: Candidate, budget: Budget, tick: Callable[[], None]) -> None:
+        self._bench, self._now, self._budget, self._tick = bench, now, budget, tick
+        self._judged: dict[Candidate, tuple[QuantizedModel, AccuracyReport | None]] = {}
         self.measured: dict[Candidate, Figures] = {}
 
-    def measure(self, candidate: Candidate) -> Figures:
-        if candidate not in self.measured:
-            is_now = replace(candidate, title=self._now.title) == self._now
-            self.measured[candidate] = self._bench.measure(candidate, self._quantized if is_now else None)
+    def best(self, goals: Sequence[Goal]) -> Candidate | None:
+        """The most accurate that meets the budget, with one of the goals; None where none does."""
+        budget = self._budget
+        first = replace(self._now, title=f"all {self._now.scheme.default.weights} weights")
+        line = [first]
+        if not budget.is_accurate(self._figures(first, goals)):
+            line = [*self._finer, first]
+        if not budget.costs:
+            # The coarsest that is accurate enough.
+            line += self._coarser
+            count = _first(line, lambda c: not budget.is_accurate(self._figures(c, goals)))
+            return self._meeting(line[max(count - 1, 0)], goals)
+        if not any(budget.fits_flash(f) for f in self._of(first, goals).values()):
+            line += self._coarser
+
+        def fits(candidate: Candidate) -> bool:
+            """Fewer bits of weights save flash alone."""
+            enough = budget.fits_flash if candidate in self._coarser_ones else budget.fits
+            return any(enough(figures) for figures in self._of(candidate, goals).values())
+
+        # The finest that fits.
+        index = _first(line, fits)
+        return self._meeting(line[min(index, len(line) - 1)], goals)
+
+    def measure_with_any_ram(self, goals: Sequence[Goal]) -> None:
+        """What is nearest to the budget, with the goals, as if RAM were not limited: less work of rows may do."""
+        limits = self._budget.limits
+        nearest = min(self.measured, key=lambda c: excess_of(limits, self.measured[c]))
+        title, _, _ = nearest.title.partition(f", {nearest.optimize}")
+        candidate = replace(nearest, title=f"{title}, any RAM", optimize=None, takes_any_ram=True)
+        for goal in goals:
+            self._measure(candidate, goal)
+
+    def _meeting(self, candidate: Candidate, goals: Sequence[Goal]) -> Candidate | None:
+        """The candidate with the goal that is to be preferred of those that meet the budget."""
+        found = [c for c, figures in self._of(candidate, goals).items() if self._budget.is_met_by(figures)]
+        if self._budget.max_ram_bytes is None:
+            return next(iter(found), None)
+
+        def slowness(candidate: Candidate) -> tuple[int, int]:
+            figures = self.measured[candidate]
+            return (figures.instructions, figures.flash_bytes or 0) if figures.instructions else (0, 0)
+
+        return min(found, key=slowness, default=None)
+
+    def _figures(self, candidate: Candidate, goals: Sequence[Goal]) -> Figures:
+        """With the first of the goals."""
+        return self._measure(candidate, goals[0])[1]
+
+    def _of(self, candidate: Candidate, goals: Sequence[Goal]) -> dict[Candidate, Figures]:
+        return dict(self._measure(candidate, goal) for goal in goals)
+
+    def _measure(self, candidate: Candidate, goal: Goal) -> tuple[Candidate, Figures]:
+        is_asked = goal == self._bench.options.optimize
+        own = candidate if is_asked else replace(candidate, title=f"{candidate.title}, {goal}", optimize=goal)
+        if own not in self.measured:
+            self.measured[own] = self._bench.figures(own, *self._judge(candidate))
             self._tick()
-        return self.measured[candidate]
+        return own, self.measured[own]
+
+    def _judge(self, candidate: Candidate) -> tuple[QuantizedModel, AccuracyReport | None]:
+        key = replace(candidate, title="", takes_any_ram=False)
+        if key not in self._judged:
+            is_now = key == replace(self._now, title="")
+            quantized = self._quantized if is_now else self._bench.quantize(candidate)
+            self._judged[key] = quantized, self._bench.judge(quantized)
+        return self._judged[key]
 
     @cached_property
     def _quantized(self) -> QuantizedModel:
         """What the search starts from: sensitivities, advice and the first figures are its."""
         return self._bench.quantize(self._now)
 
-    def steps(self) -> Sequence[Step]:
+    @cached_property
+    def _coarser(self) -> list[Candidate]:
+        """With fewer bits of weights, step by step."""
+        steps = self._steps()
+        return [_with_bits(self._now, steps[:count]) for count in range(1, len(steps) + 1)]
+
+    @property
+    def _coarser_ones(self) -> list[Candidate]:
+        """Those, as far as they were asked for."""
+        return self._coarser if "_coarser" in vars(self) else []
+
+    def _samples(self, quantized: QuantizedModel) -> Iterable[Sample]:
+        if self._bench.calibration is None:
+            raise DataError("a budget needs inputs to measure on; give --calibration DATA")
+        return calibration_samples(quantized.float_graph, self._bench.calibration)
+
+    def _steps(self) -> Sequence[Step]:
         quantized = self._quantized
-        samples = calibration_samples(quantized.float_graph, self._bench.calibration)
+        samples = self._samples(quantized)
         return steps_down(measure_sensitivities(quantized.float_graph, spread_samples(samples, SENSITIVITY_SAMPLES)))
 
-    def finer(self) -> list[Candidate]:
+    @cached_property
+    def _finer(self) -> list[Candidate]:
         """int16 activations of all layers, then of half as many of the worst each time."""
         quantized = self._quantized
-        samples = calibration_samples(quantized.float_graph, self._bench.calibration)
-        found = diagnose_model(quantized, self._bench.board, samples)
+        found = diagnose_model(quantized, self._bench.board, self._samples(quantized))
         targets = list(dict.fromkeys(n for layer in found.layers for n in layer.advice.producers or (layer.name,)))
         counts = [len(targets)]
         while counts[-1] > 1:
@@ -131,8 +203,7 @@ def _with_bits(now: Candidate, steps: Sequence[Step]) -> Candidate:
     own = {name: replace(now.scheme.of(name), weights=LADDER[level]) for name, level in levels.items()}
     counts = Counter(LADDER[level] for level in levels.values())
     lowered = ", ".join(f"{counts[name]} of {name}" for name in LADDER if counts[name])
-    title = f"{lowered} weights" if lowered else f"all {now.scheme.default.weights} weights"
-    return replace(now, title=title, scheme=_with_layers(now.scheme, own))
+    return replace(now, title=f"{lowered} weights", scheme=_with_layers(now.scheme, own))
 
 
 def _with_layers(scheme: Scheme, own: Mapping[str, LayerScheme]) -> Scheme:
@@ -149,30 +220,3 @@ def _first(candidates: Sequence[Candidate], is_true: Callable[[Candidate], bool]
         else:
             low = middle + 1
     return low
-
-
-def _why_no_accuracy(measured: Iterable[Figures]) -> str:
-    notes = (note for figures in measured for note in figures.notes if note.startswith("labels: "))
-    return next(notes, "the data has no labels `y`")
-
-
-def _shortfall(budget: Budget, measured: Mapping[Candidate, Figures]) -> str:
-    best = max(measured.values(), key=lambda f: f.sqnr_db)
-    least = min((f.flash_bytes for f in measured.values() if f.flash_bytes is not None), default=None)
-    parts = []
-    if budget.max_flash_bytes is not None:
-        parts.append(
-            f"--max-flash {budget.max_flash_bytes:,}: the least is {least:,}" if least is not None else "flash"
-        )
-    if budget.min_sqnr_db is not None:
-        parts.append(f"--min-sqnr {budget.min_sqnr_db:g}: the best is {sqnr_text(best.sqnr_db)}")
-    if budget.min_accuracy is not None:
-        most = max((f.accuracy for f in measured.values() if f.accuracy is not None), default=None)
-        parts.append(
-            f"--min-accuracy {100 * budget.min_accuracy:g}: "
-            + (_why_no_accuracy(measured.values()) if most is None else f"the best is {100 * most:.2f} %")
-        )
-    return (
-        f"budget: no choice of bits meets it ({'; '.join(parts)}, {len(measured)} models tried); allow more, or see "
-        "mcuq diagnose"
-    )

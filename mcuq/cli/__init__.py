@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
@@ -89,7 +90,7 @@ class _Verbs(click.Group):
             # What a verb returns, or the code that it exits with.
             code = super().main(given, prog_name, complete_var, False, **extra)
         except McuqError as error:
-            _say(str(error), f"error: {error}", as_json)
+            _say(str(error), f"error: {error}", as_json, error.facts)
             code = WRONG
         except click.Abort:
             _say("interrupted", "interrupted", as_json)
@@ -102,13 +103,13 @@ class _Verbs(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(error: str, text: str, as_json: bool) -> None:
+def _say(error: str, text: str, as_json: bool, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
     """What went wrong: on stderr for people, as an object on stdout for programs."""
     if text:
         click.echo(text, err=True)
     if as_json:
         what, _, hint = error.partition("; ")
-        click.echo(json.dumps({"error": what, "hint": hint or None}, indent=2))
+        click.echo(json.dumps({"error": what, "hint": hint or None, **facts}, indent=2))
 
 
 def _write_any_text() -> None:

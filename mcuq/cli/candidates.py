@@ -24,18 +24,21 @@ def candidates_lines(
     """
     best = best_of(measured)
     is_counted = any(figures.instructions is not None for figures in measured.values())
-    columns = [Column("SQNR"), Column("agreement", 1), Column("accuracy"), Column("flash"), Column("RAM", 2)]
+    is_timed = any(figures.ms is not None for figures in measured.values())
+    columns = [Column("SQNR"), Column("agreement", 2), Column("accuracy", 1), Column("flash"), Column("RAM")]
     columns += [Column("instructions")] if is_counted else []
+    columns += [Column("ms")] if is_timed else []
     rows = []
     for candidate, figures in measured.items():
         costs = (
             _cost(figures.flash_bytes, base.flash_bytes if base else None),
             _cost(figures.arena_bytes, base.arena_bytes if base else None),
             *([_cost(figures.instructions, base.instructions if base else None)] if is_counted else []),
+            *(["-" if figures.ms is None else f"{figures.ms:.2f}"] if is_timed else []),
         )
         shares = (percent(figures.agreement), percent(figures.accuracy))
         mark = "*" if candidate in best else " "
-        cells = (sqnr_text(figures.sqnr_db), *shares, *costs)
+        cells = ("-" if figures.sqnr_db is None else sqnr_text(figures.sqnr_db), *shares, *costs)
         rows.append(Row(f"{mark} {candidate.title}", cells, remarks.get(candidate, "")))
     return table_lines(title, columns, rows, width)
 
@@ -44,7 +47,7 @@ def candidates_json(measured: Mapping[Candidate, Figures]) -> list[dict[str, Any
     """The same as `--json` prints it."""
     best = best_of(measured)
     return [
-        {"title": candidate.title, **vars(figures), "is_best": candidate in best}
+        {"title": candidate.title, "optimize": candidate.optimize, **vars(figures), "is_best": candidate in best}
         for candidate, figures in measured.items()
     ]
 

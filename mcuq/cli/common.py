@@ -60,14 +60,15 @@ def warn(text: str) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout. JSON has no infinity: such a figure is null."""
-    click.echo(json.dumps(_finite(value), indent=2))
+    click.echo(json.dumps(finite(value), indent=2))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with None for what JSON has no number of."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -11,12 +11,13 @@ import click
 from mcuq.api import compare as compare_choices
 from mcuq.artifact import save, save_qdq, save_text
 from mcuq.boards.find import load_board
-from mcuq.budget import Budget, Plan, search
-from mcuq.build.footprint import Choice, Footprint
+from mcuq.budget import Budget, BudgetError, Plan, budget_json, budget_lines, search
+from mcuq.build.footprint import Choice, Footprint, measure_footprint
 from mcuq.cli.candidates import candidates_json, candidates_lines
 from mcuq.cli.common import (
     choices_json,
     command_line,
+    finite,
     json_option,
     judgement_lines,
     model_json,
@@ -28,12 +29,13 @@ from mcuq.cli.common import (
     warn,
 )
 from mcuq.cli.options import (
+    BUDGET,
     RECOVERY_PARAMETERS,
     board_option,
     budget_options,
     calibration_option,
     gathered,
-    max_ram_option,
+    is_given,
     method_option,
     optimize_option,
     option_group,
@@ -47,12 +49,14 @@ from mcuq.cli.options import (
 )
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel, Part, compile_as
+from mcuq.emulate.cycles import cycle_model
 from mcuq.errors import DataError, QuantizationError
 from mcuq.lower import Goal
 from mcuq.options import Options
 from mcuq.quantize import FEWEST_SAMPLES, scheme_toml
 from mcuq.report.arena_picture import arena_svg
-from mcuq.report.candidates import Candidate, Workbench
+from mcuq.report.candidates import Candidate, Figures, Workbench
+from mcuq.report.profile import profile_model
 
 
 @dataclass(frozen=True)
@@ -116,15 +120,12 @@ class Shown:
     "--data", type=click.Path(), metavar="DATA", help="Inputs to judge a budget on.  [default: part of --calibration]"
 )
 @optimize_option
-@max_ram_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @weights_option
 @shape_options
 @selection_options
 @json_option
-@with_options(
-    "scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "max_ram_bytes", "weights"
-)
+@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights")
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(
@@ -148,19 +149,28 @@ def compile_(
     if calibration is None:
         refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
     if limits.budget is None:
-        refuse_unused("is for a budget: --max-flash, --min-sqnr or --min-accuracy", "data")
+        refuse_unused(f"is for a budget: {BUDGET}", "data")
     if not load_board(board).cpu.is_emulated:
-        refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare")
+        refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare", "max_ms")
+    if load_board(board).clock_hz is None or cycle_model(load_board(board).cpu.core) is None:
+        refuse_unused(f"needs a clock and the CPU's cycles, and board '{board}' has none", "max_ms")
     plan = None
     if limits.budget is not None:
-        plan = _plan(model, board, calibration, limits.budget, limits.data, options)
-        options = replace(options, scheme=plan.chosen.scheme)
+        options = replace(options, max_ram_bytes=limits.budget.max_ram_bytes)
+        try:
+            plan = _plan(model, board, calibration, limits, options)
+        except BudgetError as error:
+            _print_nearest(error, shown.as_json)
+            raise
+        options = plan.chosen.options(options)
     with progress() as ticker:
         compiled = compile_as(model, board, calibration, options, files.name, ticker)
-    choices = compare_choices(compiled, count=shown.compare)
-    footprint = next(choice.footprint for choice in choices if choice.optimize == options.optimize)
-    assert footprint is not None, "a model that does not fit is an error"
-    _check_flash(limits.budget, footprint)
+    choices: Sequence[Choice] = ()
+    if options.max_ram_bytes is None or shown.compare:
+        choices = compare_choices(compiled, count=shown.compare)
+    footprint = next((choice.footprint for choice in choices if choice.optimize == options.optimize), None)
+    footprint = footprint or measure_footprint(compiled)
+    taken = _check_costs(limits.budget, compiled, footprint)
     folder = Path(files.output) if files.output else Path("build") / compiled.name
     written = save(compiled, folder)
     if files.export_qdq:
@@ -168,10 +178,14 @@ def compile_(
     if files.picture:
         drawn = arena_svg(compiled.name, compiled.arena_map)
         written.append(save_text(folder / f"{compiled.name}_arena.svg", drawn))
-    if plan is not None:
+    if plan is not None and calibration is not None:
         written.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(options.scheme)))
     _warn_of(compiled, calibration)
     tried_on = None if plan is None else _tried_on(plan, limits.budget, calibration, limits.data)
+    met = None
+    if plan is not None and limits.budget is not None and taken is not None:
+        tried = plan.measured[plan.chosen]
+        met = limits.budget, replace(taken, sqnr_db=tried.sqnr_db, accuracy=tried.accuracy)
     if shown.as_json:
         print_json(
             {
@@ -179,6 +193,7 @@ def compile_(
                 "choices": choices_json(choices),
                 "tried": [] if plan is None else candidates_json(plan.measured),
                 "tried_on": tried_on,
+                "budget": [] if met is None else budget_json(*met),
                 "files": [str(path) for path in written],
             }
         )
@@ -186,37 +201,56 @@ def compile_(
     console = out()
     print_lines(model_lines(compiled, footprint))
     print_lines(_range_lines(compiled, options))
-    if plan is not None:
-        print_lines(candidates_lines("  weights", plan.measured, {plan.chosen: "chosen"}, console.width))
+    if plan is not None and met is not None:
+        print_lines(budget_lines(*met))
+        print_lines(candidates_lines("  tried", plan.measured, {plan.chosen: "chosen"}, console.width))
         console.print(f"  tried   on {tried_on}", markup=False)
-    if footprint.compiler is not None:
+    if choices and footprint.compiler is not None:
         print_lines(_choices(choices, compiled.optimize, console.width))
     console.print(f"  wrote   {', '.join(map(str, written))}", markup=False)
     console.print(f"next: {command_line('run', folder)}", markup=False)
 
 
-def _plan(model: str, board: str, calibration: str | None, budget: Budget, data: str | None, options: Options) -> Plan:
-    """The bits that meet the budget."""
-    if calibration is None:
+def _plan(model: str, board: str, calibration: str | None, limits: Limits, options: Options) -> Plan:
+    """What meets the budget. Raises BudgetError, which has all that was tried for `--json`, where nothing does."""
+    budget = limits.budget
+    assert budget is not None
+    if calibration is None and (budget.quality or budget.max_flash_bytes is not None):
         raise DataError("a budget needs inputs to measure on; give --calibration DATA")
-    seen: str | Part = calibration
-    unseen: str | Part = data or calibration
-    if _holds_back(budget, calibration, data):
+    seen: str | Part | None = calibration
+    unseen: str | Part | None = limits.data or calibration
+    if calibration is not None and _holds_back(budget, calibration, limits.data):
         seen, unseen = Part(calibration, held_back=False), Part(calibration, held_back=True)
-    bench = Workbench(model, load_board(board), seen, unseen, replace(options, judged=False), counts=False)
+    is_timed = budget.max_ms is not None
+    bench = Workbench(model, load_board(board), seen, unseen, replace(options, judged=False), times=is_timed)
     now = Candidate("", options.scheme, options.method, options.recovery)
     with progress() as ticker:
-        return search(bench, now, budget, ticker("choosing bits", None))
+        return search(bench, now, budget, ticker("choosing", None), not is_given("optimize"))
 
 
-def _check_flash(budget: Budget | None, footprint: Footprint) -> None:
-    """Calibrated on all samples a model may take more than on part of them."""
-    if budget is not None and budget.max_flash_bytes is not None and footprint.flash_bytes > budget.max_flash_bytes:
-        raise QuantizationError(
-            f"--max-flash {budget.max_flash_bytes:,}: calibrated on all samples the model takes "
-            f"{footprint.flash_bytes:,}, more than on the part that was tried; allow more, or give other inputs to "
-            "judge by: --data DATA"
-        )
+def _print_nearest(error: BudgetError, as_json: bool) -> None:
+    """What was tried for a budget that nothing meets: for people a table, for programs beside the error."""
+    error.facts = finite(
+        {"budget": budget_json(error.budget, error.measured[error.nearest]), "tried": candidates_json(error.measured)}
+    )
+    if not as_json:
+        print_lines(candidates_lines("  tried", error.measured, {error.nearest: "nearest"}, out().width))
+
+
+def _check_costs(budget: Budget | None, compiled: CompiledModel, footprint: Footprint) -> Figures | None:
+    """What the model takes. Calibrated on all samples it may take more than on part of them."""
+    if budget is None:
+        return None
+    times = None if budget.max_ms is None else profile_model(compiled).ms
+    figures = Figures(None, None, None, footprint.flash_bytes, compiled.arena_bytes, None, ms=times)
+    for limit in budget.costs:
+        value = limit.value(figures)
+        if value is not None and not limit.is_met_by(figures):
+            raise QuantizationError(
+                f"{limit.asked}: calibrated on all samples the model takes {limit.text(value)}, more than on the part "
+                "that was tried; allow more, or give other inputs to judge by: --data DATA"
+            )
+    return figures
 
 
 def _warn_of(compiled: CompiledModel, calibration: str | None) -> None:
@@ -261,6 +295,8 @@ def _holds_back(budget: Budget | None, calibration: str | None, data: str | None
 def _tried_on(plan: Plan, budget: Budget | None, calibration: str | None, data: str | None) -> str:
     """The inputs that the models of a budget were judged by."""
     samples = plan.measured[plan.chosen].samples
+    if data is None and calibration is None:
+        return "no inputs: how accurate it is, is not known"
     if _holds_back(budget, calibration, data):
         return f"{samples} of the calibration samples, held back from the models tried"
     if data is None:

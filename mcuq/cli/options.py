@@ -35,6 +35,11 @@ from mcuq.quantize import (
 )
 
 
+def is_given(parameter: str) -> bool:
+    """Whether the option stands on the command line."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
+
+
 def refuse_unused(reason: str, *parameters: str) -> None:
     """Raise click.UsageError for the first of these options that was given: where it would change nothing, whoever gave
     it expects something else. `reason` says what it is for."""
@@ -186,14 +191,6 @@ optimize_option = click.option(
 )
 
 
-max_ram_option = click.option(
-    "--max-ram",
-    "max_ram_bytes",
-    type=Bytes(),
-    metavar="BYTES",
-    help="The fastest program whose arena takes no more: 64k. The stack comes on top.",
-)
-
 weights_option = option_group(
     "weights",
     lambda place: parse_placement(place),
@@ -284,21 +281,46 @@ def with_options(*fields: str) -> Decorator:
     return gathered("options", fields, Options)
 
 
-def _budget(max_flash: int | None, min_sqnr: float | None, min_accuracy: float | None) -> Budget | None:
+class Accuracy(click.ParamType):  # type: ignore[type-arg]
+    """A share of labels: 0.9, or 90 in per cent; up to 1 it is a share."""
+
+    name = "accuracy"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = _number(str(value))
+        if not 0 <= number <= 100:
+            self.fail(f"'{value}' is no accuracy; give one such as 90, in per cent, or 0.9", param, ctx)
+        return number if number <= 1 else number / 100
+
+
+def _budget(
+    max_ram: int | None, max_flash: int | None, max_ms: float | None, min_sqnr: float | None, min_accuracy: float | None
+) -> Budget | None:
     """None where there is none."""
-    budget = Budget(max_flash, min_sqnr, None if min_accuracy is None else min_accuracy / 100)
+    budget = Budget(max_flash, min_sqnr, min_accuracy, max_ram, max_ms)
     return None if budget == Budget() else budget
 
+
+BUDGET = "--max-ram, --max-flash, --max-ms, --min-sqnr or --min-accuracy"
 
 budget_options = option_group(
     "budget",
     _budget,
+    click.option(
+        "--max-ram", type=Bytes(), metavar="BYTES", help="The fastest program whose arena takes no more: 64k."
+    ),
     click.option("--max-flash", type=Bytes(), metavar="BYTES", help="Choose each layer's bits to fit: 48k."),
+    click.option(
+        "--max-ms",
+        type=click.FloatRange(0, min_open=True),
+        metavar="MS",
+        help="Choose what takes no longer, by the emulated CPU's cycles at the board's clock.",
+    ),
     click.option("--min-sqnr", type=float, metavar="DB", help="Choose the fewest bits that reach this SQNR."),
     click.option(
         "--min-accuracy",
-        type=click.FloatRange(0, 100),
+        type=Accuracy(),
         metavar="PERCENT",
-        help="Choose the fewest bits that reach this accuracy, on data with labels `y`.",
+        help="Choose the fewest bits that reach this accuracy (90, or 0.9), on data with labels `y`.",
     ),
 )

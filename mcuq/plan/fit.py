@@ -29,7 +29,11 @@ class DoesNotFit(BoardError):
 
 
 class ArenaTooLarge(DoesNotFit):
-    """A model's arena takes more than it was asked to."""
+    """A model's arena takes more than it was asked to: `arena_bytes`."""
+
+    def __init__(self, what: str, remedy: str, arena_bytes: int) -> None:
+        super().__init__(what, remedy)
+        self.arena_bytes = arena_bytes
 
 
 def check_bound(name: str, plan: Plan, max_ram_bytes: int) -> None:
@@ -40,6 +44,7 @@ def check_bound(name: str, plan: Plan, max_ram_bytes: int) -> None:
             f"--max-ram {max_ram_bytes:,}: the smallest arena that was found for model '{name}' takes "
             f"{plan.arena_bytes:,} bytes, {excess:,} more",
             f"allow --max-ram {plan.arena_bytes}, or use a smaller model",
+            plan.arena_bytes,
         )
 
 

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 from mcuq.boards.find import load_board
-from mcuq.budget import Budget, Plan, search
-from mcuq.budget.search import _shortfall
+from mcuq.budget import Budget, BudgetError, Plan, search
 from mcuq.compile import QuantizedModel
-from mcuq.errors import QuantizationError
 from mcuq.options import Options
 from mcuq.quantize import Scheme
 from mcuq.report.candidates import Candidate, Figures, Workbench, best_of
@@ -103,18 +101,18 @@ def test_accuracy_is_counted_on_labels() -> None:
 
 @pytest.mark.slow
 def test_a_budget_that_cannot_be_met_says_what_came_nearest() -> None:
-    with pytest.raises(QuantizationError) as caught:
+    with pytest.raises(BudgetError) as caught:
         plan(Budget(max_flash_bytes=1000))
     assert re.fullmatch(
-        r"budget: no choice of bits meets it \(--max-flash 1,000: the least is \d,\d{3}, \d+ models tried\); allow "
-        r"more, or see mcuq diagnose",
+        r"budget: nothing meets it \(\d choices tried\), nearest is '[^']+ weights, size': --max-flash 1,000 is "
+        r"missed by \d,\d{3} \(\d,\d{3} bytes\); --max-flash \d{4} would be met",
         str(caught.value),
     )
-    with pytest.raises(QuantizationError) as caught:
+    with pytest.raises(BudgetError) as caught:
         plan(Budget(min_sqnr_db=200))
     assert re.fullmatch(
-        r"budget: no choice of bits meets it \(--min-sqnr 200: the best is \d+\.\d dB, \d+ models tried\); allow more, "
-        r"or see mcuq diagnose",
+        r"budget: nothing meets it \(\d choices tried\), nearest is 'int16 activations of \d layers': --min-sqnr 200 "
+        r"is missed by \d+\.\d\d \(\d+\.\d\d dB\); --min-sqnr \d+\.\d\d would be met",
         str(caught.value),
     )
 
@@ -122,16 +120,49 @@ def test_a_budget_that_cannot_be_met_says_what_came_nearest() -> None:
 @pytest.mark.slow
 def test_an_accuracy_without_labels_is_said_to_lack_them() -> None:
     unlabelled = replace(BENCH, data=np.load(DIGITS / "digits_calibration.npz")["x"])
-    with pytest.raises(QuantizationError) as caught:
+    with pytest.raises(BudgetError) as caught:
         search(unlabelled, NOW, Budget(min_accuracy=0.5))
-    assert "--min-accuracy 50: the data has no labels `y`" in str(caught.value)
+    assert "--min-accuracy 50: the data has no labels `y`; see mcuq diagnose" in str(caught.value)
+
+
+RAM = Workbench(DIGITS / "digits.onnx", load_board("cortex-m4"), None, None, Options(max_ram_bytes=2000))
+
+
+def test_where_ram_is_limited_the_fastest_that_fits_is_chosen_and_no_data_is_needed() -> None:
+    found = search(RAM, NOW, Budget(max_ram_bytes=2000))
+    assert [c.title for c in found.measured] == ["all int8 weights, speed", "all int8 weights"]
+    speed, balanced = (found.measured[c].instructions or 0 for c in found.measured)
+    assert found.chosen.optimize == ("speed" if speed < balanced else None)
+    assert all((figures.arena_bytes or 9999) <= 2000 for figures in found.measured.values())
+    assert {figures.sqnr_db for figures in found.measured.values()} == {None}
+
+
+def test_a_goal_that_was_asked_for_stays() -> None:
+    asked = replace(RAM, options=replace(RAM.options, optimize="ram"))
+    found = search(asked, NOW, Budget(max_ram_bytes=2000), is_goal_open=False)
+    assert {c: c.options(asked.options).optimize for c in found.measured} == {found.chosen: "ram"}
 
 
 @pytest.mark.slow
-def test_labels_that_are_no_classes_are_said_to_be_none() -> None:
-    note = "labels: they run from 1 to 10, the classes of output 'logits' from 0 to 9: accuracy is not counted"
-    measured = {NOW: Figures(30.0, 1.0, None, 1000, 500, None, 25, (note,))}
-    assert f"--min-accuracy 50: {note}," in _shortfall(Budget(min_accuracy=0.5), measured)
+def test_what_would_be_met_is_told_for_each_limit_alone_and_is_met() -> None:
+    timed = replace(RAM, times=True)
+    with pytest.raises(BudgetError) as caught:
+        search(timed, NOW, Budget(max_ram_bytes=2000, max_ms=0.01))
+    ms: dict[bool, list[float]] = {True: [], False: []}
+    for figures in caught.value.measured.values():
+        ms[(figures.arena_bytes or 0) <= 2000].append(figures.ms or 0.0)
+    between = round((min(ms[True]) + min(ms[False])) / 2, 3)
+    with pytest.raises(BudgetError) as caught:
+        search(timed, NOW, Budget(max_ram_bytes=2000, max_ms=between))
+    found = re.search(r"; --max-ram (\d+) or --max-ms (\d\.\d\d) would be met$", str(caught.value))
+    assert found is not None, str(caught.value)
+    ram, slower = int(found[1]), float(found[2])
+    assert "any RAM" in " ".join(c.title for c in caught.value.measured)
+    wider = replace(timed, options=replace(timed.options, max_ram_bytes=ram))
+    chosen = search(wider, NOW, Budget(max_ram_bytes=ram, max_ms=between))
+    assert chosen.measured[chosen.chosen].arena_bytes == ram
+    chosen = search(timed, NOW, Budget(max_ram_bytes=2000, max_ms=slower))
+    assert between < (chosen.measured[chosen.chosen].ms or 0) <= slower
 
 
 def test_a_tick_follows_each_model_that_is_measured() -> None:

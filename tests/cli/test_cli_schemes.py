@@ -17,6 +17,7 @@ import mcuq
 from mcuq.artifact import load
 from mcuq.budget import Plan
 from mcuq.cli import main
+from mcuq.cli.options import Accuracy
 from mcuq.quantize import NO_RECOVERY
 from mcuq.report.candidates import Candidate, Figures
 from mcuq.resources import resource_dir
@@ -92,10 +93,13 @@ def test_the_quantized_model_is_exported(tmp_path: Path) -> None:
 
 
 def test_a_budget_chooses_bits_and_says_what_it_tried(tmp_path: Path) -> None:
-    found = call_json(*COMPILE, "--max-flash", "12k", "-o", str(tmp_path))
-    assert found["flash_bytes"] <= 12 * 1024
+    found = call_json(*COMPILE, "--max-flash", "9k", "-o", str(tmp_path))
+    assert found["flash_bytes"] <= 9 * 1024
     assert len(found["tried"]) >= 2
-    assert {"title", "sqnr_db", "flash_bytes", "arena_bytes", "is_best"} <= found["tried"][0].keys()
+    assert {"title", "optimize", "sqnr_db", "flash_bytes", "arena_bytes", "is_best"} <= found["tried"][0].keys()
+    assert found["budget"] == [
+        {"option": "--max-flash", "bound": 9 * 1024, "value": found["flash_bytes"], "is_met": True}
+    ]
     again = call_json(*COMPILE, "--scheme", str(tmp_path / "digits_scheme.toml"), "-o", str(tmp_path / "again"))
     assert again["flash_bytes"] == found["flash_bytes"]
 
@@ -127,8 +131,8 @@ def test_a_model_of_all_samples_that_takes_more_than_was_tried_is_refused(
     result = call(*COMPILE, "--max-flash", "2k", "-o", str(tmp_path / "out"))
     assert result.exit_code == 1
     assert re.fullmatch(
-        r"error: --max-flash 2,048: calibrated on all samples the model takes \d\d,\d{3}, more than on the part that "
-        r"was tried; allow more, or give other inputs to judge by: --data DATA\n",
+        r"error: --max-flash 2,048: calibrated on all samples the model takes \d\d,\d{3} bytes, more than on the part "
+        r"that was tried; allow more, or give other inputs to judge by: --data DATA\n",
         result.stderr,
     )
     assert not (tmp_path / "out").exists()
@@ -145,6 +149,53 @@ def test_a_budget_that_is_no_number_of_bytes_is_wrong_usage(text: str) -> None:
     result = call(*COMPILE, f"--max-flash={text}")
     assert result.exit_code == 2
     assert f"'{text}' is no number of bytes; give one such as 49152, 48k or 1M" in result.stderr
+
+
+def test_a_budget_that_nothing_meets_ends_with_1_and_a_table_of_what_was_tried(tmp_path: Path) -> None:
+    arguments = (*COMPILE, "--max-ram", "1k", "--optimize", "balanced", "-o", str(tmp_path / "out"))
+    result = call(*arguments)
+    assert result.exit_code == 1
+    found = re.fullmatch(
+        r"error: budget: nothing meets it \(2 choices tried\), nearest is 'all int8 weights': --max-ram 1,024 is "
+        r"missed by (\d+) \((1,\d{3}) bytes\); --max-ram (\d+) would be met\n",
+        result.stderr,
+    )
+    assert found is not None, result.stderr
+    assert 1024 + int(found[1]) == int(found[3]) == int(found[2].replace(",", ""))
+    assert re.search(r"^  tried +SQNR +agreement +accuracy +flash +RAM +instructions$", result.stdout, re.MULTILINE)
+    assert re.search(rf"^\* all int8 weights  +.* {found[2]} .* nearest$", result.stdout, re.MULTILINE)
+    result = call(*arguments, "--json")
+    assert result.exit_code == 1
+    said = json.loads(result.stdout)
+    assert said["hint"] == f"--max-ram {found[3]} would be met"
+    assert said["budget"] == [{"option": "--max-ram", "bound": 1024, "value": int(found[3]), "is_met": False}]
+    assert [row["title"] for row in said["tried"]] == ["all int8 weights", "all int8 weights, any RAM"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("board", "message"),
+    [
+        ("host", "counts on an emulated CPU, and board 'host' has none"),
+        ("cortex-m55", "needs a clock and the CPU's cycles, and board 'cortex-m55' has none"),
+    ],
+)
+def test_a_time_needs_a_cpu_whose_cycles_are_counted(board: str, message: str) -> None:
+    result = call("compile", MODEL, "--board", board, "--max-ms", "5")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: --max-ms: {message}"
+
+
+@pytest.mark.parametrize("text", ["most", "-1", "101", "nan"])
+def test_an_accuracy_that_is_none_is_wrong_usage(text: str) -> None:
+    result = call(*COMPILE, f"--min-accuracy={text}")
+    assert result.exit_code == 2
+    assert f"'{text}' is no accuracy; give one such as 90, in per cent, or 0.9" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "share"), [("90", 0.9), ("0.9", 0.9), ("1", 1.0), ("100", 1.0), ("1.5", 0.015)])
+def test_an_accuracy_is_a_share_or_in_per_cent(text: str, share: float) -> None:
+    assert Accuracy().convert(text, None, None) == share
 
 
 def test_the_diagnosis_ranks_layers_and_says_what_to_do() -> None:

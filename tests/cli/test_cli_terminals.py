@@ -99,7 +99,7 @@ def test_every_verb_writes_to_a_terminal_that_lacks_letters(folder: Path, encodi
         (("--no-headroom",), "--no-headroom: needs real inputs; give --calibration DATA"),
         (
             ("--calibration", CALIBRATION, "--data", CALIBRATION),
-            "--data: is for a budget: --max-flash, --min-sqnr or --min-accuracy",
+            "--data: is for a budget: --max-ram, --max-flash, --max-ms, --min-sqnr or --min-accuracy",
         ),
     ],
 )
