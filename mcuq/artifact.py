@@ -320,6 +320,7 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
     layers = tuple(
         ListedLayer(
             layer["name"],
+            layer["index"],
             layer["output_offset"],
             tuple(ListedCall(call["function"], tuple(call["arrays"]), call["line"]) for call in layer["calls"]),
         )

@@ -135,9 +135,9 @@ class CompiledModel(Described):
 
     @property
     def coded_layers(self) -> tuple[tuple[Layer, ListedLayer], ...]:
-        """The layers that have code, all but views, each with what the C has of it."""
-        layers = [layer for layer in self.graph.layers() if not layer.op.is_view]
-        return tuple(zip(layers, self.listing.layers, strict=True))
+        """The layers that have code, each with what the C has of it; views have none, nor has what is in its place."""
+        layers = list(self.graph.layers())
+        return tuple((layers[listed.index], listed) for listed in self.listing.layers)
 
     @property
     def start(self) -> str:

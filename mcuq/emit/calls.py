@@ -69,11 +69,13 @@ class Function:
 
 @dataclass(frozen=True)
 class ModelCall:
-    """A call in ID_run_in: its text, and what it is of. A layer's first call `is_first`; `uses_arena` says that any of
-    its arguments lies there. Of a segment the first call has the text, which makes the rows of all of them."""
+    """A call in ID_run_in: its text, and what it is of, which is layer `index`. A layer's first call `is_first`;
+    `uses_arena` says that any of its arguments lies there. Of a segment the first call has the text, which makes the
+    rows of all of them."""
 
     text: str
     layer: str
+    index: int
     is_first: bool
     function: str
     arrays: tuple[str, ...]
@@ -139,7 +141,7 @@ def render_calls(
             if index not in segment_of:
                 text = f"/* {layer_id} */\n    {text}"
             uses_arena |= index in segment_of
-            calls.append(ModelCall(text, layer_id, number == 0, name, given, offset, uses_arena))
+            calls.append(ModelCall(text, layer_id, index, number == 0, name, given, offset, uses_arena))
     tables = []
     for placed in plan.segments:
         segment = placed.segment

@@ -24,10 +24,11 @@ class ListedCall:
 
 @dataclass(frozen=True)
 class ListedLayer:
-    """A layer that has code: its name in C, the offset of its output in the model's own arena, None where never all of
-    it is held, and its calls."""
+    """A layer that has code: its name in C, its number among the graph's layers, the offset of its output in the
+    model's own arena, None where never all of it is held, and its calls."""
 
     name: str
+    index: int
     output_offset: int | None
     calls: tuple[ListedCall, ...]
 
@@ -39,7 +40,7 @@ class Listing:
     `digest` is ID_DIGEST, `files_crc` CRC-32 over the header and the C file, `constants_crc` that over the constant
     arrays in their order, little-endian. `accessors` are tensor -> the C function that gives its place in the model's
     own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
-    are no views, in order. `offsets` are those of arrays in ID.weights.bin, whose first bytes `weights_head` are in
+    have code, in order. `offsets` are those of arrays in ID.weights.bin, whose first bytes `weights_head` are in
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     """
 
@@ -108,7 +109,7 @@ def list_layers(calls: Sequence[ModelCall], lines: Sequence[int]) -> tuple[Liste
     for call, line in zip(calls, lines, strict=True):
         listed = ListedCall(call.function, call.arrays, line)
         if call.is_first:
-            layers.append(ListedLayer(call.layer, call.output_offset, (listed,)))
+            layers.append(ListedLayer(call.layer, call.index, call.output_offset, (listed,)))
         else:
             layers[-1] = replace(layers[-1], calls=(*layers[-1].calls, listed))
     return tuple(layers)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from mcuq.graph.ir import Graph
+from mcuq.graph.operator import Layer
+from mcuq.graph.tensor import Tensor
 
 ALIGNMENT = 4  # bytes: kernels may load whole words
 NOWHERE: Mapping[int, int] = {}
@@ -58,57 +60,133 @@ def live_bytes(lives: Iterable[tuple[int, int, int]]) -> dict[int, int]:
     return dict(zip(steps, accumulate(changes[step] for step in steps), strict=True))
 
 
-def storages_of(graph: Graph, below: Mapping[int, int] = NOWHERE, alone: Container[int] = ()) -> list[Storage]:
+def storages_of(
+    graph: Graph, below: Mapping[int, int] = NOWHERE, alone: Container[int] = (), joined: Container[int] = ()
+) -> list[Storage]:
     """What memory the graph's inputs, outputs and intermediates need, and when; without offsets.
 
     Views share their source's storage; an element-by-element layer takes over that of an input which nobody
     reads later, if it has the same size and is not an input of the model (the caller's own memory may be
     behind that). So do the layers `below`, each so many bytes below its first computed input, whatever the sizes.
-    Outputs of the layers `alone` share nothing with what was there before.
+    Outputs of the layers `alone` share nothing with what was there before. Of the layers `joined`, the inputs that are
+    parts of the output are made in their places in it where they can be, and outputs that are parts lie in the input.
     """
     layers = list(graph.layers())
-    last_use = {t.name: index for index, layer in enumerate(layers) for t in layer.inputs}
-    for name in graph.outputs:
-        last_use[name] = len(layers)
-    groups: list[list[str]] = []
-    group_of: dict[str, list[str]] = {}
-    place: dict[str, int] = {}  # of a tensor, from that of the first one of its group
-    first = dict.fromkeys(graph.inputs, -1)
-    last: dict[str, int] = {}  # of a group, by its first tensor
-
-    def new_group(name: str) -> None:
-        group_of[name] = [name]
-        groups.append(group_of[name])
-        place[name] = 0
-        last[name] = last_use.get(name, first[name])
-
-    def join(name: str, source: str, bytes_below: int = 0) -> None:
-        group = group_of[name] = group_of[source]
-        group.append(name)
-        place[name] = place[source] - bytes_below
-        last[group[0]] = max(last[group[0]], last_use.get(name, first[name]))
-
-    for name in graph.inputs:
-        new_group(name)
+    groups = _Groups(graph, layers)
+    parts = {t.name for i, layer in enumerate(layers) if i in joined for t in _parts_of(layer)}
     for index, layer in enumerate(layers):
         name = layer.output.name
-        first[name] = index
+        groups.first[name] = index
         if layer.op.is_view:
-            join(name, layer.inputs[0].name)
+            groups.join(name, layer.inputs[0].name)
+            continue
+        if index in joined and index not in alone and groups.join_parts(layer):
             continue
         taken = [(i, 0) for i in layer.op.in_place(layer) if layer.inputs[i].size_bytes == layer.output.size_bytes]
         if index in below:
             taken = [(layer.inputs.index(layer.activations[0]), below[index])]
         for i, bytes_below in () if index in alone else taken:
             source = layer.inputs[i]
-            oldest = group_of[source.name][0]
-            is_input = first[oldest] < 0
-            if last[oldest] == index and not is_input:
-                join(name, source.name, bytes_below)
+            oldest = groups.of[source.name][0]
+            is_input = groups.first[oldest] < 0
+            if groups.last[oldest] == index and not is_input and not groups.clash(source, layer.inputs):
+                if name in parts and not groups.may_move(source):  # over a part of one whole, it is none of another
+                    continue
+                groups.join(name, source.name, bytes_below)
                 break
         else:
-            new_group(name)
-    return [_storage(graph, group, place, first[group[0]], last[group[0]]) for group in groups]
+            groups.add(name)
+    return groups.storages()
+
+
+def _parts_of(layer: Layer) -> list[Tensor]:
+    """The inputs that are parts of the output, and not all of it."""
+    inputs = [layer.inputs[i] for i in layer.op.parts(layer)]
+    return [t for t in inputs if t.size_bytes < layer.output.size_bytes]
+
+
+class _Groups:
+    """Tensors that share memory, in the order in which they are computed."""
+
+    def __init__(self, graph: Graph, layers: Sequence[Layer]) -> None:
+        self._graph = graph
+        self._last_use = {t.name: index for index, layer in enumerate(layers) for t in layer.inputs}
+        for name in graph.outputs:
+            self._last_use[name] = len(layers)
+        self.of: dict[str, list[str]] = {}
+        self.place: dict[str, int] = {}  # of a tensor, from anywhere the same for all of its group
+        self.first = dict.fromkeys(graph.inputs, -1)
+        self.last: dict[str, int] = {}  # of a group, by its first tensor
+        for name in graph.inputs:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """A tensor with memory of its own."""
+        self.of[name] = [name]
+        self.place[name] = 0
+        self.last[name] = self._last_use.get(name, self.first[name])
+
+    def join(self, name: str, source: str, bytes_below: int = 0) -> None:
+        """A tensor that begins so far below another."""
+        group = self.of[name] = self.of[source]
+        group.append(name)
+        self.place[name] = self.place[source] - bytes_below
+        self.last[group[0]] = max(self.last[group[0]], self._last_use.get(name, self.first[name]))
+
+    def clash(self, taken: Tensor, inputs: Sequence[Tensor]) -> bool:
+        """Whether other inputs have bytes in common with one, and not the same for the same element."""
+        of_same = [t for t in inputs if self.of.get(t.name) is self.of[taken.name]]
+        distances = [self.place[t.name] - self.place[taken.name] for t in of_same]
+        return any(d != 0 and -t.size_bytes < d < taken.size_bytes for t, d in zip(of_same, distances, strict=True))
+
+    def join_parts(self, layer: Layer) -> bool:
+        """Have the output and those inputs in one memory that are parts of one another; whether there are any."""
+        y, parts = layer.output, layer.op.parts(layer)
+        for i, elements in parts.items():
+            x, behind = layer.inputs[i], elements * y.size_bytes // max(1, y.elements)
+            if behind % ALIGNMENT or x.size_bytes == 0 or y.size_bytes == 0:
+                continue
+            if x.size_bytes >= y.size_bytes:  # the output is a part, of what may be another's as well
+                if y.name not in self._graph.outputs:
+                    self.join(y.name, x.name, behind)
+                    return True
+            elif self.may_move(x):
+                if y.name in self.of:
+                    self._merge(x.name, y.name, behind)
+                else:
+                    self.join(y.name, x.name, behind)
+        return y.name in self.of
+
+    def storages(self) -> list[Storage]:
+        """All of them."""
+        groups = {group[0]: group for group in self.of.values()}
+        return [_storage(self._graph, own, self.place, self.first[key], self.last[key]) for key, own in groups.items()]
+
+    def may_move(self, part: Tensor) -> bool:
+        """Whether a tensor and all that share its memory can lie in that of another: nothing of them is beyond its
+        bytes, and none is the caller's."""
+        begin = self.place[part.name]
+        return not any(
+            name in self._graph.inputs
+            or name in self._graph.outputs
+            or self.place[name] < begin
+            or self.place[name] + self._graph.tensors[name].size_bytes > begin + part.size_bytes
+            for name in self.of[part.name]
+        )
+
+    def _merge(self, part: str, whole: str, behind: int) -> None:
+        """Have the group of a part in that of the whole, unless it is there."""
+        own, others = self.of[part], self.of[whole]
+        if own is others:
+            return
+        shift = self.place[whole] + behind - self.place[part]
+        last = max(self.last[own[0]], self.last[others[0]])
+        for name in own:
+            self.place[name] += shift
+        both = sorted((*own, *others), key=lambda name: self.first[name])
+        for name in both:
+            self.of[name] = both
+        self.last[both[0]] = last
 
 
 def _storage(graph: Graph, tensors: Sequence[str], place: Mapping[str, int], first: int, last: int) -> Storage:

@@ -268,6 +268,11 @@ class Operator(ABC):
         """Multiply-accumulates of one inference."""
         return 0
 
+    def parts(self, layer: Layer) -> Mapping[int, int]:
+        """Inputs whose elements are, in their order, elements of the output that follow one another, or the other way
+        round: how many elements behind the output's first one each has its own. Below 0: the output is a part of it."""
+        return {}
+
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         """Indices of inputs whose memory the output may take over, element by element."""
         return ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import prod
 from typing import ClassVar
 
@@ -56,6 +57,12 @@ class Concat(Moves):
                 raise ModelError(f"shapes {[list(t.shape) for t in inputs]} do not join along axis {self.axis}")
         total = sum(x.shape[self.axis] for x in inputs)
         return (*first[: self.axis], total, *first[self.axis + 1 :])
+
+    def parts(self, layer: Layer) -> Mapping[int, int]:
+        if prod(layer.output.shape[: self.axis]) != 1:
+            return {}
+        behind = accumulate((t.elements for t in layer.inputs), initial=0)
+        return {i: at for i, (t, at) in enumerate(zip(layer.inputs, behind, strict=False)) if not t.is_constant}
 
     def reordered(self, perm: tuple[int, ...]) -> Operator | None:
         return replace(self, axis=perm[self.axis])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -51,6 +52,15 @@ class Slice(Moves):
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return self.sizes
+
+    def parts(self, layer: Layer) -> Mapping[int, int]:
+        shape = layer.inputs[0].shape
+        taken = [axis for axis, size in enumerate(self.sizes) if size > 1]
+        first = taken[0] if taken else len(shape)
+        follow = not taken or self.steps[first] == 1
+        if not follow or not all(self._is_whole(shape, axis) for axis in range(first + 1, len(shape))):
+            return {}
+        return {0: -sum(begin * prod(shape[axis + 1 :]) for axis, begin in enumerate(self.begin))}
 
     def reordered(self, perm: tuple[int, ...]) -> Operator | None:
         fields = (self.begin, self.sizes, self.steps)

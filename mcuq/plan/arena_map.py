@@ -102,10 +102,11 @@ def map_arena(program: Program, plan: Plan) -> ArenaMap:
             kind = "input"
         since, until = first[storage.first + 1], last[storage.last + 1]
         boxes.append(Box(storage.tensors[0], kind, storage.offset, storage.size_bytes, since, until))
-    sums = {placed.sums[name] for placed in plan.segments for name in placed.sums}
+    segments = [placed.segment for placed in plan.segments]
+    folds = {part[0] for own in segments for stage, part in zip(own.stages, own.parts, strict=True) if stage.folds}
     for index, offset in plan.scratch.items():
         step = program.steps[index]
-        if offset in sums:
+        if index in folds:
             continue
         boxes.append(Box(step.layer.name, "scratch", offset, step.scratch_bytes, index, index))
     steps = tuple(MapStep(step.layer.name, type(step.layer.op).__name__) for step in program.steps)

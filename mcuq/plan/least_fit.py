@@ -75,7 +75,8 @@ def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array])
 def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, list[Tensor]]:
     """Bytes of the tensors alive at one step, the most, each of the narrowest type; and the tensors.
 
-    Of images between layers a few rows may be enough, and an output may lie over what its layer has read.
+    Of images between layers a few rows may be enough, an output may lie over what its layer has read, and parts of it
+    in their places in it.
     """
     narrowest = _narrowest(scheme)
     tensors = {
@@ -96,10 +97,12 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, 
     live = live_bytes(s.life for s in whole)
     of = {name: s for s in whole for name in s.tensors}
     for index, layer in enumerate(narrow.layers()):
-        x, y = of.get(layer.inputs[0].name), of.get(layer.output.name)
+        y = of.get(layer.output.name)
         may_overlap = len(layer.output.shape) == IMAGE or is_weighted(layer)
-        if may_overlap and x is not None and y is not None and hands_over(x, y, index):
-            live[index] -= min(x.life[0], y.life[0])
+        for i in {**({0: 0} if may_overlap else {}), **layer.op.parts(layer)}:
+            x, parts = of.get(layer.inputs[i].name), layer.op.parts(layer)
+            if x is not None and y is not None and x is not y and (i in parts or hands_over(x, y, index)):
+                live[index] -= min(x.life[0], y.life[0])
     return max(live.values(), default=0), [t for t in tensors.values() if not t.is_constant]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mcuq.graph.ir import Graph
-from mcuq.graph.liveness import Storage, aligned, storages_of
+from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
 from mcuq.lower import Program
 from mcuq.plan.blocks import Over
 from mcuq.plan.layout import Block, lay_out, lay_out_quickly, lower_bound
@@ -17,6 +17,7 @@ from mcuq.plan.segments import Finder, Segment, choose, trade_offs
 MOST_MORE = 0.02
 _MOST_MORE = {"speed": 0.0, "ram": 0.6}
 MOST_SEARCHED = 8  # ways that are laid out by a search, of those that may fit
+MOST_TRIED = 16  # layers whose parts may lie in one another, one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,52 +61,73 @@ class Plan:
 
 def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
     """The program with layers that run row by row where that takes less memory, for about as much work as its goal
-    allows, and its plan. Where functions are shared by layers of different sizes, none makes bands of rows."""
+    allows, and without copies of what is made or read in its place, and its plan. Where functions are shared by layers
+    of different sizes, none makes bands of rows."""
     most = _MOST_MORE.get(program.goal, MOST_MORE)
-    if program.goal == "size":
-        return program, plan_memory(program)
-    ways = [(program, way) for way in _ways(program, ())]
-    storages = storages_of(program.graph)
     finder = Finder(program, features)
-    for shares in (True, False):
-        for segments in choose(program, storages, finder, most, shares):
-            by_rows = banded(program, segments)
-            ways += [(by_rows, way) for way in _ways(by_rows, segments)]
-    chosen, best = min(ways, key=lambda way: way[1].quick_bytes)
-    return chosen, best.plan()
+    ways: list[_Way] = []
+    for joined in _joins(program):
+        ways += _ways(program, (), joined)
+        if program.goal == "size":
+            continue
+        storages = _storages(program, joined=joined)
+        for shares in (True, False):
+            for segments in choose(program, storages, finder, most, shares):
+                ways += _ways(banded(program, segments), segments, joined)
+    best = min(ways, key=lambda way: way.cost)
+    return best.program, best.plan()
+
+
+def _joins(program: Program) -> list[frozenset[int]]:
+    """Choices of the layers whose parts are to lie in one another: none, and where there are such layers, all, and all
+    that save memory, as far as is seen one by one."""
+    every = frozenset(i for i, step in enumerate(program.steps) if step.calls and step.layer.op.parts(step.layer))
+    if not every:
+        return [every]
+    chosen = every
+    bytes_of = {joined: min(way.cost for way in _ways(program, (), joined)) for joined in (frozenset[int](), every)}
+    for i in sorted(every) if len(every) <= MOST_TRIED else ():
+        without = chosen - {i}
+        if without not in bytes_of:
+            bytes_of[without] = min(way.cost for way in _ways(program, (), without))
+        if bytes_of[without] < bytes_of[chosen]:
+            chosen = without
+    return list(dict.fromkeys((frozenset[int](), every, chosen)))
 
 
 def plan_within(program: Program, features: Set[str], most_bytes: int) -> tuple[Program, Plan]:
     """The program and its plan with the least work of rows, as far as that can be told beforehand, of those whose arena
     takes at most `most_bytes`; the smallest that is found where none does. Which layers run row by row is then for the
     bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does."""
-    ways = _by_size(program, ())
+    joins = _joins(program)
+    ways = _by_speed(program, (), joins)
     if program.goal != "size":
         finder = Finder(program, features)
         for segments in trade_offs(program, storages_of(program.graph), finder):
-            ways += _by_size(banded(program, segments), segments)
+            ways += _by_speed(banded(program, segments), segments, joins)
     searched: dict[int, Plan] = {}
 
     def plan_of(index: int) -> Plan:
         if index not in searched:
-            searched[index] = ways[index][1].plan()
+            searched[index] = ways[index].plan()
         return searched[index]
 
-    for index, (own, way) in enumerate(ways):
+    for index, way in enumerate(ways):
         may_fit = way.least_bytes <= most_bytes and len(searched) < MOST_SEARCHED
         if (may_fit or way.quick_bytes <= most_bytes) and plan_of(index).arena_bytes <= most_bytes:
-            return own, plan_of(index)
-    order = sorted(range(len(ways)), key=lambda index: (ways[index][1].least_bytes, index))
+            return way.program, plan_of(index)
+    order = sorted(range(len(ways)), key=lambda index: (ways[index].least_bytes, index))
     smallest = order[0]
     for index in order[:MOST_SEARCHED]:
-        if ways[index][1].least_bytes < plan_of(smallest).arena_bytes > plan_of(index).arena_bytes:
+        if ways[index].least_bytes < plan_of(smallest).arena_bytes > plan_of(index).arena_bytes:
             smallest = index
-    return ways[smallest][0], plan_of(smallest)
+    return ways[smallest].program, plan_of(smallest)
 
 
-def _by_size(program: Program, segments: Sequence[Segment]) -> list[tuple[Program, _Way]]:
-    """The ways to share memory, the smaller first."""
-    return sorted(((program, way) for way in _ways(program, segments)), key=lambda pair: pair[1].quick_bytes)
+def _by_speed(program: Program, segments: Sequence[Segment], joins: Sequence[frozenset[int]]) -> list[_Way]:
+    """The ways to share memory: those with the fewest copies first, and of them the smaller."""
+    ways = [way for joined in joins for way in _ways(program, segments, joined)]
+    return sorted(ways, key=lambda way: (way.copies, way.quick_bytes))
 
 
 def banded(program: Program, segments: Sequence[Segment]) -> Program:
@@ -124,36 +146,60 @@ def plan_memory(program: Program, segments: Sequence[Segment] = ()) -> Plan:
     Which tensors share memory is `storages_of`: where a kernel's output must lie at one place below its input, all do
     or none, whichever takes less.
     """
-    return min(_ways(program, segments), key=lambda way: way.quick_bytes).plan()
+    return min(_ways(program, segments), key=lambda way: way.cost).plan()
 
 
-def _ways(program: Program, segments: Sequence[Segment]) -> list[_Way]:
+def _ways(program: Program, segments: Sequence[Segment], joined: Set[int] = frozenset()) -> list[_Way]:
     in_segments = _steps(segments)
-    ways = [_Way(program, segments, storages_of(program.graph, alone=in_segments))]
     below = {
         i: step.below.at_least
         for i, step in enumerate(program.steps)
-        if step.below and step.below.exactly and i not in in_segments
+        if step.below and step.below.exactly and i not in in_segments and i not in joined
     }
-    return [*ways, _Way(program, segments, _shared(program, segments, below))] if below else ways
+    choices = [{}, below] if below else [{}]
+    return [_Way(program, segments, _storages(program, segments, own, joined)) for own in choices]
 
 
 def _steps(segments: Sequence[Segment]) -> set[int]:
     return {i for segment in segments for i in range(segment.first, segment.last + 1)}
 
 
-def _shared(program: Program, segments: Sequence[Segment], below: Mapping[int, int]) -> list[Storage]:
-    """The storages where layers `below` share that of their input, but for those that end in an output of the graph:
-    in the caller's memory there is room for that alone."""
-    storages = storages_of(program.graph, below, _steps(segments))
+def _storages(
+    program: Program,
+    segments: Sequence[Segment] = (),
+    below: Mapping[int, int] = NOWHERE,
+    joined: Set[int] = frozenset(),
+) -> list[Storage]:
+    """The storages where the outputs of layers `below` lie over their input and parts of those `joined` in one another,
+    but for those that share memory with an output of the graph: in the caller's there is room for that alone."""
+    storages = storages_of(program.graph, below, _steps(segments), joined)
     shares = {name for s in storages if _is_callers(program.graph, s) for name in s.tensors}
     kept = {i: bytes_below for i, bytes_below in below.items() if program.steps[i].layer.output.name not in shares}
-    return storages if len(kept) == len(below) else _shared(program, segments, kept)
+    apart = {i for i in joined if program.steps[i].layer.output.name in shares}
+    if len(kept) == len(below) and not apart:
+        return storages
+    return _storages(program, segments, kept, joined - apart)
 
 
 def _is_callers(graph: Graph, storage: Storage) -> bool:
     outputs = [name for name in storage.tensors if name in graph.outputs]
     return bool(outputs) and storage.size_bytes > graph.tensors[outputs[0]].size_bytes
+
+
+def _without_copies(program: Program, storages: Sequence[Storage]) -> Program:
+    """The program without calls that would copy what lies in its place."""
+    storage_of = {name: s for s in storages for name in s.tensors}
+    steps = list(program.steps)
+    for index, step in enumerate(steps):
+        y = step.layer.output
+        for i, elements in step.layer.op.parts(step.layer).items() if step.calls else ():
+            own, whole = storage_of.get(step.layer.inputs[i].name), storage_of.get(y.name)
+            if own is None or own is not whole:
+                continue
+            behind = own.offset_of(step.layer.inputs[i].name) - own.offset_of(y.name)
+            if behind * y.elements == elements * y.size_bytes:
+                steps[index] = replace(steps[index], calls=tuple(c for c in steps[index].calls if c.inputs != (i,)))
+    return replace(program, steps=tuple(steps))
 
 
 class _Way:
@@ -163,7 +209,7 @@ class _Way:
         made = {program.steps[i].layer.output.name for i in _steps(segments)}
         whole = {name for segment in segments for name in segment.names if name not in segment.ring_bytes}
         self._storages = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
-        self._program = program
+        self.program = _without_copies(program, storages)
         self._segments = segments
         # All steps of a segment are one in time.
         self._time = list(range(-1, len(program.steps) + 1))
@@ -171,7 +217,7 @@ class _Way:
             self._time[segment.first + 1 : segment.last + 2] = [segment.last] * (segment.last + 1 - segment.first)
         self._scratch: dict[int, int] = {}  # time -> bytes
         folds = {s.parts[i][0] for s in segments for i, stage in enumerate(s.stages) if stage.folds}
-        for i, step in enumerate(program.steps):
+        for i, step in enumerate(self.program.steps):
             if step.scratch_bytes and i not in folds:
                 time = self._time[i + 1]
                 self._scratch[time] = max(self._scratch.get(time, 0), step.scratch_bytes)
@@ -189,6 +235,17 @@ class _Way:
     def quick_bytes(self) -> int:
         """What a layout that is found at once takes."""
         return lay_out_quickly(self._blocks, self._over()).size_bytes
+
+    @cached_property
+    def copies(self) -> int:
+        """How often parts of tensors are copied."""
+        return sum(len(step.calls) for step in self.program.steps if step.layer.op.parts(step.layer))
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Bytes, then copies; where speed is wanted the other way round."""
+        by_size = (self.quick_bytes, self.copies)
+        return by_size[::-1] if self.program.goal == "speed" else by_size
 
     @cached_property
     def least_bytes(self) -> int:
@@ -211,7 +268,7 @@ class _Way:
             )
             for segment in self._segments
         )
-        steps = enumerate(self._program.steps)
+        steps = enumerate(self.program.steps)
         scratch = {i: scratch_at.get(self._time[i + 1], 0) for i, step in steps if step.scratch_bytes}
         for placed_segment in segments:
             for stage, part in zip(placed_segment.segment.stages, placed_segment.segment.parts, strict=True):
@@ -232,7 +289,7 @@ class _Way:
                 over[written, read] = at_least + between
 
         in_segments = _steps(self._segments)
-        for i, step in enumerate(self._program.steps):
+        for i, step in enumerate(self.program.steps):
             if step.below is not None and not step.below.exactly and i not in in_segments:
                 may_overlap(step.layer.output.name, step.layer.activations[0].name, i, step.below.at_least)
         for segment in self._segments:

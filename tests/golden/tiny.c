@@ -8,24 +8,12 @@
  */
 #include "tiny.h"
 
-#if TINY_DIGEST != 0xca8f818du
+#if TINY_DIGEST != 0x9cb185ecu
 #error "tiny.h and tiny.c were generated from different models: copy both"
 #endif
 
 #if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) || defined(__ARM_BIG_ENDIAN)
 #error "tiny.c is for little-endian CPUs"
-#endif
-
-/* GCC, Clang and their like take assembly and attributes; for others there is plain C beside them. */
-#if defined(__GNUC__) && !defined(__CC_ARM) && !defined(__ICCARM__)
-#define MCUQ_GNU 1
-#define MCUQ_NOINLINE __attribute__((noinline))
-#define MCUQ_MEMCPY __builtin_memcpy
-#else
-#include <string.h>
-#define MCUQ_GNU 0
-#define MCUQ_NOINLINE
-#define MCUQ_MEMCPY memcpy
 #endif
 
 /* Functions of this file alone: the C of another model may be included beside it. */
@@ -35,7 +23,6 @@
 #define mcuq_requantize tiny_mcuq_requantize
 #define mcuq_weighted_sum tiny_mcuq_weighted_sum
 #define mcuq_lookup tiny_mcuq_lookup
-#define mcuq_copy_bytes tiny_mcuq_copy_bytes
 #define mcuq_taps_before tiny_mcuq_taps_before
 
 /* Where constants and working memory are placed: see tiny.h. */
@@ -120,30 +107,6 @@ static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, i
 static inline int8_t mcuq_lookup(int8_t x, const int8_t *table)
 {
     return table[x + 128];
-}
-
-/* Copies bytes from the first to the last: words or halfwords where both addresses reach such at a time. */
-MCUQ_NOINLINE
-static void mcuq_copy_bytes(void *to, const void *from, int32_t n_bytes)
-{
-    volatile uint8_t *out = (volatile uint8_t *)to;
-    const volatile uint8_t *in = (const volatile uint8_t *)from;
-#if MCUQ_GNU
-    typedef uint32_t __attribute__((may_alias)) word;
-    typedef uint16_t __attribute__((may_alias)) half;
-    const uintptr_t apart = (uintptr_t)to ^ (uintptr_t)from;
-    const uintptr_t unit = (apart & 3u) == 0 ? 4 : (apart & 1u) == 0 ? 2 : 1;
-    for (; n_bytes > 0 && ((uintptr_t)out & (unit - 1u)) != 0; n_bytes--)
-        *out++ = *in++;
-    if (unit == 4)
-        for (; n_bytes > 3; n_bytes -= 4, in += 4, out += 4)
-            *(volatile word *)(volatile void *)out = *(const volatile word *)(const volatile void *)in;
-    else if (unit == 2)
-        for (; n_bytes > 1; n_bytes -= 2, in += 2, out += 2)
-            *(volatile half *)(volatile void *)out = *(const volatile half *)(const volatile void *)in;
-#endif
-    for (; n_bytes > 0; n_bytes--)
-        *out++ = *in++;
 }
 
 /* How many of a row or column of `kernel` taps lie before `position`, the first at 0, the others `dilation` apart. */
@@ -493,70 +456,6 @@ static void tiny_largest(const int8_t *x, int8_t *y)
         }
 }
 
-/* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
-static void tiny_joined_1(const int8_t *x, int8_t *y)
-{
-    typedef int8_t element;
-    enum {
-        start = 0,
-        size_0 = 1, size_1 = 1, size_2 = 1,
-        size_3 = 1, size_4 = 1, size_5 = 4,
-        stride_0 = 0, stride_1 = 0, stride_2 = 0,
-        stride_3 = 0, stride_4 = 0, stride_5 = 1
-    };
-    /* plain C from here on */
-    enum { row_bytes = size_5 * (int32_t)sizeof(element) };
-
-    /* volatile, so that no compiler joins elements to words at any address */
-    for (int32_t i0 = 0; i0 < size_0; i0++)
-        for (int32_t i1 = 0; i1 < size_1; i1++)
-            for (int32_t i2 = 0; i2 < size_2; i2++)
-                for (int32_t i3 = 0; i3 < size_3; i3++)
-                    for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
-                                            + i4 * stride_4);
-                        if (stride_5 == 1 && row_bytes >= 16) {
-                            mcuq_copy_bytes(row, x, row_bytes);
-                            x += size_5;
-                        } else {
-                            for (int32_t i5 = 0; i5 < size_5; i5++)
-                                *(volatile element *)&row[i5 * stride_5] = *x++;
-                        }
-                    }
-}
-
-/* joined: Concat 1x1x1x4, 1x1x1x4 -> 1x1x1x8 */
-static void tiny_joined_2(const int8_t *x, int8_t *y)
-{
-    typedef int8_t element;
-    enum {
-        start = 4,
-        size_0 = 1, size_1 = 1, size_2 = 1,
-        size_3 = 1, size_4 = 1, size_5 = 4,
-        stride_0 = 0, stride_1 = 0, stride_2 = 0,
-        stride_3 = 0, stride_4 = 0, stride_5 = 1
-    };
-    /* plain C from here on */
-    enum { row_bytes = size_5 * (int32_t)sizeof(element) };
-
-    /* volatile, so that no compiler joins elements to words at any address */
-    for (int32_t i0 = 0; i0 < size_0; i0++)
-        for (int32_t i1 = 0; i1 < size_1; i1++)
-            for (int32_t i2 = 0; i2 < size_2; i2++)
-                for (int32_t i3 = 0; i3 < size_3; i3++)
-                    for (int32_t i4 = 0; i4 < size_4; i4++) {
-                        element *row = y + (start + i0 * stride_0 + i1 * stride_1 + i2 * stride_2 + i3 * stride_3
-                                            + i4 * stride_4);
-                        if (stride_5 == 1 && row_bytes >= 16) {
-                            mcuq_copy_bytes(row, x, row_bytes);
-                            x += size_5;
-                        } else {
-                            for (int32_t i5 = 0; i5 < size_5; i5++)
-                                *(volatile element *)&row[i5 * stride_5] = *x++;
-                        }
-                    }
-}
-
 /* dense: FullyConnected 1x8 -> 1x3, |accumulator| <= 72368 */
 static void tiny_dense(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
     int8_t *y)
@@ -631,13 +530,9 @@ void tiny_run_in(void *memory, const int8_t *input, int8_t *output)
     /* lookup */
     tiny_lookup(arena + 148, tiny_lookup_table, arena + 148);
     /* mean */
-    tiny_mean(arena + 148, arena + 8);
+    tiny_mean(arena + 148, arena);
     /* largest */
-    tiny_largest(arena + 148, arena + 12);
-    /* joined */
-    tiny_joined_1(arena + 8, arena);
-    /* joined */
-    tiny_joined_2(arena + 12, arena);
+    tiny_largest(arena + 148, arena + 4);
     /* dense */
     tiny_dense(arena, tiny_dense_weight, tiny_dense_bias, tiny_dense_multiplier, output);
     /* softmax */
@@ -670,16 +565,12 @@ void tiny_run(const int8_t *input, int8_t *output)
 }
 #endif
 
-#undef MCUQ_GNU
-#undef MCUQ_NOINLINE
-#undef MCUQ_MEMCPY
 #undef mcuq_multiply_high
 #undef mcuq_clamp
 #undef mcuq_requantize_shift
 #undef mcuq_requantize
 #undef mcuq_weighted_sum
 #undef mcuq_lookup
-#undef mcuq_copy_bytes
 #undef mcuq_taps_before
 #undef MCUQ_WEIGHTS
 #undef MCUQ_ARENA

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Names one generated model; tiny.c refuses another model's header. */
-#define TINY_DIGEST 0xca8f818du
+#define TINY_DIGEST 0x9cb185ecu
 
 /* Working memory: input, output and everything between. */
 #define TINY_ARENA_BYTES 196
