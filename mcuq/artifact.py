@@ -22,7 +22,7 @@ import onnx
 from mcuq.boards.find import parse_board
 from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import identifier
-from mcuq.emit.listing import ListedCall, ListedLayer, Listing
+from mcuq.emit.listing import ListedCall, ListedLayer, ListedPush, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import weights_file
 from mcuq.errors import ArtifactError
@@ -326,7 +326,8 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         )
         for layer in manifest["layers"]
     )
-    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"])})
+    push = None if manifest["push"] is None else ListedPush(**manifest["push"])
+    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"]), "push": push})
 
 
 def _encode(value: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, Unpack, cast
 
+import numpy as np
 import onnx
 
 from mcuq.boards.facts import Board
@@ -42,7 +43,7 @@ from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import Plan, plan_rows, plan_within
+from mcuq.plan import Plan, plan_pushed, plan_rows, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit
 from mcuq.plan.least_fit import check_least_fit
@@ -159,6 +160,31 @@ class CompiledModel(Described):
             )
         return {**self.files, **blob_source(self.name, self.blob)}
 
+    @property
+    def is_pushed(self) -> bool:
+        """Whether its input comes row by row."""
+        return self.listing.push is not None
+
+    def as_given(self, batch: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Inputs (samples, *shape) of the graph, in the order in which the C takes them."""
+        if self.listing.push is None:
+            return batch
+        given = self.graph.inputs[0]
+        values, name = batch[given], given
+        for layer in self.graph.layers():
+            if name != self.listing.push.tensor and layer.inputs[0].name == name:
+                values, name = layer.op.simulate(layer, [values]), layer.output.name
+        return {given: values}
+
+    def from_given(self, batch: Mapping[str, Array]) -> dict[str, Array]:
+        """What `as_given` gives this for; shapes are the graph's all the same."""
+        places = {name: np.arange(x[0].size).reshape(1, *self.graph.tensors[name].shape) for name, x in batch.items()}
+        found = {}
+        for name, order in self.as_given(places).items():
+            found[name] = np.empty_like(batch[name]).reshape(len(batch[name]), -1)
+            found[name][:, order.reshape(-1)] = batch[name].reshape(len(batch[name]), -1)
+        return {name: x.reshape(-1, *self.graph.tensors[name].shape) for name, x in found.items()}
+
     def checked_listing(self) -> Listing:
         """What the files hold. Raises ArtifactError where they are not as mcuq wrote them."""
         if files_crc(self.files[f"{self.name}.h"], self.files[f"{self.name}.c"]) != self.listing.files_crc:
@@ -229,8 +255,7 @@ def compile_as(
     board = load_board(board) if isinstance(board, str) else board
     model_id = model_identifier(name, model_path(path))
     quantized = quantize_as(path, calibration, options, progress, board)
-    made = (options.prune, options.optimize, options.max_ram_bytes, options.weights)
-    return compile_quantized(quantized, board, model_id, *made)
+    return _compile_or_say(quantized, board, model_id, options)
 
 
 def quantize_model(path: Model, calibration: Calibration | None = None, **asked: Unpack[Asked]) -> QuantizedModel:
@@ -255,7 +280,8 @@ def quantize_as(
     imported, onnx_model = import_model(path, options.shapes, options.selected)
     graph = insert_conversions(simplify(imported), scheme)
     graph, missing = never_nan(graph, computed_in_floats(graph, scheme))
-    check_least_fit(graph.name, graph, scheme, _memory_of(board, options.weights), options.prune)
+    memory = _memory_of(board, options.weights)
+    check_least_fit(graph.name, graph, scheme, memory, options.prune, options.push)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
@@ -307,11 +333,16 @@ def compile_quantized(
     """The quantized model's C for a board. Raises BoardError where it does not fit, or its arena `max_ram_bytes`, with
     what would do."""
     options = Options(prune=prune, optimize=optimize, max_ram_bytes=max_ram_bytes, weights=weights)
+    return _compile_or_say(quantized, board, name, options)
+
+
+def _compile_or_say(quantized: QuantizedModel, board: Board, name: str, options: Options) -> CompiledModel:
+    """As `compile_for`; the error of what does not fit says what would do."""
     try:
         return compile_for(quantized, board, name, options)
     except DoesNotFit as error:
         for goal in _SMALLER:
-            if goal == optimize:
+            if goal == options.optimize:
                 continue
             try:
                 smaller = compile_for(quantized, board, name, replace(options, optimize=goal))
@@ -323,10 +354,12 @@ def compile_quantized(
 
 
 def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Options) -> CompiledModel:
-    """The same as `options` say of pruning, goal, RAM and weights. Raises DoesNotFit where it does not fit."""
+    """The same as `options` say of pruning, goal, RAM, weights and rows. Raises DoesNotFit where it does not fit,
+    ModelError where the input is to come row by row and cannot."""
     graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
-    return _assemble(graph, board, name, known, _Asked(options.optimize, options.max_ram_bytes, options.weights))
+    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push)
+    return _assemble(graph, board, name, known, aim)
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:
@@ -367,7 +400,7 @@ def assemble(
     optimize: Goal = "balanced",
 ) -> CompiledModel:
     """The compiled model of an int8 graph: kernels, memory plan and C. Raises BoardError where it does not fit."""
-    return _assemble(graph, board, name, _Known(onnx_model, origin, pruned), _Asked(optimize))
+    return _assemble(graph, board, name, _Known(onnx_model, origin, pruned), Aim(optimize))
 
 
 @dataclass(frozen=True)
@@ -380,24 +413,29 @@ class _Known:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What is asked of the C: fields of CompiledModel."""
+class Aim:
+    """What is asked of the C: fields of CompiledModel, and whether its input comes row by row."""
 
-    optimize: Goal
+    optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
     weights: Placement = INLINE
+    push: bool = False
 
 
-def _assemble(graph: Graph, board: Board, name: str, known: _Known, asked: _Asked) -> CompiledModel:
-    """As `assemble`. Raises ArenaTooLarge where the arena does not fit `max_ram_bytes`."""
-    optimize, max_ram_bytes, weights = asked.optimize, asked.max_ram_bytes, asked.weights
+def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledModel:
+    """The same for any aim, without an ONNX model. Raises ArenaTooLarge where the arena does not fit it, ModelError
+    where the input is to come row by row and cannot."""
+    return _assemble(graph, board, name, _Known(b"", UNKNOWN_ORIGIN, UNPRUNED), aim)
 
+
+def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
     def planned(graph: Graph) -> tuple[Program, Plan]:
-        program = lower(graph, board.cpu.features, optimize)
-        if max_ram_bytes is None:
-            return plan_rows(program, board.cpu.features)
-        return plan_within(program, board.cpu.features, max_ram_bytes)
+        program = lower(graph, board.cpu.features, aim.optimize)
+        if aim.max_ram_bytes is not None:
+            return plan_within(program, board.cpu.features, aim.max_ram_bytes, aim.push)
+        return (plan_pushed if aim.push else plan_rows)(program, board.cpu.features)
 
+    optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     program, plan = planned(graph)
     split = split_heads(graph)
     if split is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
@@ -407,7 +445,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, asked: _Aske
     if max_ram_bytes is not None:
         check_bound(name, plan, max_ram_bytes)
     check_fit(name, program, plan, _memory_of(board, weights))
-    made_for = [f"optimize {optimize}", f"for {board.name}"]
+    made_for = [f"optimize {optimize}", *(["push"] if aim.push else []), f"for {board.name}"]
     if max_ram_bytes is not None:
         made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
     placed = replace(program, placement=weights)
@@ -449,17 +487,18 @@ def _options_text(options: Options, origin: Origin) -> str:
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit it,
     or its arena not the model's `max_ram_bytes`."""
-    return model if optimize == model.optimize else _again(model, _Asked(optimize, model.max_ram_bytes, model.weights))
+    return model if optimize == model.optimize else _again(model, optimize, model.weights)
 
 
 def with_weights(model: CompiledModel, weights: Placement) -> CompiledModel:
     """The same model with its constants in another place. Raises BoardError where it does not fit its board."""
-    return model if weights == model.weights else _again(model, _Asked(model.optimize, model.max_ram_bytes, weights))
+    return model if weights == model.weights else _again(model, model.optimize, weights)
 
 
-def _again(model: CompiledModel, asked: _Asked) -> CompiledModel:
+def _again(model: CompiledModel, optimize: Goal, weights: Placement) -> CompiledModel:
+    aim = Aim(optimize, model.max_ram_bytes, weights, model.is_pushed)
     known = _Known(model.onnx_model, model.origin, model.pruned)
-    return _assemble(model.graph, model.board, model.name, known, asked)
+    return _assemble(model.graph, model.board, model.name, known, aim)
 
 
 def check_features(model: CompiledModel, board: Board) -> None:

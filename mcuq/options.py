@@ -34,6 +34,7 @@ class Options:
     `max_ram_bytes`, layers run row by row as far as that asks, whatever `optimize` is. With calibration data, `judged`
     says whether the model's origin tells how accurate it is on inputs that it has not seen, which takes half as much
     time again. `weights` says where constants go: into the C, into a section, or into a file of their own.
+    `push` is for an input that comes row by row, and is never whole in memory.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -46,6 +47,7 @@ class Options:
     optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
     weights: Placement = INLINE
+    push: bool = False
 
 
 class Asked(TypedDict, total=False):
@@ -67,6 +69,7 @@ class Asked(TypedDict, total=False):
     optimize: Goal
     max_ram_bytes: int | None
     weights: Placement | str
+    push: bool
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -86,4 +89,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         parse_goal(cast(str, asked.get("optimize", "balanced"))),
         asked.get("max_ram_bytes"),
         parse_placement(weights) if isinstance(weights, str) else weights,
+        asked.get("push", False),
     )

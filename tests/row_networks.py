@@ -22,6 +22,7 @@ from mcuq.ops.total import Total
 from mcuq.ops.window import Window
 from mcuq.plan import Plan, plan_memory
 from mcuq.plan.memory import banded
+from mcuq.plan.push import Pushed, find_pushed, without_taken
 from mcuq.plan.segments import Finder, Segment
 
 EVERYTHING = 2**30
@@ -98,9 +99,9 @@ def _same(is_signal: bool) -> Window:
     return Window((1, 3) if is_signal else (3, 3), pads=(0, 1, 0, 1) if is_signal else (1, 1, 1, 1))
 
 
-def all_segments(program: Program, features: Set[str], band: int) -> list[Segment]:
+def all_segments(program: Program, features: Set[str], band: int, pushed: Pushed | None = None) -> list[Segment]:
     """As much of the program as can run row by row, in bands of up to `band` rows."""
-    finder = Finder(program, features)
+    finder = Finder(program, features, pushed)
     found = []
     for first, last in finder.stretches():
         start = first
@@ -116,15 +117,20 @@ def all_segments(program: Program, features: Set[str], band: int) -> list[Segmen
 
 
 @contextmanager
-def row_by_row(band: int, found: list[Segment] | None = None) -> Iterator[None]:
-    """Programs that are compiled meanwhile run as far as they can row by row; what does is added to `found`."""
+def row_by_row(band: int, found: list[Segment] | None = None, push: bool = False) -> Iterator[None]:
+    """Programs that are compiled meanwhile run as far as they can row by row; what does is added to `found`. With
+    `push`, the first stretch takes rows of the input."""
 
     def plan(program: Program, features: Set[str]) -> tuple[Program, Plan]:
-        segments = all_segments(program, features, band)
+        pushed = find_pushed(program) if push else None
+        if pushed is not None:
+            program = without_taken(program, pushed)
+        segments = all_segments(program, features, band, pushed)
+        assert pushed is None or (segments[0].is_pushed and segments[0].last >= pushed.last)
         if found is not None:
             found.extend(segments)
         program = banded(program, segments)
-        return program, plan_memory(program, segments)
+        return program, plan_memory(program, segments, pushed)
 
     with mock.patch.object(sys.modules["mcuq.compile"], "plan_rows", plan):
         yield

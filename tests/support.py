@@ -12,7 +12,7 @@ import onnx
 
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
-from mcuq.compile import CompiledModel, assemble
+from mcuq.compile import Aim, CompiledModel, assemble_for
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Layer, Operator
@@ -147,10 +147,15 @@ def random_reals(graph: Graph, ranges: Mapping[str, Range], rng: np.random.Gener
 
 
 def model_of(
-    graph: Graph, board: str | Board = "cortex-m4", name: str = "layer", optimize: Goal = "balanced"
+    graph: Graph,
+    board: str | Board = "cortex-m4",
+    name: str = "layer",
+    optimize: Goal = "balanced",
+    push: bool = False,
 ) -> CompiledModel:
     """The integer graph with its C, without an ONNX model."""
-    return assemble(graph, load_board(board) if isinstance(board, str) else board, name, b"", optimize=optimize)
+    board = load_board(board) if isinstance(board, str) else board
+    return assemble_for(graph, board, name, Aim(optimize, push=push))
 
 
 def portable(board: str = "cortex-m4") -> Board:

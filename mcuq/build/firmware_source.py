@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
 from mcuq.emit.weights import blob_array
+from mcuq.errors import BoardError
 from mcuq.graph.tensor_bytes import bytes_of
 
 _FILE = string.Template("""\
@@ -63,8 +64,13 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     """File name -> C of the joined model; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
 
     With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
-    Raises ArtifactError where the model's C is not as mcuq wrote it.
+    Raises BoardError where its input comes row by row, ArtifactError where the model's C is not as mcuq wrote it.
     """
+    if model.is_pushed:
+        raise BoardError(
+            f"model '{model.name}': its input comes row by row, which mcuq's own firmware does not do yet; compile it "
+            "without --push for it"
+        )
     listing = model.checked_listing()
     marked, layers, arrays = marked_source(model.files[f"{model.name}.c"], listing), listing.layers, listing.arrays
     ports = listing.accessors

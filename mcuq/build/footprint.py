@@ -89,6 +89,7 @@ def measure_footprint(model: CompiledModel) -> Footprint:
     if memory is None or compiler is None:
         return Footprint(model.constant_bytes, None, None)
     keep = [*model.listing.accessors.values(), *([model.start] if model.start else [])]
+    keep += [f"{model.name}_push", f"{model.name}_reset"] if model.is_pushed else []
     # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
     built = build_target(model.sources, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)

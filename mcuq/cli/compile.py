@@ -114,6 +114,7 @@ class Shown:
     lambda no_prune: not no_prune,
     click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same."),
 )
+@click.option("--push", is_flag=True, help="The input comes row by row to ID_push: it is never whole in the arena.")
 @scheme_options
 @budget_options
 @click.option(
@@ -125,7 +126,7 @@ class Shown:
 @shape_options
 @selection_options
 @json_option
-@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights")
+@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights", "push")
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(

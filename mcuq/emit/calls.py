@@ -11,7 +11,7 @@ from mcuq.emit.names import Callee, call_names, callee_of, function_names
 from mcuq.emit.parameters import assumes, render_banded, render_shared
 from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
-from mcuq.emit.segments import RowTable, render_segment, row_table
+from mcuq.emit.segments import RowTable, render_pushed, render_segment, row_table
 from mcuq.emit.text import COLUMNS, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
@@ -151,9 +151,13 @@ def render_calls(
         table = row_table(placed, f"{model_id}_{name}")
         tables.append(table)
         stages = [[own[step - segment.first] for step in part] for part in segment.parts]
-        texts = [_several([call.text for call in stage], ends) for stage in stages]
+        texts = [_several([call.text for call in stage], ends) if stage else "" for stage in stages]
         made_at = [pointers[stage.output].bytes_text for stage in segment.stages]
-        block = render_segment(placed, table.name, texts, made_at, [stage[-1].layer for stage in stages])
+        layers = [stage[-1].layer if stage else "the input" for stage in stages]
+        if segment.is_pushed:
+            block = render_pushed(placed, table.name, texts, made_at, layers, f"{model_id.upper()}_TOO_MANY_ROWS")
+        else:
+            block = render_segment(placed, table.name, texts, made_at, layers)
         calls[first : first + len(own)] = [replace(call, text="" if i else block) for i, call in enumerate(own)]
     return list(functions.values()), list(arrays.values()), calls, tables
 

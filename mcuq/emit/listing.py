@@ -34,6 +34,17 @@ class ListedLayer:
 
 
 @dataclass(frozen=True)
+class ListedPush:
+    """How the C takes the input row by row: of `tensor`, which is the input or what views and the layer `taken` ("":
+    none) make of it, and the C has no code for; `rows` of `row_bytes` each."""
+
+    tensor: str
+    taken: str
+    rows: int
+    row_bytes: int
+
+
+@dataclass(frozen=True)
 class Listing:
     """Of the C file and header of one model; lines are those of the C file, from 1.
 
@@ -42,6 +53,7 @@ class Listing:
     own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
     have code, in order. `offsets` are those of arrays in ID.weights.bin, whose first bytes `weights_head` are in
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
+    `push` says how the input comes row by row, which then has no accessor; None: it is whole.
     """
 
     digest: int
@@ -55,6 +67,7 @@ class Listing:
     order: tuple[int, ...] = ()
     offsets: Mapping[str, int] = field(default_factory=dict)
     weights_head: str = ""
+    push: ListedPush | None = None
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

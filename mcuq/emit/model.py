@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from mcuq.emit.calls import Function, ModelCall, pointers_of, render_calls
 from mcuq.emit.compilers import target_cpus
 from mcuq.emit.data import DataArray
 from mcuq.emit.listing import (
+    ListedPush,
     Listing,
     constants_crc,
     files_crc,
@@ -34,6 +35,7 @@ from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
 from mcuq.plan import Plan
+from mcuq.plan.push import GIVEN
 from mcuq.version import __version__
 
 # Items that stand at places of their own: what compilers differ in, a promise to them, and what ends each call where
@@ -64,10 +66,14 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     `provenance` are lines of a comment that say what the model was made from.
     """
     graph, placement = program.graph, program.placement
-    used = names_of_the_frame(graph, model_id, placement.is_external)
+    push = _listed_push(plan)
+    used = names_of_the_frame(graph, model_id, plan, placement.is_external)
     inputs, outputs = ports_of(graph, model_id, used)
+    if push is not None:
+        inputs = [replace(inputs[0], tensor=graph.tensors[push.tensor])]
     layer_ids = layer_identifiers(program, model_id, used)
-    offset = {port.name: plan.offset_of(port.name) for port in (*inputs, *outputs)}
+    placed = [*(inputs if push is None else ()), *outputs]
+    offset = {port.name: plan.offset_of(port.name) for port in placed}
     pointers = pointers_of(plan, graph, inputs, outputs)
     read = {pointers[t.name].name for step in program.steps if step.calls for t in step.layer.activations}
     templates = environment()
@@ -82,7 +88,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
     in_c = [array for array in arrays if not array.is_outside]
-    digest = _digest(functions, in_c, calls, tables, (*inputs, *outputs), plan)
+    digest = _digest(functions, in_c, calls, tables, (*inputs, *outputs), offset, plan)
     weights = None
     if placement.is_external:
         texts = [f"{array.name} {array.c_type} {array.text}" for array in in_c]
@@ -97,6 +103,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "ID": model_id.upper(),
         "inputs": inputs,
         "outputs": outputs,
+        "placed": placed,
+        "push": push,
         "arena_bytes": plan.arena_bytes,
         "stack_bytes": stack_bytes(
             (function.constants for function in functions),
@@ -129,6 +137,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "has_floats": has_floats,
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
+        "state_offset": next((own.state for own in plan.segments if own.segment.is_pushed), 0),
         "uses_arena": any(call.uses_arena for call in calls),
         "changes_options": has_floats or bool(program.gcc_options),
         "provenance": [in_comment(line) for line in provenance],
@@ -142,16 +151,25 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         files_crc=files_crc(header, source),
         constants_crc=constants_crc(arrays),
         stack_bytes=context["stack_bytes"],
-        accessors={port.name: f"{model_id}_{port.accessor}" for port in (*inputs, *outputs)},
+        accessors={port.name: f"{model_id}_{port.accessor}" for port in placed},
         arrays={array.name: array.values.nbytes for array in arrays},
         functions=heads,
         layers=list_layers(calls, marks[len(functions) :]),
         order=_order(program, plan),
         offsets=weights.offsets if weights else {},
         weights_head=weights.head.hex() if weights else "",
+        push=push,
     )
     blob = weights.blob if weights else None
     return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing, blob)
+
+
+def _listed_push(plan: Plan) -> ListedPush | None:
+    """How the input comes row by row, if it does."""
+    if plan.pushed is None:
+        return None
+    segment = next(placed.segment for placed in plan.segments if placed.segment.is_pushed)
+    return ListedPush(plan.pushed.tensor, plan.pushed.taken, segment.heights[GIVEN], segment.row_bytes[GIVEN])
 
 
 def _order(program: Program, plan: Plan) -> tuple[int, ...]:
@@ -197,12 +215,13 @@ def _digest(
     calls: Sequence[ModelCall],
     tables: Sequence[RowTable],
     ports: Sequence[Port],
+    offset: Mapping[str, int],
     plan: Plan,
 ) -> int:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
     interface = [
-        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {plan.offset_of(p.name)}" for p in ports
+        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {offset.get(p.name, '')}" for p in ports
     ]
     for text in (*interface, *(f.text for f in functions), *(call.text for call in calls), *(t.text for t in tables)):
         crc = zlib.crc32(text.encode(), crc)

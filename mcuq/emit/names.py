@@ -11,15 +11,22 @@ from mcuq.graph.ir import Graph
 from mcuq.kernels.kernel import Call, Constants, RowsOf
 from mcuq.kernels.runtime import runtime
 from mcuq.lower import Program, Step
+from mcuq.plan import Plan
+
+# What the C of segments declares, and what there is besides where rows of the input are pushed.
+_OF_SEGMENTS = ("state", "band", "round", "i")
+_OF_PUSH = ("rows", "count", "given", "more")
+_PUSH = ("push", "push_in", "reset", "reset_in", "take_rows", "rows", "row_elements", "too_many_rows")
 
 
-def names_of_the_frame(graph: Graph, model_id: str, is_external: bool = False) -> set[str]:
+def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, is_external: bool = False) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called; others where the constants are
     `external`."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
+    parts += (*_PUSH, "rows_without_weights") if plan.pushed else ()
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
@@ -27,7 +34,8 @@ def names_of_the_frame(graph: Graph, model_id: str, is_external: bool = False) -
         parts += ["weights", "set_weights", "weights_crc", "weights_bytes", "weights_alignment"]
         parts += ["weights_start", "weights_blob", *(name for name, _ in STATUSES)]
     items = [name.lower() for name in runtime()]
-    frame = ["arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
+    local = (*(_OF_SEGMENTS if plan.segments else ()), *(_OF_PUSH if plan.pushed else ()))
+    frame = [*local, "arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     frame += ["weights"] if is_external else []
     own = (*parts, *items)
     return {name.lower() for name in (*frame, *items, *(f"{model_id}_{part}" for part in own))}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuq.plan.memory import PlacedSegment
+from mcuq.plan.push import GIVEN
 
 BARRIER = "MCUQ_MEMORY_CHANGES_TYPE"
 NEEDS = ("mcuq_row_layer", BARRIER)
@@ -67,17 +68,70 @@ def render_segment(
         *(f"    state[{2 * number[t] + 1}] = {segment.heights[t]};" for t in number if t not in names),
         f"    for (int32_t round = 0; round < {segment.schedule.rounds}; round++) {{",
     ]
-    for i, (place, call) in enumerate(zip(places, calls, strict=True)):
-        lines.append(f"        if (mcuq_next_band(&{table}[{i}], state, {place}, &band))")
-        lines += [f"            {line}" for line in call.split("\n")]
+    lines += [f"        {line}" for line in _bands(table, calls, places)]
     lines += ["    }", "}", f"{BARRIER}();"]
     return "\n".join([lines[0], *(f"    {line}" for line in lines[1:])])
+
+
+def render_pushed(
+    placed: PlacedSegment,
+    table: str,
+    calls: Sequence[str],
+    places: Sequence[str],
+    layers: Sequence[str],
+    too_many: str,
+) -> str:
+    """The statements that take `count` rows from `rows` on, whose number is checked: after each of them all stages make
+    what they can. They return how many are still to come; what stands behind them is for all rows."""
+    segment = placed.segment
+    names = {stage.output: layer for stage, layer in zip(segment.stages, layers, strict=True)}
+    height = segment.heights[GIVEN]
+    copied = f"mcuq_copy_bytes({places[0]} + band.y, (const int8_t *)(const void *)rows + band.x, {{}});"
+    calls = [copied.format(segment.row_bytes[GIVEN]), *calls[1:]]
+    lines = [
+        *_comment(placed, names),
+        f"int16_t *const state = (int16_t *)(void *)(arena + {placed.state});",
+        f"const int32_t given = state[1] == {height} ? 0 : state[1]; /* of this inference, before */",
+        "mcuq_band band;",
+        "int more;",
+        "",
+        f"if (count < 0 || count > {height} - given)",
+        f"    return {too_many};",
+        "if (count == 0)",
+        f"    return {height} - given;",
+        f"{BARRIER}();",
+        f"for (int32_t i = 0; given == 0 && i < {2 * len(segment.names)}; i++)",
+        "    state[i] = 0;",
+        "state[0] = (int16_t)given;",
+        "for (; count > 0; count--) {",
+        "    state[1]++;",
+        "    do {",
+        "        more = 0;",
+        *(f"        {line}" for line in _bands(table, calls, places, "more = 1;")),
+        "    } while (more);",
+        "}",
+        f"{BARRIER}();",
+        f"if (state[1] < {height})",
+        f"    return {height} - state[1];",
+    ]
+    return "\n".join([lines[0], *(f"    {line}" if line else "" for line in lines[1:])])
+
+
+def _bands(table: str, calls: Sequence[str], places: Sequence[str], then: str = "") -> list[str]:
+    """Each stage in turn, where its rows are there: the call, and what is to be done then."""
+    lines = []
+    for i, (place, call) in enumerate(zip(places, calls, strict=True)):
+        lines.append(f"if (mcuq_next_band(&{table}[{i}], state, {place}, &band))" + (" {" if then else ""))
+        lines += [f"    {line}" for line in call.split("\n")]
+        lines += [f"    {then}", "}"] if then else []
+    return lines
 
 
 def _comment(placed: PlacedSegment, names: Mapping[str, str]) -> list[str]:
     """What runs together, and which rows are held of the tensors between."""
     segment = placed.segment
-    first, last = (names[stage.output] for stage in (segment.stages[0], segment.stages[-1]))
+    made = [stage for stage in segment.stages if stage.inputs != (GIVEN,)]
+    first, last = (names[stage.output] for stage in (made[0], made[-1]))
     head = f"{first} to {last}, a band of rows each in turn" if first != last else f"{first}, a band of rows at a time"
     lines = []
     for ring in segment.schedule.rings:

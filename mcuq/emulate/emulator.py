@@ -69,10 +69,11 @@ def has_cpu(emulator: type[Emulator], board: Board) -> bool:
     return getattr(board.cpu, emulator.key) is not None
 
 
-def build_for_target(model: CompiledModel, files: Mapping[str, str]) -> Built:
-    """The model's C, or what was made of it, for its board, with the functions that give addresses."""
-    keep = [*model.listing.accessors.values(), *([model.start] if model.start else [])]
-    return build_target(files, f"{model.name}_run", keep, model.board, stack_bytes=STACK_BYTES)
+def build_for_target(model: CompiledModel, files: Mapping[str, str], keep: Sequence[str] = ()) -> Built:
+    """The model's C, or what was made of it, for its board, with the functions that give addresses, and others to be
+    kept."""
+    names = [*model.listing.accessors.values(), *([model.start] if model.start else []), *keep]
+    return build_target(files, f"{model.name}_run", names, model.board, stack_bytes=STACK_BYTES)
 
 
 def trace_of(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int], bytes]) -> Trace:

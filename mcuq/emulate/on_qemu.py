@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from mcuq.build.pushing import pushing_sources
 from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
-from mcuq.emulate.qemu_cpu import QemuModel, QemuProgram
+from mcuq.emulate.qemu_cpu import ROWS, QemuModel, QemuProgram
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_samples, split_tensors
 from mcuq.plan.fit import STACK_BYTES
@@ -22,13 +23,14 @@ class OnQemu(Emulator):
     key: ClassVar[str] = "qemu_machine"
 
     def __init__(self, model: CompiledModel) -> None:
-        self._graph = model.graph
-        self._program = _program(model, model.sources)
+        self._model, self._graph = model, model.graph
+        self._program = _program(model, {**model.sources, **pushing_sources(model)}, model.is_pushed)
         self.compiler = self._program.compiler
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
         is_first = self.instructions is None
-        result = self._program.run(join_samples(batch, self._graph), count=is_first, before=before)
+        samples = join_samples(self._model.as_given(batch), self._graph)
+        result = self._program.run(samples, count=is_first, before=before)
         if is_first:
             self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
         for answer in result.answers:
@@ -45,10 +47,12 @@ class OnQemu(Emulator):
         return built, _trace(plain, (), joined), _trace(apart, marks, joined)
 
 
-def _program(model: CompiledModel, files: Mapping[str, str]) -> QemuProgram:
+def _program(model: CompiledModel, files: Mapping[str, str], pushes: bool = False) -> QemuProgram:
     graph, names = model.graph, model.listing.accessors
-    ports = [{names[n]: graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)]
-    return QemuProgram(files, QemuModel(model.name, ports[0], ports[1], model.start), model.board, STACK_BYTES)
+    inputs, outputs = (
+        {names.get(n, ROWS): graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)
+    )
+    return QemuProgram(files, QemuModel(model.name, inputs, outputs, model.start, pushes), model.board, STACK_BYTES)
 
 
 def _trace(program: QemuProgram, marks: Sequence[str], sample: bytes) -> Trace:

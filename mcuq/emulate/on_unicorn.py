@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from mcuq.build.pushing import PUSH_ALL, pushing_sources
 from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
@@ -21,9 +22,10 @@ class OnUnicorn(Emulator):
     key: ClassVar[str] = "unicorn_model"
 
     def __init__(self, model: CompiledModel) -> None:
-        self._graph = model.graph
+        self._model, self._graph = model, model.graph
         self._entry = f"{model.name}_run"
-        built = build_for_target(model, model.sources)
+        sources = pushing_sources(model)
+        built = build_for_target(model, {**model.sources, **sources}, [PUSH_ALL] if sources else [])
         self.compiler = built.compiler
         self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
@@ -32,6 +34,7 @@ class OnUnicorn(Emulator):
         self._arena = [(arena, bytes([poison]) * model.arena_bytes) for poison in (0xA5, 0x5A)]
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
+        batch = self._model.as_given(batch)
         for i, held in enumerate(before):
             self._cpu.write(*self._arena[i % 2])
             for name, value in split_tensors(held, self._graph, self._graph.outputs).items():
@@ -39,7 +42,10 @@ class OnUnicorn(Emulator):
             for name in self._graph.inputs:  # last: they may lie where outputs do
                 self._cpu.write(self._address[name], batch[name][i].tobytes())
             is_first = self.instructions is None
-            result = self._cpu.call(self._entry, *self._pointers, count=is_first)
+            if is_first or not self._model.is_pushed:
+                result = self._cpu.call(self._entry, *self._pointers, count=is_first)
+            else:
+                self._cpu.call(PUSH_ALL, i, self._arena[0][0], *self._pointers)
             if is_first:
                 self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
             yield {name: self._read(name) for name in self._graph.outputs}
@@ -66,8 +72,9 @@ def _started(model: CompiledModel, elf: bytes) -> UnicornCpu:
 
 
 def _addresses(model: CompiledModel, cpu: UnicornCpu) -> dict[str, int]:
-    """Where inputs and outputs lie."""
-    return {tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}
+    """Where inputs and outputs lie: an input that comes row by row where the board has no memory."""
+    pushed = {model.graph.inputs[0]: cpu.lend(bytes_of(model.graph.inputs, model.graph))} if model.is_pushed else {}
+    return {**pushed, **{tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}}
 
 
 def _trace(model: CompiledModel, elf: bytes, marks: Sequence[str], sample: Mapping[str, bytes]) -> Trace:

@@ -20,6 +20,7 @@ from elftools.elf.elffile import ELFFile
 from mcuq.boards.facts import Board
 from mcuq.build.elf import read_symbols
 from mcuq.build.host_program import sample_stream
+from mcuq.build.pushing import PUSH_ALL
 from mcuq.build.shared_library import build_shared_object
 from mcuq.build.target import build_target
 from mcuq.emulate.block_counts import count_thumb_instructions
@@ -32,14 +33,14 @@ from mcuq.system.work_folder import work_folder
 _ENTRY = "mcuq_qemu_reset"
 _CALLER = "mcuq_qemu_run_model"
 _ENDED_BADLY = 1
+ROWS = "qemu_rows"
 _MODEL_HEADER = string.Template("""\
-#include "$name.h"
 #define QEMU_INPUTS $inputs
 #define QEMU_TENSORS $tensors
 #define QEMU_TENSOR_BYTES {$sizes}
 #define QEMU_TENSOR_ADDRESSES {$addresses}
-#define QEMU_RUN() ${name}_run($arguments)
-#define QEMU_ARENA ((unsigned char *)$first() - ${FIRST}_OFFSET)
+#define QEMU_RUN() $run
+#define QEMU_ARENA ((unsigned char *)$placed() - ${PLACED}_OFFSET)
 #define QEMU_ARENA_BYTES ${NAME}_ARENA_BYTES
 """)
 
@@ -47,12 +48,15 @@ _MODEL_HEADER = string.Template("""\
 @dataclass(frozen=True)
 class QemuModel:
     """What the startup code must know of a model: its C identifier, for each input and output the C function that gives
-    its address, and its bytes, and the function that gives it its weights, if they are not in its C."""
+    its address, and its bytes, and the function that gives it its weights, if they are not in its C. An input that
+    comes row by row is called ROWS; where it `pushes`, inferences but the first one are by the C of build/pushing.py.
+    """
 
     name: str
     inputs: Mapping[str, int] = field(hash=False)
     outputs: Mapping[str, int] = field(hash=False)
     start: str = ""
+    pushes: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,21 +238,29 @@ def _bytes_at(first: int, beyond: int, code: Mapping[int, bytes]) -> bytes:
 
 def _model_header(model: QemuModel) -> str:
     sizes = {**model.inputs, **model.outputs}
-    first = next(iter(sizes))
-    start = f"int32_t {model.start}(void);\n#define QEMU_START() {model.start}()\n" if model.start else ""
-    return (
-        _MODEL_HEADER.substitute(
-            name=model.name,
-            NAME=model.name.upper(),
-            first=first,
-            FIRST=first.upper(),
-            inputs=len(model.inputs),
-            tensors=len(sizes),
-            sizes=", ".join(map(str, sizes.values())),
-            addresses=", ".join(f"(int8_t *)(void *){accessor}()" for accessor in sizes),
-            arguments=", ".join(f"{accessor}()" for accessor in sizes),
-        )
-        + start
+    places = [f"(int8_t *)(void *){accessor}{'' if accessor == ROWS else '()'}" for accessor in sizes]
+    placed = next(accessor for accessor in sizes if accessor != ROWS)
+    run = f"{model.name}_run({', '.join(f'(void *){place}' for place in places)})"
+    head = f'#include "{model.name}.h"\n'
+    if model.start:
+        head += f"int32_t {model.start}(void);\n#define QEMU_START() {model.start}()\n"
+    if ROWS in sizes:
+        head += f"static int32_t {ROWS}[{-(-sizes[ROWS] // 4)}];\n"
+    if model.pushes:
+        head += f"void {PUSH_ALL}(int32_t number, void *arena{', int8_t *' * len(sizes)});\n"
+        head += "static int32_t qemu_number;\n"
+        all_places = ", ".join(("qemu_number", "(void *)QEMU_ARENA", *places))
+        run = f"(qemu_number++ ? {PUSH_ALL}({all_places}) : {run})"
+    return head + _MODEL_HEADER.substitute(
+        name=model.name,
+        placed=placed,
+        PLACED=placed.upper(),
+        NAME=model.name.upper(),
+        inputs=len(model.inputs),
+        tensors=len(sizes),
+        sizes=", ".join(map(str, sizes.values())),
+        addresses=", ".join(places),
+        run=run,
     )
 
 

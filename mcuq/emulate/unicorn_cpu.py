@@ -86,6 +86,7 @@ class UnicornCpu:
         self._link = getattr(constants, self._isa.link)
         self._program_counter = getattr(constants, self._isa.program_counter)
         self._fault: tuple[int, int, int] | None = None
+        self._lent = (0, 0)
         self._counter = new_block_counter(self._unicorn, board.memory.flash_address, self._load(elf))
         self._is_counting = False
         # Every call starts from it, so that none depends on what another left in registers and flags.
@@ -133,6 +134,13 @@ class UnicornCpu:
         """Overwrite bytes of RAM (or flash, as a debugger could); raises BuildError outside of them."""
         self._check_range(address, len(data))
         self._engine.mem_write(address, bytes(data))
+
+    def lend(self, n_bytes: int) -> int:
+        """The address of so many bytes that are no memory of the board: what a caller has elsewhere. Once."""
+        first = (_RETURN_ADDRESS - _PAGE_BYTES - n_bytes) // _PAGE_BYTES * _PAGE_BYTES
+        self._map(first, n_bytes, self._unicorn.UC_PROT_READ | self._unicorn.UC_PROT_WRITE)
+        self._lent = (first, n_bytes)
+        return first
 
     def _pass_arguments(self, words: list[int]) -> int:
         """Prepare registers and a painted stack for a call; return the stack pointer at entry."""
@@ -186,6 +194,7 @@ class UnicornCpu:
         for first, mapped_bytes in (
             (memory.flash_address, memory.flash_bytes),
             (memory.ram_address, memory.ram_bytes),
+            self._lent,
         ):
             if first <= address and address + n_bytes <= first + mapped_bytes:
                 return

@@ -92,8 +92,9 @@ def map_arena(program: Program, plan: Plan) -> ArenaMap:
             first[index + 1], last[index + 1] = segment.first, segment.last
         held = [(name, "rows", placed.rings[name], size_bytes) for name, size_bytes in segment.ring_bytes.items()]
         held += [(name, "scratch", placed.sums[name], size_bytes) for name, size_bytes in segment.sums_bytes.items()]
-        held.append(("rows made", "scratch", placed.state, segment.state_bytes))
         boxes += [Box(name, kind, at, size, segment.first, segment.last) for name, kind, at, size in held]
+        ends = (-1, len(program.steps)) if segment.is_pushed else (segment.first, segment.last)
+        boxes.append(Box("rows made", "scratch", placed.state, segment.state_bytes, *ends))
     for storage in plan.storages:
         kind = "tensor"
         if not set(graph.outputs).isdisjoint(storage.tensors):

@@ -25,16 +25,19 @@ IMAGE = 4  # dimensions of what has rows
 MOST_CHANNELS = 2**22  # of all tensors: pruning looks at each one
 
 
-def check_least_fit(name: str, graph: Graph, scheme: Scheme, board: Board | None, prune: bool) -> None:
+def check_least_fit(
+    name: str, graph: Graph, scheme: Scheme, board: Board | None, prune: bool, push: bool = False
+) -> None:
     """Raise BoardError for a float graph of which no plan fits the board, ModelError for one too large for mcuq.
 
-    `prune` says whether channels that no output depends on will be taken out: those are not counted then.
+    `prune` says whether channels that no output depends on will be taken out: those are not counted then. Where inputs
+    come row by row, `push`, they are never whole.
     """
-    if board is not None and board.memory is not None and not _fits(graph, scheme, board, {}):
+    if board is not None and board.memory is not None and not _fits(graph, scheme, board, {}, push):
         # What the caller gives and takes stays whole; telling what else does takes time for each channel.
-        _check(name, graph, scheme, board, _edges(graph) if prune else {})
+        _check(name, graph, scheme, board, _edges(graph) if prune else {}, push)
         if prune and _channels_of_all(graph) <= MOST_CHANNELS:
-            _check(name, graph, scheme, board, least_kept(graph, scheme))
+            _check(name, graph, scheme, board, least_kept(graph, scheme), push)
     for t in graph.tensors.values():
         if not t.is_constant and t.elements > MOST_VALUES:
             raise ModelError(
@@ -52,8 +55,8 @@ def check_least_fit(name: str, graph: Graph, scheme: Scheme, board: Board | None
         )
 
 
-def _check(name: str, graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array]) -> None:
-    ram_bytes, tensors = _ram(graph, scheme, kept)
+def _check(name: str, graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array], push: bool) -> None:
+    ram_bytes, tensors = _ram(graph, scheme, kept, push)
     check_least(name, ram_bytes, tensors, list(_weights(graph, scheme, kept)), board)
 
 
@@ -66,13 +69,13 @@ def _channels_of_all(graph: Graph) -> int:
     return sum(t.shape[-1] for t in graph.tensors.values() if t.shape)
 
 
-def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array]) -> bool:
+def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array], push: bool) -> bool:
     assert board.memory is not None
     flash_bytes = sum(size for _, size in _weights(graph, scheme, kept))
-    return _ram(graph, scheme, kept)[0] <= board.memory.ram_bytes and flash_bytes <= board.memory.flash_bytes
+    return _ram(graph, scheme, kept, push)[0] <= board.memory.ram_bytes and flash_bytes <= board.memory.flash_bytes
 
 
-def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, list[Tensor]]:
+def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array], push: bool = False) -> tuple[int, list[Tensor]]:
     """Bytes of the tensors alive at one step, the most, each of the narrowest type; and the tensors.
 
     Of images between layers a few rows may be enough, an output may lie over what its layer has read, and parts of it
@@ -94,7 +97,9 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array]) -> tuple[int, 
     whole = [
         s for s in storages_of(narrow) if any(name in ports or len(tensors[name].shape) != IMAGE for name in s.tensors)
     ]
-    live = live_bytes(s.life for s in whole)
+    if push:
+        whole = [s for s in whole if s.first >= 0]
+    live = dict.fromkeys(range(-1, len(graph.nodes) + 1), 0) | live_bytes(s.life for s in whole)
     of = {name: s for s in whole for name in s.tensors}
     for index, layer in enumerate(narrow.layers()):
         y = of.get(layer.output.name)

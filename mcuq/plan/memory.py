@@ -11,13 +11,15 @@ from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
 from mcuq.lower import Program
 from mcuq.plan.blocks import Over
 from mcuq.plan.layout import Block, lay_out, lay_out_quickly, lower_bound
-from mcuq.plan.segments import Finder, Segment, choose, trade_offs
+from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
+from mcuq.plan.segments import LONGEST_PUSHED, Finder, Segment, choose, trade_offs
 
 # How much more work than whole layers take rows may cost, as a part of it.
 MOST_MORE = 0.02
 _MOST_MORE = {"speed": 0.0, "ram": 0.6}
 MOST_SEARCHED = 8  # ways that are laid out by a search, of those that may fit
 MOST_TRIED = 16  # layers whose parts may lie in one another, one by one
+MOST_MORE_PUSHED = 0.12  # where the input is never whole, which is asked for as memory is short
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,15 @@ class PlacedSegment:
 class Plan:
     """`storages` hold the graph's inputs, outputs and intermediates, but for those of which `segments` hold a few rows;
     `scratch` is the offset of each step's working memory, for steps that have any. All in bytes from the start of the
-    arena. No plan for these steps in this order takes fewer bytes than `least_bytes`."""
+    arena. No plan for these steps in this order takes fewer bytes than `least_bytes`. The input that is `pushed`
+    has no storage: the first segment takes its rows."""
 
     arena_bytes: int
     storages: tuple[Storage, ...]
     scratch: Mapping[int, int]
     least_bytes: int
     segments: tuple[PlacedSegment, ...] = ()
+    pushed: Pushed | None = None
 
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
@@ -95,16 +99,21 @@ def _joins(program: Program) -> list[frozenset[int]]:
     return list(dict.fromkeys((frozenset[int](), every, chosen)))
 
 
-def plan_within(program: Program, features: Set[str], most_bytes: int) -> tuple[Program, Plan]:
+def plan_within(program: Program, features: Set[str], most_bytes: int, push: bool = False) -> tuple[Program, Plan]:
     """The program and its plan with the least work of rows, as far as that can be told beforehand, of those whose arena
     takes at most `most_bytes`; the smallest that is found where none does. Which layers run row by row is then for the
-    bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does."""
-    joins = _joins(program)
-    ways = _by_speed(program, (), joins)
-    if program.goal != "size":
-        finder = Finder(program, features)
-        for segments in trade_offs(program, storages_of(program.graph), finder):
-            ways += _by_speed(banded(program, segments), segments, joins)
+    bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does, but for
+    those that take the rows of an input that is to `push`. Raises ModelError where none can."""
+    if push:
+        by_rows = _ByRows(program, features)
+        ways = [way for segments in by_rows.trade_offs() for way in by_rows.ways(segments)]
+    else:
+        joins = _joins(program)
+        ways = _by_speed(program, (), joins)
+        if program.goal != "size":
+            finder = Finder(program, features)
+            for segments in trade_offs(program, storages_of(program.graph), finder):
+                ways += _by_speed(banded(program, segments), segments, joins)
     searched: dict[int, Plan] = {}
 
     def plan_of(index: int) -> Plan:
@@ -124,10 +133,78 @@ def plan_within(program: Program, features: Set[str], most_bytes: int) -> tuple[
     return ways[smallest].program, plan_of(smallest)
 
 
-def _by_speed(program: Program, segments: Sequence[Segment], joins: Sequence[frozenset[int]]) -> list[_Way]:
+def _by_speed(
+    program: Program, segments: Sequence[Segment], joins: Sequence[frozenset[int]], pushed: Pushed | None = None
+) -> list[_Way]:
     """The ways to share memory: those with the fewest copies first, and of them the smaller."""
-    ways = [way for joined in joins for way in _ways(program, segments, joined)]
+    ways = [way for joined in joins for way in _ways(program, segments, joined, pushed)]
     return sorted(ways, key=lambda way: (way.copies, way.quick_bytes))
+
+
+def plan_pushed(program: Program, features: Set[str]) -> tuple[Program, Plan]:
+    """The program whose first layers run row by row as rows of its input come, and its plan: for about as much work as
+    its goal allows, or else as little more as there is. Raises ModelError where nothing can be pushed."""
+    by_rows = _ByRows(program, features)
+    best = min((way for segments in by_rows.choices() for way in by_rows.ways(segments)), key=lambda way: way.cost)
+    return best.program, best.plan()
+
+
+class _ByRows:
+    """Choices of segments of which the first takes rows of the input as they come.
+
+    Raises ModelError where nothing can be pushed.
+    """
+
+    def __init__(self, program: Program, features: Set[str]) -> None:
+        pushed = self._pushed = find_pushed(program)
+        self._program = without_taken(program, pushed)
+        self._finder = Finder(self._program, features, pushed)
+        self._joins = _joins(program)
+        readers = range(pushed.first, pushed.last + 1)
+        self._storages = [
+            replace(s, size_bytes=0) if pushed.tensor in s.tensors or pushed.input in s.tensors else s
+            for s in storages_of(program.graph, alone=readers)
+        ]
+
+    def choices(self) -> list[tuple[Segment, ...]]:
+        """Those among which to look for the smallest arena."""
+        goal = self._program.goal
+        mosts = dict.fromkeys((MOST_MORE_PUSHED, max(MOST_MORE_PUSHED, _MOST_MORE.get(goal, MOST_MORE))))
+        known = self._program, self._storages, self._finder
+        within = [choice for most in mosts for shares in (True, False) for choice in choose(*known, most, shares)]
+        return within if within and goal != "speed" else self.trade_offs()[:1]
+
+    def trade_offs(self) -> list[tuple[Segment, ...]]:
+        """Those of which none takes less memory and as little work, the least work first."""
+        found = trade_offs(self._program, self._storages, self._finder)
+        if not found:
+            raise refused(self._program.graph, _why_whole(self._program, self._finder, self._pushed))
+        return found
+
+    def ways(self, segments: Sequence[Segment]) -> list[_Way]:
+        """The ways to share memory, the best first."""
+        return _by_speed(banded(self._program, segments), segments, self._joins, self._pushed)
+
+
+def _why_whole(program: Program, finder: Finder, pushed: Pushed) -> str:
+    """Why no stretch of layers takes rows of the input."""
+    layer = finder.whole_layer(pushed.first, pushed.last)
+    first, last = (program.steps[i].layer for i in (pushed.first, pushed.last))
+    if layer is first:
+        return f"{first.where}, which reads it first, does not run row by row"
+    if layer is last:
+        return f"{last.where} reads it too, and does not run row by row"
+    if layer is not None:
+        return f"{last.where} reads it too, and {layer.where}, which comes before, does not run row by row"
+    if pushed.last - pushed.first >= LONGEST_PUSHED:
+        return f"{first.where} and {last.where} read it, which are more than {LONGEST_PUSHED} layers apart"
+    return f"{first.where} makes a row of padding alone, or of what no kernel reads row by row"
+
+
+def _without(pushed: Pushed | None, storages: Sequence[Storage]) -> list[Storage]:
+    """The storages but for that of the input whose rows are pushed."""
+    gone = set() if pushed is None else {pushed.input, pushed.tensor}
+    return [s for s in storages if gone.isdisjoint(s.tensors)]
 
 
 def banded(program: Program, segments: Sequence[Segment]) -> Program:
@@ -139,17 +216,19 @@ def banded(program: Program, segments: Sequence[Segment]) -> Program:
     return replace(program, steps=tuple(steps))
 
 
-def plan_memory(program: Program, segments: Sequence[Segment] = ()) -> Plan:
+def plan_memory(program: Program, segments: Sequence[Segment] = (), pushed: Pushed | None = None) -> Plan:
     """Lay out inputs, outputs, intermediates and scratch so that what lives at one time does not overlap, but for
     outputs over what their kernels have read.
 
     Which tensors share memory is `storages_of`: where a kernel's output must lie at one place below its input, all do
     or none, whichever takes less.
     """
-    return min(_ways(program, segments), key=lambda way: way.cost).plan()
+    return min(_ways(program, segments, pushed=pushed), key=lambda way: way.cost).plan()
 
 
-def _ways(program: Program, segments: Sequence[Segment], joined: Set[int] = frozenset()) -> list[_Way]:
+def _ways(
+    program: Program, segments: Sequence[Segment], joined: Set[int] = frozenset(), pushed: Pushed | None = None
+) -> list[_Way]:
     in_segments = _steps(segments)
     below = {
         i: step.below.at_least
@@ -157,7 +236,7 @@ def _ways(program: Program, segments: Sequence[Segment], joined: Set[int] = froz
         if step.below and step.below.exactly and i not in in_segments and i not in joined
     }
     choices = [{}, below] if below else [{}]
-    return [_Way(program, segments, _storages(program, segments, own, joined)) for own in choices]
+    return [_Way(program, segments, _storages(program, segments, own, joined), pushed) for own in choices]
 
 
 def _steps(segments: Sequence[Segment]) -> set[int]:
@@ -205,11 +284,15 @@ def _without_copies(program: Program, storages: Sequence[Storage]) -> Program:
 class _Way:
     """One way to share memory, and what is to be placed for it."""
 
-    def __init__(self, program: Program, segments: Sequence[Segment], storages: Sequence[Storage]) -> None:
+    def __init__(
+        self, program: Program, segments: Sequence[Segment], storages: Sequence[Storage], pushed: Pushed | None
+    ) -> None:
         made = {program.steps[i].layer.output.name for i in _steps(segments)}
-        whole = {name for segment in segments for name in segment.names if name not in segment.ring_bytes}
+        whole = {name for segment in segments for name in segment.whole}
+        storages = _without(pushed, storages)
         self._storages = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
         self.program = _without_copies(program, storages)
+        self._pushed = pushed
         self._segments = segments
         # All steps of a segment are one in time.
         self._time = list(range(-1, len(program.steps) + 1))
@@ -225,11 +308,13 @@ class _Way:
         self._rings += [(s, name, size_bytes) for s in segments for name, size_bytes in s.sums_bytes.items()]
         more = list(self._scratch.items())
         more += [(segment.last, size_bytes) for segment, _, size_bytes in self._rings]
-        more += [(segment.last, segment.state_bytes) for segment in segments]
         self._blocks = [
             *(Block(aligned(s.size_bytes), self._time[s.first + 1], self._time[s.last + 1]) for s in self._storages),
             *(Block(aligned(size_bytes), at, at) for at, size_bytes in more),
         ]
+        for segment in segments:  # which rows were pushed is known from one inference to the next
+            first, last = (-1, len(program.steps)) if segment.is_pushed else (segment.last, segment.last)
+            self._blocks.append(Block(aligned(segment.state_bytes), first, last))
 
     @cached_property
     def quick_bytes(self) -> int:
@@ -274,7 +359,7 @@ class _Way:
             for stage, part in zip(placed_segment.segment.stages, placed_segment.segment.parts, strict=True):
                 if stage.folds:
                     scratch[part[0]] = placed_segment.sums[stage.output]
-        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments)
+        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed)
 
     def _over(self) -> Over:
         """Pairs of storages, an output and the input that it may be written over, and how far it begins below."""

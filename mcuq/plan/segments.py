@@ -15,6 +15,7 @@ from mcuq.kernels.overwriting import common_bytes
 from mcuq.kernels.portable.fold import fold_call
 from mcuq.lower import Program
 from mcuq.lower.bands import band_call
+from mcuq.plan.push import GIVEN, Pushed
 from mcuq.plan.schedule import Schedule, Stage, schedule
 
 BANDS = (1, 2, 4)  # rows at a time that are tried
@@ -23,7 +24,8 @@ MOST_ROWS = 2**15 - 1  # which the C counts in 16 bits
 MOST_CHOICES = 8  # that are laid out
 LONGEST = 16  # layers of a segment
 LITTLE = 0.0025  # of the work, where time is worth more than memory
-EVERYTHING = 100.0  # times the work: as much as it takes
+EVERYTHING = 1e9  # times the work: as much as it takes
+LONGEST_PUSHED = 48  # of the one that takes rows of the input: it is looked for from one layer on alone
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def work_of(features: Set[str]) -> Work:
 class Segment:
     """Steps `first` to `last` of a program, which run row by row along dimension `axis`: `calls` make their bands,
     of tensors `names`, those of the stages' inputs from elsewhere first. `more` is about how many instructions it takes
-    beyond those of whole layers."""
+    beyond those of whole layers. Where its first stage, of no steps, takes rows from the caller, it `is_pushed`, and
+    what it holds stays from one call to the next."""
 
     first: int
     last: int
@@ -76,6 +79,11 @@ class Segment:
     more: float
 
     @property
+    def is_pushed(self) -> bool:
+        """Whether the caller gives rows of its input."""
+        return GIVEN in self.heights
+
+    @property
     def parts(self) -> list[range]:
         """The steps of each stage."""
         ends = accumulate((stage.steps for stage in self.stages), initial=self.first)
@@ -85,6 +93,11 @@ class Segment:
     def names(self) -> tuple[str, ...]:
         """The tensors of which it reads or makes rows."""
         return tuple(self.heights)
+
+    @property
+    def whole(self) -> list[str]:
+        """Those of which all rows are held."""
+        return [name for name in self.names if name not in self.ring_bytes and name != GIVEN]
 
     @property
     def ring_bytes(self) -> Mapping[str, int]:
@@ -146,7 +159,8 @@ def _takes_constants(layer: Layer, axis: int) -> bool:
 class Finder:
     """Segments of one program for a CPU with the given features, each found once."""
 
-    def __init__(self, program: Program, features: Set[str]) -> None:
+    def __init__(self, program: Program, features: Set[str], pushed: Pushed | None = None) -> None:
+        self.pushed = pushed
         self._program = program
         self._features = features
         self.work = work_of(features)
@@ -189,6 +203,11 @@ class Finder:
                 yield first, index
                 first = None
 
+    def whole_layer(self, first: int, last: int) -> Layer | None:
+        """The first of the layers that does not run row by row with the first one."""
+        found = (i for i in range(first, last + 1) if self._axes[i] is None or self._axes[i] != self._axes[first])
+        return next((self._program.steps[i].layer for i in found), None)
+
     def segment(self, first: int, last: int, band: int, most_bytes: int) -> Segment | None:
         """Steps `first` to `last` by bands of up to `band` rows; None where there is none, or its rings alone take more
         than `most_bytes`."""
@@ -204,7 +223,12 @@ class Finder:
         if stages is None:
             return None
         layers = [step.layer for step in self._program.steps[first : last + 1]]
+        pushed = self.pushed if self.pushed is not None and self.pushed.first == first else None
         tensors = {t.name: t for layer in layers for t in (*layer.activations, layer.output)}
+        if pushed is not None:
+            tensors[GIVEN] = tensors[pushed.tensor]
+            rows = tensors[pushed.tensor].shape[axis]
+            stages.insert(0, Stage((GIVEN,), (OWN_ROW,), pushed.tensor, rows, 1, steps=0))
         made = [stage.output for stage in stages]
         names = dict.fromkeys(x for stage in stages for x in stage.inputs if x not in made) | dict.fromkeys(made)
         kept = [name for name in made if self._is_read_later(name, last)]
@@ -213,7 +237,7 @@ class Finder:
         for name in names:
             tensor = tensors[name]
             if name in pitches:
-                if self._readers[name] != [first + layers.index(pitches[name])]:
+                if name in made or self._readers[name] != [first + layers.index(pitches[name])]:
                     return None
                 pitch = pitches[name].op.row_pitch(pitches[name], axis) or 0
                 heights[name] = pitches[name].output.shape[axis]
@@ -227,7 +251,7 @@ class Finder:
         for stage in stages:
             if stage.folds:
                 heights[stage.output], row_bytes[stage.output] = stage.out_rows, tensors[stage.output].size_bytes
-        found = schedule(stages, heights, row_bytes, kept, most_bytes)
+        found = schedule(stages, heights, row_bytes, kept, most_bytes, None if pushed is None else GIVEN)
         if found is None:
             return None
         calls = []
@@ -243,7 +267,10 @@ class Finder:
                 if call.constants.template != self._program.steps[step].calls[0].constants.template:
                     more += OTHER_KERNEL * self.work.mac * layers[step - first].op.macs(layers[step - first])
                 step += 1
-            more += _more(layers[step - stage.steps - first], axis, stage.windows[0], bands, self.work)
+            if stage.steps:
+                more += _more(layers[step - stage.steps - first], axis, stage.windows[0], bands, self.work)
+            else:  # rows are copied, and after each of them all layers are asked
+                more += stage.out_rows * (self.work.move * row_bytes[stage.output] + A_CALL * len(stages) / 2)
         for ring in found.rings:
             again = max(0, ring.window.extent - ring.window.stride) * row_bytes[ring.tensor]
             writes = len(found.bands(next(i for i, s in enumerate(stages) if s.output == ring.tensor)))
@@ -331,8 +358,9 @@ def choose(
     """Choices of segments that take at most `most` times the work more, those with which the fewest bytes live at one
     time first, none of any segment where rows save nothing.
 
-    What layers take whose outputs must lie at one place below their inputs depends on what else does: `shares` says
-    that they do lie there, and what is behind them takes no more for it.
+    Where the finder has an input that is pushed, the first segment of each choice reads it, and `storages` have no
+    bytes for it. What layers take whose outputs must lie at one place below their inputs depends on what else does:
+    `shares` says that they do lie there, and what is behind them takes no more for it.
     """
     found = [f.segments for f in _front(program, storages, finder, most, most / 8, shares)]
     return found if len(found) <= MOST_CHOICES else [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
@@ -354,11 +382,12 @@ def _front(
     """Of choices that take at most `most` times the work more those of which none takes less memory and as little work,
     the least memory first. Where a segment takes `little` more work at most it is not tried by more rows at a time."""
     steps = len(program.steps)
-    work = finder.work.mac * program.graph.macs()
+    work = finder.work.mac * max(1, program.graph.macs())
     lives = _Lives(program, storages, shares)
     best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
     stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}
-    bound = max((lives.step_bytes(i) for i in range(steps)), default=0)
+    pushed = finder.pushed
+    bound = max((lives.step_bytes(i) for i in range(steps)), default=0) if pushed is None else _ANY
     # No segment saves anything where none of its layers takes more than what the caller gives or is given.
     least = max(s.size_bytes for s in storages if s.first < 0 or s.last == steps)
     done: set[int] = set()
@@ -366,10 +395,18 @@ def _front(
     for end in range(steps):
         if lives.step_bytes(end) > least:
             last_hot = end
-        options: list[_Found] = [f.followed(lives.step_bytes(end), None) for f in best[end]]
-        options = [f for f in options if f.peak_bytes < bound or not f.segments]
+        if pushed is None or end > pushed.last:
+            options = [f.followed(lives.step_bytes(end), None) for f in best[end]]
+            options = [f for f in options if f.peak_bytes < bound or not f.segments]
+        else:
+            options = best[end] if end < pushed.first else []
         first_of_stretch, _ = stretch_of.get(end, (end + 1, end))
-        for first in range(max(first_of_stretch, end - LONGEST + 1), last_hot + 1):
+        firsts = [*range(max(first_of_stretch, end - LONGEST + 1), last_hot + 1)]
+        if pushed is not None:
+            firsts = [first for first in firsts if first > pushed.first] if end > pushed.last else []
+            if max(first_of_stretch, end - LONGEST_PUSHED + 1) <= pushed.first and pushed.last <= end:
+                firsts.insert(0, pushed.first)
+        for first in firsts:
             if not finder.is_joined(first, end):
                 continue
             room = bound - lives.passing(first, end)
@@ -387,6 +424,9 @@ def _front(
                     break
         best.append(_undominated([f for f in options if f.more <= most * work]))
     return [f for f in best[-1] if f.segments]
+
+
+_ANY = 2**40  # more bytes than anything takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -437,7 +477,7 @@ class _Lives:
 
     def segment_bytes(self, segment: Segment) -> int:
         """Of a segment: what it reads and makes whole, rings, scratch and state."""
-        whole = [name for name in segment.names if name not in segment.ring_bytes]
+        whole = segment.whole
         made = {stage.output for stage in segment.stages}
         inputs = [name for name in whole if name not in made]
         outputs = [name for name in whole if name in made]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
 from mcuq.emulate.cycles import CycleModel, cycle_model
@@ -74,7 +76,8 @@ def profile_model(model: CompiledModel) -> Profile:
     listing = model.checked_listing()
     timing = cycle_model(model.board.cpu.core)
     apart_files = {**model.sources, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
-    sample = {name: samples[SAMPLE].tobytes() for name, samples in probe_inputs(model.graph).items()}
+    probes = model.as_given(probe_inputs(model.graph))
+    sample = {name: np.ascontiguousarray(samples[SAMPLE]).tobytes() for name, samples in probes.items()}
     marks = [*listing.functions, *([f"{model.name}_{BETWEEN}"] if listing.order else [])]
     built, plain, apart = emulator.traces(model, apart_files, sorted(marks), sample)
     counted = _layer_profiles(model, apart, timing)

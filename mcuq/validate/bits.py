@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.build.host_program import HostModel, build_host
+from mcuq.build.pushing import pushing_sources
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.emulate.emulator import Emulator
@@ -157,14 +158,16 @@ class _Host:
     stack_bytes: int | None = None
 
     def __init__(self, model: CompiledModel) -> None:
-        self._graph = model.graph
+        self._model, self._graph = model, model.graph
         ports = self._graph.inputs, self._graph.outputs
-        sizes = [tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports]
-        self._program = build_host(model.sources, HostModel(model.name, sizes[0], sizes[1], model.start))
+        inputs, outputs = (tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports)
+        sources = {**model.sources, **pushing_sources(model)}
+        self._program = build_host(sources, HostModel(model.name, inputs, outputs, model.start, model.is_pushed))
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
-        for answer in self._program.run(join_samples(batch, self._graph), before=before):
+        samples = join_samples(self._model.as_given(batch), self._graph)
+        for answer in self._program.run(samples, before=before):
             yield split_tensors(answer, self._graph, self._graph.outputs)
 
     def close(self) -> None:

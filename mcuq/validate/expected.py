@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -25,9 +25,16 @@ class Sample:
 class Expected:
     """Any number of threads may go through the samples; they are simulated once, in a thread of their own."""
 
-    def __init__(self, graph: Graph, batches: Iterator[Mapping[str, Array]]) -> None:
-        """`batches` are inputs by name as the graph takes them, (samples, *shape)."""
+    def __init__(
+        self,
+        graph: Graph,
+        batches: Iterator[Mapping[str, Array]],
+        as_given: Callable[[Mapping[str, Array]], Mapping[str, Array]] = lambda batch: batch,
+    ) -> None:
+        """`batches` are inputs by name as the graph takes them, (samples, *shape); `as_given` puts them into the order
+        in which the device takes them."""
         self._graph = graph
+        self._as_given = as_given
         self._batches = batches
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._lock = Lock()
@@ -58,7 +65,7 @@ class Expected:
         batch = next(self._batches, None)
         if batch is None:
             return []
-        inputs = _joined(batch, self._graph.inputs)
+        inputs = _joined(self._as_given(batch), self._graph.inputs)
         outputs = _joined(simulate(self._graph, batch), self._graph.outputs)
         return [Sample(*both) for both in zip(inputs, outputs, strict=True)]
 

@@ -41,7 +41,7 @@ def first_wrong_layer(model: CompiledModel, session: Session, inputs: bytes) -> 
 
     Raises DeviceError where the device is reset again and again, or does not answer.
     """
-    values = run_layers(model.graph, _batch_of_one(model.graph, inputs), keep_all=True)
+    values = run_layers(model.graph, model.from_given(_batch_of_one(model.graph, inputs)), keep_all=True)
     for _ in range(RESTARTS):
         try:
             found = _walk(session, model, values, inputs)

@@ -332,7 +332,7 @@ def test_nothing_is_said_of_where_a_graph_without_a_file_is_from() -> None:
 
 
 def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
-    header = model_of(tiny(), name="tiny").files["tiny.h"]
+    header = "".join(model_of(tiny(), name="tiny", push=push).files["tiny.h"] for push in (False, True))
     for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
         assert re.search(name.replace("ID_", "(?i:tiny)_"), header), name
     assert f"and {FRAMES_BYTES}\n  bytes for what compilers add" in DOCUMENT
