@@ -39,7 +39,8 @@ uint8_t mcuq_handle(struct mcuq_message *message)
 
 uint8_t mcuq_hello_flags(void)
 {
-    return (uint8_t)((mcuq_model.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
+    return (uint8_t)((mcuq_model.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
+                     (mcuq_model.row != 0 ? MCUQ_TAKES_ROWS : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
 }
 
 void mcuq_hello_numbers(uint8_t *bytes)

@@ -6,6 +6,7 @@
 #include "../stack.h"
 #include "orders.h"
 #include "requests.h"
+#include "rows.h"
 #include "run.h"
 
 enum { LAYER_CYCLES_BYTES = 4 };
@@ -63,6 +64,7 @@ uint8_t mcuq_answer_marks(struct mcuq_message *message)
         mcuq_forget_order();
         arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
         memset(mcuq_model.arena, arena_paint, mcuq_model.arena_bytes);
+        mcuq_forget_rows();
     }
     mcuq_put_u32(message->answer, mcuq_stack_high_water());
     mcuq_put_u32(message->answer + 4, arena_high_water());

@@ -5,6 +5,7 @@
 #include "../model.h"
 #include "../protocol/little_endian.h"
 #include "requests.h"
+#include "rows.h"
 #include "run.h"
 #include "tensors.h"
 
@@ -109,8 +110,14 @@ uint8_t mcuq_answer_infer(struct mcuq_message *message)
         return MCUQ_WRONG_STATE;
     order.is_answered = 0;
     mcuq_forget_result();
-    mcuq_put_input(0, message->body, mcuq_model.input_bytes);
+    if (mcuq_model.row != 0) {
+        mcuq_forget_rows();
+        mcuq_take_rows(0, message->body, mcuq_model.input_bytes, message->sequence);
+    } else {
+        mcuq_put_input(0, message->body, mcuq_model.input_bytes);
+    }
     mcuq_run_once(MCUQ_NO_LAYER);
+    mcuq_forget_rows();
     has_outputs = 1;
     mcuq_get_output(0, mcuq_put_u32(message->answer, mcuq_run_cycles()), mcuq_model.output_bytes);
     message->answer_bytes = (uint16_t)(CYCLES_BYTES + mcuq_model.output_bytes);
@@ -136,7 +143,7 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
     if (status != MCUQ_OK)
         return status;
     crc = mcuq_get_u32(message->body + RUN_HEAD_BYTES);
-    if (mcuq_input_crc() != crc)
+    if (mcuq_model.row != 0 ? !mcuq_has_rows(crc) : mcuq_input_crc() != crc)
         return MCUQ_WRONG_INPUT;
 
     take_order(message);
@@ -149,6 +156,7 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
         mcuq_run_once(count == 1 ? pause_after : MCUQ_NO_LAYER);
         has_outputs = 1;
     }
+    mcuq_forget_rows();
     has_result = 1;
     result_crc = crc;
     end_order(MCUQ_STATE_DONE);

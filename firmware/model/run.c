@@ -7,6 +7,7 @@
 #include "../stack.h"
 
 static uint32_t cycles;
+static uint32_t of_rows;      /* cycles of the rows before the last */
 static uint32_t resumed_at;   /* board_cycles() where the model's code went on */
 static uint16_t next_pause;   /* after this layer, or MCUQ_NO_LAYER */
 static uint16_t paused_after; /* layer, or MCUQ_NO_LAYER where the model is not paused */
@@ -56,8 +57,9 @@ static void pause(uint16_t layer)
 /* The time that passes in here counts for no layer. */
 void mcuq_layer_done(uint16_t layer)
 {
-    const uint32_t layer_cycles = board_cycles() - resumed_at;
+    const uint32_t layer_cycles = board_cycles() - resumed_at + of_rows;
 
+    of_rows = 0;
     cycles += layer_cycles;
     if (layer < mcuq_model.layers)
         mcuq_model.layer_cycles[layer] = layer_cycles;
@@ -74,7 +76,22 @@ void mcuq_run_once(uint16_t pause_after)
     mcuq_stack_paint();
     resumed_at = board_cycles();
     mcuq_model.run();
-    cycles += board_cycles() - resumed_at;
+    cycles += board_cycles() - resumed_at + of_rows;
+    of_rows = 0;
     mcuq_stack_measure();
     is_complete = 1;
+}
+
+void mcuq_run_begin(void)
+{
+    of_rows = 0;
+}
+
+void mcuq_run_row(void)
+{
+    mcuq_stack_paint();
+    resumed_at = board_cycles();
+    mcuq_model.run();
+    of_rows += board_cycles() - resumed_at;
+    mcuq_stack_measure();
 }

@@ -12,7 +12,14 @@ enum { MCUQ_NO_LAYER = 0xffff };
 /* No run, no pause: to be called at start. */
 void mcuq_run_forget(void);
 
-/* Runs the model once on what its inputs hold in the arena, with a pause after a layer if it is one. */
+/* Rows of another input follow. */
+void mcuq_run_begin(void);
+
+/* Gives the model a row that is not the input's last: its time is the first layer's. */
+void mcuq_run_row(void);
+
+/* Runs the model once on what its inputs hold in the arena, or on the last row, with a pause after a layer if it is
+ * one. */
 void mcuq_run_once(uint16_t pause_after);
 
 /* Cycles of the run that goes on, or of the last one, without the time in which it was paused. */

@@ -4,6 +4,7 @@
 #include "../protocol/little_endian.h"
 #include "orders.h"
 #include "requests.h"
+#include "rows.h"
 #include "run.h"
 #include "tensors.h"
 
@@ -22,6 +23,10 @@ uint8_t mcuq_answer_write_input(struct mcuq_message *message)
     if (!mcuq_is_inside(offset, n_bytes, mcuq_model.input_bytes))
         return MCUQ_BAD_ADDRESS;
     mcuq_forget_order();
+    if (mcuq_model.row != 0) {
+        mcuq_forget_result();
+        return mcuq_take_rows(offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes, message->sequence);
+    }
     if (mcuq_model.kept_input != 0) {
         memcpy(mcuq_model.kept_input + offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes);
     } else {

@@ -178,14 +178,15 @@ def _stack_bytes(memory: Memory) -> int:
 
 
 def _choices(model: CompiledModel, board: Board) -> Iterator[_Buffers]:
-    """What to spend RAM on, the best first."""
+    """What to spend RAM on, the best first. An input that comes row by row is kept nowhere, and its parts come one at a
+    time."""
     input_bytes, output_bytes = tensor_bytes(model)
     useful = max(LEAST_PAYLOAD_BYTES, input_bytes, output_bytes + 5)  # an INFER of the whole input in one frame
     wanted = min(MOST_PAYLOAD_BYTES, -(-useful // 4) * 4)
     two_frames = 2 * (wanted + _FRAME_OVERHEAD_BYTES)
     has_interrupt = board.uart is not None and board.uart.interrupt is not None
     windows = (two_frames, two_frames // 2, 0) if has_interrupt else (0,)
-    for window in windows:
+    for window in () if model.is_pushed else windows:
         yield _Buffers(wanted, window, keeps_input=True)
     yield _Buffers(wanted, 0, keeps_input=False)
     if wanted > LEAST_PAYLOAD_BYTES:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
 from mcuq.emit.weights import blob_array
-from mcuq.errors import BoardError
 from mcuq.graph.tensor_bytes import bytes_of
 
 _FILE = string.Template("""\
@@ -16,19 +15,16 @@ _FILE = string.Template("""\
 
 #include "$name.c"
 $blob
-static const struct mcuq_tensor inputs[] = {
 $inputs
-};
-static const struct mcuq_tensor outputs[] = {
 $outputs
-};
 $constants
 $kept_input
 $layer_cycles
 
+$row
 static void run(void)
 {
-    ${name}_run($arguments);
+    $run;
 }
 
 const struct mcuq_model mcuq_model = {
@@ -38,12 +34,12 @@ const struct mcuq_model mcuq_model = {
     .output_bytes = $output_bytes,
     .arena_bytes = sizeof ${name}_arena,
     .arena = (int8_t *)${name}_arena,
-    .inputs = inputs,
+    .inputs = $inputs_or_none,
     .outputs = outputs,
     .constants = $constants_or_none,
     .kept_input = $kept_input_or_none,
     .layer_cycles = $layer_cycles_or_none,
-    .run = run,
+$row_fields    .run = run,
     .start = $start_or_none,
     .n_inputs = $n_inputs,
     .n_outputs = $n_outputs,
@@ -64,31 +60,32 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     """File name -> C of the joined model; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
 
     With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
-    Raises BoardError where its input comes row by row, ArtifactError where the model's C is not as mcuq wrote it.
+    An input that comes row by row has a place for one row alone. Raises ArtifactError where the model's C is not as
+    mcuq wrote it.
     """
-    if model.is_pushed:
-        raise BoardError(
-            f"model '{model.name}': its input comes row by row, which mcuq's own firmware does not do yet; compile it "
-            "without --push for it"
-        )
     listing = model.checked_listing()
     marked, layers, arrays = marked_source(model.files[f"{model.name}.c"], listing), listing.layers, listing.arrays
     ports = listing.accessors
-    sides = [[ports[name] for name in names] for names in (model.graph.inputs, model.graph.outputs)]
+    placed = () if listing.push else model.graph.inputs
+    sides = [[ports[name] for name in names] for names in (placed, model.graph.outputs)]
+    keeps_input &= listing.push is None
     input_bytes, output_bytes = tensor_bytes(model)
     joined = _FILE.substitute(
         name=model.name,
         NAME=model.name.upper(),
         blob=_blob(model),
-        inputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.inputs),
-        outputs="\n".join(_tensor(model, name, ports[name]) for name in model.graph.outputs),
+        inputs=_table("const struct mcuq_tensor inputs", [_tensor(model, name, ports[name]) for name in placed]),
+        inputs_or_none="inputs" if placed else "0",
+        outputs=_table(
+            "const struct mcuq_tensor outputs", [_tensor(model, name, ports[name]) for name in model.graph.outputs]
+        ),
         constants=_table("const struct mcuq_constant constants", [_constant(model, name) for name in arrays]),
         constants_or_none="constants" if arrays else "0",
         kept_input=f"static int8_t kept_input[{input_bytes}];" if keeps_input else "",
         kept_input_or_none="kept_input" if keeps_input else "0",
         layer_cycles=f"static uint32_t layer_cycles[{len(layers)}];" if layers else "",
         layer_cycles_or_none="layer_cycles" if layers else "0",
-        arguments=", ".join(f"{port}()" for side in sides for port in side),
+        **_run(model, [port for side in sides for port in side]),
         start_or_none=model.start or "0",
         input_bytes=input_bytes,
         output_bytes=output_bytes,
@@ -123,9 +120,22 @@ def marked_source(text: str, listing: Listing) -> str:
     return "\n".join(lines)
 
 
+def _run(model: CompiledModel, ports: list[str]) -> dict[str, str]:
+    """What an inference calls; where its input comes row by row, the row and what it is given to."""
+    push = model.listing.push
+    if push is None:
+        return {"row": "", "row_fields": "", "run": f"{model.name}_run({', '.join(f'{port}()' for port in ports)})"}
+    fields = {"row": "(int8_t *)row", "row_bytes": push.row_bytes, "reset": f"{model.name}_reset"}
+    return {
+        "row": f"static int32_t row[{-(-push.row_bytes // 4)}]; /* for its alignment */\n",
+        "row_fields": "".join(f"    .{key} = {value},\n" for key, value in fields.items()),
+        "run": f"{model.name}_push((const void *)row, 1)",
+    }
+
+
 def _tensor(model: CompiledModel, name: str, port: str) -> str:
     macro = port.upper()
-    return f"    {{(int8_t *){model.name}_arena + {macro}_OFFSET, {bytes_of([name], model.graph)}}},"
+    return f"{{(int8_t *){model.name}_arena + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
 
 
 def _table(declaration: str, rows: list[str]) -> str:

@@ -66,6 +66,7 @@ class Ability(IntFlag):
     COUNTS_CYCLES = 2
     EMULATED = 4
     IS_PAUSED = 8
+    TAKES_ROWS = 16
 
 
 class SelfTest(IntFlag):

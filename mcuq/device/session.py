@@ -12,6 +12,7 @@ from mcuq.device.exchange import ATTEMPTS, Exchange, StatusError, Traffic
 from mcuq.device.link import Link
 from mcuq.device.messages import (
     PROTOCOL_VERSION,
+    Ability,
     Boot,
     Checksum,
     Commit,
@@ -157,17 +158,20 @@ class Session:
 
     def _infer_in_parts(self, data: bytes) -> Inferred:
         crc = zlib.crc32(data)
+        by_rows = bool(self.info.abilities & Ability.TAKES_ROWS)
+        # The device was reset after its input, or after its run; or within an input of which it takes rows.
+        lost = (Status.WRONG_INPUT, Status.NO_RESULT, *((Status.BAD_ADDRESS,) if by_rows else ()))
         for _ in range(RESTARTS):
-            self.write_input(data)
             try:
                 started_s = self._clock()
+                self.write_input(data)
+                started_s = started_s if by_rows else self._clock()
                 ran = self.run(crc)
                 self._slowest_s = max(self._slowest_s, self._clock() - started_s)
                 self.inference_s = max(LEAST_INFERENCE_S, 4 * self._slowest_s)
                 return Inferred(ran.cycles, self.read_output(crc))
             except StatusError as error:
-                # The device was reset after its input, or after its run.
-                if error.status not in (Status.WRONG_INPUT, Status.NO_RESULT):
+                if error.status not in lost:
                     raise
         raise DeviceError(
             f"{self.link.name}: the device has lost its input or result {RESTARTS} times in a row; it is being reset, "
@@ -178,7 +182,10 @@ class Session:
         """Write all input bytes, in as many parts as it takes."""
         step = self.info.payload_bytes - OFFSET_BYTES
         parts = (WriteInput(offset, data[offset : offset + step]) for offset in range(0, len(data), step))
-        for _ in self._exchange.answers(parts, self.info.window_bytes, SHORT_WORK_S):
+        window_bytes, work_s = self.info.window_bytes, SHORT_WORK_S
+        if self.info.abilities & Ability.TAKES_ROWS:  # in their order, and most of the inference is computed then
+            window_bytes, work_s = 0, self.inference_s
+        for _ in self._exchange.answers(parts, window_bytes, work_s):
             pass
 
     def run(self, input_crc: int, count: int = 1, pause_after: int | None = None) -> Ran:

@@ -15,9 +15,8 @@ from support import check_c, integer_branches, model_of, random_inputs, with_ran
 
 from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
-from mcuq.build.firmware import build_firmware
 from mcuq.compile import Aim, assemble_for, compile_model, with_goal
-from mcuq.errors import BoardError, ModelError
+from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.lower import parse_placement
@@ -255,12 +254,6 @@ def test_the_option_is_kept_from_files_to_other_goals(tmp_path: Path) -> None:
     profile = profile_model(loaded)
     assert [layer.op for layer in profile.layers] == ["Conv2d", "MaxPool"]
     assert 0 < profile.other_instructions < profile.instructions
-    with pytest.raises(BoardError) as caught:
-        build_firmware(loaded, load_board("stm32f4-discovery"))
-    assert str(caught.value) == (
-        "model 'image': its input comes row by row, which mcuq's own firmware does not do yet; compile it without "
-        "--push for it"
-    )
 
 
 def test_weights_may_lie_elsewhere() -> None:
