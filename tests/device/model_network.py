@@ -10,17 +10,17 @@ from device_model import Arena, Network
 from mcuq.compile import CompiledModel
 from mcuq.graph.operator import Layer
 from mcuq.lower import lower
-from mcuq.plan import plan_memory
+from mcuq.plan import plan_rows
 
 
 def network_of(model: CompiledModel, spoiled: dict[str, tuple[int, int]] | None = None) -> Network:
     """`spoiled`: layer -> (element of its output, what is added to it)."""
-    program = lower(model.graph, model.board.cpu.features, model.optimize)
-    plan = plan_memory(program)
+    features = model.board.cpu.features
+    program, plan = plan_rows(lower(model.graph, features, model.optimize), features)
     wrong = spoiled or {}
 
     def place(name: str) -> tuple[int, int]:
-        return plan.storage_of(name).offset, model.graph.tensors[name].size_bytes
+        return plan.offset_of(name), model.graph.tensors[name].size_bytes
 
     def run(layer: Layer, arena: Arena) -> None:
         arguments = []
@@ -37,7 +37,7 @@ def network_of(model: CompiledModel, spoiled: dict[str, tuple[int, int]] | None 
             output[element] = (output[element] + difference) % 256
         arena[offset : offset + n] = output
 
-    layers = [layer for layer in model.graph.layers() if not layer.op.is_view]
+    layers = [layer for layer, _ in model.coded_layers]  # bytes of the others lie in their places already
     constants = b"".join(
         np.ascontiguousarray(array).tobytes()
         for array in {

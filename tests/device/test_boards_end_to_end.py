@@ -104,7 +104,7 @@ def test_a_model_flashed_to_an_empty_board_computes_the_simulators_bits(name: st
     assert report.board == name
     assert report.emulated
     assert report.cycles is not None
-    assert len(report.layers) == len([layer for layer in model.graph.layers() if not layer.op.is_view])
+    assert len(report.layers) == len(model.coded_layers)
     assert 0 < report.stack_bytes < 1024
     assert 0 < report.arena_bytes <= model.arena_bytes
 
