@@ -96,13 +96,14 @@ def progress() -> Iterator[Ticker]:
 
 def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     """The facts of a compiled model, as `compile --json` prints them."""
-    judgement = model.origin.judgement
+    judgement, push = model.origin.judgement, model.listing.push
     decibels = {quality.output: quality.sqnr_db for quality in judgement.outputs} if judgement else {}
     return {
         "name": model.name,
         "board": model.board.name,
         "optimize": model.optimize,
         "max_ram_bytes": model.max_ram_bytes,
+        "push": None if push is None else {"rows": push.rows, "row_bytes": push.row_bytes, "taken": push.taken or None},
         "layers": len(model.graph.nodes),
         "macs": model.macs,
         "pruned_macs": model.pruned.macs,
@@ -175,8 +176,13 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         yield f"  weights {len(model.blob):>9,} bytes in {weights_file(model.name)}"
     elif model.weights.is_elsewhere:
         yield f"  weights           in section {model.weights.section}"
-    yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, input and output included"
+    push = model.listing.push
+    held = "input and output" if push is None else "rows of the input, and output"
+    yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"
     yield f"          {model.arena_map.least_text}"
+    if push is not None:
+        order = f", in the order behind layer {push.taken}" if push.taken else ""
+        yield f"  push    {push.rows:>9,} rows an inference, of {push.row_bytes:,} bytes{order}"
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"
