@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from mcuq.budget.limits import Budget, excess_of
 from mcuq.budget.sensitivity import LADDER, measure_sensitivities
@@ -60,6 +60,7 @@ def search(
         finder.measure_with_any_ram(tiers[0])
     order = sorted(finder.measured, key=lambda c: -(finder.measured[c].flash_bytes or 0))
     measured = {candidate: finder.measured[candidate] for candidate in order}
+    found = found or next((candidate for candidate in measured if budget.is_met_by(measured[candidate])), None)
     if found is None:
         raise BudgetError(budget, measured)
     return Plan(found, measured)
@@ -95,17 +96,26 @@ class _Finder:
             line += self._coarser
             count = _first(line, lambda c: not budget.is_accurate(self._figures(c, goals)))
             return self._meeting(line[max(count - 1, 0)], goals)
-        if not any(budget.fits_flash(f) for f in self._of(first, goals).values()):
-            line += self._coarser
+        found = self._finest(line, goals)
+        if found is None and not all(budget.fits_flash(figures) for figures in self._of(first, goals).values()):
+            found = self._finest([*line, *self._coarser], goals)
+        return found
 
-        def fits(candidate: Candidate) -> bool:
+    def _finest(self, line: Sequence[Candidate], goals: Sequence[Goal]) -> Candidate | None:
+        """Of candidates, those of more bits first, the first that meets the budget; what one goal needs fewer bits
+        for, another may take too much time or RAM for, so that each is looked for on its own."""
+        coarser = self._coarser if "_coarser" in vars(self) else []
+
+        def fits(candidate: Candidate, goal: Goal) -> bool:
             """Fewer bits of weights save flash alone."""
-            enough = budget.fits_flash if candidate in self._coarser_ones else budget.fits
-            return any(enough(figures) for figures in self._of(candidate, goals).values())
+            enough = self._budget.fits_flash if candidate in coarser else self._budget.fits
+            return enough(self._measure(candidate, goal)[1])
 
-        # The finest that fits.
-        index = _first(line, fits)
-        return self._meeting(line[min(index, len(line) - 1)], goals)
+        places = {_first(line, partial(fits, goal=goal)) for goal in goals}
+        wanted = [line[place] for place in sorted(places) if place < len(line)] or [line[-1]]
+        tried = [c for c in line if c not in wanted and any(self._named(c, goal) in self.measured for goal in goals)]
+        found = (self._meeting(candidate, goals) for candidate in (*wanted, *tried))
+        return next((candidate for candidate in found if candidate is not None), None)
 
     def measure_with_any_ram(self, goals: Sequence[Goal]) -> None:
         """What is nearest to the budget, with the goals, as if RAM were not limited: less work of rows may do."""
@@ -135,9 +145,14 @@ class _Finder:
     def _of(self, candidate: Candidate, goals: Sequence[Goal]) -> dict[Candidate, Figures]:
         return dict(self._measure(candidate, goal) for goal in goals)
 
+    def _named(self, candidate: Candidate, goal: Goal) -> Candidate:
+        """The candidate with the goal."""
+        if goal == self._bench.options.optimize:
+            return candidate
+        return replace(candidate, title=f"{candidate.title}, {goal}", optimize=goal)
+
     def _measure(self, candidate: Candidate, goal: Goal) -> tuple[Candidate, Figures]:
-        is_asked = goal == self._bench.options.optimize
-        own = candidate if is_asked else replace(candidate, title=f"{candidate.title}, {goal}", optimize=goal)
+        own = self._named(candidate, goal)
         if own not in self.measured:
             self.measured[own] = self._bench.figures(own, *self._judge(candidate))
             self._tick()
@@ -161,11 +176,6 @@ class _Finder:
         """With fewer bits of weights, step by step."""
         steps = self._steps()
         return [_with_bits(self._now, steps[:count]) for count in range(1, len(steps) + 1)]
-
-    @property
-    def _coarser_ones(self) -> list[Candidate]:
-        """Those, as far as they were asked for."""
-        return self._coarser if "_coarser" in vars(self) else []
 
     def _samples(self, quantized: QuantizedModel) -> Iterable[Sample]:
         if self._bench.calibration is None:

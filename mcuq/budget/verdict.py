@@ -50,7 +50,8 @@ def _why(budget: Budget, measured: Measured, nearest: Candidate) -> str:
     met = [limit for limit in budget.limits if limit.is_met_by(figures)]
     parts = [_missed(limit, figures) for limit in missed]
     if met:
-        parts.append(f"{' and '.join(limit.asked for limit in met)} {'is' if len(met) == 1 else 'are'} met")
+        *some, last = (limit.asked for limit in met)
+        parts.append(f"{', '.join(some)} and {last} are met" if some else f"{last} is met")
     count = f"{len(measured)} choice{'s' * (len(measured) != 1)} tried"
     near = f"nearest is '{nearest.title}': {', '.join(parts)}"
     return f"budget: nothing meets it ({count}), {near}; {_remedy(budget, measured)}"

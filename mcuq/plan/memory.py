@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
 from mcuq.lower import Program
 from mcuq.plan.blocks import Over
-from mcuq.plan.layout import Block, lay_out, lay_out_quickly, lower_bound
+from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
 from mcuq.plan.segments import LONGEST_PUSHED, Finder, Segment, choose, trade_offs
 
@@ -281,6 +281,12 @@ def _without_copies(program: Program, storages: Sequence[Storage]) -> Program:
     return replace(program, steps=tuple(steps))
 
 
+@lru_cache(maxsize=32)
+def _laid_out(blocks: tuple[Block, ...], over: tuple[tuple[tuple[int, int], int], ...]) -> Layout:
+    """The layout, which most goals of a model have in common: each is searched for once."""
+    return lay_out(blocks, dict(over))
+
+
 class _Way:
     """One way to share memory, and what is to be placed for it."""
 
@@ -339,7 +345,7 @@ class _Way:
 
     def plan(self) -> Plan:
         """The best layout that is found."""
-        layout = lay_out(self._blocks, self._over())
+        layout = _laid_out(tuple(self._blocks), tuple(self._over().items()))
         own = iter(layout.offsets)
         placed = tuple(replace(s, offset=next(own)) for s in self._storages)
         scratch_at = {at: next(own) for at in self._scratch}
