@@ -11,8 +11,8 @@ import io
 import json
 import shlex
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import identifier
 from mcuq.emit.listing import ListedCall, ListedLayer, ListedPush, Listing
 from mcuq.emit.qdq_export import export_qdq
-from mcuq.emit.weights import weights_file
+from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
@@ -49,14 +49,21 @@ def save(model: CompiledModel, folder: str | Path) -> list[Path]:
     Returns their paths. Raises ArtifactError where the folder cannot be written; files of an earlier save are then
     as they were.
     """
+    return save_all([model], folder)
+
+
+def save_all(models: Sequence[CompiledModel], folder: str | Path) -> list[Path]:
+    """Write the files of all models into one folder, as `save` does: all of them appear or none."""
     folder = Path(folder)
-    contents = {name: text.encode() for name, text in model.files.items()}
-    if model.blob is not None:
-        contents[weights_file(model.name)] = model.blob
-    contents[f"{model.name}.mcuq"] = _pack(model)
+    contents: dict[str, bytes] = {}
+    for model in models:
+        contents |= {name: text.encode() for name, text in model.files.items()}
+        if model.blob is not None:
+            contents[weights_file(model.name)] = model.blob
+        contents[f"{model.name}.mcuq"] = _pack(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_together(folder / f"{model.name}.mcuq", contents)
+        replace_together(folder / f"{models[0].name}.mcuq", contents)
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}; choose another folder with -o") from None
     except zipfile.BadZipFile:
@@ -122,10 +129,13 @@ def _load(path: Path) -> CompiledModel:
             graph = _graph_from(manifest["graph"], _arrays(_part(archive, "constants.npz")))
             onnx_model = _part(archive, "model.onnx")
         onnx.load_model_from_string(onnx_model)
-        names = _c_files(manifest["name"])
+        arena = manifest["shared_arena"]
+        names = _c_files(manifest["name"]) + (_c_files(arena) if arena else ())
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
-        weights = parse_placement(manifest["weights"])
+        placement = replace(parse_placement(manifest["weights"]), arena=arena)
         blob_path = path.parent / weights_file(manifest["name"])
+        if placement.is_external != (len(bytes.fromhex(manifest["listing"]["weights_head"])) == CHECKED_BYTES):
+            raise ValueError("it is not said what weights are to begin with")
         return CompiledModel(
             manifest["name"],
             parse_board(manifest["board"], f"{manifest['board_name']}.toml"),
@@ -140,8 +150,8 @@ def _load(path: Path) -> CompiledModel:
             parse_goal(manifest["optimize"]),
             _arena_map_from(manifest["arena_map"]),
             manifest.get("max_ram_bytes"),
-            weights,
-            _regular(blob_path).read_bytes() if weights.is_external else None,
+            placement,
+            _regular(blob_path).read_bytes() if placement.is_external else None,
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -173,8 +183,8 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _c_files(name: str) -> tuple[str, str]:
-    """The names of the model's C files; ValueError where `name` is none, such as a path."""
+def _c_files(name: str) -> tuple[str, ...]:
+    """The names of the model's C files, or a shared arena's; ValueError where `name` is none, such as a path."""
     if identifier(name) != name:
         raise ValueError(f"'{name}' is no model's name")
     return f"{name}.c", f"{name}.h"
@@ -214,7 +224,8 @@ def _pack(model: CompiledModel) -> bytes:
         "pruned": asdict(model.pruned),
         "optimize": model.optimize,
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
-        "weights": model.weights.text,
+        "weights": model.placement.text,
+        "shared_arena": model.placement.arena,
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
         "arena_map": asdict(model.arena_map),

@@ -28,6 +28,7 @@ from mcuq.dataset import (
     other_part,
 )
 from mcuq.described import Described
+from mcuq.emit.arena import Sharer, arena_files, arena_names
 from mcuq.emit.identifiers import KEYWORDS, identifier
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
@@ -104,8 +105,8 @@ class CompiledModel(Described):
     `graph` is the int8 graph, `onnx_model` the float model with fixed shapes (serialized), `files` the C file and
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
-    what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `weights` is where constants
-    went, `blob` what is in ID.weights.bin where that is external.
+    what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
+    went, and working memory, `blob` what is in ID.weights.bin. `names` are the C names of a model that was not loaded.
     """
 
     name: str
@@ -121,8 +122,9 @@ class CompiledModel(Described):
     optimize: Goal = "balanced"
     arena_map: ArenaMap = NO_MAP
     max_ram_bytes: int | None = None
-    weights: Placement = INLINE
+    placement: Placement = INLINE
     blob: bytes | None = None
+    names: frozenset[str] = frozenset()
 
     @property
     def macs(self) -> int:
@@ -139,6 +141,11 @@ class CompiledModel(Described):
         """The layers that have code, each with what the C has of it; views have none, nor has what is in its place."""
         layers = list(self.graph.layers())
         return tuple((layers[listed.index], listed) for listed in self.listing.layers)
+
+    @property
+    def arena_array(self) -> str:
+        """The C array that is the model's working memory in ID_run."""
+        return self.placement.arena or f"{self.name}_arena"
 
     @property
     def start(self) -> str:
@@ -466,6 +473,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         max_ram_bytes,
         weights,
         emitted.blob,
+        emitted.names,
     )
 
 
@@ -487,16 +495,59 @@ def _options_text(options: Options, origin: Origin) -> str:
 def with_goal(model: CompiledModel, optimize: Goal) -> CompiledModel:
     """The same int8 graph for the same board, optimized for another goal. Raises BoardError where it does not fit it,
     or its arena not the model's `max_ram_bytes`."""
-    return model if optimize == model.optimize else _again(model, optimize, model.weights)
+    return model if optimize == model.optimize else _again(model, optimize, model.placement)
 
 
-def with_weights(model: CompiledModel, weights: Placement) -> CompiledModel:
-    """The same model with its constants in another place. Raises BoardError where it does not fit its board."""
-    return model if weights == model.weights else _again(model, model.optimize, weights)
+def with_placement(model: CompiledModel, placement: Placement) -> CompiledModel:
+    """The same model with its constants and working memory in other places. Raises BoardError where it does not fit its
+    board."""
+    return model if placement == model.placement else _again(model, model.optimize, placement)
 
 
-def _again(model: CompiledModel, optimize: Goal, weights: Placement) -> CompiledModel:
-    aim = Aim(optimize, model.max_ram_bytes, weights, model.is_pushed)
+def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") -> tuple[CompiledModel, ...]:
+    """The models with one array for their working memory, as large as the largest of them needs it: `arena` names the
+    array and the two files of it, which each of the models has. They run one at a time.
+
+    Raises ModelError where names of C clash or an input is pushed, BoardError where boards differ.
+    """
+    if len(models) < 2:
+        raise ModelError(f"arena '{arena}': is to be shared by several models, {len(models)} given")
+    if identifier(arena) != arena or arena.lower() in KEYWORDS:
+        raise ModelError(
+            f"arena '{arena}': is no C identifier of 40 characters at most; use letters, digits and single "
+            f"underscores, as in '{identifier(arena, 'arena').lower()}'"
+        )
+    for model in models:
+        if model.is_pushed:
+            raise ModelError(
+                f"arena '{arena}': model '{model.name}' takes its input row by row and keeps rows in the arena from one "
+                "push to the next; compile it without --push to share"
+            )
+        if model.board.name != models[0].board.name:
+            raise BoardError(
+                f"arena '{arena}': is shared by '{models[0].name}' for {models[0].board.name} and '{model.name}' for "
+                f"{model.board.name}; compile all for one board"
+            )
+    shared = [with_placement(model, replace(model.placement, arena=arena)) for model in models]
+    _check_names(shared, arena)
+    files = arena_files(arena, [Sharer(m.name, m.arena_bytes, m.stack_bytes) for m in shared])
+    return tuple(replace(model, files={**model.files, **files}) for model in shared)
+
+
+def _check_names(models: Sequence[CompiledModel], arena: str) -> None:
+    """Raise ModelError where two models, or one and the arena, have a name in common, whatever the case: macros are in
+    capitals, and so may be files."""
+    owner = dict.fromkeys(arena_names(arena), f"arena '{arena}'")
+    for model in models:
+        what = f"model '{model.name}'"
+        for name in sorted({model.name.lower(), *model.names}):
+            if name in owner:
+                raise ModelError(f"{what} and {owner[name]}: both have '{name}' in C; give another name: --name")
+            owner[name] = what
+
+
+def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> CompiledModel:
+    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed)
     known = _Known(model.onnx_model, model.origin, model.pruned)
     return _assemble(model.graph, model.board, model.name, known, aim)
 

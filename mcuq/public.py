@@ -1,11 +1,11 @@
 """What `import mcuq` offers, gathered here and imported when first asked for: it brings all libraries with it."""
 
 from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate, validate
-from mcuq.artifact import load, save, save_qdq
+from mcuq.artifact import load, save, save_all, save_qdq
 from mcuq.boards.facts import Board
 from mcuq.build.footprint import Choice, Footprint
 from mcuq.build.footprint import measure_footprint as footprint
-from mcuq.compile import CompiledModel
+from mcuq.compile import CompiledModel, share_arena
 from mcuq.compile import compile_model as compile
 from mcuq.demo import run_demo as demo
 from mcuq.errors import McuqError
@@ -47,7 +47,9 @@ __all__ = [
     "profile",
     "run",
     "save",
+    "save_all",
     "save_qdq",
+    "share_arena",
     "simulate",
     "validate",
 ]

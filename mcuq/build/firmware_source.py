@@ -32,8 +32,8 @@ const struct mcuq_model mcuq_model = {
     .digest = ${NAME}_DIGEST,
     .input_bytes = $input_bytes,
     .output_bytes = $output_bytes,
-    .arena_bytes = sizeof ${name}_arena,
-    .arena = (int8_t *)${name}_arena,
+    .arena_bytes = ${NAME}_ARENA_BYTES,
+    .arena = (int8_t *)$arena,
     .inputs = $inputs_or_none,
     .outputs = outputs,
     .constants = $constants_or_none,
@@ -73,6 +73,7 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     joined = _FILE.substitute(
         name=model.name,
         NAME=model.name.upper(),
+        arena=model.arena_array,
         blob=_blob(model),
         inputs=_table("const struct mcuq_tensor inputs", [_tensor(model, name, ports[name]) for name in placed]),
         inputs_or_none="inputs" if placed else "0",
@@ -135,7 +136,7 @@ def _run(model: CompiledModel, ports: list[str]) -> dict[str, str]:
 
 def _tensor(model: CompiledModel, name: str, port: str) -> str:
     macro = port.upper()
-    return f"{{(int8_t *){model.name}_arena + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
+    return f"{{(int8_t *){model.arena_array} + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
 
 
 def _table(declaration: str, rows: list[str]) -> str:

@@ -94,7 +94,7 @@ def measure_footprint(model: CompiledModel) -> Footprint:
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
     built = build_target(model.sources, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)
     code_bytes = built.flash_bytes - model.constant_bytes
-    in_flash = 0 if model.weights.is_elsewhere else model.constant_bytes
+    in_flash = 0 if model.placement.is_elsewhere else model.constant_bytes
     if in_flash + code_bytes > memory.flash_bytes:
         constants = [t for t in model.graph.tensors.values() if t.is_constant]
         raise flash_error(model.name, in_flash, code_bytes, constants, model.board)

@@ -112,7 +112,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "constant_bytes": footprint.constant_bytes,
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
-        "weights": model.weights.text,
+        "weights": model.placement.text,
         "weights_bytes": None if model.blob is None else len(model.blob),
         "arena_bytes": model.arena_bytes,
         "least_arena_bytes": model.arena_map.least_bytes,
@@ -174,8 +174,8 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         yield f"  flash   {footprint.flash_bytes:>9,} bytes ({parts}; {footprint.compiler})"
     if model.blob is not None:
         yield f"  weights {len(model.blob):>9,} bytes in {weights_file(model.name)}"
-    elif model.weights.is_elsewhere:
-        yield f"  weights           in section {model.weights.section}"
+    elif model.placement.is_elsewhere:
+        yield f"  weights           in section {model.placement.section}"
     push = model.listing.push
     held = "input and output" if push is None else "rows of the input, and output"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mcuq.api import compare as compare_choices
-from mcuq.artifact import save, save_qdq, save_text
+from mcuq.artifact import save, save_all, save_qdq, save_text
 from mcuq.boards.find import load_board
 from mcuq.budget import Budget, BudgetError, Plan, budget_json, budget_lines, search
 from mcuq.build.footprint import Choice, Footprint, measure_footprint
@@ -33,7 +33,7 @@ from mcuq.cli.options import (
     RECOVERY_PARAMETERS,
     board_option,
     budget_options,
-    calibration_option,
+    calibrations_option,
     gathered,
     is_given,
     method_option,
@@ -48,9 +48,9 @@ from mcuq.cli.options import (
     with_options,
 )
 from mcuq.cli.table import Column, Row, table_lines
-from mcuq.compile import CompiledModel, Part, compile_as
+from mcuq.compile import CompiledModel, Part, compile_as, share_arena
 from mcuq.emulate.cycles import cycle_model
-from mcuq.errors import DataError, QuantizationError
+from mcuq.errors import DataError, ModelError, QuantizationError
 from mcuq.lower import Goal
 from mcuq.options import Options
 from mcuq.quantize import FEWEST_SAMPLES, scheme_toml
@@ -87,16 +87,16 @@ class Shown:
 
 
 @click.command("compile")
-@click.argument("model", type=click.Path())
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path())
 @board_option
-@calibration_option
+@calibrations_option
 @method_option
 @recovery_options
 @option_group(
     "files",
     Destination,
     click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Where the files go.  [default: build/ID]"),
-    click.option("--name", metavar="ID", help="Begins every C symbol.  [default: the model file's name]"),
+    click.option("--name", metavar="ID", help="Begins every C symbol; A,B of two models.  [default: the file's name]"),
     click.option(
         "--export-qdq", is_flag=True, help="Write ID_qdq.onnx too: the quantized model for Netron and other runtimes."
     ),
@@ -130,15 +130,17 @@ class Shown:
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(
-    model: str,
+    models: tuple[str, ...],
     board: str,
-    calibration: str | None,
+    calibrations: tuple[str, ...],
     options: Options,
     files: Destination,
     limits: Limits,
     shown: Shown,
 ) -> None:
     """Quantize the ONNX or TensorFlow Lite file MODEL and write it as C: ID.c and ID.h, which need nothing else.
+
+    Several MODELs share one arena, shared_arena.c, and run one at a time; give each a --calibration, in their order.
 
     ID.mcuq beside them is what simulate, run and the other verbs read.
 
@@ -147,6 +149,13 @@ def compile_(
     \b
     Example:  mcuq compile model.onnx --board cortex-m4 --calibration inputs.npz -o build/model
     """
+    if len(models) > 1:
+        _compile_several(_Several(models, board, calibrations), options, files, shown)
+        return
+    (model,) = models
+    if len(calibrations) > 1:
+        raise DataError(f"--calibration: is given {len(calibrations)} times for one model; give one file or folder")
+    calibration = calibrations[0] if calibrations else None
     if calibration is None:
         refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
     if limits.budget is None:
@@ -212,6 +221,64 @@ def compile_(
     console.print(f"next: {command_line('run', folder)}", markup=False)
 
 
+@dataclass(frozen=True)
+class _Several:
+    """Model files, their board, and what each is calibrated on, if anything."""
+
+    models: tuple[str, ...]
+    board: str
+    calibrations: tuple[str, ...]
+
+    def calibration_of(self, number: int) -> str | None:
+        """None where ranges are guessed."""
+        return self.calibrations[number] if self.calibrations else None
+
+
+# Parameters that are for one model: budgets, and what is told of one.
+_BUDGETS = ("max_ram", "max_flash", "max_ms", "min_sqnr", "min_accuracy", "data")
+_OF_ONE = (*_BUDGETS, "compare", "export_qdq", "picture")
+
+
+def _compile_several(asked: _Several, options: Options, files: Destination, shown: Shown) -> None:
+    """Models that share one arena."""
+    refuse_unused("is for one model; compile it by itself", *_OF_ONE)
+    count = len(asked.models)
+    if not asked.calibrations:
+        refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
+    elif len(asked.calibrations) != count:
+        raise DataError(
+            f"--calibration: is given {len(asked.calibrations)} times for {count} models; give one for each, in the "
+            "order of the models, or none"
+        )
+    names: list[str | None] = [*files.name.split(",")] if files.name else [None] * count
+    if len(names) != count:
+        raise ModelError(f"--name {files.name}: {len(names)} for {count} models; give as many, with commas between")
+    with progress() as ticker:
+        each = [
+            compile_as(path, asked.board, asked.calibration_of(i), options, name, ticker)
+            for i, (path, name) in enumerate(zip(asked.models, names, strict=True))
+        ]
+    compiled = share_arena(each)
+    footprints = [measure_footprint(model) for model in compiled]
+    folder = Path(files.output) if files.output else Path("build") / "_".join(model.name for model in compiled)
+    written = save_all(compiled, folder)
+    for i, model in enumerate(compiled):
+        _warn_of(model, asked.calibration_of(i), f"{model.name}: ")
+    arena_bytes = max(model.arena_bytes for model in compiled)
+    if shown.as_json:
+        each_json = [model_json(model, footprint) for model, footprint in zip(compiled, footprints, strict=True)]
+        print_json({"arena_bytes": arena_bytes, "models": each_json, "files": [str(path) for path in written]})
+        return
+    console = out()
+    for model, footprint in zip(compiled, footprints, strict=True):
+        print_lines(model_lines(model, footprint))
+        print_lines(_range_lines(model, options))
+    console.print(f"shared_arena: {arena_bytes:,} bytes of RAM for all of them, one at a time", markup=False)
+    console.print(f"  wrote   {', '.join(map(str, written))}", markup=False)
+    for model in compiled:
+        console.print(f"next: {command_line('run', folder / f'{model.name}.mcuq')}", markup=False)
+
+
 def _plan(model: str, board: str, calibration: str | None, limits: Limits, options: Options) -> Plan:
     """What meets the budget. Raises BudgetError, which has all that was tried for `--json`, where nothing does."""
     budget = limits.budget
@@ -254,23 +321,24 @@ def _check_costs(budget: Budget | None, compiled: CompiledModel, footprint: Foot
     return figures
 
 
-def _warn_of(compiled: CompiledModel, calibration: str | None) -> None:
-    """What the user should know of how the model came to be."""
+def _warn_of(compiled: CompiledModel, calibration: str | None, where: str = "") -> None:
+    """What the user should know of how the model came to be; `where` says which one, if there are several."""
     origin = compiled.origin
     for note in origin.notes:
-        warn(note)
+        warn(f"{where}{note}")
     if origin.ranges == "guessed":
         count = origin.batch_normalizations
         statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
         warn(
-            f"no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is UNKNOWN. "
-            "Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images."
+            f"{where}no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is "
+            "UNKNOWN. Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or "
+            "images."
         )
     elif origin.ranges == "calibrated" and origin.samples < FEWEST_SAMPLES:
         samples = f"{origin.samples} sample{'s' * (origin.samples != 1)}"
         warn(
-            f"--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is clipped. "
-            "Give about a hundred."
+            f"{where}--calibration {calibration}: has {samples} only; what other inputs reach beyond theirs is "
+            "clipped. Give about a hundred."
         )
 
 

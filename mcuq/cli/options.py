@@ -262,6 +262,15 @@ calibration_option = click.option(
     help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
 )
 
+calibrations_option = click.option(
+    "--calibration",
+    "calibrations",
+    multiple=True,
+    type=click.Path(),
+    metavar="DATA",
+    help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
+)
+
 method_option = option_group(
     "method",
     parse_method,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mcuq.emit.arena import Sharer, arena_files
 from mcuq.emit.calls import Function, ModelCall, pointers_of, render_calls
 from mcuq.emit.compilers import target_cpus
 from mcuq.emit.data import DataArray
@@ -53,11 +54,13 @@ FRAME_MACROS = (
 
 @dataclass(frozen=True)
 class Emitted:
-    """`files` by name: the header and the C file; `listing` says what they hold. `blob` is ID.weights.bin, if any."""
+    """`files` by name: the header and the C file, and those of a shared arena as large as this model's; `listing` says
+    what the first two hold. `blob` is ID.weights.bin, if any. `names` are all C names of the model, in lower case."""
 
     files: dict[str, str]
     listing: Listing
-    blob: bytes | None = None
+    blob: bytes | None
+    names: frozenset[str]
 
 
 def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] = ()) -> Emitted:
@@ -67,7 +70,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     """
     graph, placement = program.graph, program.placement
     push = _listed_push(plan)
-    used = names_of_the_frame(graph, model_id, plan, placement.is_external)
+    used = names_of_the_frame(graph, model_id, plan, placement)
     inputs, outputs = ports_of(graph, model_id, used)
     if push is not None:
         inputs = [replace(inputs[0], tensor=graph.tensors[push.tensor])]
@@ -117,6 +120,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "arrays": in_c,
         "weights": weights,
         "section": placement.section,
+        "shared": placement.arena,
+        "arena": placement.arena or f"{model_id}_arena",
         "result": "int32_t" if placement.is_external else "void",
         "functions": marked_functions(functions),
         "runtime": [item.text for item in runtime],
@@ -160,8 +165,11 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         weights_head=weights.head.hex() if weights else "",
         push=push,
     )
-    blob = weights.blob if weights else None
-    return Emitted({f"{model_id}.h": header, f"{model_id}.c": source}, listing, blob)
+    files = {f"{model_id}.h": header, f"{model_id}.c": source}
+    if placement.arena:
+        files |= arena_files(placement.arena, [Sharer(model_id, plan.arena_bytes, listing.stack_bytes)])
+    names = frozenset(name for name in used if name.startswith(f"{model_id.lower()}_"))
+    return Emitted(files, listing, weights.blob if weights else None, names)
 
 
 def _listed_push(plan: Plan) -> ListedPush | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mcuq.emit.arena import arena_names
 from mcuq.emit.identifiers import claim, stems
 from mcuq.emit.port import has_channels, macro_parts
 from mcuq.emit.weights import STATUSES
 from mcuq.graph.ir import Graph
 from mcuq.kernels.kernel import Call, Constants, RowsOf
 from mcuq.kernels.runtime import runtime
-from mcuq.lower import Program, Step
+from mcuq.lower import INLINE, Placement, Program, Step
 from mcuq.plan import Plan
 
 # What the C of segments declares, and what there is besides where rows of the input are pushed.
@@ -19,9 +20,8 @@ _OF_PUSH = ("rows", "count", "given", "more")
 _PUSH = ("push", "push_in", "reset", "reset_in", "take_rows", "rows", "row_elements", "too_many_rows")
 
 
-def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, is_external: bool = False) -> set[str]:
-    """Lower case C names that are there whatever the tensors and layers are called; others where the constants are
-    `external`."""
+def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Placement = INLINE) -> set[str]:
+    """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
     if has_channels(graph):
@@ -30,13 +30,14 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, is_external: boo
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
-    if is_external:
+    if placement.is_external:
         parts += ["weights", "set_weights", "weights_crc", "weights_bytes", "weights_alignment"]
         parts += ["weights_start", "weights_blob", *(name for name, _ in STATUSES)]
     items = [name.lower() for name in runtime()]
     local = (*(_OF_SEGMENTS if plan.segments else ()), *(_OF_PUSH if plan.pushed else ()))
     frame = [*local, "arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
-    frame += ["weights"] if is_external else []
+    frame += ["weights"] if placement.is_external else []
+    frame += arena_names(placement.arena) if placement.arena else []
     own = (*parts, *items)
     return {name.lower() for name in (*frame, *items, *(f"{model_id}_{part}" for part in own))}
 

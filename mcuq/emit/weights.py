@@ -16,7 +16,7 @@ VERSION = 1
 HEAD_BYTES = 64
 ALIGNMENT = 8  # of the blob and of each array in it: kernels take words of 4 bytes, Helium moves 8 a cycle
 _DIGEST_BYTES = 16
-_CRC_AT = HEAD_BYTES - 4
+CHECKED_BYTES = HEAD_BYTES - 4  # all before the checksum: the same for all weights of a program
 
 # What ID_set_weights returns, the end of each name and what it says, by number.
 STATUSES = (
@@ -83,7 +83,7 @@ def weights_of(arrays: Iterable[DataArray], texts: Iterable[str]) -> Weights:
     for text in (*texts, *(f"{array.c_type} {array.name} {offsets[array.name]}" for array in own)):
         program.update(f"{len(text)}:{text}".encode())
     head = MAGIC + struct.pack("<I", VERSION) + program.digest()[:_DIGEST_BYTES] + struct.pack("<II", end, ALIGNMENT)
-    return Weights(own, offsets, head + bytes(_CRC_AT - len(head)), end)
+    return Weights(own, offsets, head + bytes(CHECKED_BYTES - len(head)), end)
 
 
 def status_of(blob: bytes, head: bytes) -> int:
@@ -91,13 +91,13 @@ def status_of(blob: bytes, head: bytes) -> int:
     length = int.from_bytes(head[28:32], "little")
     if len(blob) < HEAD_BYTES:
         return CUT
-    for ends, status in ((len(MAGIC), NOT_A_BLOB), (12, OTHER_VERSION), (28, OTHER_MODEL), (_CRC_AT, DAMAGED)):
+    for ends, status in ((len(MAGIC), NOT_A_BLOB), (12, OTHER_VERSION), (28, OTHER_MODEL), (CHECKED_BYTES, DAMAGED)):
         if blob[:ends] != head[:ends]:
             return status
     if len(blob) < length:
         return CUT
     crc = zlib.crc32(blob[HEAD_BYTES:length], zlib.crc32(head))
-    return OK if crc == int.from_bytes(blob[_CRC_AT:HEAD_BYTES], "little") else DAMAGED
+    return OK if crc == int.from_bytes(blob[CHECKED_BYTES:HEAD_BYTES], "little") else DAMAGED
 
 
 def weights_file(name: str) -> str:

@@ -30,7 +30,7 @@ class OnUnicorn(Emulator):
         self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
         self._pointers = [self._address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
-        arena = self._cpu.address_of(f"{model.name}_arena")
+        arena = self._cpu.address_of(model.arena_array)
         self._arena = [(arena, bytes([poison]) * model.arena_bytes) for poison in (0xA5, 0x5A)]
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:

@@ -1,4 +1,4 @@
-"""Where constants lie: in the C, in a section of it, or in a file of their own."""
+"""Where constants lie: in the C, in a section of it, or in a file of their own; and where working memory does."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ _SECTION = {*string.ascii_letters, *string.digits, *"._$,-"}
 
 @dataclass(frozen=True)
 class Placement:
-    """`kind` of place, and the name of the `section` where it is one."""
+    """`kind` of place of constants, and the name of the `section` where it is one. `arena` is the C array that working
+    memory is, where it is shared with other models; "": one of the model's own."""
 
     kind: Kind = "inline"
     section: str = ""
+    arena: str = ""
 
     @property
     def is_external(self) -> bool:
@@ -32,7 +34,7 @@ class Placement:
 
     @property
     def text(self) -> str:
-        """As `parse_placement` reads it."""
+        """The place of constants as `parse_placement` reads it."""
         return f"section:{self.section}" if self.kind == "section" else self.kind
 
 

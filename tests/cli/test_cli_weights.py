@@ -47,6 +47,7 @@ def test_run_gives_the_c_its_weights(folder: Path, on: str) -> None:
     assert found["samples"] == 3
 
 
+@pytest.mark.slow
 def test_profile_counts_weights_that_are_not_in_the_c(folder: Path) -> None:
     found = call_json("profile", str(folder))
     assert found["constant_bytes"] == sum(layer["weight_bytes"] for layer in found["layers"])
@@ -66,6 +67,7 @@ def test_damaged_weights_are_told_and_end_with_1(folder: Path, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_people_are_told_where_constants_are(tmp_path: Path) -> None:
     for place, said in (("external", "bytes in digits.weights.bin"), ("section:.qspi", "in section .qspi")):
         result = call(

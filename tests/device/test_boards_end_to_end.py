@@ -23,7 +23,7 @@ from mcuq.compile import (
     compile_quantized,
     dataset_for,
     quantize_model,
-    with_weights,
+    with_placement,
 )
 from mcuq.device.flash import flash_method
 from mcuq.device.link import open_link
@@ -176,7 +176,7 @@ def test_a_loader_on_nrf51s_flash_keeps_the_model_through_the_reset_button() -> 
 @pytest.mark.parametrize("name", quick(["mps2-an386", *WITH_LOADER[:1]]))
 def test_weights_that_are_not_in_the_c_are_flashed_beside_it(name: str) -> None:
     board = load_board(name)
-    model = with_weights(model_of(digits(), board, "digits"), Placement("external"))
+    model = with_placement(model_of(digits(), board, "digits"), Placement("external"))
     with flashed(model, board) as machine:
         report = validated(model, machine, iter([random_inputs(model.graph, 5)]))
     assert report.bit_exact, report.first_mismatch

@@ -24,7 +24,7 @@ from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
 from mcuq.build.firmware_source import model_sources
 from mcuq.build.footprint import measure_footprint
-from mcuq.compile import CompiledModel, compile_model, with_goal, with_weights
+from mcuq.compile import CompiledModel, compile_model, with_goal, with_placement
 from mcuq.emit import model as emit_model
 from mcuq.emit.weights import (
     ALIGNMENT,
@@ -65,7 +65,7 @@ toolchain = pytest.mark.toolchain
 def model(
     graph: Graph, board: str = "host", name: str = "net", goal: Goal = "balanced", weights: Placement = EXTERNAL
 ) -> CompiledModel:
-    return with_weights(model_of(graph, board, name, goal), weights)
+    return with_placement(model_of(graph, board, name, goal), weights)
 
 
 def inputs_of(graph: Graph, samples: int) -> dict[str, Array]:
@@ -171,6 +171,7 @@ def test_sizes_that_functions_share_stay_in_the_c() -> None:
     assert check_bits(one, iter([inputs_of(one.graph, 3)]), "host").bit_exact
 
 
+@pytest.mark.slow
 def test_a_model_without_constants_has_a_head() -> None:
     one = model(without_constants())
     assert len(blob_of(one)) == HEAD_BYTES
@@ -416,6 +417,7 @@ def test_symbols_are_those_that_the_header_declares(tmp_path: Path) -> None:
         assert f"#define NET_{name} {number} /* {text} */\n" in one.files["net.h"]
 
 
+@pytest.mark.slow
 def test_it_is_cpp_too(tmp_path: Path) -> None:
     one = model(graph_of("int8"))
     (tmp_path / "net.h").write_text(one.files["net.h"])
@@ -427,7 +429,7 @@ def test_a_section_is_the_default_of_its_macro(tmp_path: Path) -> None:
     one = model(graph_of("int8"), weights=parse_placement("section:.qspi"))
     macro = replace(one, files={**one.files, "net.c": '#define NET_WEIGHTS_SECTION ".mine"\n' + one.files["net.c"]})
     for compiled, section, not_this in ((one, ".qspi", ".mine"), (macro, ".mine", ".qspi")):
-        cc(tmp_path, compiled.files, "-c", "-O2", "-std=c99", "-o", "model.o")
+        cc(tmp_path, compiled.files, "-c", "-std=c99", "-o", "model.o")
         said = subprocess.run(["objdump", "-h", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True)
         sizes = {x.split()[1]: int(x.split()[2], 16) for x in said.stdout.splitlines() if x.strip()[:1].isdigit()}
         assert one.constant_bytes <= sizes[section] < one.constant_bytes + 300
@@ -484,7 +486,7 @@ def test_a_folder_keeps_weights_and_what_is_wrong_with_them_is_told(tmp_path: Pa
     assert {path.name for path in written} == {"tiny.c", "tiny.h", "tiny.weights.bin", "tiny.mcuq"}
     assert (tmp_path / "tiny.weights.bin").read_bytes() == one.blob
     again = load(tmp_path)
-    assert (again.blob, again.weights, again.listing) == (one.blob, one.weights, one.listing)
+    assert (again.blob, again.placement, again.listing) == (one.blob, one.placement, one.listing)
     assert check_bits(again, iter([inputs_of(again.graph, 2)]), "host").bit_exact
 
     (tmp_path / "tiny.weights.bin").write_bytes(changed(blob_of(one), 100))
@@ -505,12 +507,23 @@ def test_a_folder_keeps_weights_and_what_is_wrong_with_them_is_told(tmp_path: Pa
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("head", ["", "00", "zz" * 60, None])
+def test_a_folder_that_does_not_say_what_weights_begin_with_is_damaged(head: str | None, tmp_path: Path) -> None:
+    one = model(tiny(), name="tiny")
+    save(replace(one, listing=replace(one.listing, weights_head=head)), tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ArtifactError) as caught:
+        load(tmp_path)
+    kind = "TypeError" if head is None else "ValueError"
+    assert str(caught.value) == f"{tmp_path / 'tiny.mcuq'}: is damaged ({kind}); compile the model again"
+
+
+@pytest.mark.slow
 def test_another_goal_keeps_the_place(tmp_path: Path) -> None:
     source = resource_dir("examples") / "digits" / "digits.onnx"
     made = compile_model(source, "cortex-m4", weights="external")
-    assert made.weights == EXTERNAL
+    assert made.placement == EXTERNAL
     other = with_goal(made, "size")
-    assert other.weights == EXTERNAL
+    assert other.placement == EXTERNAL
     assert other.blob is not None
     assert other.pruned == made.pruned
 
@@ -526,7 +539,7 @@ def test_constants_elsewhere_take_none_of_the_boards_flash() -> None:
     def with_flash(flash_bytes: int) -> CompiledModel:
         assert board.memory is not None
         small = replace(board, memory=replace(board.memory, flash_bytes=flash_bytes))
-        return with_weights(replace(inline, board=small), EXTERNAL)
+        return with_placement(replace(inline, board=small), EXTERNAL)
 
     footprint = measure_footprint(with_flash(code_bytes + 800))
     assert footprint.constant_bytes == inline.constant_bytes > 800
