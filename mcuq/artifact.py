@@ -152,6 +152,7 @@ def _load(path: Path) -> CompiledModel:
             manifest.get("max_ram_bytes"),
             placement,
             _regular(blob_path).read_bytes() if placement.is_external else None,
+            frozenset(map(str, manifest["names"])),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -226,6 +227,7 @@ def _pack(model: CompiledModel) -> bytes:
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "weights": model.placement.text,
         "shared_arena": model.placement.arena,
+        "names": sorted(model.names),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
         "arena_map": asdict(model.arena_map),

@@ -106,7 +106,7 @@ class CompiledModel(Described):
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
-    went, and working memory, `blob` what is in ID.weights.bin. `names` are the C names of a model that was not loaded.
+    went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C.
     """
 
     name: str

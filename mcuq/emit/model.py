@@ -33,6 +33,7 @@ from mcuq.emit.text import in_comment
 from mcuq.emit.weights import weights_of
 from mcuq.kernels.item import Item
 from mcuq.kernels.runtime import needed_items
+from mcuq.kernels.runtime import runtime as runtime_items
 from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
 from mcuq.plan import Plan
@@ -55,7 +56,8 @@ FRAME_MACROS = (
 @dataclass(frozen=True)
 class Emitted:
     """`files` by name: the header and the C file, and those of a shared arena as large as this model's; `listing` says
-    what the first two hold. `blob` is ID.weights.bin, if any. `names` are all C names of the model, in lower case."""
+    what the first two hold. `blob` is ID.weights.bin, if any. `names` are all C names of the model but those of
+    runtime items, in lower case."""
 
     files: dict[str, str]
     listing: Listing
@@ -168,7 +170,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     files = {f"{model_id}.h": header, f"{model_id}.c": source}
     if placement.arena:
         files |= arena_files(placement.arena, [Sharer(model_id, plan.arena_bytes, listing.stack_bytes)])
-    names = frozenset(name for name in used if name.startswith(f"{model_id.lower()}_"))
+    own = {f"{model_id}_{name}".lower() for name in runtime_items()}
+    names = frozenset(name for name in used - own if name.startswith(f"{model_id.lower()}_"))
     return Emitted(files, listing, weights.blob if weights else None, names)
 
 
