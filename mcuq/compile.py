@@ -520,8 +520,8 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
     for model in models:
         if model.is_pushed:
             raise ModelError(
-                f"arena '{arena}': model '{model.name}' takes its input row by row and keeps rows in the arena from one "
-                "push to the next; compile it without --push to share"
+                f"arena '{arena}': model '{model.name}' takes its input row by row and keeps rows in the arena between "
+                "pushes; compile it without --push to share"
             )
         if model.board.name != models[0].board.name:
             raise BoardError(

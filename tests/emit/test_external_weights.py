@@ -119,6 +119,14 @@ def test_rows_compute_the_simulators_bytes(seed: int) -> None:
 
 
 @toolchain
+@pytest.mark.parametrize("on", quick(["host", "emulator"]))
+def test_rows_that_are_pushed_compute_the_simulators_bytes(on: str) -> None:
+    one = with_placement(model_of(with_ranges(row_network(0)), "cortex-m4", "net", push=True), EXTERNAL)
+    assert one.is_pushed
+    assert check_bits(one, iter([inputs_of(one.graph, 3)]), on).bit_exact
+
+
+@toolchain
 @pytest.mark.slow
 @pytest.mark.parametrize(("board", "percent"), [("cortex-m4", 1), ("cortex-m55", 3), ("cortex-m0", 3), ("rv32imc", 5)])
 def test_an_inference_takes_hardly_more_instructions(board: str, percent: float) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from emit.test_c_interface import cc, graph_of
 from golden.graphs import digits, tiny
-from support import model_of, random_inputs
+from row_networks import row_network
+from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save_all
 from mcuq.boards.find import load_board
@@ -256,6 +257,17 @@ def test_what_cannot_be_shared_is_refused() -> None:
     assert str(error) == (
         "arena 'my arena': is no C identifier of 40 characters at most; use letters, digits and single underscores, as "
         "in 'my_arena'"
+    )
+
+
+def test_models_whose_input_is_pushed_share_nothing() -> None:
+    """Rows of theirs are in the arena between pushes, where another model would write over them."""
+    pushed = model_of(with_ranges(row_network(0)), "host", "pushed", push=True)
+    error = refusal([model_of(tiny(), "host", "other"), pushed])
+    assert isinstance(error, ModelError)
+    assert str(error) == (
+        "arena 'shared_arena': model 'pushed' takes its input row by row and keeps rows in the arena between pushes; "
+        "compile it without --push to share"
     )
 
 
