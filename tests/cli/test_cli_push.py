@@ -26,13 +26,18 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
-def test_rows_are_told_and_every_verb_takes_the_model(tmp_path: Path) -> None:
+def test_rows_are_told(tmp_path: Path) -> None:
     told = compiled(DIGITS / "digits.onnx", "--calibration", DATA, "--push", "-o", tmp_path)
     assert told.exit_code == 0
     assert "bytes of arena, rows of the input, and output included\n" in told.stdout
     assert "  push            8 rows an inference, of 8 bytes\n" in told.stdout
     head = (tmp_path / "digits.h").read_text().partition("*/")[0]
     assert "optimize balanced, push, for cortex-m4" in " ".join(head.replace("\n *", "").split())
+
+
+@pytest.mark.slow
+def test_every_verb_takes_the_model(tmp_path: Path) -> None:
+    assert compiled(DIGITS / "digits.onnx", "--calibration", DATA, "--push", "-o", tmp_path).exit_code == 0
     for verb, *given in (["run", "--on", "host"], ["run"], ["profile"], ["inspect"], ["simulate", "--data", DATA]):
         done = call(verb, tmp_path, *given, "--json")
         assert done.exit_code == 0, done.output

@@ -177,6 +177,7 @@ def test_an_input_runs_once(model: CompiledModel, program: Path) -> None:
         assert board.request(WRITE_INPUT, part(x, 0, 9)) == (WRONG_STATE, b"")
 
 
+@pytest.mark.slow
 def test_a_board_takes_an_input_that_its_ram_does_not_hold() -> None:
     board = load_board("microbit-v1")
     assert board.memory is not None
