@@ -38,7 +38,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import INLINE, Goal, Placement, Program, lower
+from mcuq.lower import INLINE, Goal, Placement, Program, alternatives
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
@@ -437,10 +437,17 @@ def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledMod
 
 def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
     def planned(graph: Graph) -> tuple[Program, Plan]:
-        program = lower(graph, board.cpu.features, aim.optimize)
+        features = board.cpu.features
+        programs = alternatives(graph, features, aim.optimize)
+        if aim.push:  # weights that are unpacked at once would be so in every band
+            programs = programs[:1]
         if aim.max_ram_bytes is not None:
-            return plan_within(program, board.cpu.features, aim.max_ram_bytes, aim.push)
-        return (plan_pushed if aim.push else plan_rows)(program, board.cpu.features)
+            most = aim.max_ram_bytes
+            found = [plan_within(program, features, most, aim.push) for program in reversed(programs)]
+            return next((own for own in found if own[1].arena_bytes <= most), min(found, key=_arena_bytes))
+        return min(
+            ((plan_pushed if aim.push else plan_rows)(program, features) for program in programs), key=_arena_bytes
+        )
 
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     program, plan = planned(graph)
@@ -475,6 +482,10 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         emitted.blob,
         emitted.names,
     )
+
+
+def _arena_bytes(planned: tuple[Program, Plan]) -> int:
+    return planned[1].arena_bytes
 
 
 def _options_text(options: Options, origin: Origin) -> str:

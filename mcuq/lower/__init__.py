@@ -1,6 +1,6 @@
 """Chooses a kernel for each layer: integer Graph + CPU features + goal -> Program."""
 
-from mcuq.lower.choose import choose_kernel, lower
+from mcuq.lower.choose import alternatives, choose_kernel, lower
 from mcuq.lower.goal import GOALS, Goal, parse_goal
 from mcuq.lower.placement import INLINE, Placement, parse_placement
 from mcuq.lower.program import Program, Step, array_key
@@ -12,6 +12,7 @@ __all__ = [
     "Placement",
     "Program",
     "Step",
+    "alternatives",
     "array_key",
     "choose_kernel",
     "lower",

@@ -16,19 +16,30 @@ from mcuq.lower.smallest import smallest_calls
 from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
 
 
-def lower(graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced") -> Program:
+def alternatives(graph: Graph, features: Set[str], goal: Goal) -> list[Program]:
+    """The programs for a CPU: that of `lower`, and where all packed weights of a layer may be unpacked at once, that
+    which does so, as fast or faster: outputs may then lie over inputs, which may save more than it takes."""
+    programs = [lower(graph, features, goal)]
+    if goal in ("balanced", "ram") and any(packing_of(layer) is not None for layer in graph.layers()):
+        programs.append(lower(graph, features, goal, unpacks_at_once=True))
+    return programs
+
+
+def lower(
+    graph: Graph, features: Set[str] = frozenset(), goal: Goal = "balanced", unpacks_at_once: bool = False
+) -> Program:
     """The program for a CPU with the given features. Raises ModelError for a layer that no kernel can compute.
 
     `balanced`, `ram` and `speed` take the first kernel that a CPU and a layer allow, each function for sizes of its
-    own, and differ in how much memory packed weights may be unpacked into; `size` takes the kernels with the least
-    constants and code, whose functions read at run time what differs.
+    own, and differ in how much memory packed weights may be unpacked into, any with `unpacks_at_once`; `size` takes the
+    kernels with the least constants and code, whose functions read at run time what differs.
     """
     layers = list(graph.layers())
     if goal == "size":
         work = [layer.op.macs(layer) or layer.output.elements for layer in layers]
         calls = share_functions(smallest_calls(_choices(graph, layers, features | {"size"}, goal), work))
     else:
-        calls = [next(iter(own), ()) for own in _choices(graph, layers, features, goal)]
+        calls = [next(iter(own), ()) for own in _choices(graph, layers, features, goal, unpacks_at_once)]
     steps = tuple(Step(layer, own) for layer, own in zip(layers, calls, strict=True))
     return Program(graph, steps, goal, gcc_options(goal, features))
 
@@ -48,13 +59,15 @@ def fitting_kernels(layer: Layer, features: Set[str]) -> list[Kernel]:
     return found
 
 
-def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Goal) -> list[list[Calls]]:
+def _choices(
+    graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Goal, unpacks_at_once: bool = False
+) -> list[list[Calls]]:
     """The calls of kernels that can compute each layer, the preferred first: of all for `size`, else at least of that.
 
     Kernels of packed weights unpack blocks of them, which takes little scratch; those of whole weights, behind a call
     that unpacks all, take more and are as fast or faster. What tensors leave free at a step is free to take: so
     they are preferred where a step's live bytes with its scratch are no more than the most that any step has by
-    the others, and else no choice. `speed` prefers them anyway.
+    the others, and else no choice. `speed` and `unpacks_at_once` prefer them anyway.
     """
     found: list[list[Calls]] = []
     wholes: dict[int, Calls] = {}
@@ -78,7 +91,7 @@ def _choices(graph: Graph, layers: Sequence[Layer], features: Set[str], goal: Go
 
     peak = max((needed(index, own[0], True) for index, own in enumerate(found) if own), default=0)
     for index, whole in wholes.items():
-        if goal == "speed" or needed(index, whole, False) <= peak:
+        if goal == "speed" or unpacks_at_once or needed(index, whole, False) <= peak:
             found[index].insert(0, whole)
     return found
 

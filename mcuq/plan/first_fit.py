@@ -50,6 +50,8 @@ def _orders(blocks: Sequence[Block]) -> list[list[int]]:
         lambda b: (b.first - b.last, -b.size_bytes),
         lambda b: (-crowd[b], b.first - b.last, -b.size_bytes),
         lambda b: (),
+        # Working memory, then what lies over what it is made of: the later the lower.
+        lambda b: (int(b.first < b.last), -b.last, -b.size_bytes),
     ]
     return [sorted(range(len(blocks)), key=lambda i: key(blocks[i])) for key in keys]
 

@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 from golden.graphs import digits, tiny
 from packed_cases import KINDS, pack_weights
-from support import check_c, integer_branches, random_inputs
+from support import check_c, integer_branches, random_inputs, with_ranges
 
 import mcuq
 from mcuq.arithmetic.packing import stored_bytes
 from mcuq.boards.find import load_board
 from mcuq.compile import assemble
+from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Tensor
 from mcuq.kernels import KERNELS
-from mcuq.lower import GOALS, Goal, lower
+from mcuq.lower import GOALS, Goal, alternatives, lower
 from mcuq.lower.program import scratch_bytes
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.weighted import layer_requantization
 from mcuq.ops.window import Window
-from mcuq.plan import plan_memory
+from mcuq.plan import plan_memory, plan_rows
 from mcuq.quantize import prune_graph
 from mcuq.report.profile import profile_model
 from mcuq.validate import check_bits
@@ -70,6 +71,25 @@ def test_unpacking_at_once_does_not_raise_the_arena() -> None:
     program = lower(graph, DSP)
     cheaper = replace(program, steps=(program.steps[0], replace(program.steps[1], calls=own)))
     assert plan_memory(program).arena_bytes == plan_memory(cheaper).arena_bytes
+
+
+def test_weights_are_unpacked_at_once_where_outputs_over_inputs_save_more() -> None:
+    """Blocks of channels read all of the input again for each, so that no output may lie over it."""
+    rng = np.random.default_rng(0)
+    builder = GraphBuilder("net")
+    x = builder.input("x", (1, 16, 16, 32))
+    for _ in range(3):
+        weight = builder.constant(rng.normal(0, 0.2, (32, 1, 1, 32)).astype(np.float32), "w")
+        bias = builder.constant(rng.normal(0, 0.2, 32).astype(np.float32), "b")
+        x = builder.add(Conv2d(Window((1, 1))), [x, weight, bias])
+    builder.outputs.append(x)
+    graph = pack_weights(with_ranges(builder.graph()), "int4")
+    board = load_board("cortex-m4")
+    by_blocks, at_once = (plan_rows(p, DSP)[1].arena_bytes for p in alternatives(graph, DSP, "balanced"))
+    assert at_once < by_blocks
+    model = assemble(graph, board, "net", b"")
+    assert model.arena_bytes == at_once
+    assert check_bits(model, iter([random_inputs(graph, 4)]), "emulator").first_mismatch is None
 
 
 @pytest.mark.slow
