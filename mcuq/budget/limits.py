@@ -6,8 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mcuq.errors import QuantizationError
 from mcuq.quantize import sqnr_text
 from mcuq.report.candidates import Figures
+
+# Floats from here on have no fraction, and the largest no hundredfold.
+_WHOLE = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Limit:
 
     def _rounded(self, value: float, up: bool) -> str:
         scale = 10**self.digits
+        if abs(value) >= _WHOLE:
+            return f"{value:,g}"
         whole = (math.ceil if up else math.floor)(round(value * scale, 6))
         return f"{whole / scale:,.{self.digits}f}"
 
@@ -74,13 +80,18 @@ class Limit:
 @dataclass(frozen=True)
 class Budget:
     """What the model must keep to: bytes of arena, of flash (code and constants), ms of an inference, dB of SQNR, the
-    share of labels met; None where there is no limit."""
+    share of labels met; None where there is no limit. Raises QuantizationError for a bound that is not finite."""
 
     max_flash_bytes: int | None = None
     min_sqnr_db: float | None = None
     min_accuracy: float | None = None
     max_ram_bytes: int | None = None
     max_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, bound in vars(self).items():
+            if isinstance(bound, float) and not math.isfinite(bound):
+                raise QuantizationError(f"budget: {name} {bound} is not finite; give a number, or None for no limit")
 
     @property
     def costs(self) -> tuple[Limit, ...]:

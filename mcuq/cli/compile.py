@@ -160,10 +160,7 @@ def compile_(
         refuse_unused("needs real inputs; give --calibration DATA", *RECOVERY_PARAMETERS)
     if limits.budget is None:
         refuse_unused(f"is for a budget: {BUDGET}", "data")
-    if not load_board(board).cpu.is_emulated:
-        refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare", "max_ms")
-    if load_board(board).clock_hz is None or cycle_model(load_board(board).cpu.core) is None:
-        refuse_unused(f"needs a clock and the CPU's cycles, and board '{board}' has none", "max_ms")
+    _refuse_uncounted(board)
     plan = None
     if limits.budget is not None:
         options = replace(options, max_ram_bytes=limits.budget.max_ram_bytes)
@@ -219,6 +216,21 @@ def compile_(
         print_lines(_choices(choices, compiled.optimize, console.width))
     console.print(f"  wrote   {', '.join(map(str, written))}", markup=False)
     console.print(f"next: {command_line('run', folder)}", markup=False)
+
+
+def _refuse_uncounted(board: str) -> None:
+    """Options for what is not counted on the board."""
+    known = load_board(board)
+    if not known.cpu.is_emulated:
+        refuse_unused(f"counts on an emulated CPU, and board '{board}' has none", "compare", "max_ms")
+    if known.clock_hz is None or cycle_model(known.cpu.core) is None:
+        refuse_unused(f"needs a clock and the CPU's cycles, and board '{board}' has none", "max_ms")
+    if known.memory is None:
+        refuse_unused(
+            f"counts code as the board's compiler makes it, and board '{board}' has none; give the board that the "
+            "model is for, as --board cortex-m4",
+            "max_flash",
+        )
 
 
 @dataclass(frozen=True)

@@ -302,6 +302,13 @@ class Accuracy(click.ParamType):  # type: ignore[type-arg]
         return number if number <= 1 else number / 100
 
 
+def _is_finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Click takes nan and inf for numbers."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not finite; give a number such as 20", context, parameter)
+    return value
+
+
 def _budget(
     max_ram: int | None, max_flash: int | None, max_ms: float | None, min_sqnr: float | None, min_accuracy: float | None
 ) -> Budget | None:
@@ -322,10 +329,17 @@ budget_options = option_group(
     click.option(
         "--max-ms",
         type=click.FloatRange(0, min_open=True),
+        callback=_is_finite,
         metavar="MS",
         help="Choose what takes no longer, by the emulated CPU's cycles at the board's clock.",
     ),
-    click.option("--min-sqnr", type=float, metavar="DB", help="Choose the fewest bits that reach this SQNR."),
+    click.option(
+        "--min-sqnr",
+        type=float,
+        callback=_is_finite,
+        metavar="DB",
+        help="Choose the fewest bits that reach this SQNR.",
+    ),
     click.option(
         "--min-accuracy",
         type=Accuracy(),

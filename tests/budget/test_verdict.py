@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mcuq.budget import Budget, BudgetError, budget_json, budget_lines
+from mcuq.errors import QuantizationError
 from mcuq.report.candidates import Candidate, Figures
 
 FIGURES = Figures(24.96, 1.0, 0.8999, 40_000, 9_000, 3_000_000, 25, ms=30.001)
@@ -29,6 +30,18 @@ def test_each_figure_is_told_beside_its_bound() -> None:
     assert budget_json(Budget(max_ms=30.0), FIGURES) == [
         {"option": "--max-ms", "bound": 30.0, "value": 30.001, "is_met": False}
     ]
+
+
+@pytest.mark.parametrize("name", ["max_flash_bytes", "min_sqnr_db", "min_accuracy", "max_ram_bytes", "max_ms"])
+@pytest.mark.parametrize("bound", [float("nan"), float("inf"), float("-inf")])
+def test_a_bound_that_is_not_finite_is_refused(name: str, bound: float) -> None:
+    with pytest.raises(QuantizationError) as caught:
+        Budget(**{name: bound})
+    assert str(caught.value) == f"budget: {name} {bound} is not finite; give a number, or None for no limit"
+
+
+def test_the_largest_bounds_are_told_too() -> None:
+    assert [*budget_lines(Budget(max_ms=1e308), FIGURES)] == ["  budget  --max-ms       30.01 ms, at most 1e+308"]
 
 
 def test_an_exact_model_meets_any_sqnr() -> None:

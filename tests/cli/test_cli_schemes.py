@@ -186,6 +186,25 @@ def test_a_time_needs_a_cpu_whose_cycles_are_counted(board: str, message: str) -
     assert result.stderr.splitlines()[-1] == f"Error: --max-ms: {message}"
 
 
+def test_flash_needs_a_board_whose_code_is_measured() -> None:
+    result = call("compile", MODEL, "--board", "host", "--max-flash", "48k")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "Error: --max-flash: counts code as the board's compiler makes it, and board 'host' has none; give the board "
+        "that the model is for, as --board cortex-m4"
+    )
+
+
+@pytest.mark.parametrize("option", ["--max-ms", "--min-sqnr"])
+@pytest.mark.parametrize(("text", "number"), [("nan", "nan"), ("inf", "inf"), ("1e400", "inf")])
+def test_a_bound_that_is_not_finite_is_wrong_usage(option: str, text: str, number: str) -> None:
+    result = call(*COMPILE, option, text)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: Invalid value for '{option}': {number} is not finite; give a number such as 20"
+    )
+
+
 @pytest.mark.parametrize("text", ["most", "-1", "101", "nan"])
 def test_an_accuracy_that_is_none_is_wrong_usage(text: str) -> None:
     result = call(*COMPILE, f"--min-accuracy={text}")
