@@ -93,12 +93,13 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
     in_c = [array for array in arrays if not array.is_outside]
-    digest = _digest(functions, in_c, calls, tables, (*inputs, *outputs), offset, plan)
+    interface = _interface((*inputs, *outputs), offset)
+    digest = _digest(functions, in_c, calls, tables, interface, plan)
     weights = None
     if placement.is_external:
         texts = [f"{array.name} {array.c_type} {array.text}" for array in in_c]
         texts += [item.text for item in items] + [table.text for table in tables]
-        texts += [function.text for function in functions] + [call.text for call in calls]
+        texts += [function.text for function in functions] + [call.text for call in calls] + interface
         weights = weights_of((array for array in arrays if array.is_outside), texts)
     context: dict[str, Any] = {
         "version": __version__,
@@ -220,20 +221,21 @@ def _names(items: Iterable[Item]) -> list[str]:
     return [name for item in items for name in item.names]
 
 
+def _interface(ports: Iterable[Port], offset: Mapping[str, int]) -> list[str]:
+    """What the header states of inputs and outputs, a line each: their scales may stand nowhere else in the C."""
+    return [f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {offset.get(p.name, '')}" for p in ports]
+
+
 def _digest(
     functions: Sequence[Function],
     arrays: Sequence[DataArray],
     calls: Sequence[ModelCall],
     tables: Sequence[RowTable],
-    ports: Sequence[Port],
-    offset: Mapping[str, int],
+    interface: Sequence[str],
     plan: Plan,
 ) -> int:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
-    interface = [
-        f"{p.macro} {p.tensor.shape} {p.tensor.dtype} {p.tensor.quant} {offset.get(p.name, '')}" for p in ports
-    ]
     for text in (*interface, *(f.text for f in functions), *(call.text for call in calls), *(t.text for t in tables)):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:

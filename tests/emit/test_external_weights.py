@@ -49,9 +49,10 @@ from mcuq.graph.tensor_bytes import join_samples, join_tensors
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.lower import GOALS, Goal, Placement, parse_placement
 from mcuq.ops.add import Add
+from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.window import Window
-from mcuq.quantize import quantize_graph
+from mcuq.quantize import parse_scheme, quantize_graph
 from mcuq.resources import resource_dir
 from mcuq.validate.bits import check_bits, probe_inputs
 
@@ -380,6 +381,33 @@ def test_other_weights_of_the_same_program_are_taken_and_used(tmp_path: Path) ->
     said = read_by(program, one, [(blob_of(one), 0), (blob_of(other), 0)])
     assert said == [Said(OK, OK, expected(one)), Said(OK, OK, expected(other))]
     assert expected(one) != expected(other)
+
+
+def calibrated(input_end: float, output_end: float, scheme: str) -> CompiledModel:
+    """A layer whose zero points are the same, whatever the ranges are."""
+    builder = GraphBuilder("net")
+    weights = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
+    x = builder.input("x", (1, 8))
+    own = [builder.constant(weights, "w"), builder.constant(np.zeros(4, np.float32), "b")]
+    builder.outputs.append(builder.add(FullyConnected(), [x, *own], "y", "dense"))
+    ranges = {"x": (-input_end, input_end), "y": (-output_end, output_end)}
+    return model(quantize_graph(builder.graph(), ranges, parse_scheme(scheme)))
+
+
+def test_weights_for_other_scales_of_inputs_and_outputs_are_refused(tmp_path: Path) -> None:
+    """Nothing but arrays and the header tells such programs apart: callers would read outputs in the wrong scale."""
+    for scheme in ("int16", "int8"):
+        one, *rescaled = (calibrated(*ends, scheme) for ends in ((1, 4), (2, 8), (2, 4), (1, 8)))
+        blobs = [blob_of(other) for other in rescaled]
+        assert [status_of(blob, head_of(one)) for blob in blobs] == [OTHER_MODEL] * 3
+    said = read_by(built(tmp_path, one, "read_weights.c"), one, [(blob, 0) for blob in (blob_of(one), *blobs)])
+    assert [s.set for s in said] == [OK, OTHER_MODEL, OTHER_MODEL, OTHER_MODEL]
+    with pytest.raises(ArtifactError) as caught:
+        save(replace(one, blob=blobs[0]), tmp_path / "swapped")
+        check_bits(load(tmp_path / "swapped"), iter([inputs_of(one.graph, 3)]), "host")
+    assert str(caught.value) == (
+        "net.weights.bin: net.c refuses it, NET_WEIGHTS_OTHER_MODEL: what another model reads; compile the model again"
+    )
 
 
 @pytest.mark.parametrize("count", quick([10_000, 1_000_000]))
