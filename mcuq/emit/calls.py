@@ -215,10 +215,12 @@ def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Seque
         given = [parameter[name] for name in storage.tensors if name in parameter]
         is_input = bool(given) and given[0] in inputs
         for tensor in storage.tensors:
-            from_port = storage.offset_of(tensor) - storage.offset_of(given[0].name) if given else 0
-            place, base = (from_port, given[0].accessor) if given else (storage.offset_of(tensor), "arena")
-            name, c_type = f"{base} + {place}" if place else base, given[0].c_type if given else "int8_t"
-            pointers[tensor] = Pointer(name, c_type, C_TYPES[graph.tensors[tensor].dtype], is_input, not given)
+            n_bytes = storage.offset_of(tensor) - (storage.offset_of(given[0].name) if given else 0)
+            base, c_type = (given[0].accessor, given[0].c_type) if given else ("arena", "int8_t")
+            pointer = Pointer(base, c_type, c_type, is_input, not given)
+            if n_bytes:
+                pointer = pointer.behind(str(n_bytes))
+            pointers[tensor] = replace(pointer, element_type=C_TYPES[graph.tensors[tensor].dtype])
     for placed in plan.segments:
         for stage, part in zip(placed.segment.stages, placed.segment.parts, strict=True):
             for step in part[:-1]:  # what those behind write over, in its place

@@ -105,8 +105,13 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array], push: bool = F
         y = of.get(layer.output.name)
         may_overlap = len(layer.output.shape) == IMAGE or is_weighted(layer)
         for i in {**({0: 0} if may_overlap else {}), **layer.op.parts(layer)}:
-            x, parts = of.get(layer.inputs[i].name), layer.op.parts(layer)
-            if x is not None and y is not None and x is not y and (i in parts or hands_over(x, y, index)):
+            x = of.get(layer.inputs[i].name)
+            if x is None or y is None or x is y:
+                continue
+            if i in layer.op.parts(layer):
+                for step in range(max(x.first, y.first), min(x.last, y.last) + 1):
+                    live[step] -= min(x.life[0], y.life[0])
+            elif hands_over(x, y, index):
                 live[index] -= min(x.life[0], y.life[0])
     return max(live.values(), default=0), [t for t in tensors.values() if not t.is_constant]
 

@@ -12,7 +12,7 @@ from mcuq.lower import Program
 from mcuq.plan.blocks import Over
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
-from mcuq.plan.segments import LONGEST_PUSHED, Finder, Segment, choose, trade_offs
+from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, choose, trade_offs
 
 # How much more work than whole layers take rows may cost, as a part of it.
 MOST_MORE = 0.02
@@ -198,6 +198,9 @@ def _why_whole(program: Program, finder: Finder, pushed: Pushed) -> str:
         return f"{last.where} reads it too, and {layer.where}, which comes before, does not run row by row"
     if pushed.last - pushed.first >= LONGEST_PUSHED:
         return f"{first.where} and {last.where} read it, which are more than {LONGEST_PUSHED} layers apart"
+    rows = max(program.graph.tensors[pushed.tensor].shape[1:3])
+    if rows > MOST_ROWS:
+        return f"it has {rows:,} rows; supported are {MOST_ROWS:,}"
     return f"{first.where} makes a row of padding alone, or of what no kernel reads row by row"
 
 
@@ -377,7 +380,8 @@ class _Way:
             read, written = index_of[x], index_of[y]
             if time[storages[read].last + 1] == time[storages[written].first + 1] == at and read != written:
                 between = storages[written].offset_of(y) - storages[read].offset_of(x)
-                over[written, read] = at_least + between
+                own = at_least + between
+                over[written, read] = max(own, over.get((written, read), own))  # of several parts all that they say
 
         in_segments = _steps(self._segments)
         for i, step in enumerate(self.program.steps):

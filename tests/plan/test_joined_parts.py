@@ -15,6 +15,7 @@ from mcuq.graph.operator import Layer
 from mcuq.lower import Goal, lower
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
+from mcuq.ops.mean import Mean
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.sigmoid import Sigmoid
@@ -22,6 +23,7 @@ from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.plan import plan_memory, plan_rows
 from mcuq.plan.least_fit import _ram
+from mcuq.quantize import parse_scheme
 from mcuq.validate import check_bits
 
 
@@ -79,6 +81,27 @@ def test_parts_are_made_in_an_output_of_the_model() -> None:
     graph = elementwise([8, 12, 5])
     assert copies(graph) == {}
     assert check_c(graph, "host").first_mismatch is None
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16"])
+def test_places_in_the_callers_memory_are_bytes_whatever_elements_have(scheme: str) -> None:
+    builder = GraphBuilder("net")
+    x = builder.input("x", (1, 24))
+    parts = [builder.add(sliced((0, begin), (1, 8)), [x]) for begin in (8, 16)]
+    builder.outputs.append(builder.add(Concat(1), [builder.add(Softmax(), [part]) for part in parts]))
+    graph = with_ranges(builder.graph(), scheme=parse_scheme(scheme))
+    assert copies(graph, "cortex-m4") == {}
+    for on in ("host", "emulator"):
+        assert check_c(graph, on).first_mismatch is None
+
+
+def test_what_is_needed_at_least_counts_no_part_beside_its_whole_at_any_step() -> None:
+    builder = GraphBuilder("net")
+    whole = builder.add(Concat(1), [builder.add(Sigmoid(), [builder.input("x", (1, 8))])] * 8)
+    part = builder.add(sliced((0, 0), (1, 32)), [whole])
+    builder.outputs += [builder.add(Mean((1,)), [name]) for name in (part, whole, part)]
+    graph = with_ranges(builder.graph())
+    assert _ram(graph, INT8, {})[0] <= plan_rows(lower(graph), frozenset())[1].arena_bytes
 
 
 def test_constant_parts_alone_are_copied() -> None:

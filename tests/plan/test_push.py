@@ -231,6 +231,15 @@ def test_rows_that_no_kernel_reads_one_by_one_cannot_be_pushed() -> None:
     )
 
 
+def test_more_rows_than_the_c_counts_cannot_be_pushed() -> None:
+    builder = GraphBuilder("image")
+    builder.outputs.append(builder.add(MaxPool(Window((1, 2), (1, 2))), [builder.input("x", (1, 1, 40_000, 1))]))
+    assert refusal(with_ranges(builder.graph())) == (
+        "model 'image': --push: its input cannot come row by row: it has 40,000 rows; supported are 32,767; compile it "
+        "without --push"
+    )
+
+
 def test_a_dynamic_layer_needs_all_rows() -> None:
     builder, x = image()
     builder.outputs.append(conv(builder, x, 4))

@@ -129,7 +129,17 @@ def test_factors_pass_all_that_gives_them_on(between: list[Operator]) -> None:
     assert reach[1].max() < 6 * reach[1].min()
 
 
-@pytest.mark.parametrize("op", [Mean((1, 2)), Sigmoid(), Clip(maximum=1.0), Pad((0,) * 4, (0, 0, 0, 2))], ids=repr)
+@pytest.mark.parametrize(
+    "op",
+    [
+        Mean((1, 2)),
+        Sigmoid(),
+        Clip(maximum=1.0),
+        Pad((0,) * 4, (0, 0, 0, 2)),
+        Slice((0,) * 4, (1, 8, 8, 4), (1,) * 4),
+    ],
+    ids=repr,
+)
 def test_factors_stop_where_channels_change_or_values_are_few(op: Operator) -> None:
     builder = GraphBuilder("net")
     first = np.random.default_rng(4).normal(size=(8, 1, 1, 3)) * UNEVEN.reshape(-1, 1, 1, 1)
