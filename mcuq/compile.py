@@ -271,6 +271,20 @@ def quantize_model(path: Model, calibration: Calibration | None = None, **asked:
     return quantize_as(path, calibration, options_of(**asked))
 
 
+def float_graph_of(path: Model, options: Options) -> Graph:
+    """What quantize_as quantizes, as far as its inputs and what came quantized go."""
+    imported, _ = import_model(path, options.shapes, options.selected)
+    return insert_conversions(simplify(imported), options.scheme)
+
+
+def needs_calibration(path: Model, options: Options) -> bool:
+    """Whether the model leaves ranges to find: it did not come quantized, or not in all of it."""
+    graph = float_graph_of(path, options)
+    return not given_quantization(graph).is_quantized or bool(
+        scaled_tensors(graph, float_tensors(graph, options.scheme))
+    )
+
+
 def quantize_as(
     path: Model,
     calibration: Calibration | None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from mcuq.budget.limits import Budget, excess_of
-from mcuq.budget.sensitivity import LADDER, measure_sensitivities
+from mcuq.budget.sensitivity import LADDER, measure_sensitivities, weighted_nodes
 from mcuq.budget.steps import Step, steps_down
 from mcuq.budget.verdict import BudgetError
 from mcuq.compile import QuantizedModel, calibration_samples
@@ -17,6 +17,7 @@ from mcuq.diagnose.remedies import exactly
 from mcuq.diagnose.report import diagnose_model
 from mcuq.errors import DataError
 from mcuq.lower import Goal
+from mcuq.ops.given_weights import has_given_weights
 from mcuq.quantize import LayerScheme, Scheme
 from mcuq.report.candidates import Candidate, Figures, Workbench
 from mcuq.validate import AccuracyReport
@@ -48,21 +49,24 @@ def search(
     chosen, and of its goals the fastest where RAM is limited, as kernels for speed need more of it, else the first of
     `_goals`; the smallest goal only where no bits meet the budget otherwise. Without limits of what it takes, the
     smallest is chosen. `now` states all else. `tick` is called after each model that is measured. Raises BudgetError
-    where nothing meets the budget.
+    where nothing meets the budget, DataError for an accuracy without labels.
     """
+    if budget.min_accuracy is not None and not bench.has_labels:
+        asked = budget.quality[-1].asked
+        raise DataError(f"{asked}: the data has no labels `y`; give --data DATA with `y`, a class for each sample")
     finder = _Finder(bench, now, budget, tick)
     tiers = _goals(budget) if is_goal_open else [(now.optimize or bench.options.optimize,)]
     for goals in tiers:
         found = finder.best(goals)
         if found is not None:
             break
-    if found is None and budget.max_ram_bytes is not None:
+    if found is None and finder.may_gain_by_ram():
         finder.measure_with_any_ram(tiers[0])
     order = sorted(finder.measured, key=lambda c: -(finder.measured[c].flash_bytes or 0))
     measured = {candidate: finder.measured[candidate] for candidate in order}
     found = found or next((candidate for candidate in measured if budget.is_met_by(measured[candidate])), None)
     if found is None:
-        raise BudgetError(budget, measured)
+        raise BudgetError(budget, measured, len(finder.given))
     return Plan(found, measured)
 
 
@@ -87,7 +91,7 @@ class _Finder:
     def best(self, goals: Sequence[Goal]) -> Candidate | None:
         """The most accurate that meets the budget, with one of the goals; None where none does."""
         budget = self._budget
-        first = replace(self._now, title=f"all {self._now.scheme.default.weights} weights")
+        first = replace(self._now, title=self._title())
         line = [first]
         if not budget.is_accurate(self._figures(first, goals)):
             line = [*self._finer, first]
@@ -116,6 +120,15 @@ class _Finder:
         tried = [c for c in line if c not in wanted and any(self._named(c, goal) in self.measured for goal in goals)]
         found = (self._meeting(candidate, goals) for candidate in (*wanted, *tried))
         return next((candidate for candidate in found if candidate is not None), None)
+
+    def may_gain_by_ram(self) -> bool:
+        """Whether RAM is limited, and what is nearest to the budget takes too much of it or, by what is done to save
+        it, of time."""
+        if self._budget.max_ram_bytes is None:
+            return False
+        nearest = min(self.measured.values(), key=lambda figures: excess_of(self._budget.limits, figures))
+        missed = {limit.figure for limit in self._budget.costs if not limit.is_met_by(nearest)}
+        return not missed.isdisjoint(("arena_bytes", "ms"))
 
     def measure_with_any_ram(self, goals: Sequence[Goal]) -> None:
         """What is nearest to the budget, with the goals, as if RAM were not limited: less work of rows may do."""
@@ -177,15 +190,32 @@ class _Finder:
         steps = self._steps()
         return [_with_bits(self._now, steps[:count]) for count in range(1, len(steps) + 1)]
 
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """Layers whose weights came quantized: they keep their integers, whatever the scheme says."""
+        return frozenset(layer.name for layer in self._quantized.float_graph.layers() if has_given_weights(layer))
+
+    def _title(self) -> str:
+        """What the search starts from is called."""
+        weights = self._now.scheme.default.weights
+        if not self.given:
+            return f"all {weights} weights"
+        nodes = weighted_nodes(self._quantized.float_graph)
+        return "given weights" if self.given.issuperset(node.name for node in nodes) else f"given and {weights} weights"
+
     def _samples(self, quantized: QuantizedModel) -> Iterable[Sample]:
-        if self._bench.calibration is None:
+        data = self._bench.data if self._bench.calibration is None else self._bench.calibration
+        if data is None:
             raise DataError("a budget needs inputs to measure on; give --calibration DATA")
-        return calibration_samples(quantized.float_graph, self._bench.calibration)
+        return calibration_samples(quantized.float_graph, data)
 
     def _steps(self) -> Sequence[Step]:
-        quantized = self._quantized
-        samples = self._samples(quantized)
-        return steps_down(measure_sensitivities(quantized.float_graph, spread_samples(samples, SENSITIVITY_SAMPLES)))
+        graph = self._quantized.float_graph
+        layers = [node for node in weighted_nodes(graph) if node.name not in self.given]
+        if not layers:
+            return ()
+        samples = spread_samples(self._samples(self._quantized), SENSITIVITY_SAMPLES)
+        return steps_down(measure_sensitivities(graph, samples, layers=layers))
 
     @cached_property
     def _finer(self) -> list[Candidate]:

@@ -31,13 +31,16 @@ class Sensitivity:
 
 
 def measure_sensitivities(
-    graph: Graph, samples: Sequence[Sample], tick: Callable[[], None] = lambda: None
+    graph: Graph,
+    samples: Sequence[Sample],
+    tick: Callable[[], None] = lambda: None,
+    layers: Sequence[Node] | None = None,
 ) -> tuple[Sensitivity, ...]:
-    """One for each layer with weights of the float graph, in order; `tick` is called after each."""
+    """One for each layer with weights of the float graph, or of `layers`, in order; `tick` is called after each."""
     watched = logits_tensor(graph)
     wanted = _outputs(graph, watched, samples)
     found = []
-    for node in weighted_nodes(graph):
+    for node in weighted_nodes(graph) if layers is None else layers:
         weight = graph.tensors[node.inputs[1]]
         noise = []
         for name in LADDER:

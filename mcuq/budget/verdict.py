@@ -13,12 +13,13 @@ Measured = Mapping[Candidate, Figures]
 
 
 class BudgetError(QuantizationError):
-    """No choice meets the budget; `measured` is all that was tried, `nearest` what misses it by the least."""
+    """No choice meets the budget; `measured` is all that was tried, `nearest` what misses it by the least; `given` is
+    how many layers' weights came quantized."""
 
-    def __init__(self, budget: Budget, measured: Measured) -> None:
+    def __init__(self, budget: Budget, measured: Measured, given: int = 0) -> None:
         self.budget, self.measured = budget, measured
         self.nearest = min(measured, key=lambda candidate: excess_of(budget.limits, measured[candidate]))
-        super().__init__(_why(budget, measured, self.nearest))
+        super().__init__(_why(budget, measured, self.nearest, given))
 
 
 def budget_json(budget: Budget, figures: Figures) -> list[dict[str, Any]]:
@@ -44,7 +45,7 @@ def budget_lines(budget: Budget, figures: Figures) -> Iterator[str]:
         yield f"  {'' if index else 'budget':<7} {limit.option:<14} {limit.text(value)}, {word} {bound}"
 
 
-def _why(budget: Budget, measured: Measured, nearest: Candidate) -> str:
+def _why(budget: Budget, measured: Measured, nearest: Candidate, given: int) -> str:
     figures = measured[nearest]
     missed = [limit for limit in budget.limits if not limit.is_met_by(figures)]
     met = [limit for limit in budget.limits if limit.is_met_by(figures)]
@@ -53,6 +54,8 @@ def _why(budget: Budget, measured: Measured, nearest: Candidate) -> str:
         *some, last = (limit.asked for limit in met)
         parts.append(f"{', '.join(some)} and {last} are met" if some else f"{last} is met")
     count = f"{len(measured)} choice{'s' * (len(measured) != 1)} tried"
+    if given:
+        count += f", and weights of {given} layer{'s' * (given != 1)} came quantized and keep their integers"
     near = f"nearest is '{nearest.title}': {', '.join(parts)}"
     return f"budget: nothing meets it ({count}), {near}; {_remedy(budget, measured)}"
 

@@ -48,7 +48,7 @@ from mcuq.cli.options import (
     with_options,
 )
 from mcuq.cli.table import Column, Row, table_lines
-from mcuq.compile import CompiledModel, Part, compile_as, share_arena
+from mcuq.compile import CompiledModel, Part, compile_as, needs_calibration, share_arena
 from mcuq.emulate.cycles import cycle_model
 from mcuq.errors import DataError, ModelError, QuantizationError
 from mcuq.lower import Goal
@@ -185,7 +185,7 @@ def compile_(
     if files.picture:
         drawn = arena_svg(compiled.name, compiled.arena_map)
         written.append(save_text(folder / f"{compiled.name}_arena.svg", drawn))
-    if plan is not None and calibration is not None:
+    if plan is not None and (calibration is not None or plan.chosen.scheme.layers):
         written.append(save_text(folder / f"{compiled.name}_scheme.toml", scheme_toml(options.scheme)))
     _warn_of(compiled, calibration)
     tried_on = None if plan is None else _tried_on(plan, limits.budget, calibration, limits.data)
@@ -296,7 +296,10 @@ def _plan(model: str, board: str, calibration: str | None, limits: Limits, optio
     budget = limits.budget
     assert budget is not None
     if calibration is None and (budget.quality or budget.max_flash_bytes is not None):
-        raise DataError("a budget needs inputs to measure on; give --calibration DATA")
+        if needs_calibration(model, options):
+            raise DataError("a budget needs inputs to measure on; give --calibration DATA")
+        if budget.quality and limits.data is None:
+            raise DataError("a budget needs inputs to measure on; give --data DATA")
     seen: str | Part | None = calibration
     unseen: str | Part | None = limits.data or calibration
     if calibration is not None and _holds_back(budget, calibration, limits.data):

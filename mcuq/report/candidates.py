@@ -15,6 +15,7 @@ from mcuq.compile import (
     QuantizedModel,
     compile_for,
     dataset_for,
+    float_graph_of,
     model_identifier,
     quantize_as,
 )
@@ -97,6 +98,13 @@ class Workbench:
     options: Options
     counts: bool = True
     times: bool = False
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels to count accuracy by."""
+        if self.data is None:
+            return False
+        return dataset_for(float_graph_of(self.path, self.options), self.data).labels is not None
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_as does."""

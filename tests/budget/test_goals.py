@@ -42,6 +42,7 @@ class MadeUp:
 @pytest.fixture(autouse=True)
 def steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Finder, "_steps", lambda self: STEPS)
+    monkeypatch.setattr(_Finder, "given", frozenset())
 
 
 def chosen(budget: Budget) -> str:
@@ -72,6 +73,21 @@ def chosen(budget: Budget) -> str:
 )
 def test_what_is_chosen(budget: Budget, title: str) -> None:
     assert chosen(budget) == title
+
+
+@pytest.mark.parametrize(
+    ("budget", "tried"),
+    [
+        (Budget(max_ram_bytes=7_000), True),
+        (Budget(max_ram_bytes=9_000, max_ms=30.0), True),
+        # RAM is met, and more of it saves no flash.
+        (Budget(max_ram_bytes=9_000, max_flash_bytes=1_000), False),
+    ],
+)
+def test_any_ram_is_tried_where_ram_or_what_saves_it_is_in_the_way(budget: Budget, tried: bool) -> None:
+    with pytest.raises(BudgetError) as caught:
+        chosen(budget)
+    assert any("any RAM" in candidate.title for candidate in caught.value.measured) is tried
 
 
 def test_bits_are_not_taken_where_that_does_not_help() -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from mcuq.boards.find import load_board
 from mcuq.budget import Budget, BudgetError, Plan, search
+from mcuq.budget.search import _Finder
+from mcuq.budget.sensitivity import weighted_nodes
 from mcuq.compile import QuantizedModel
+from mcuq.errors import DataError
 from mcuq.options import Options
 from mcuq.quantize import Scheme
 from mcuq.report.candidates import Candidate, Figures, Workbench, best_of
@@ -117,12 +120,23 @@ def test_a_budget_that_cannot_be_met_says_what_came_nearest() -> None:
     )
 
 
-@pytest.mark.slow
-def test_an_accuracy_without_labels_is_said_to_lack_them() -> None:
+def test_an_accuracy_without_labels_is_refused_before_anything_is_quantized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Workbench, "quantize")
     unlabelled = replace(BENCH, data=np.load(DIGITS / "digits_calibration.npz")["x"])
-    with pytest.raises(BudgetError) as caught:
-        search(unlabelled, NOW, Budget(min_accuracy=0.5))
-    assert "--min-accuracy 50: the data has no labels `y`; see mcuq diagnose" in str(caught.value)
+    for bench in (unlabelled, replace(BENCH, data=None)):
+        with pytest.raises(DataError) as caught:
+            search(bench, NOW, Budget(min_accuracy=0.5))
+        assert str(caught.value) == (
+            "--min-accuracy 50: the data has no labels `y`; give --data DATA with `y`, a class for each sample"
+        )
+
+
+def test_layers_whose_weights_came_quantized_give_up_no_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    finder = _Finder(BENCH, NOW, Budget(max_flash_bytes=1000), lambda: None)
+    names = [node.name for node in weighted_nodes(finder._quantized.float_graph)]
+    monkeypatch.setattr(_Finder, "given", frozenset(names[:2]))
+    assert finder._title() == "given and int8 weights"
+    assert {step.layer for step in finder._steps()} == {*names[2:]}
 
 
 RAM = Workbench(DIGITS / "digits.onnx", load_board("cortex-m4"), None, None, Options(max_ram_bytes=2000))

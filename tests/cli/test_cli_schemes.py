@@ -144,6 +144,30 @@ def test_a_budget_needs_data(tmp_path: Path) -> None:
     assert result.stderr == "error: a budget needs inputs to measure on; give --calibration DATA\n"
 
 
+def test_weights_that_came_quantized_are_no_matter_of_a_budget_and_need_no_calibration(tmp_path: Path) -> None:
+    call_json(*COMPILE, "--export-qdq", "--no-judge", "-o", str(tmp_path))
+    given = ("compile", str(tmp_path / "digits_qdq.onnx"), "--board", "cortex-m4", "--optimize", "balanced")
+    given = (*given, "-o", str(tmp_path / "out"))
+    found = call_json(*given, "--max-flash", "1M")
+    assert [row["title"] for row in found["tried"]] == ["given weights"]
+    assert found["tried_on"] == "no inputs: how accurate it is, is not known"
+    found = call_json(*given, "--min-sqnr", "10", "--data", CALIBRATION[1])
+    assert [(row["title"], row["samples"]) for row in found["tried"]] == [("given weights", 100)]
+    result = call(*given, "--min-sqnr", "10")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: a budget needs inputs to measure on; give --data DATA\n",
+    )
+    result = call(*given, "--max-flash", "2k")
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        r"error: budget: nothing meets it \(1 choice tried, and weights of 5 layers came quantized and keep their "
+        r"integers\), nearest is 'given weights': --max-flash 2,048 is missed by \d,\d{3} \(\d\d,\d{3} bytes\); "
+        r"--max-flash \d{5} would be met\n",
+        result.stderr,
+    ), result.stderr
+
+
 @pytest.mark.parametrize("text", ["much", "0", "-3", "1.5k"])
 def test_a_budget_that_is_no_number_of_bytes_is_wrong_usage(text: str) -> None:
     result = call(*COMPILE, f"--max-flash={text}")
