@@ -21,7 +21,7 @@ import onnx
 
 from mcuq.boards.find import parse_board
 from mcuq.compile import CompiledModel
-from mcuq.emit.identifiers import identifier
+from mcuq.emit.identifiers import file_identifier, identifier
 from mcuq.emit.listing import ListedCall, ListedLayer, ListedPush, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
@@ -53,8 +53,21 @@ def save(model: CompiledModel, folder: str | Path) -> list[Path]:
 
 
 def save_all(models: Sequence[CompiledModel], folder: str | Path) -> list[Path]:
-    """Write the files of all models into one folder, as `save` does: all of them appear or none."""
+    """Write the files of all models into one folder, as `save` does: all of them appear or none.
+
+    Raises ArtifactError, too, where there are none or two have one name, whatever the case.
+    """
     folder = Path(folder)
+    if not models:
+        raise ArtifactError(f"{folder}: no models are given to be saved; give one or more")
+    named: dict[str, str] = {}
+    for name in (model.name for model in models):
+        if other := named.get(name.lower()):
+            raise ArtifactError(
+                f"{folder}: models '{other}' and '{name}' would have the same files; give each a name of its "
+                "own: --name"
+            )
+        named[name.lower()] = name
     contents: dict[str, bytes] = {}
     for model in models:
         contents |= {name: text.encode() for name, text in model.files.items()}
@@ -186,7 +199,7 @@ def _regular(path: Path) -> Path:
 
 def _c_files(name: str) -> tuple[str, ...]:
     """The names of the model's C files, or a shared arena's; ValueError where `name` is none, such as a path."""
-    if identifier(name) != name:
+    if name not in (identifier(name), file_identifier(name)):
         raise ValueError(f"'{name}' is no model's name")
     return f"{name}.c", f"{name}.h"
 

@@ -29,7 +29,7 @@ from mcuq.dataset import (
 )
 from mcuq.described import Described
 from mcuq.emit.arena import Sharer, arena_files, arena_names
-from mcuq.emit.identifiers import KEYWORDS, identifier
+from mcuq.emit.identifiers import file_identifier, is_of_the_library
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
@@ -38,7 +38,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import INLINE, Goal, Placement, Program, alternatives
+from mcuq.lower import INLINE, Goal, Placement, Program, alternatives, check_section
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
@@ -464,6 +464,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         )
 
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
+    check_section(weights, board.name, board.cpu.target == "native")
     program, plan = planned(graph)
     split = split_heads(graph)
     if split is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
@@ -537,11 +538,7 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
     """
     if len(models) < 2:
         raise ModelError(f"arena '{arena}': is to be shared by several models, {len(models)} given")
-    if identifier(arena) != arena or arena.lower() in KEYWORDS:
-        raise ModelError(
-            f"arena '{arena}': is no C identifier of 40 characters at most; use letters, digits and single "
-            f"underscores, as in '{identifier(arena, 'arena').lower()}'"
-        )
+    _check_identifier(f"arena '{arena}'", arena, "arena")
     for model in models:
         if model.is_pushed:
             raise ModelError(
@@ -641,10 +638,18 @@ def _guessed_ranges(
 def model_identifier(name: str | None, path: Path) -> str:
     """The C identifier of the model: `name` as it is, or the file's name made into one."""
     if name is None:
-        return identifier(path.stem, "model").lower()
-    if identifier(name) != name or name.lower() in KEYWORDS:
-        raise ModelError(
-            f"--name '{name}': is no C identifier of 40 characters at most; use letters, digits and single "
-            f"underscores, as in '{identifier(name, 'model').lower()}'"
-        )
+        return file_identifier(path.stem, "model").lower()
+    _check_identifier(f"--name '{name}'", name, "model")
     return name
+
+
+def _check_identifier(what: str, name: str, fallback: str) -> None:
+    """Raise ModelError where no C file and array can have the name."""
+    other = file_identifier(name, fallback).lower()
+    if is_of_the_library(name):
+        raise ModelError(f"{what}: is the name of a header or function of the C library; use another, as in '{other}'")
+    if file_identifier(name) != name:
+        raise ModelError(
+            f"{what}: is no C identifier of 40 characters at most; use letters, digits and single underscores, as in "
+            f"'{other}'"
+        )

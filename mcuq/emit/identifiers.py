@@ -27,6 +27,17 @@ _STANDARD = re.compile(
     r"|max_align_t|nullptr_t|null|offsetof|unreachable|linux|unix|i386"
 )
 
+# What a C file must not be called, nor an array of all the program: where the folder is in the include path, <NAME.h>
+# would be the model's, in the C library's own headers too; and functions of these names are the library's.
+_OF_THE_LIBRARY = frozenset(
+    """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic
+    stdbit stdbool stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
+    alloca endian features malloc newlib picolibc strings unistd xlocale
+    abort calloc exit free main memchr memcmp memcpy memmove memset printf puts realloc strlen
+    """.split()  # noqa: SIM905
+)
+
 
 def is_reserved(name: str) -> bool:
     """Whether the name means something to C, C++ or the headers included, in any case."""
@@ -45,6 +56,18 @@ def identifier(name: str, fallback: str = "x") -> str:
         text = f"{fallback}_{text}"
     text = text[:LONGEST].strip("_")
     return f"{text}_" if is_reserved(text) else text
+
+
+def is_of_the_library(name: str) -> bool:
+    """Whether a C file or a global array of that name hides a header or a function of the C library, in any case: files
+    may be equal where only it differs."""
+    return name.lower() in _OF_THE_LIBRARY
+
+
+def file_identifier(name: str, fallback: str = "x") -> str:
+    """An identifier of which C files may be called; what the C library has gets an underscore behind it."""
+    text = identifier(name, fallback)
+    return f"{text}_" if is_of_the_library(text) else text
 
 
 def _shared_path(names: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 from mcuq.lower.choose import alternatives, choose_kernel, lower
 from mcuq.lower.goal import GOALS, Goal, parse_goal
-from mcuq.lower.placement import INLINE, Placement, parse_placement
+from mcuq.lower.placement import INLINE, Placement, check_section, parse_placement
 from mcuq.lower.program import Program, Step, array_key
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Step",
     "alternatives",
     "array_key",
+    "check_section",
     "choose_kernel",
     "lower",
     "parse_goal",

@@ -10,6 +10,8 @@ from mcuq.errors import ModelError, did_you_mean
 
 Kind = Literal["inline", "external", "section"]
 _KINDS: tuple[Kind, ...] = ("inline", "external", "section")
+# What compilers keep zeros in, also with a dot and more behind: they refuse constants there.
+_OF_ZEROS = (".bss", ".sbss", ".tbss", ".noinit", ".gnu.linkonce.b", ".gnu.linkonce.sb")
 _SECTION = {*string.ascii_letters, *string.digits, *"._$,-"}
 
 
@@ -50,9 +52,24 @@ def parse_placement(text: str) -> Placement:
                 f"weights '{text}': '{section}' is no name of a section; use 1 to 80 letters, digits and . _ $ , -, as "
                 "in section:.qspi"
             )
+        if any(f"{section}.".startswith(f"{zeros}.") for zeros in _OF_ZEROS):
+            raise ModelError(
+                f"weights '{text}': '{section}' holds no constants, only what is zero or unset at the start; use "
+                "another, as in section:.qspi"
+            )
         return Placement("section", section)
     for kind in _KINDS:
         if kind == text and kind != "section":
             return Placement(kind)
     known = ("inline", "external", "section:NAME")
     raise ModelError(f"weights '{text}': is not known; use {', '.join(known)}{did_you_mean(text, known)}")
+
+
+def check_section(placement: Placement, board: str, is_native: bool) -> None:
+    """Raise ModelError where what a board's compilers make has no section of that name: SEGMENT,SECTION is of Mach-O,
+    which only this computer may have."""
+    if not is_native and "," in placement.section:
+        raise ModelError(
+            f"weights '{placement.text}': '{placement.section}' names a segment and a section, which programs for "
+            f"{board} do not have; use a name without a comma, as in section:.qspi"
+        )

@@ -367,6 +367,10 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
             "--name 'int': is no C identifier of 40 characters at most; use letters, digits and single underscores, "
             "as in 'int_'",
         ),
+        (
+            ("compile", MODEL, "--board", "cortex-m4", "--name", "stdint"),
+            "--name 'stdint': is the name of a header or function of the C library; use another, as in 'stdint_'",
+        ),
         (("run", "nowhere"), "nowhere: holds no compiled model; make one: mcuq compile MODEL --board NAME -o nowhere"),
         (("inspect", "nope.onnx"), "nope.onnx: no such file"),
     ],

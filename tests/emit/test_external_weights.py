@@ -500,6 +500,14 @@ def test_constants_in_a_section_compute_the_simulators_bytes(board: str) -> None
             "weights 'section:a\"b': 'a\"b' is no name of a section; use 1 to 80 letters, digits and . _ $ , -, as in "
             "section:.qspi",
         ),
+        *(
+            (
+                f"section:{name}",
+                f"weights 'section:{name}': '{name}' holds no constants, only what is zero or unset at the start; use "
+                "another, as in section:.qspi",
+            )
+            for name in (".bss", ".bss.q", ".sbss", ".tbss.q", ".noinit", ".noinit.q", ".gnu.linkonce.b.q")
+        ),
     ],
 )
 def test_other_places_are_refused(text: str, said: str) -> None:
@@ -508,7 +516,18 @@ def test_other_places_are_refused(text: str, said: str) -> None:
     assert str(caught.value).startswith(said)
 
 
-@pytest.mark.parametrize("text", ["inline", "external", "section:.qspi", "section:__DATA,weights"])
+def test_a_segment_and_a_section_are_refused_where_there_are_none() -> None:
+    place = parse_placement("section:__DATA,q")
+    assert model(tiny(), "host", weights=place).placement == place
+    with pytest.raises(ModelError) as caught:
+        model(tiny(), "cortex-m4", weights=place)
+    assert str(caught.value) == (
+        "weights 'section:__DATA,q': '__DATA,q' names a segment and a section, which programs for cortex-m4 do not "
+        "have; use a name without a comma, as in section:.qspi"
+    )
+
+
+@pytest.mark.parametrize("text", ["inline", "external", "section:.qspi", "section:.bssq", "section:__DATA,weights"])
 def test_a_place_is_what_its_text_says(text: str) -> None:
     assert parse_placement(text).text == text
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuq.emit.identifiers import KEYWORDS, LONGEST, claim, identifier, identifiers, is_reserved, stems
+from mcuq.emit.identifiers import KEYWORDS, LONGEST, claim, file_identifier, identifier, identifiers, is_reserved, stems
 
 VALID = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 
@@ -39,6 +39,23 @@ VALID = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 )
 def test_a_name_becomes_a_readable_c_identifier(name: str, expected: str) -> None:
     assert identifier(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("stdint", "stdint_"),
+        ("String", "String_"),
+        ("main_", "main_"),
+        ("memcpy", "memcpy_"),
+        ("int", "int_"),
+        ("net", "net"),
+    ],
+)
+def test_files_are_not_called_as_the_library_is(name: str, expected: str) -> None:
+    assert file_identifier(name) == expected
+    assert file_identifier(expected) == expected
+    assert identifier("time") == "time"  # a tensor may be
 
 
 def test_the_fallback_stands_for_a_name_without_letters_and_before_a_digit() -> None:

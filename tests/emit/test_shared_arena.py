@@ -258,6 +258,46 @@ def test_what_cannot_be_shared_is_refused() -> None:
         "arena 'my arena': is no C identifier of 40 characters at most; use letters, digits and single underscores, as "
         "in 'my_arena'"
     )
+    for name in ("stdint", "stddef", "String", "main", "memcpy"):
+        error = refusal([one, replace(one, name="two")], name)
+        assert isinstance(error, ModelError)
+        assert str(error) == (
+            f"arena '{name}': is the name of a header or function of the C library; use another, as in "
+            f"'{name.lower()}_'"
+        )
+
+
+def test_the_name_that_is_proposed_instead_is_one(tmp_path: Path) -> None:
+    """Also when it is read back."""
+    models = share_arena([model_of(tiny(), "host", "stdint_"), model_of(tiny(), "host", "two")], "string_")
+    save_all(models, tmp_path)
+    assert load(tmp_path / "stdint_.mcuq").files == models[0].files
+
+
+def test_models_of_one_name_are_not_saved_over_each_other(tmp_path: Path) -> None:
+    one = model_of(tiny(), "host", "one")
+    for other in ("one", "One"):
+        with pytest.raises(ArtifactError) as caught:
+            save_all([one, model_of(digits(), "host", other)], tmp_path / "both")
+        assert str(caught.value) == (
+            f"{tmp_path / 'both'}: models 'one' and '{other}' would have the same files; give each a name of "
+            "its own: --name"
+        )
+    with pytest.raises(ArtifactError) as caught:
+        save_all([], tmp_path / "both")
+    assert str(caught.value) == f"{tmp_path / 'both'}: no models are given to be saved; give one or more"
+    assert not (tmp_path / "both").exists()
+
+
+def test_the_documented_program_of_two_models_runs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "weights.md").read_text().partition("## Several models, one arena")[2]
+    program = text.partition("```c\n")[2].partition("```")[0]
+    (command,) = [line.strip() for line in text.splitlines() if line.startswith("    cc ")]
+    models = share_arena([model_of(digits(), "cortex-m4", "kws"), model_of(tiny(), "cortex-m4", "vww")])
+    save_all(models, tmp_path / "build" / "both")
+    (tmp_path / "main.c").write_text(program)
+    subprocess.run([*command.split(), "-Wall", "-Wextra", "-Wconversion", "-Werror"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "main"], check=False).returncode == 0
 
 
 def test_models_whose_input_is_pushed_share_nothing() -> None:
