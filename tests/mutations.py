@@ -183,15 +183,39 @@ FAULTS = (
     # Memory.
     Fault(
         "mcuq/plan/memory.py",
-        "Block(aligned(s.size_bytes), s.first, s.last)",
-        "Block(aligned(s.size_bytes), s.first, s.first)",
+        "Block(aligned(s.size_bytes), self._time[s.first + 1], self._time[s.last + 1])",
+        "Block(aligned(s.size_bytes), self._time[s.first + 1], self._time[s.first + 1])",
         "tests/plan",
     ),
     Fault(
         "mcuq/plan/memory.py",
-        "Block(aligned(program.steps[i].scratch_bytes), i, i)",
-        "Block(aligned(program.steps[i].scratch_bytes), i + 1, i + 1)",
+        "time = self._time[i + 1]",
+        "time = self._time[i + 2]",
         "tests/plan",
+    ),
+    Fault(
+        "mcuq/graph/liveness.py",
+        "any(d != 0 and -t.size_bytes < d < taken.size_bytes",
+        "any(d != 0 and 0 < d < taken.size_bytes",
+        "tests/plan/test_joined_parts.py",
+    ),
+    Fault(
+        "mcuq/graph/liveness.py",
+        "if behind % ALIGNMENT or",
+        "if",
+        "tests/plan/test_joined_parts.py",
+    ),
+    Fault(
+        "mcuq/emit/calls.py",
+        "pointer = pointer.behind(str(n_bytes))",
+        'pointer = replace(pointer, name=f"{pointer.name} + {n_bytes}")',
+        "tests/plan/test_joined_parts.py",
+    ),
+    Fault(
+        "mcuq/plan/least_fit.py",
+        "range(max(x.first, y.first), min(x.last, y.last) + 1)",
+        "(index,)",
+        "tests/plan/test_joined_parts.py",
     ),
 )
 
