@@ -192,8 +192,12 @@ class _Finder:
 
     @cached_property
     def given(self) -> frozenset[str]:
-        """Layers whose weights came quantized: they keep their integers, whatever the scheme says."""
-        return frozenset(layer.name for layer in self._quantized.float_graph.layers() if has_given_weights(layer))
+        """Layers whose weights came quantized: they keep their integers, unless the scheme makes them floats."""
+        return frozenset(
+            layer.name
+            for layer in self._quantized.float_graph.layers()
+            if has_given_weights(layer) and not self._now.scheme.of(layer.name).weights.startswith("float")
+        )
 
     def _title(self) -> str:
         """What the search starts from is called."""

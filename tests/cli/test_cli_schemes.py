@@ -151,6 +151,8 @@ def test_weights_that_came_quantized_are_no_matter_of_a_budget_and_need_no_calib
     found = call_json(*given, "--max-flash", "1M")
     assert [row["title"] for row in found["tried"]] == ["given weights"]
     assert found["tried_on"] == "no inputs: how accurate it is, is not known"
+    found = call_json(*given, "--max-flash", "1M", "--scheme", "float32")
+    assert [row["title"] for row in found["tried"]] == ["all float32 weights"]
     found = call_json(*given, "--min-sqnr", "10", "--data", CALIBRATION[1])
     assert [(row["title"], row["samples"]) for row in found["tried"]] == [("given weights", 100)]
     result = call(*given, "--min-sqnr", "10")
