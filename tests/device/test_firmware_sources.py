@@ -42,9 +42,10 @@ OUTSIDE = re.compile(
 
 # Bytes of flash (with constants) and of RAM beside the frame of MCUQ_PAYLOAD_BYTES and the ring of MCUQ_WINDOW_BYTES,
 # by GCC with -O2; without the board's driver and start-up.
-MOST_FLASH_BYTES = {"model": {"cortex-m0": 5600, "cortex-m4": 5000, "rv32imc": 7450}}
+# Code for rows that are pushed is part of it, on boards that take none too: about 500 bytes, 650 on RV32.
+MOST_FLASH_BYTES = {"model": {"cortex-m0": 6100, "cortex-m4": 5400, "rv32imc": 8100}}
 MOST_FLASH_BYTES["loader"] = {"cortex-m0": 4100, "cortex-m4": 3800, "rv32imc": 5100}
-MOST_OTHER_RAM_BYTES = 96
+MOST_OTHER_RAM_BYTES = 100
 
 
 def compile_all(folder: Path, command: list[str], kind: str, macros: dict[str, str]) -> list[Path]:
