@@ -3,7 +3,8 @@
    A sample is what all outputs are to hold before the inference and then the bytes of all inputs, an answer those of
    all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
    The arena and each tensor are allocated on their own and exactly as large as the model says, so that
-   AddressSanitizer sees an access one byte beyond. HOST_START, if any, gives the model its weights. host_model.h, from mcuq/build/host_program.py, names the model. */
+   AddressSanitizer sees an access one byte beyond. HOST_START, if any, gives the model its weights. host_model.h, from
+   mcuq/build/host_program.py, names the model. */
 
 #include "host_model.h"
 

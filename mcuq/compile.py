@@ -456,12 +456,14 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         if aim.push:  # weights that are unpacked at once would be so in every band
             programs = programs[:1]
         if aim.max_ram_bytes is not None:
-            most = aim.max_ram_bytes
-            found = [plan_within(program, features, most, aim.push) for program in reversed(programs)]
-            return next((own for own in found if own[1].arena_bytes <= most), min(found, key=_arena_bytes))
-        return min(
-            ((plan_pushed if aim.push else plan_rows)(program, features) for program in programs), key=_arena_bytes
-        )
+            found = []
+            for program in reversed(programs):  # the faster first
+                found.append(plan_within(program, features, aim.max_ram_bytes, aim.push))
+                if found[-1][1].arena_bytes <= aim.max_ram_bytes:
+                    return found[-1]
+        else:
+            found = [(plan_pushed if aim.push else plan_rows)(program, features) for program in programs]
+        return min(found, key=lambda own: own[1].arena_bytes)
 
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     check_section(weights, board.name, board.cpu.target == "native")
@@ -497,10 +499,6 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         emitted.blob,
         emitted.names,
     )
-
-
-def _arena_bytes(planned: tuple[Program, Plan]) -> int:
-    return planned[1].arena_bytes
 
 
 def _options_text(options: Options, origin: Origin) -> str:

@@ -134,10 +134,12 @@ class _Groups:
         self.last[group[0]] = max(self.last[group[0]], self._last_use.get(name, self.first[name]))
 
     def clash(self, taken: Tensor, inputs: Sequence[Tensor]) -> bool:
-        """Whether other inputs have bytes in common with one, and not the same for the same element."""
-        of_same = [t for t in inputs if self.of.get(t.name) is self.of[taken.name]]
-        distances = [self.place[t.name] - self.place[taken.name] for t in of_same]
-        return any(d != 0 and -t.size_bytes < d < taken.size_bytes for t, d in zip(of_same, distances, strict=True))
+        """Whether other inputs have bytes in common with one, and not the same for the same element: they begin
+        elsewhere, or are a part of it, which is broadcast."""
+        begin, n_bytes = self.place[taken.name], taken.size_bytes
+        of_same = (t for t in inputs if self.of.get(t.name) is self.of[taken.name])
+        others = ((self.place[t.name], t.size_bytes) for t in of_same)
+        return any((at, size) != (begin, n_bytes) and at < begin + n_bytes and begin < at + size for at, size in others)
 
     def join_parts(self, layer: Layer) -> bool:
         """Have the output and those inputs in one memory that are parts of one another; whether there are any."""

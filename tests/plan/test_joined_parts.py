@@ -141,6 +141,17 @@ def test_a_layer_takes_no_place_that_it_still_reads_elsewhere() -> None:
     assert check_c(graph, "host").first_mismatch is None
 
 
+def test_a_layer_takes_no_place_of_which_a_part_is_read_again_and_again() -> None:
+    """A part that lies where the whole begins, and is broadcast: the first rows written would be read by the others."""
+    builder = GraphBuilder("net")
+    x = builder.add(Sigmoid(), [builder.input("x", (1, 6, 8))])
+    row = builder.add(sliced((0, 0, 0), (1, 1, 8)), [x])
+    builder.outputs.append(builder.add(Softmax(), [builder.add(Mul(), [x, row])]))
+    graph = with_ranges(builder.graph())
+    assert copies(graph) == {}
+    assert check_c(graph, "host").first_mismatch is None
+
+
 def test_a_small_part_of_much_is_copied_where_much_would_have_to_stay() -> None:
     builder = GraphBuilder("net")
     x = builder.add(Sigmoid(), [builder.input("x", (1, 64))])
