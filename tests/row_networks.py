@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
+from float_cases import DYNAMIC, FLOAT, HALF, with_scheme
+from packed_cases import KINDS, pack_weights
+from support import with_ranges
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph
@@ -24,8 +27,19 @@ from mcuq.plan import Plan, plan_memory
 from mcuq.plan.memory import banded
 from mcuq.plan.push import Pushed, find_pushed, without_taken
 from mcuq.plan.segments import Finder, Segment
+from mcuq.quantize import NAMED, Scheme
 
 EVERYTHING = 2**30
+CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
+# By name a float graph, and a seed, in the numbers that its layers compute in.
+SCHEMES: dict[str, Callable[[Graph, int], Graph]] = {
+    "s8": with_ranges,
+    "s16": lambda graph, seed: with_ranges(graph, seed, scheme=Scheme(NAMED["int16"])),
+    "packed": lambda graph, seed: pack_weights(with_ranges(graph, seed), KINDS, seed),
+    "float32": lambda graph, seed: with_scheme(graph, FLOAT, seed),
+    "float16": lambda graph, seed: with_scheme(graph, HALF, seed),
+    "dynamic": lambda graph, seed: with_scheme(graph, DYNAMIC, seed),
+}
 Kernel = tuple[int, int]
 
 

@@ -3,14 +3,14 @@ a full message where it cannot come so."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from row_networks import row_by_row, row_network
+from float_cases import DYNAMIC, check_floats, with_scheme
+from row_networks import CPUS, row_by_row, row_network
+from row_networks import SCHEMES as ALL_SCHEMES
 from support import check_c, integer_branches, model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
@@ -33,23 +33,11 @@ from mcuq.ops.total import Total
 from mcuq.ops.transpose import Transpose
 from mcuq.ops.window import Window
 from mcuq.plan.segments import Segment
-from mcuq.quantize import NAMED, Scheme
 from mcuq.report.profile import profile_model
 from mcuq.validate import check_bits
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "kernels"))
-from float_cases import DYNAMIC, FLOAT, HALF, check_floats, with_scheme
-from packed_cases import KINDS, pack_weights
-
-CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
 SAME = Window((3, 3), pads=(1, 1, 1, 1))
-SCHEMES: dict[str, Callable[[Graph, int], Graph]] = {
-    "s8": with_ranges,
-    "s16": lambda graph, seed: with_ranges(graph, seed, scheme=Scheme(NAMED["int16"])),
-    "packed": lambda graph, seed: pack_weights(with_ranges(graph, seed), KINDS, seed),
-    "float32": lambda graph, seed: with_scheme(graph, FLOAT, seed),
-    "float16": lambda graph, seed: with_scheme(graph, HALF, seed),
-}
+SCHEMES = [name for name in ALL_SCHEMES if name != "dynamic"]
 SEEDS = (0, 1, 2, 3, 5, 7, 9, 10, 11, 12)  # networks whose input can be pushed
 
 
@@ -91,7 +79,7 @@ def test_rows_that_are_pushed_give_the_simulators_bits_on_emulated_cpus(board: s
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_rows_of_each_scheme_that_are_pushed_give_the_simulators_bits(scheme: str) -> None:
     with row_by_row(2, push=True):
-        check_floats(SCHEMES[scheme](row_network(24), 24), "host", load_board("cortex-m4"), 6)
+        check_floats(ALL_SCHEMES[scheme](row_network(24), 24), "host", load_board("cortex-m4"), 6)
 
 
 @pytest.mark.slow

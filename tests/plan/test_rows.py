@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from row_networks import row_by_row, row_network
+from float_cases import check_floats
+from row_networks import CPUS, SCHEMES, row_by_row, row_network
 from support import check_c, integer_branches, with_ranges
 
 from mcuq.boards.find import load_board
@@ -21,21 +20,6 @@ from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.total import Total
 from mcuq.ops.window import Window
 from mcuq.plan.segments import MOST_ROWS, Finder, Segment
-from mcuq.quantize import NAMED, Scheme
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "kernels"))
-from float_cases import DYNAMIC, FLOAT, HALF, check_floats, with_scheme
-from packed_cases import KINDS, pack_weights
-
-CPUS = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
-SCHEMES: dict[str, Callable[[Graph, int], Graph]] = {
-    "s8": with_ranges,
-    "s16": lambda graph, seed: with_ranges(graph, seed, scheme=Scheme(NAMED["int16"])),
-    "packed": lambda graph, seed: pack_weights(with_ranges(graph, seed), KINDS, seed),
-    "float32": lambda graph, seed: with_scheme(graph, FLOAT, seed),
-    "float16": lambda graph, seed: with_scheme(graph, HALF, seed),
-    "dynamic": lambda graph, seed: with_scheme(graph, DYNAMIC, seed),
-}
 
 
 @pytest.fixture
