@@ -4,6 +4,7 @@
 #include "board.h"
 #include "model.h"
 #include "model/requests.h"
+#include "model/rows.h"
 #include "model/run.h"
 #include "protocol/little_endian.h"
 #include "protocol/session.h"
@@ -40,7 +41,7 @@ uint8_t mcuq_handle(struct mcuq_message *message)
 uint8_t mcuq_hello_flags(void)
 {
     return (uint8_t)((mcuq_model.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
-                     (mcuq_model.row != 0 ? MCUQ_TAKES_ROWS : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
+                     (MCUQ_ROW != 0 ? MCUQ_TAKES_ROWS : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
 }
 
 void mcuq_hello_numbers(uint8_t *bytes)
@@ -62,8 +63,10 @@ void mcuq_main(void)
 {
     mcuq_run_forget();
     board_start();
+#if !defined(MCUQ_NO_START) /* the model's weights are in its C */
     if (mcuq_model.start != 0)
         mcuq_model.start();
+#endif
     mcuq_session_start();
     for (;;)
         mcuq_session_step();

@@ -32,15 +32,15 @@ struct mcuq_model {
     const struct mcuq_constant *constants; /* in the order of the C file */
     int8_t *kept_input;                    /* input_bytes outside the arena (MCUQ_KEEPS_INPUT), or 0 */
     uint32_t *layer_cycles;                /* one for each layer */
-    int8_t *row;                           /* where a row of an input that comes row by row is put, or 0 */
-    uint32_t row_bytes;
-    void (*reset)(void);                   /* where there is a row: the next one is the first of an input */
     void (*run)(void);                     /* one inference on the arena, or of the row: calls mcuq_layer_done */
-    int32_t (*start)(void);                /* gives it its weights, to be called before the first, or 0 */
     uint16_t n_inputs;
     uint16_t n_outputs;
     uint16_t n_constants;
     uint16_t layers;                       /* how many call mcuq_layer_done, as 0, 1, ... layers - 1 */
+    int8_t *row;                           /* where a row of an input that comes row by row is put, or 0 */
+    uint32_t row_bytes;
+    void (*reset)(void);                   /* where there is a row: the next one is the first of an input */
+    int32_t (*start)(void);                /* gives it its weights, to be called before the first, or 0 */
 };
 
 extern const struct mcuq_model mcuq_model;

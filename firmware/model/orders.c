@@ -110,7 +110,7 @@ uint8_t mcuq_answer_infer(struct mcuq_message *message)
         return MCUQ_WRONG_STATE;
     order.is_answered = 0;
     mcuq_forget_result();
-    if (mcuq_model.row != 0) {
+    if (MCUQ_ROW != 0) {
         mcuq_forget_rows();
         mcuq_take_rows(0, message->body, mcuq_model.input_bytes, message->sequence);
     } else {
@@ -143,7 +143,7 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
     if (status != MCUQ_OK)
         return status;
     crc = mcuq_get_u32(message->body + RUN_HEAD_BYTES);
-    if (mcuq_model.row != 0 ? !mcuq_has_rows(crc) : mcuq_input_crc() != crc)
+    if (MCUQ_ROW != 0 ? !mcuq_has_rows(crc) : mcuq_input_crc() != crc)
         return MCUQ_WRONG_INPUT;
 
     take_order(message);

@@ -6,6 +6,7 @@
 #include "../protocol/session.h"
 #include "run.h"
 
+#if !defined(MCUQ_NO_ROWS)
 static uint32_t taken; /* bytes */
 static uint32_t taken_crc;
 static uint8_t begun_by; /* sequence of the request */
@@ -46,3 +47,4 @@ int mcuq_has_rows(uint32_t crc)
 {
     return taken == mcuq_model.input_bytes && taken_crc == crc;
 }
+#endif

@@ -6,10 +6,20 @@
 #ifndef MCUQ_ROWS_OF_INPUT_H
 #define MCUQ_ROWS_OF_INPUT_H
 
+#include "../model.h"
+
 #include <stdint.h>
+
+/* Where a row is put, or 0. A build for a model that takes none has MCUQ_NO_ROWS, and no code for them. */
+#if defined(MCUQ_NO_ROWS)
+#define MCUQ_ROW ((int8_t *)0)
+#define mcuq_forget_rows() ((void)0)
+#else
+#define MCUQ_ROW mcuq_model.row
 
 /* What was taken is gone, or has run. */
 void mcuq_forget_rows(void);
+#endif
 
 /* Takes bytes of the input, which follow those that were taken; those at `offset` 0 begin it anew. What was taken last
  * is its repeat, at offset 0 where the request has the same sequence. Returns the status. */

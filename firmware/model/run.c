@@ -7,12 +7,28 @@
 #include "../stack.h"
 
 static uint32_t cycles;
-static uint32_t of_rows;      /* cycles of the rows before the last */
 static uint32_t resumed_at;   /* board_cycles() where the model's code went on */
 static uint16_t next_pause;   /* after this layer, or MCUQ_NO_LAYER */
 static uint16_t paused_after; /* layer, or MCUQ_NO_LAYER where the model is not paused */
 static uint8_t goes_on;       /* a request has ended the pause */
 static uint8_t is_complete;
+
+#if !defined(MCUQ_NO_ROWS)
+static uint32_t of_rows; /* cycles of the rows before the last */
+#endif
+
+/* Cycles that are no layer's yet. */
+static uint32_t take_cycles_of_rows(void)
+{
+#if defined(MCUQ_NO_ROWS)
+    return 0;
+#else
+    const uint32_t taken = of_rows;
+
+    of_rows = 0;
+    return taken;
+#endif
+}
 
 void mcuq_run_forget(void)
 {
@@ -57,9 +73,8 @@ static void pause(uint16_t layer)
 /* The time that passes in here counts for no layer. */
 void mcuq_layer_done(uint16_t layer)
 {
-    const uint32_t layer_cycles = board_cycles() - resumed_at + of_rows;
+    const uint32_t layer_cycles = board_cycles() - resumed_at + take_cycles_of_rows();
 
-    of_rows = 0;
     cycles += layer_cycles;
     if (layer < mcuq_model.layers)
         mcuq_model.layer_cycles[layer] = layer_cycles;
@@ -76,12 +91,12 @@ void mcuq_run_once(uint16_t pause_after)
     mcuq_stack_paint();
     resumed_at = board_cycles();
     mcuq_model.run();
-    cycles += board_cycles() - resumed_at + of_rows;
-    of_rows = 0;
+    cycles += board_cycles() - resumed_at + take_cycles_of_rows();
     mcuq_stack_measure();
     is_complete = 1;
 }
 
+#if !defined(MCUQ_NO_ROWS)
 void mcuq_run_begin(void)
 {
     of_rows = 0;
@@ -95,3 +110,4 @@ void mcuq_run_row(void)
     of_rows += board_cycles() - resumed_at;
     mcuq_stack_measure();
 }
+#endif

@@ -23,7 +23,7 @@ uint8_t mcuq_answer_write_input(struct mcuq_message *message)
     if (!mcuq_is_inside(offset, n_bytes, mcuq_model.input_bytes))
         return MCUQ_BAD_ADDRESS;
     mcuq_forget_order();
-    if (mcuq_model.row != 0) {
+    if (MCUQ_ROW != 0) {
         mcuq_forget_result();
         return mcuq_take_rows(offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes, message->sequence);
     }

@@ -16,7 +16,7 @@ from elftools.elf.elffile import ELFFile
 from mcuq.boards.facts import Board
 from mcuq.boards.toml_table import pin_numbers
 from mcuq.build.firmware import LEAST_PAYLOAD_BYTES, MOST_PAYLOAD_BYTES, Firmware
-from mcuq.build.firmware_source import model_sources, tensor_bytes
+from mcuq.build.firmware_source import model_macros, model_sources, tensor_bytes
 from mcuq.compile import CompiledModel
 from mcuq.errors import BoardError, BuildError, DeviceError
 from mcuq.resources import resource_dir
@@ -157,6 +157,7 @@ def _config(model: CompiledModel, board: Board) -> str:
         "MCUQ_UART_BAUD": str(board.uart.baud),
         "MCUQ_UART_TX_PIN": str(pin_numbers(board.uart.tx)[1]),
         "MCUQ_UART_RX_PIN": str(pin_numbers(board.uart.rx)[1]),
+        **model_macros(model),
     }
     return "".join(f"#define {name} {value}\n" for name, value in macros.items())
 

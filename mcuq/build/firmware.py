@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
 from mcuq.boards.toml_table import pin_numbers
 from mcuq.build.compiler import target_compiler
-from mcuq.build.firmware_source import model_sources, tensor_bytes
+from mcuq.build.firmware_source import model_macros, model_sources, tensor_bytes
 from mcuq.build.target import build_device
 from mcuq.compile import CompiledModel, check_features
 from mcuq.errors import BoardError
@@ -83,7 +83,7 @@ def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware
         includes = [f"{model.name}.c"]
         program = {**_files("main.c", "stack.c"), **_folder("model"), **_files_of_all(board)}
         files: dict[str, str | bytes] = {**sources, **program}
-        firmware = _link(files, includes, _Place(board, memory, buffers), _OPTIMIZE, {}, goal)
+        firmware = _link(files, includes, _Place(board, memory, buffers), _OPTIMIZE, model_macros(model), goal)
         if _free_bytes(firmware, memory) >= 0:
             _check_flash(f"model '{model.name}'", firmware, memory)
             return firmware

@@ -56,6 +56,13 @@ def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
     return inputs, outputs
 
 
+def model_macros(model: CompiledModel) -> dict[str, str]:
+    """What the firmware is to be compiled with for the model: without code for rows where its input is whole, nor what
+    gives it weights that it has."""
+    needless = [*([] if model.is_pushed else ["MCUQ_NO_ROWS"]), *([] if model.start else ["MCUQ_NO_START"])]
+    return dict.fromkeys(needless, "1")
+
+
 def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     """File name -> C of the joined model; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
 
