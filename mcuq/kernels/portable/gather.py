@@ -46,20 +46,22 @@ class GatherElementsConstants(Constants):
 _ROW = Fragment.of(
     "mcuq_copy_bytes(y, x + row * inner, inner * (int32_t)sizeof(element));", "mcuq_copy_bytes", name="gather"
 )
+_SINGLE = Fragment("const element single = x[row];\n*y = single;", name="gather_single")
 _ELEMENT = Fragment("*y++ = x[row * inner + i];", name="gather_elements")
 
 
 def lower_gather(op: Gather, layer: Layer) -> tuple[Call, ...]:
     """Rows of constants or of what is computed."""
     x, indices = layer.inputs
+    inner = prod(x.shape[op.axis + 1 :])
     constants = GatherConstants(
         _parameters(layer),
         C_TYPES[x.dtype],
         outer=prod(x.shape[: op.axis]),
         size=x.shape[op.axis],
-        inner=prod(x.shape[op.axis + 1 :]),
+        inner=inner,
         count=indices.elements,
-        copy=_ROW,
+        copy=_SINGLE if inner == 1 else _ROW,
     )
     return (_call(constants, layer),)
 

@@ -108,6 +108,7 @@ CASES: list[Case] = [
     (Transpose((0, 3, 1, 2)), [IMAGE]),
     (Gather(0), [_constant(9, 5), Whole((1, 4), -9, 8)]),
     (Gather(1), [(2, 6, 3), Whole((3,), -6, 5)]),
+    (Gather(2), [(2, 3, 6), Whole((4,), -6, 5)]),
     (ArgMax((3,)), [IMAGE]),
     (ArgMax((1,), is_max=False, last=True), [IMAGE]),
     (FromIntegers(), [Whole((9,), -300, 40_000)]),
