@@ -44,7 +44,7 @@ from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import Plan, plan_pushed, plan_rows, plan_within
+from mcuq.plan import Plan, may_take, plan_pushed, plan_rows, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit
 from mcuq.plan.least_fit import check_least_fit
@@ -452,18 +452,16 @@ def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledMod
 def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
     def planned(graph: Graph) -> tuple[Program, Plan]:
         features = board.cpu.features
-        programs = alternatives(graph, features, aim.optimize)
-        if aim.push:  # weights that are unpacked at once would be so in every band
-            programs = programs[:1]
-        if aim.max_ram_bytes is not None:
-            found = []
-            for program in reversed(programs):  # the faster first
-                found.append(plan_within(program, features, aim.max_ram_bytes, aim.push))
-                if found[-1][1].arena_bytes <= aim.max_ram_bytes:
-                    return found[-1]
-        else:
-            found = [(plan_pushed if aim.push else plan_rows)(program, features) for program in programs]
-        return min(found, key=lambda own: own[1].arena_bytes)
+        programs = alternatives(graph, features, aim.optimize, aim.push)
+        if aim.max_ram_bytes is None:
+            plan = plan_pushed if aim.push else plan_rows
+            found = [plan(program, features) for program in programs if may_take(program, features, aim.push)]
+            return min(found, key=lambda own: own[1].arena_bytes)
+        within = [plan_within(program, features, aim.max_ram_bytes, aim.push) for program in programs]
+        fitting = [i for i, own in enumerate(within) if own[1].arena_bytes <= aim.max_ram_bytes]
+        if not fitting:
+            return min(within, key=lambda own: own[1].arena_bytes)
+        return within[min(fitting, key=lambda i: programs[i].more + within[i][1].more)]
 
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     check_section(weights, board.name, board.cpu.target == "native")

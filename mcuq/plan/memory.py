@@ -46,6 +46,11 @@ class Plan:
     segments: tuple[PlacedSegment, ...] = ()
     pushed: Pushed | None = None
 
+    @property
+    def more(self) -> float:
+        """About the instructions that rows take beyond those of whole layers."""
+        return sum(placed.segment.more for placed in self.segments)
+
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
         return self._storages_by_tensor[tensor]
@@ -67,8 +72,8 @@ def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
     """The program with layers that run row by row where that takes less memory, for about as much work as its goal
     allows, and without copies of what is made or read in its place, and its plan. Where functions are shared by layers
     of different sizes, none makes bands of rows."""
-    most = _MOST_MORE.get(program.goal, MOST_MORE)
     finder = Finder(program, features)
+    most = _most_more(program, finder)
     ways: list[_Way] = []
     for joined in _joins(program):
         ways += _ways(program, (), joined)
@@ -80,6 +85,18 @@ def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
                 ways += _ways(banded(program, segments), segments, joined)
     best = min(ways, key=lambda way: way.cost)
     return best.program, best.plan()
+
+
+def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
+    """Whether kernels of little scratch leave of the work that the goal allows, that of rows too."""
+    at_most = MOST_MORE_PUSHED if push else 0.0
+    return not program.more or _most_more(program, Finder(program, features), at_most) >= 0
+
+
+def _most_more(program: Program, finder: Finder, at_most: float = 0.0) -> float:
+    """How much more work rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
+    allowed = max(at_most, _MOST_MORE.get(program.goal, MOST_MORE))
+    return allowed - program.more / (finder.work.mac * max(1, program.graph.macs()))
 
 
 def _joins(program: Program) -> list[frozenset[int]]:
@@ -168,11 +185,12 @@ class _ByRows:
 
     def choices(self) -> list[tuple[Segment, ...]]:
         """Those among which to look for the smallest arena."""
-        goal = self._program.goal
-        mosts = dict.fromkeys((MOST_MORE_PUSHED, max(MOST_MORE_PUSHED, _MOST_MORE.get(goal, MOST_MORE))))
-        known = self._program, self._storages, self._finder
+        program, finder = self._program, self._finder
+        more = _most_more(program, finder, MOST_MORE_PUSHED)
+        mosts = dict.fromkeys((min(more, MOST_MORE_PUSHED), more))
+        known = program, self._storages, finder
         within = [choice for most in mosts for shares in (True, False) for choice in choose(*known, most, shares)]
-        return within if within and goal != "speed" else self.trade_offs()[:1]
+        return within if within and program.goal != "speed" else self.trade_offs()[:1]
 
     def trade_offs(self) -> list[tuple[Segment, ...]]:
         """Those of which none takes less memory and as little work, the least work first."""
