@@ -347,6 +347,8 @@ def test_operator_has_portable_kernels_or_needs_none(op: type[Operator]) -> None
 # Rewrites that are about these very operators. All else asks for traits: what is on no list is not forgotten.
 ABOUT = {
     "passes.absorb_quantization": {"FakeQuantize"},  # takes it away
+    # Masks as files spell them.
+    "passes.computed_masks": {"Compare", "Concat", "FromIntegers", "Where"},
     "passes.constant_operands": {"FakeQuantize"},  # leaves what it gives to integers
     "passes.fold_affine": {"Affine", "Clip"},  # a layer that a leftover Affine becomes takes in the Clip behind it
     "passes.fold_pad": {"Pad"},  # goes into the window behind it
@@ -367,6 +369,7 @@ ABOUT = {
     "quantize.batch_norm": {"Affine"},  # takes statistics of BatchNormalization
     "quantize.edges": {"Join"},  # an output of a scale for each part
     "quantize.output_parts": {"Concat", "Reshape", "Rescale"},  # a Concat at an output becomes a Join
+    "quantize.added_masks": {"Add", "Softmax"},  # a mask that integers do not hold
 }
 
 

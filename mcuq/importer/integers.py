@@ -34,14 +34,15 @@ NARROW_RANGES = {
 def input_quant(
     name: str, element_type: str, nodes: Iterable[onnx.NodeProto], outputs: Collection[str]
 ) -> Quant | None:
-    """What an input of the file's type holds: integers, or, where all that reads it makes floats of it, real values.
+    """What an input of the file's type holds: integers, or, where all that reads it makes floats of it and it is of no
+    booleans, real values.
 
     Those of 8 bits have a grid that holds each of them; others, and floats, are None, for calibration to find theirs.
     """
     if element_type not in INTEGER_RANGES:
         return None
     low, high = INTEGER_RANGES[element_type]
-    if not _is_real(name, list(nodes), outputs):
+    if element_type == "bool" or not _is_real(name, list(nodes), outputs):
         return Integers.of(low, high)
     return Quant((1.0,), 0 if low < 0 or high < 128 else -128) if high - low < 256 else None
 

@@ -19,12 +19,10 @@ from mcuq.lower.placement import INLINE, Placement
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer and the kernel calls that compute it; a view has none. `asks` is what kernels may have beside the CPU's
-    features."""
+    """A layer and the kernel calls that compute it; a view has none."""
 
     layer: Layer
     calls: tuple[Call, ...]
-    asks: frozenset[str] = frozenset()
 
     @property
     def scratch_bytes(self) -> int:
@@ -60,11 +58,6 @@ class Program:
     goal: Goal = "balanced"
     gcc_options: tuple[str, ...] = ()
     placement: Placement = INLINE
-
-    @property
-    def more(self) -> float:
-        """About the instructions beyond those of the fastest kernels, for less scratch."""
-        return sum(call.more for step in self.steps for call in step.calls)
 
     @property
     def constant_bytes(self) -> int:

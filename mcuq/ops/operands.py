@@ -30,9 +30,15 @@ def operands_of_one_rank(node: OnnxNode, graph: GraphBuilder, indices: Iterable[
     return inputs
 
 
+# What stands for -inf: the neighbour of the least float32, which files write for it as well, but not to the same end
+# where a mask leaves nothing.
+NEVER = np.nextafter(np.finfo(np.float32).min, np.float32(0))
+
+
 def with_finite_masks(node: OnnxNode) -> OnnxNode:
-    """The node whose constants' -inf, the mask of a Softmax, is the least float32, which files write for it too."""
+    """The node whose constants' -inf, the mask of a Softmax, is NEVER."""
     floats = {n: node.constants[n] for n in node.inputs if n in node.constants and node.constants[n].dtype.kind == "f"}
-    least = np.finfo(np.float32).min
-    finite = {n: np.maximum(v, least, dtype=np.float32) for n, v in floats.items() if np.isneginf(v).any()}
+    finite = {
+        n: np.where(np.isneginf(v), NEVER, v).astype(np.float32) for n, v in floats.items() if np.isneginf(v).any()
+    }
     return replace(node, constants={**node.constants, **finite}) if finite else node

@@ -1,4 +1,4 @@
-"""A constant that leaves places out of a Softmax, added to scores or chosen instead, becomes the Softmax's mask."""
+"""What leaves places out of a Softmax, added to scores or chosen instead, becomes the Softmax's mask."""
 
 from __future__ import annotations
 
@@ -9,27 +9,38 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
+from mcuq.ops.identity import Identity
 from mcuq.ops.masked_softmax import MaskedSoftmax
+from mcuq.ops.operands import NEVER
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.where import Where
+from mcuq.passes.computed_masks import MaskFinder
+from mcuq.passes.never_nan import nan_of
 
 # What files write for minus infinity: -1e4 of float16, -1e9, the least float32. No score comes near.
 NOTHING = -9999.0
 # What nothing but a mask is.
 LEAST = -1e30
+# Scores to which so much is added are all the same: float32 has steps of 8 there.
+ALL_SAME = -1e8
 
 
 def mask_softmax(graph: Graph) -> Graph:
     """Softmax(x + c) where c has numbers that leave nothing -> MaskedSoftmax(x + what is left of c, what c keeps);
-    Softmax(Where(condition, x, c)) of a constant condition likewise.
+    Softmax(Where(condition, x, c)) of a constant condition likewise. Where the condition is computed, or what is added
+    is one of two numbers by a mask that is, so is the MaskedSoftmax's; of a row that keeps nothing it gives what
+    ONNX Runtime makes of the file: NaN for -inf, equal shares for large numbers, and all shares for such as leave the
+    scores' differences.
 
     Raises ModelError for a row of which nothing is kept, and for such a c that something else reads.
     """
     builder = GraphBuilder(graph)
+    finder = MaskFinder(builder)
     for node in graph.nodes:
         if type(node.op) is Softmax:
-            _mask(builder, node)
-    for node in builder.nodes.values():
+            _mask(builder, finder, node)
+    masked = builder.graph()
+    for node in masked.nodes:
         if not isinstance(node.op, Add | Where):
             continue
         constants = (builder.tensors[name] for name in node.inputs if builder.tensors[name].is_constant)
@@ -38,19 +49,88 @@ def mask_softmax(graph: Graph) -> Graph:
             does = "adds" if isinstance(node.op, Add) else "chooses"
             raise ModelError(
                 f"{type(node.op).__name__} '{node.name}': {does} numbers down to {least:.3g} for what no Softmax alone "
-                "reads; such are supported as the constant mask of a Softmax"
+                "reads; such are supported as the mask of a Softmax"
             )
-    return builder.graph()
+    return masked
 
 
-def _mask(builder: GraphBuilder, softmax: Node) -> None:
+def _mask(builder: GraphBuilder, finder: MaskFinder, softmax: Node) -> None:
     before = builder.producer(softmax.inputs[0])
     if before is None or not builder.is_private(before.output):
         return
+    is_computed = not any(
+        builder.tensors[name].is_constant for name in before.inputs[: 1 if isinstance(before.op, Where) else 2]
+    )
     if before.op == Add():
-        _mask_added(builder, softmax, before)
+        if is_computed:
+            _mask_added_as_computed(builder, finder, softmax, before)
+        else:
+            _mask_added(builder, softmax, before)
     elif isinstance(before.op, Where):
-        _mask_chosen(builder, softmax, before)
+        if is_computed:
+            _mask_chosen_as_computed(builder, finder, softmax, before)
+        else:
+            _mask_chosen(builder, softmax, before)
+
+
+def _mask_added_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax: Node, add: Node) -> None:
+    for x, mask in (add.inputs, add.inputs[::-1]):
+        if builder.tensors[x].shape != builder.tensors[softmax.output].shape:
+            continue
+        found = finder.find(mask)
+        if found is None or (found.of_zero < NOTHING) == (found.of_one < NOTHING):
+            continue
+        low = min(found.of_zero, found.of_one)
+        empty = "nan" if low == NEVER else "equal" if low <= ALL_SAME else "all"
+        _replace(builder, softmax, add, x, finder.kept(found, found.of_zero < NOTHING), empty)
+        return
+
+
+def _mask_chosen_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax: Node, where: Node) -> None:
+    a, b = (builder.tensors[name] for name in where.inputs[1:])
+    if a.is_constant == b.is_constant:
+        return
+    x, c = (b, a) if a.is_constant else (a, b)
+    found = finder.find(where.inputs[0])
+    if x.shape != builder.tensors[softmax.output].shape or not (c.values < NOTHING).all() or found is None:
+        return
+    at_one = (x is a) == (found.of_one != 0)
+    _replace(
+        builder,
+        softmax,
+        where,
+        x.name,
+        finder.kept(found, at_one),
+        "nan" if (c.values == NEVER).all() else "equal",
+    )
+
+
+def _replace(builder: GraphBuilder, softmax: Node, before: Node, x: str, keep: str, empty: str) -> None:
+    """MaskedSoftmax(x, keep) for what comes before a Softmax and it, and for what a file puts there for NaN behind."""
+    builder.remove(softmax)
+    builder.remove(before)
+    instead = _instead_of_nan(builder, softmax.output) if empty == "nan" else None
+    builder.add(MaskedSoftmax(empty="zero" if instead else empty), [x, keep], softmax.output, softmax.name)
+    if instead is None:
+        return
+    if instead.output in builder.outputs:
+        builder.remove(instead)
+        builder.add(Identity(), [softmax.output], instead.output, instead.name)
+    else:
+        builder.redirect(instead.output, softmax.output)
+
+
+def _instead_of_nan(builder: GraphBuilder, shares: str) -> Node | None:
+    """The node that gives 0 where the shares are NaN, and else the shares, if it is all that reads them."""
+    choices = [node for node in builder.consumers(shares) if isinstance(node.op, Where)]
+    if shares in builder.outputs or len(choices) != 1 or choices[0].inputs[2] != shares:
+        return None
+    condition, zero, _ = choices[0].inputs
+    compared = nan_of(builder, condition)
+    others = [node for node in builder.consumers(shares) if node not in choices]
+    is_nan = compared is not None and {*compared.inputs} == {shares} and others == [compared]
+    is_zero = builder.tensors[zero].is_constant and not builder.tensors[zero].values.any()
+    return choices[0] if is_nan and is_zero else None
 
 
 def _mask_chosen(builder: GraphBuilder, softmax: Node, where: Node) -> None:

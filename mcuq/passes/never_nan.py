@@ -38,13 +38,19 @@ def never_nan(graph: Graph, floats: Collection[str]) -> tuple[Graph, tuple[str, 
 def _is_never_met(builder: GraphBuilder, where: Node, floats: Collection[str]) -> bool:
     """Whether the condition is that something of integers is NaN, which is spelled as not being equal to itself."""
     condition, _, x = where.inputs
+    compared = nan_of(builder, condition)
+    same_shape = builder.tensors[x].shape == builder.tensors[where.output].shape
+    return compared is not None and same_shape and compared.inputs[0] not in floats
+
+
+def nan_of(builder: GraphBuilder, condition: str) -> Node | None:
+    """Where the condition is that a tensor is NaN, which is spelled as not being equal to itself, that comparison."""
     negated = builder.producer(condition)
     if negated is None or negated.op != IntegerArithmetic("Xor"):
-        return False
+        return None
     equal, one = negated.inputs
     compared = builder.producer(equal)
     if compared is None or compared.op != Compare("==") or len(set(compared.inputs)) != 1:
-        return False
+        return None
     is_one = builder.tensors[one].is_constant and bool((builder.tensors[one].values == 1).all())
-    same_shape = builder.tensors[x].shape == builder.tensors[where.output].shape
-    return is_one and same_shape and compared.inputs[0] not in floats
+    return compared if is_one else None

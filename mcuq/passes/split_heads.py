@@ -52,7 +52,9 @@ def _chain(builder: GraphBuilder, last: Node) -> list[Node]:
             return found if before.op.part is None else []
         others = [builder.tensors[name] for name in before.inputs[1:]]
         is_of_rows = before.op.is_elementwise or isinstance(before.op, Softmax | LogSoftmax)
-        if not is_of_rows or not all(t.is_constant for t in others):
+        # A computed mask that all heads share is each one's.
+        is_shared = isinstance(before.op, Softmax) and all(prod(t.shape[:-2]) == 1 for t in others)
+        if not is_of_rows or not (is_shared or all(t.is_constant for t in others)):
             return []
 
 
@@ -97,7 +99,7 @@ def _add(
 
 
 def _of_head(builder: GraphBuilder, constant: Tensor, index: tuple[int, ...]) -> str:
-    """A constant's part for a head, itself where it is the same for all."""
+    """A constant's part for a head, or what all share: itself where it is the same for all."""
     own = constant.shape[:-2][-len(index) :]
     if prod(own) == 1:
         return constant.name

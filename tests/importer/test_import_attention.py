@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 from onnx_models import check_import, model, node, random, refusal
 
 CAUSAL = np.tri(6) > 0
@@ -29,7 +30,7 @@ def test_keys_and_values_may_be_constant(names, shared, flat):
     check_import(constants_of(*names, shared=shared, flat=flat))
 
 
-def attention(shapes=None, mask=None, opset=23, inputs=(), **attributes) -> onnx.ModelProto:
+def attention(shapes=None, mask=None, opset=23, inputs=(), of_booleans=False, **attributes) -> onnx.ModelProto:
     shapes = dict(SHAPES if shapes is None else shapes)
     constants = {}
     if isinstance(mask, tuple):
@@ -38,7 +39,9 @@ def attention(shapes=None, mask=None, opset=23, inputs=(), **attributes) -> onnx
         constants["m"] = mask
     names = [*("q", "k", "v"), *(["m"] if mask is not None else []), *inputs]
     shapes |= {name: (2, 4, 6, 8) for name in inputs if name}
-    return model([node("Attention", names, "y", "att", **attributes)], shapes, constants=constants, opset=opset)
+    kinds = {"m": TensorProto.BOOL} if of_booleans else None
+    attended = [node("Attention", names, "y", "att", **attributes)]
+    return model(attended, shapes, constants=constants, opset=opset, kinds=kinds)
 
 
 @pytest.mark.parametrize("opset", [23, 24])
@@ -55,6 +58,8 @@ def attention(shapes=None, mask=None, opset=23, inputs=(), **attributes) -> onnx
         {"mask": random(6, 6), "is_causal": 1},
         {"mask": (6, 6)},
         {"mask": (2, 4, 6, 6), "is_causal": 1},
+        *({"mask": m, "of_booleans": True} for m in ((6, 6), (2, 1, 6, 6), (2, 4, 6, 6))),
+        *({"mask": m, "of_booleans": True, "is_causal": 1} for m in ((6, 6), (2, 1, 6, 6), (2, 4, 6, 6))),
         {"shapes": {"q": (2, 4, 6, 8), "k": (2, 2, 6, 8), "v": (2, 2, 6, 5)}, "is_causal": 1},
         {"shapes": {"q": (2, 4, 6, 8), "k": (2, 1, 9, 8), "v": (2, 1, 9, 5)}},
         {"shapes": {"q": (2, 6, 32), "k": (2, 7, 32), "v": (2, 7, 20)}, "q_num_heads": 4, "kv_num_heads": 4},

@@ -8,33 +8,39 @@ import numpy as np
 
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
-from mcuq.kernels.c_types import C_TYPES, pointers
-from mcuq.kernels.kernel import NOTHING, WHOLE, Call, Constants, Fragment, Kernel
-from mcuq.ops.dtypes import FLOAT32, INT16
-from mcuq.ops.masked_softmax import MaskedSoftmax, kept
+from mcuq.kernels.c_types import C_TYPES, c_float, c_float_needs, pointers
+from mcuq.kernels.kernel import NOTHING, WHOLE, Accepts, Call, Constants, Fragment, Kernel
+from mcuq.ops.dtypes import FLOAT32, MOVED
+from mcuq.ops.masked_softmax import MaskedSoftmax, kept, mask_rows
 from mcuq.ops.softmax import exponential_table
 from mcuq.ops.softmax_s16 import exponential_tables
 
 
 @dataclass(frozen=True)
 class MaskedSoftmaxConstants(Constants):
-    """Rows of `classes` values, behind as many rows of the mask again and again.
+    """Rows of `classes` values; the mask's row of each is n / span % outer * inner + n % inner.
 
-    `start` declares `largest`, the total and `nothing`, what the places left out are given; `add` adds a term, `divide`
-    makes of the total what `share` multiplies or divides by.
+    `look` declares `left_out`, what a place holds that takes no part. `start` declares `largest`, the total and
+    `nothing`, what the places left out are given; `add` adds a term, `divide` makes of the total what `share`
+    multiplies or divides by. `end` writes a row of which nothing is kept.
     """
 
     template = "portable/masked_softmax"
 
+    inputs: str
     element_type: str
-    tables: str
+    keep_type: str
     rows: int
     classes: int
-    mask_rows: int
+    span: int
+    outer: int
+    inner: int
+    look: Fragment
     start: Fragment
     add: Fragment
     divide: Fragment
     share: Fragment
+    end: Fragment
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ y[i] = mcuq_clamp((int32_t)share - 128, -128, 127);"""
         "divide": NOTHING,
         "share": Fragment.of(share, "mcuq_clamp"),
     }
-    return _call(MaskedSoftmaxConstants, layer, {"table": table}, fragments)
+    return _call(op, MaskedSoftmaxConstants, layer, {"table": table}, fragments)
 
 
 def lower_masked_softmax_s16(op: MaskedSoftmax, layer: Layer) -> tuple[Call, ...]:
@@ -83,7 +89,7 @@ y[i] = (int16_t)(share > 32767 ? 32767 : share);"""
         "divide": Fragment.of(divide),
         "share": Fragment.of(share, "mcuq_multiply_high", "mcuq_exponential_of_tables"),
     }
-    return _call(MaskedSoftmaxConstants, layer, {"coarse": coarse, "fine": fine}, fragments)
+    return _call(op, MaskedSoftmaxConstants, layer, {"coarse": coarse, "fine": fine}, fragments)
 
 
 def lower_masked_softmax_float32(op: MaskedSoftmax, layer: Layer) -> tuple[Call, ...]:
@@ -100,27 +106,66 @@ def lower_masked_softmax_float32(op: MaskedSoftmax, layer: Layer) -> tuple[Call,
             "mcuq_one_nan",
         ),
     }
-    return _call(MaskedSoftmaxFloat32Constants, layer, {}, fragments)
+    return _call(op, MaskedSoftmaxFloat32Constants, layer, {}, fragments)
+
+
+_IS_SOMETHING = """\
+int32_t some = 0;
+for (int32_t i = 0; i < classes; i++)
+    some |= kept[i];
+const int32_t left_out = some ? 0 : -1;"""
+_NONE = """\
+for (int32_t i = 0; i < classes && !some; i++)
+    y[i] = {};"""
 
 
 def _call(
-    kind: type[MaskedSoftmaxConstants], layer: Layer, tables: dict[str, Array], fragments: dict[str, Fragment]
+    op: MaskedSoftmax,
+    kind: type[MaskedSoftmaxConstants],
+    layer: Layer,
+    tables: dict[str, Array],
+    fragments: dict[str, Fragment],
 ) -> tuple[Call, ...]:
     y, keep = layer.output, layer.inputs[1]
     classes = y.shape[-1]
+    span, outer, inner = mask_rows(layer.inputs[0].shape, keep.shape)
+    parameters = dict.fromkeys(tables, "int32")
+    look, end = Fragment("const int32_t left_out = 0;"), NOTHING
+    inputs: tuple[int, ...]
+    if keep.is_constant:
+        arrays = {**tables, "keep": kept(keep.values).astype(np.int8)}
+        parameters, inputs = {"x": y.dtype, **parameters, "keep": "int8"}, (0,)
+    else:
+        arrays = tables
+        parameters, inputs = {"x": y.dtype, "keep": keep.dtype, **parameters}, (0, 1)
+        look = Fragment(_IS_SOMETHING, name=f"masked_softmax_{op.empty}")
+        if op.empty != "all":
+            none = op.of_none(layer)
+            text, needs = (c_float(none), c_float_needs([none])) if y.quant is None else (str(none), ())
+            end = Fragment.of(_NONE.format(text), *needs)
     constants = kind(
+        inputs=pointers(parameters),
         element_type=C_TYPES[y.dtype],
-        tables=pointers(dict.fromkeys(tables, "int32")),
+        keep_type=C_TYPES["int8" if keep.is_constant else keep.dtype],
         rows=y.elements // classes,
         classes=classes,
-        mask_rows=keep.elements // classes,
+        span=span,
+        outer=outer,
+        inner=inner,
+        look=look,
+        end=end,
         **fragments,
     )
-    return (Call(constants, arrays={**tables, "keep": kept(keep).astype(np.int8)}),)
+    return (Call(constants, inputs, arrays),)
+
+
+def _scores_of(dtype: str) -> Accepts:
+    """Scores and shares of the type; masks are of any integers."""
+    return lambda op, layer: {layer.inputs[0].dtype, layer.output.dtype} == {dtype}
 
 
 MASKED_SOFTMAX_KERNELS = (
-    Kernel(lower_masked_softmax_float32, activations=FLOAT32, constants=WHOLE | FLOAT32),
-    Kernel(lower_masked_softmax_s16, activations=INT16),
-    Kernel(lower_masked_softmax),
+    Kernel(lower_masked_softmax_float32, frozenset(), _scores_of("float32"), MOVED, WHOLE | FLOAT32),
+    Kernel(lower_masked_softmax_s16, frozenset(), _scores_of("int16"), MOVED),
+    Kernel(lower_masked_softmax, frozenset(), _scores_of("int8"), MOVED),
 )

@@ -105,6 +105,7 @@ MOVES = frozenset(
 
 # What reads integers that stand for themselves, in the place of COMPOSED.
 OF_INTEGERS: Mapping[str, FromOnnx] = {
+    "Attention": from_attention,
     "Abs": from_abs,
     "Cast": from_cast_of_integers,
     "Clip": from_clip_of_integers,

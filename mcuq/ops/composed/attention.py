@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
-from mcuq.graph.tensor import Array, Shape
+from mcuq.graph.tensor import Array, Integers, Shape
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.add import Add
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.masked_softmax import MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul, broadcasts_to
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
@@ -20,7 +22,7 @@ LEAST = float(np.finfo(np.float32).min)  # what passes.mask_softmax takes for a 
 
 def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
     """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Without past
-    keys and values."""
+    keys and values. Masks may be computed."""
     inputs = ((4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen"))
     if cached := [what for index, what in inputs if node.has(index)]:
         verb = "is" if len(cached) == 1 else "are"
@@ -45,8 +47,13 @@ def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
     whole = (batch, heads, queries, keys)
     if shared > 1:
         scores = graph.add(Reshape(whole), [scores])
-    scores = _masked(node, graph, _capped(node, graph, scores), whole)
-    shares = graph.add(Softmax(), [scores], None, f"{node.name}.softmax")
+    scores = _capped(node, graph, scores)
+    if node.has(3) and not node.is_constant(3) and graph.tensors[node.computed(3)].integers is not None:
+        keep = _kept(node, graph, whole)
+        shares = graph.add(MaskedSoftmax(), [scores, keep], None, f"{node.name}.softmax")
+    else:
+        scores = _masked(node, graph, scores, whole)
+        shares = graph.add(Softmax(), [scores], None, f"{node.name}.softmax")
     if shared > 1:
         shares = graph.add(Reshape((batch, groups, shared, queries, keys)), [shares])
     output = node.outputs[0]
@@ -102,14 +109,31 @@ def _capped(node: OnnxNode, graph: GraphBuilder, scores: str) -> str:
     return graph.add(Mul(), [inner, _number(graph, cap, 4)])
 
 
+def _kept(node: OnnxNode, graph: GraphBuilder, whole: Shape) -> str:
+    """A mask of booleans that is computed, of 4 dimensions, and of no later key than the query. A row of nothing gives
+    zeros, as the operator has it."""
+    keep, shape = node.computed(3), (1,) * (4 - len(node.shape(3))) + node.shape(3)
+    _check_mask(node, whole)
+    if shape != node.shape(3):
+        keep = graph.add(Reshape(shape), [keep])
+    if not node.attribute("is_causal", 0):
+        return keep
+    causal = graph.constant(np.tri(*whole[2:], dtype=np.float32)[None, None], f"{node.name}.causal", Integers.of(0, 1))
+    return graph.add(IntegerArithmetic("And"), [keep, causal])
+
+
+def _check_mask(node: OnnxNode, whole: Shape) -> None:
+    if not broadcasts_to(node.shape(3), whole):
+        raise node.error(f"attn_mask of shape {list(node.shape(3))} does not broadcast to {list(whole)}")
+
+
 def _masked(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape) -> str:
     """Scores with masks added: what is given, and that of no later key than the query."""
     mask: Array | None = None
     if node.attribute("is_causal", 0):
         mask = np.where(np.tri(whole[2], whole[3]) > 0, 0.0, LEAST)
     if node.has(3):
-        if not broadcasts_to(node.shape(3), whole):
-            raise node.error(f"attn_mask of shape {list(node.shape(3))} does not broadcast to {list(whole)}")
+        _check_mask(node, whole)
         if node.is_constant(3):
             given = node.constant(3, "attn_mask")
             given = np.where(given, 0.0, LEAST) if given.dtype == bool else np.maximum(given, LEAST)

@@ -97,6 +97,7 @@ CASES: list[Case] = [
     (LRN(3, 3, 2.0, 0.75, 0.5), [(2, 3, 2, 9)]),
     (Softmax(), [(3, 9)]),
     (MaskedSoftmax(), [(2, 4, 9), np.tri(4, 9, 3, dtype=np.float32)]),
+    *((MaskedSoftmax(empty=e), [(2, 3, 2, 4), Whole((2, 1, 2, 4), 0, 1)]) for e in ("zero", "nan", "equal", "all")),
     (LogSoftmax(), [(3, 9)]),
     (Clip(0.0, 0.5), [IMAGE]),
     (Chain((HardSwish(), Sigmoid())), [IMAGE]),

@@ -1,0 +1,147 @@
+"""Which tensors hold one of two numbers by what a mask of zeros and ones says: masks of attention as files compute
+them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcuq.graph.builder import GraphBuilder
+from mcuq.graph.ir import Node
+from mcuq.graph.tensor import Integers, Shape
+from mcuq.ops.compare import Compare
+from mcuq.ops.concat import Concat
+from mcuq.ops.from_integers import FromIntegers
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.moves import Moves
+from mcuq.ops.where import Where
+
+# So near to 0 or 1 is what else than these a mask of real values holds where it is one of them.
+NEAR = 2.0**-10
+
+
+@dataclass(frozen=True)
+class TwoValues:
+    """A tensor whose elements are `of_zero` where `mask`, which broadcasts to it, is 0, and `of_one` where it is 1."""
+
+    mask: str
+    of_zero: float
+    of_one: float
+
+
+class MaskFinder:
+    """Of a graph under construction; masks that files move are moved in it."""
+
+    def __init__(self, builder: GraphBuilder) -> None:
+        self._builder = builder
+        self._found: dict[str, TwoValues | None] = {}
+
+    def find(self, name: str) -> TwoValues | None:
+        """What the tensor is of a mask, if that is all it depends on."""
+        if name not in self._found:
+            self._found[name] = self._of(name)
+        return self._found[name]
+
+    def kept(self, found: TwoValues, at_one: bool) -> str:
+        """Booleans: where the mask is 1, or where it is 0. What else a mask of numbers holds keeps nothing."""
+        builder = self._builder
+        mask = builder.tensors[found.mask]
+        shape = (1,) * len(mask.shape)
+        if mask.integers is None:
+            bound, relation = (1 - NEAR, ">=") if at_one else (NEAR, "<=")
+            limit = builder.constant(np.full(shape, bound, np.float32), "limit")
+            return builder.add(Compare(relation), [mask.name, limit])
+        one = builder.constant(np.ones(shape, np.float32), "integers", Integers.of(1, 1))
+        if not _is_boolean(mask.integers):
+            return builder.add(Compare(">=" if at_one else "<"), [mask.name, one])
+        return mask.name if at_one else builder.add(IntegerArithmetic("Xor"), [mask.name, one])
+
+    def _of(self, name: str) -> TwoValues | None:
+        builder = self._builder
+        node, tensor = builder.producer(name), builder.tensors[name]
+        if node is None:
+            return None if tensor.is_constant else TwoValues(name, 0.0, 1.0)
+        if isinstance(node.op, FromIntegers):
+            return self.find(node.inputs[0])
+        if isinstance(node.op, Moves) and not any(node.op.fills) and len({*node.inputs}) == 1:
+            return self._moved(node)
+        if tensor.integers is None:
+            return self._computed(node)
+        operands = [builder.tensors[name] for name in node.inputs if not builder.tensors[name].is_constant]
+        if node.op == IntegerArithmetic("Xor") or isinstance(node.op, Compare):
+            found = self._computed(node)
+            # Numbers that a comparison reads as they are may be others than 0 and 1.
+            if found is not None and (_is_boolean(operands[0].integers) or found.mask != operands[0].name):
+                return found
+        return TwoValues(name, 0.0, 1.0) if _is_boolean(tensor.integers) else None
+
+    def _moved(self, node: Node) -> TwoValues | None:
+        (before,) = {*node.inputs}
+        found = self.find(before)
+        if found is None or _is_repetition(self._builder, node):
+            return found
+        if found.mask == before:
+            return TwoValues(node.output, found.of_zero, found.of_one)
+        if self._builder.tensors[found.mask].shape != self._builder.tensors[before].shape:
+            return None
+        moved = self._builder.add(node.op, [found.mask] * len(node.inputs))
+        return TwoValues(moved, found.of_zero, found.of_one)
+
+    def _computed(self, node: Node) -> TwoValues | None:
+        """Of elementwise operators over one mask and constants, which give the same number everywhere."""
+        builder = self._builder
+        if not node.op.is_elementwise:
+            return None
+        layer = builder.layer(node)
+        inputs, masks = [], set()
+        for tensor in layer.inputs:
+            if tensor.is_constant:
+                inputs.append(np.broadcast_to(tensor.values, (2, *tensor.shape)))
+                continue
+            if isinstance(node.op, Where) and _is_zero_elsewhere(builder, node, tensor.name):
+                inputs.append(np.zeros((2, *tensor.shape), np.float32))
+                continue
+            found = self.find(tensor.name)
+            if found is None:
+                return None
+            masks.add(found.mask)
+            values = np.array([found.of_zero, found.of_one], np.float32)
+            inputs.append(np.broadcast_to(values.reshape(2, *(1,) * len(tensor.shape)), (2, *tensor.shape)))
+        if len(masks) != 1:
+            return None
+        (mask,) = masks
+        if not _broadcasts(builder.tensors[mask].shape, layer.output.shape):
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            y = node.op.simulate(layer, inputs).reshape(2, -1)
+        if not y.size or (y != y[:, :1]).any():
+            return None
+        return TwoValues(mask, float(y[0, 0]), float(y[1, 0]))
+
+
+def _is_boolean(integers: Integers | None) -> bool:
+    return integers is not None and 0 <= integers.low <= integers.high <= 1
+
+
+def _broadcasts(own: Shape, whole: Shape) -> bool:
+    return len(own) == len(whole) and all(a in (1, b) for a, b in zip(own, whole, strict=True))
+
+
+def _is_repetition(builder: GraphBuilder, node: Node) -> bool:
+    if not isinstance(node.op, Concat) or len({*node.inputs}) != 1:
+        return False
+    return builder.tensors[node.inputs[0]].shape[node.op.axis] == 1
+
+
+def _is_zero_elsewhere(builder: GraphBuilder, where: Node, name: str) -> bool:
+    """Whether the tensor is what is chosen where the condition, that it is not 0, does not hold: it is 0 there."""
+    condition, _, other = where.inputs
+    negated = builder.producer(condition)
+    if other != name or negated is None or negated.op != IntegerArithmetic("Xor"):
+        return False
+    equal = builder.producer(negated.inputs[0])
+    if equal is None or equal.op != Compare("==") or equal.inputs[0] != name:
+        return False
+    zero, one = (builder.tensors[node.inputs[1]] for node in (equal, negated))
+    return zero.is_constant and not zero.values.any() and one.is_constant and bool((one.values == 1).all())
