@@ -2,7 +2,7 @@
 /* Runs a generated model on the computer: samples from stdin, answers to stdout, until stdin ends.
    A sample is what all outputs are to hold before the inference and then the bytes of all inputs, an answer those of
    all outputs, in the model's order. Nothing of one inference is left in the arena for the next.
-   The arena and each tensor are allocated on their own and exactly as large as the model says, so that
+   The parts of the arena and each tensor are allocated on their own and exactly as large as the model says, so that
    AddressSanitizer sees an access one byte beyond. HOST_START, if any, gives the model its weights. host_model.h, from
    mcuq/build/host_program.py, names the model. */
 
@@ -25,8 +25,9 @@
 enum { ENDED_WELL = 0, NO_MEMORY = 2, BROKEN_STREAM = 3, REFUSED_WEIGHTS = 4 };
 
 static const size_t tensor_bytes[HOST_TENSORS] = HOST_TENSOR_BYTES;
+static const size_t arena_bytes[HOST_ARENAS] = HOST_ARENA_BYTES;
 
-static int run_all(void *arena, void **tensor) {
+static int run_all(void **arena, void **tensor) {
     for (unsigned char poison = 0xa5;; poison ^= 0xff) {
         for (size_t k = 0; k < HOST_TENSORS; k++) {
             size_t i = (HOST_INPUTS + k) % HOST_TENSORS;
@@ -38,7 +39,9 @@ static int run_all(void *arena, void **tensor) {
                 return BROKEN_STREAM;
             }
         }
-        memset(arena, poison, HOST_ARENA_BYTES);
+        for (size_t i = 0; i < HOST_ARENAS; i++) {
+            memset(arena[i], poison, arena_bytes[i]);
+        }
         HOST_RUN(arena, tensor);
         for (size_t i = HOST_INPUTS; i < HOST_TENSORS; i++) {
             if (fwrite(tensor[i], 1, tensor_bytes[i], stdout) != tensor_bytes[i]) {
@@ -50,13 +53,19 @@ static int run_all(void *arena, void **tensor) {
 
 int main(void) {
     void *tensor[HOST_TENSORS];
-    void *arena = malloc(HOST_ARENA_BYTES);
-    int ended = arena == NULL ? NO_MEMORY : ENDED_WELL;
+    void *arena[HOST_ARENAS];
+    int ended = ENDED_WELL;
 
 #ifdef _WIN32
     _setmode(_fileno(stdin), _O_BINARY);
     _setmode(_fileno(stdout), _O_BINARY);
 #endif
+    for (size_t i = 0; i < HOST_ARENAS; i++) {
+        arena[i] = malloc(arena_bytes[i]);
+        if (arena[i] == NULL) {
+            ended = NO_MEMORY;
+        }
+    }
     for (size_t i = 0; i < HOST_TENSORS; i++) {
         tensor[i] = malloc(tensor_bytes[i]);
         if (tensor[i] == NULL) {
@@ -72,6 +81,8 @@ int main(void) {
     for (size_t i = 0; i < HOST_TENSORS; i++) {
         free(tensor[i]);
     }
-    free(arena);
+    for (size_t i = 0; i < HOST_ARENAS; i++) {
+        free(arena[i]);
+    }
     return ended;
 }

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* One input or output at its own place in the arena. */
+/* One input or output at its own place in the arena, or a part of the arena. */
 struct mcuq_tensor {
     int8_t *address;
     uint32_t n_bytes;
@@ -26,7 +26,11 @@ struct mcuq_model {
     uint32_t input_bytes;                  /* sum over `inputs` */
     uint32_t output_bytes;                 /* sum over `outputs` */
     uint32_t arena_bytes;
+#if defined(MCUQ_ARENAS)
+    const struct mcuq_tensor *arenas;      /* the MCUQ_ARENAS parts of the model's own arena; aligned to 4 */
+#else
     int8_t *arena;                         /* first byte of the model's own arena; aligned to 4 */
+#endif
     const struct mcuq_tensor *inputs;      /* in the model's order */
     const struct mcuq_tensor *outputs;     /* in the model's order */
     const struct mcuq_constant *constants; /* in the order of the C file */
@@ -44,6 +48,20 @@ struct mcuq_model {
 };
 
 extern const struct mcuq_model mcuq_model;
+
+/* A byte of the arena, whose parts follow one another. */
+static inline int8_t *mcuq_arena_byte(uint32_t offset)
+{
+#if defined(MCUQ_ARENAS)
+    const struct mcuq_tensor *part = mcuq_model.arenas;
+
+    for (; offset >= part->n_bytes; part++)
+        offset -= part->n_bytes;
+    return part->address + offset;
+#else
+    return mcuq_model.arena + offset;
+#endif
+}
 
 /* Called by the model's code after the last statement of its layer; model/run.c provides it. */
 void mcuq_layer_done(uint16_t layer);

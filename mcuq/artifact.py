@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 
 from mcuq.boards.find import parse_board
+from mcuq.boards.read import RAM_NAME
 from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import file_identifier, identifier
 from mcuq.emit.listing import ListedCall, ListedLayer, ListedPush, Listing
@@ -29,16 +30,18 @@ from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal, parse_placement
+from mcuq.lower.memories import parse_memories
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.plan.arena_map import KINDS, ArenaMap, Box, MapStep
+from mcuq.plan.arena_part import ArenaPart
 from mcuq.quantize import Judgement, Origin, OutputQuality, Pruned
 from mcuq.system.durable import replace_together, settled, write_whole
 from mcuq.system.regular_file import what_is_no_file
 from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
-FORMAT = 8
+FORMAT = 9
 _TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
@@ -166,6 +169,7 @@ def _load(path: Path) -> CompiledModel:
             placement,
             _regular(blob_path).read_bytes() if placement.is_external else None,
             frozenset(map(str, manifest["names"])),
+            tuple(use for text in manifest["memories"] for use in parse_memories(text)),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -240,6 +244,7 @@ def _pack(model: CompiledModel) -> bytes:
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "weights": model.placement.text,
         "shared_arena": model.placement.arena,
+        "memories": [use.text for use in model.memories],
         "names": sorted(model.names),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),
@@ -353,7 +358,16 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         for layer in manifest["layers"]
     )
     push = None if manifest["push"] is None else ListedPush(**manifest["push"])
-    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"]), "push": push})
+    arenas = tuple(_part_from(part) for part in manifest["arenas"])
+    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"]), "push": push, "arenas": arenas})
+
+
+def _part_from(manifest: dict[str, Any]) -> ArenaPart:
+    """ValueError where it is none: its name is one of C."""
+    part = ArenaPart(str(manifest["memory"]), int(manifest["start"]), int(manifest["size_bytes"]))
+    if part.memory and not RAM_NAME.fullmatch(part.memory):
+        raise ValueError(f"'{part.memory}' is no memory")
+    return part
 
 
 def _encode(value: Any) -> Any:

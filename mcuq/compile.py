@@ -39,15 +39,18 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, alternatives, check_section
+from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import Plan, plan_pushed, plan_rows, plan_within
+from mcuq.plan import Plan, may_take, plan_pushed, plan_rows, plan_split, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
-from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit
+from mcuq.plan.arena_part import ArenaPart
+from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit, split_error
 from mcuq.plan.least_fit import check_least_fit
+from mcuq.plan.rooms import rooms_of
 from mcuq.quantize import (
     UNKNOWN_ORIGIN,
     UNPRUNED,
@@ -107,7 +110,8 @@ class CompiledModel(Described):
     header by name, `listing` what these hold. `origin` says where scales are from. `pruned` says what was taken out of
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
-    went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C.
+    went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C. `memories` are those
+    that the arena was asked to lie in.
     """
 
     name: str
@@ -126,6 +130,7 @@ class CompiledModel(Described):
     placement: Placement = INLINE
     blob: bytes | None = None
     names: frozenset[str] = frozenset()
+    memories: tuple[RamUse, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -144,9 +149,23 @@ class CompiledModel(Described):
         return tuple((layers[listed.index], listed) for listed in self.listing.layers)
 
     @property
-    def arena_array(self) -> str:
-        """The C array that is the model's working memory in ID_run."""
-        return self.placement.arena or f"{self.name}_arena"
+    def arenas(self) -> tuple[ArenaPart, ...]:
+        """The parts of the arena, in the order in which ID_run_in takes them; one where it is not split."""
+        return self.listing.arenas or (ArenaPart("", 0, self.arena_bytes),)
+
+    def array_of(self, part: ArenaPart) -> str:
+        """The C array that is a part of the model's working memory in ID_run."""
+        return self.placement.arena or f"{self.name}_{part.pointer}"
+
+    def array_with(self, port: str) -> str:
+        """The C array in which an input or output has its own place."""
+        pointer = self.listing.places.get(port, "arena")
+        return self.array_of(next(part for part in self.arenas if part.pointer == pointer))
+
+    @property
+    def board_ram(self) -> str:
+        """What the board calls its main memory."""
+        return self.board.memory.ram_name if self.board.memory else "ram"
 
     @property
     def start(self) -> str:
@@ -382,7 +401,7 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
     ModelError where the input is to come row by row and cannot."""
     graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
-    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push)
+    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push, options.memories)
     return _assemble(graph, board, name, known, aim)
 
 
@@ -438,12 +457,14 @@ class _Known:
 
 @dataclass(frozen=True)
 class Aim:
-    """What is asked of the C: fields of CompiledModel, and whether its input comes row by row."""
+    """What is asked of the C: fields of CompiledModel, whether its input comes row by row, and the board's memories for
+    its arena."""
 
     optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
     weights: Placement = INLINE
     push: bool = False
+    memories: tuple[RamUse, ...] = ()
 
 
 def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledModel:
@@ -455,33 +476,51 @@ def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledMod
 def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
     def planned(graph: Graph) -> tuple[Program, Plan]:
         features = board.cpu.features
-        programs = alternatives(graph, features, aim.optimize)
-        if aim.push:  # weights that are unpacked at once would be so in every band
-            programs = programs[:1]
-        if aim.max_ram_bytes is not None:
-            found = []
-            for program in reversed(programs):  # the faster first
-                found.append(plan_within(program, features, aim.max_ram_bytes, aim.push))
-                if found[-1][1].arena_bytes <= aim.max_ram_bytes:
-                    return found[-1]
-        else:
-            found = [(plan_pushed if aim.push else plan_rows)(program, features) for program in programs]
-        return min(found, key=lambda own: own[1].arena_bytes)
+        programs = alternatives(graph, features, aim.optimize, aim.push)
+        if aim.max_ram_bytes is None:
+            plan = plan_pushed if aim.push else plan_rows
+            found = [plan(program, features) for program in programs if may_take(program, features, aim.push)]
+            return min(found, key=lambda own: own[1].arena_bytes)
+        within = [plan_within(program, features, aim.max_ram_bytes, aim.push) for program in programs]
+        fitting = [i for i, own in enumerate(within) if own[1].arena_bytes <= aim.max_ram_bytes]
+        if not fitting:
+            return min(within, key=lambda own: own[1].arena_bytes)
+        return within[min(fitting, key=lambda i: programs[i].more + within[i][1].more)]
 
+    def split(graph: Graph) -> tuple[Program, Plan] | None:
+        """The smallest with an arena in parts, one a room: of the programs that its goal allows, or of the others."""
+        features = board.cpu.features
+        programs = alternatives(graph, features, aim.optimize, aim.push)
+        allowed = [may_take(program, features, aim.push) for program in programs]
+        for kind in (True, False):
+            of_kind = [program for program, may in zip(programs, allowed, strict=True) if may == kind]
+            found = [plan_split(program, features, rooms, aim.push, aim.max_ram_bytes) for program in of_kind]
+            if any(own is not None for own in found):
+                return min((own for own in found if own is not None), key=lambda own: own[1].arena_bytes)
+        return None
+
+    rooms = rooms_of(board, aim.memories)
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     check_section(weights, board.name, board.cpu.target == "native")
     program, plan = planned(graph)
-    split = split_heads(graph)
-    if split is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
-        by_heads = planned(split)
+    heads = split_heads(graph)
+    if heads is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
+        by_heads = planned(heads)
         if by_heads[1].arena_bytes < plan.arena_bytes:
-            graph, (program, plan) = split, by_heads
+            graph, (program, plan) = heads, by_heads
     if max_ram_bytes is not None:
         check_bound(name, plan, max_ram_bytes)
+    if aim.memories or (len(rooms) > 1 and not any(not r.memory and r.size_bytes >= plan.arena_bytes for r in rooms)):
+        in_parts = split(graph)
+        if in_parts is None:
+            raise split_error(name, program, plan, rooms, max_ram_bytes)
+        program, plan = in_parts
     check_fit(name, program, plan, _memory_of(board, weights))
     made_for = [f"optimize {optimize}", *(["push"] if aim.push else []), f"for {board.name}"]
     if max_ram_bytes is not None:
         made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
+    if aim.memories:
+        made_for.insert(1, f"memory {','.join(use.text for use in aim.memories)}")
     placed = replace(program, placement=weights)
     emitted = emit(placed, plan, name, provenance(known.onnx_model, made_for))
     return CompiledModel(
@@ -501,6 +540,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         weights,
         emitted.blob,
         emitted.names,
+        aim.memories,
     )
 
 
@@ -546,6 +586,12 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
                 f"arena '{arena}': model '{model.name}' takes its input row by row and keeps rows in the arena between "
                 "pushes; compile it without --push to share"
             )
+        if model.listing.arenas:
+            raise ModelError(
+                f"arena '{arena}': the arena of model '{model.name}' lies in "
+                f"{' and '.join(part.memory or model.board_ram for part in model.arenas)}; one that is shared lies in "
+                "one memory: compile it for less RAM, or without --memory"
+            )
         if model.board.name != models[0].board.name:
             raise BoardError(
                 f"arena '{arena}': is shared by '{models[0].name}' for {models[0].board.name} and '{model.name}' for "
@@ -570,7 +616,7 @@ def _check_names(models: Sequence[CompiledModel], arena: str) -> None:
 
 
 def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> CompiledModel:
-    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed)
+    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories)
     known = _Known(model.onnx_model, model.origin, model.pruned)
     return _assemble(model.graph, model.board, model.name, known, aim)
 
@@ -583,6 +629,14 @@ def check_features(model: CompiledModel, board: Board) -> None:
             f"model '{model.name}' is compiled for {model.board.name} and uses {', '.join(missing)}, which "
             f"{board.name} does not have; compile it again with --board {board.name}"
         )
+    rams = {ram.name: ram.size_bytes for ram in board.memory.more} if board.memory else {}
+    for part in model.arenas:
+        if part.memory and rams.get(part.memory, 0) < part.size_bytes:
+            raise BoardError(
+                f"model '{model.name}' is compiled for {model.board.name} and has {part.size_bytes:,} bytes of its "
+                f"arena in {part.memory}, of which {board.name} has {rams.get(part.memory, 0):,}; compile it "
+                f"again with --board {board.name}"
+            )
 
 
 def on_board(model: CompiledModel, board: str | Board | None) -> CompiledModel:

@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack, cast
 from mcuq.errors import did_you_mean
 from mcuq.importer import WHOLE, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, parse_goal, parse_placement
+from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -34,7 +35,8 @@ class Options:
     `max_ram_bytes`, layers run row by row as far as that asks, whatever `optimize` is. With calibration data, `judged`
     says whether the model's origin tells how accurate it is on inputs that it has not seen, which takes half as much
     time again. `weights` says where constants go: into the C, into a section, or into a file of their own.
-    `push` is for an input that comes row by row, and is never whole in memory.
+    `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
+    the arena is to lie in; none: its main one, or all where that is too small.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -48,14 +50,16 @@ class Options:
     max_ram_bytes: int | None = None
     weights: Placement = INLINE
     push: bool = False
+    memories: tuple[RamUse, ...] = ()
 
 
 class Asked(TypedDict, total=False):
     """Options as Python callers spell them; what is left out is as in Options.
 
-    `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME". `outputs` are
-    the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
-    all of whose elements are the value given; data then holds the other inputs.
+    `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
+    names the board's memories, as in "dtcm:64k,axi". `outputs` are the tensors of the file to give out, by name
+    (default: the model's own), and `fix_inputs` makes inputs constants, all of whose elements are the value given; data
+    then holds the other inputs.
     """
 
     scheme: Scheme | str
@@ -70,6 +74,7 @@ class Asked(TypedDict, total=False):
     max_ram_bytes: int | None
     weights: Placement | str
     push: bool
+    memory: str
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -90,4 +95,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("max_ram_bytes"),
         parse_placement(weights) if isinstance(weights, str) else weights,
         asked.get("push", False),
+        parse_memories(asked["memory"]) if asked.get("memory") else (),
     )

@@ -15,7 +15,7 @@ from mcuq.emit.render import render_kernel
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Quant, Tensor
 from mcuq.kernels.item import CPUS, Item, parse_items
-from mcuq.kernels.kernel import Constants
+from mcuq.kernels.kernel import LITTLE_SCRATCH, Constants
 from mcuq.kernels.runtime import needed_items
 from mcuq.lower.choose import fitting_kernels
 from mcuq.ops.add import Add, Sub
@@ -113,13 +113,14 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
-# Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words and of others, 1x1 and
-# depthwise ones; rows of whole words and of others, and with sums that need 64 bits in int16.
+# Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words, few and many, and of
+# others, 1x1 and depthwise ones; rows of whole words and of others, and with sums that need 64 bits in int16.
 WEIGHTED: list[tuple[Operator, Inputs]] = [
     *(
         (Conv2d(Window(kernel, pads=pads), groups, minimum=minimum), [(1, 5, 5, channels), weight, np.zeros(4)])
         for kernel, pads, groups, minimum, channels, weight in (
             ((3, 3), (1, 1, 1, 1), 1, 0.0, 4, few(4, 3, 3, 4)),
+            ((3, 3), (1, 1, 1, 1), 1, 0.0, 32, few(4, 3, 3, 32)),
             ((3, 3), (0, 0, 0, 0), 1, -inf, 3, few(4, 3, 3, 3)),
             ((1, 1), (0, 0, 0, 0), 1, 0.0, 4, few(4, 1, 1, 4)),
             ((3, 3), (1, 1, 1, 1), 4, 0.0, 4, few(4, 3, 3, 1)),
@@ -171,7 +172,7 @@ def pasted() -> list[Constants]:
     calls = [
         call
         for layer in found
-        for kernel in fitting_kernels(layer, set(CPUS))
+        for kernel in fitting_kernels(layer, {*CPUS, LITTLE_SCRATCH})
         for call in kernel.lower(layer.op, layer)
     ]
     return list(dict.fromkeys(call.constants for call in calls if call.constants.fragments()))

@@ -43,7 +43,7 @@ static uint32_t arena_high_water(void)
 
     if (arena_paint == 0)
         return 0;
-    while (n_bytes > 0 && (uint8_t)mcuq_model.arena[n_bytes - 1] == arena_paint)
+    while (n_bytes > 0 && (uint8_t)*mcuq_arena_byte(n_bytes - 1) == arena_paint)
         n_bytes--;
     return n_bytes;
 }
@@ -63,7 +63,8 @@ uint8_t mcuq_answer_marks(struct mcuq_message *message)
         mcuq_forget_result();
         mcuq_forget_order();
         arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
-        memset(mcuq_model.arena, arena_paint, mcuq_model.arena_bytes);
+        for (uint32_t i = 0; i < mcuq_model.arena_bytes; i++)
+            *mcuq_arena_byte(i) = (int8_t)arena_paint;
         mcuq_forget_rows();
     }
     mcuq_put_u32(message->answer, mcuq_stack_high_water());

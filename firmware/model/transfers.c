@@ -70,7 +70,8 @@ uint8_t mcuq_answer_read_arena(struct mcuq_message *message)
         return MCUQ_BAD_LENGTH;
     if (!mcuq_is_inside(offset, n_bytes, mcuq_model.arena_bytes))
         return MCUQ_BAD_ADDRESS;
-    memcpy(message->answer, mcuq_model.arena + offset, n_bytes);
+    for (uint32_t i = 0; i < n_bytes; i++)
+        message->answer[i] = (uint8_t)*mcuq_arena_byte(offset + i);
     message->answer_bytes = (uint16_t)n_bytes;
     return MCUQ_OK;
 }

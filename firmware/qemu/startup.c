@@ -27,6 +27,7 @@ uint32_t mcuq_qemu_run_model(void);
 void mcuq_qemu_main(void);
 
 static const size_t tensor_bytes[QEMU_TENSORS] = QEMU_TENSOR_BYTES;
+static const size_t arena_bytes[QEMU_ARENAS] = QEMU_ARENA_BYTES;
 
 static int32_t semihosting(int32_t operation, const void *block)
 {
@@ -95,6 +96,7 @@ __attribute__((noinline)) uint32_t mcuq_qemu_run_model(void)
 void mcuq_qemu_main(void)
 {
     void *const tensor[QEMU_TENSORS] = QEMU_TENSOR_ADDRESSES;
+    volatile unsigned char *const arena[QEMU_ARENAS] = QEMU_ARENA_ADDRESSES;
     const int32_t in = open_file("samples.bin", 11, READ_BINARY);
     const int32_t out = open_file("answers.bin", 11, WRITE_BINARY);
     uint32_t stack_bytes = 0;
@@ -103,10 +105,10 @@ void mcuq_qemu_main(void)
         stop(ENDED_BADLY);
     }
     for (unsigned char poison = 0xa5;; poison ^= 0xff) {
-        volatile unsigned char *const arena = QEMU_ARENA;
-
-        for (size_t i = 0; i < QEMU_ARENA_BYTES; i++) {
-            arena[i] = poison;
+        for (size_t i = 0; i < QEMU_ARENAS; i++) {
+            for (size_t k = 0; k < arena_bytes[i]; k++) {
+                arena[i][k] = poison;
+            }
         }
         /* Inputs last: they may lie where outputs do. */
         for (size_t k = 0; k < QEMU_TENSORS; k++) {

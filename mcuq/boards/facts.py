@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FEATURES = ("dsp", "fpu", "mve", "rv32m", "armv6m", "armv7m")
 """What a kernel can ask of a CPU: dsp = SMLAD and its kin; fpu = single-precision registers; mve = Helium, the
@@ -122,13 +122,47 @@ class Cpu:
 
 
 @dataclass(frozen=True)
+class Ram:
+    """A memory for data. `is_fast` says that the CPU waits less for it than for the board's `ram_address`."""
+
+    name: str
+    address: int
+    size_bytes: int
+    is_fast: bool = False
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.address + self.size_bytes
+
+
+@dataclass(frozen=True)
 class Memory:
-    """The memory a program may use."""
+    """The memory a program may use. Stack and data lie in `ram_bytes` at `ram_address`, called `ram_name`; arenas may
+    also lie in `more`."""
 
     flash_address: int
     flash_bytes: int
     ram_address: int
     ram_bytes: int
+    ram_name: str = "ram"
+    more: tuple[Ram, ...] = ()
+
+    @property
+    def main(self) -> Ram:
+        """The one for stack and data."""
+        return Ram(self.ram_name, self.ram_address, self.ram_bytes)
+
+    @property
+    def rams(self) -> tuple[Ram, ...]:
+        """All of them: those that are faster, the main one, all others; else as the file has them."""
+        fast = tuple(ram for ram in self.more if ram.is_fast)
+        return (*fast, self.main, *(ram for ram in self.more if not ram.is_fast))
+
+    @property
+    def all_ram_bytes(self) -> int:
+        """Bytes of all of them together."""
+        return sum(ram.size_bytes for ram in self.rams)
 
 
 @dataclass(frozen=True)
@@ -233,9 +267,9 @@ class Board:
             return self.memory
         slot, ram_address, ram_bytes = self.loader, self.memory.ram_address, self.memory.ram_bytes
         slot_is_in_ram = ram_address <= slot.slot_address < ram_address + ram_bytes
-        return Memory(
+        return replace(
+            self.memory,
             flash_address=slot.slot_address + slot.page_bytes,
             flash_bytes=slot.slot_bytes - slot.page_bytes,
-            ram_address=ram_address,
             ram_bytes=slot.slot_address - ram_address if slot_is_in_ram else ram_bytes,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -23,6 +24,7 @@ from mcuq.boards.facts import (
     Loader,
     Memory,
     Qemu,
+    Ram,
     Uart,
     Usb,
 )
@@ -32,6 +34,10 @@ from mcuq.errors import BoardError
 
 _ADDRESS_SPACE = 1 << 32
 _UART_KEYS_OF_ALL = ("address", "clock_hz", "baud", "interrupt")  # what Uart always has, or knows how to do without
+_RAM_KEYS = ("address", "bytes", "fast")
+# A memory's name is a part of names in C: ID_arena_NAME, ID_ARENA_NAME_BYTES.
+RAM_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+_NO_RAM_NAMES = ("alignment", "bytes", "flash", "section")
 _TABLES = ("cpu", "memory", "firmware", "uart", "clock", "flash", "loader", "usb", "qemu")
 
 
@@ -86,19 +92,49 @@ def _cpu(table: Table) -> Cpu:
 
 
 def _memory(table: Table) -> Memory:
+    more = table.raw_table("more") if "more" in table else {}
+    all_more = Table(f"{table.where} [more]", more, tuple(more))
     memory = Memory(
         flash_address=table.address("flash_address"),
         flash_bytes=table.positive("flash_bytes"),
         ram_address=table.address("ram_address"),
         ram_bytes=table.positive("ram_bytes"),
+        ram_name=table.text("ram_name") if "ram_name" in table else "ram",
+        more=tuple(_ram(name, all_more.table(name, _RAM_KEYS)) for name in more),
     )
-    flash_end = memory.flash_address + memory.flash_bytes
-    ram_end = memory.ram_address + memory.ram_bytes
-    if max(flash_end, ram_end) > _ADDRESS_SPACE:
+    flash = Ram("flash", memory.flash_address, memory.flash_bytes)
+    if max(part.end for part in (flash, *memory.rams)) > _ADDRESS_SPACE:
         raise BoardError(f"{table.where}: memory ends beyond 32-bit addresses; check addresses and sizes")
-    if memory.flash_address < ram_end and memory.ram_address < flash_end:
+    if _overlap(flash, memory.main):
         raise BoardError(f"{table.where}: flash and RAM overlap; check addresses and sizes")
+    taken = [flash, memory.main]
+    for ram in memory.more:
+        for other in taken:
+            if ram.name == other.name:
+                raise BoardError(f"{table.where}: two memories are called '{ram.name}'; give each a name of its own")
+            if _overlap(ram, other):
+                raise BoardError(f"{table.where}: '{ram.name}' and '{other.name}' overlap; check addresses and sizes")
+        taken.append(ram)
+    for ram in memory.rams:
+        if not RAM_NAME.fullmatch(ram.name) or ram.name in _NO_RAM_NAMES:
+            raise BoardError(
+                f"{table.where}: a memory cannot be called '{ram.name}'; use 1 to 16 small letters and digits, a "
+                f"letter first, as in dtcm, but none of {', '.join(_NO_RAM_NAMES)}"
+            )
     return memory
+
+
+def _ram(name: str, table: Table) -> Ram:
+    return Ram(
+        name,
+        address=table.address("address"),
+        size_bytes=table.positive("bytes"),
+        is_fast=table.flag("fast") if "fast" in table else False,
+    )
+
+
+def _overlap(a: Ram, b: Ram) -> bool:
+    return a.address < b.end and b.address < a.end
 
 
 def _driver(table: Table) -> Driver:

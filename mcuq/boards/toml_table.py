@@ -82,6 +82,12 @@ class Table:
     def choices(self, key: str, choices: Sequence[str]) -> tuple[str, ...]:
         return tuple(self._known(key, value, choices) for value in self.texts(key))
 
+    def flag(self, key: str) -> bool:
+        value = self._get(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
     def positive(self, key: str) -> int:
         value = self._get(key)
         if type(value) is not int or value <= 0:

@@ -8,7 +8,7 @@ import string
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.elf.constants import P_FLAGS
@@ -16,9 +16,10 @@ from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
 from mcuq.boards.toml_table import pin_numbers
+from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections, arena_sections
 from mcuq.build.compiler import target_compiler
 from mcuq.build.firmware_source import model_macros, model_sources, tensor_bytes
-from mcuq.build.target import build_device
+from mcuq.build.target import build_device, is_in_main
 from mcuq.compile import CompiledModel, check_features
 from mcuq.errors import BoardError
 from mcuq.resources import resource_dir
@@ -83,7 +84,9 @@ def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware
         includes = [f"{model.name}.c"]
         program = {**_files("main.c", "stack.c"), **_folder("model"), **_files_of_all(board)}
         files: dict[str, str | bytes] = {**sources, **program}
-        firmware = _link(files, includes, _Place(board, memory, buffers), _OPTIMIZE, model_macros(model), goal)
+        arenas = arena_sections(model, board)
+        macros = {**model_macros(model), **arenas.macros}
+        firmware = _link(files, includes, _Place(board, memory, buffers, arenas), _OPTIMIZE, macros, goal)
         if _free_bytes(firmware, memory) >= 0:
             _check_flash(f"model '{model.name}'", firmware, memory)
             return firmware
@@ -109,12 +112,7 @@ def build_loader(board: Board) -> Firmware:
     start = flash.flash_address if slot.address is None else slot.address
     flash_end = flash.flash_address + flash.flash_bytes
     slot_is_next = start < slot.slot_address < flash_end
-    place = Memory(
-        flash_address=start,
-        flash_bytes=(slot.slot_address if slot_is_next else flash_end) - start,
-        ram_address=ram.ram_address,
-        ram_bytes=ram.ram_bytes,
-    )
+    place = replace(ram, flash_address=start, flash_bytes=(slot.slot_address if slot_is_next else flash_end) - start)
     payload_bytes = slot.page_bytes + 8 if ram.ram_bytes > SMALL_RAM_BYTES else 256
     buffers = _Buffers(min(payload_bytes, MOST_PAYLOAD_BYTES + 8), 0, False)
     macros = {
@@ -200,6 +198,7 @@ class _Place:
     board: Board
     memory: Memory
     buffers: _Buffers
+    arenas: ArenaSections = NO_SECTIONS
 
     @property
     def stack_bytes(self) -> int:
@@ -222,6 +221,7 @@ def _link(
         stack_bytes=place.stack_bytes,
         vectors_alignment=_vectors_alignment(board),
         mailbox_bytes=MAILBOX_BYTES,
+        **place.arenas.script,
     )
     build = f"{target_compiler(board)} {optimize}{goal}"
     given = {**_board_macros(board, memory, buffers), "MCUQ_BUILD_TEXT": _c_string(build), **macros}
@@ -235,7 +235,7 @@ def _link(
         address=memory.flash_address,
         entry=elf.header["e_entry"],
         build=build,
-        ram_bytes=max(place.stack_bytes, _ram_end(elf) - memory.ram_address),
+        ram_bytes=max(place.stack_bytes, _ram_end(elf, memory) - memory.ram_address),
         stack_bytes=place.stack_bytes,
         payload_bytes=buffers.payload_bytes,
         window_bytes=buffers.window_bytes,
@@ -329,10 +329,10 @@ def _image(elf: ELFFile, address: int) -> bytes:
     return bytes(image)
 
 
-def _ram_end(elf: ELFFile) -> int:
-    """Where data ends; compilers that strip the file leave no symbol that says so. 0 without any."""
-    ends = (s["p_vaddr"] + s["p_memsz"] for s in elf.iter_segments("PT_LOAD") if s["p_flags"] & P_FLAGS.PF_W)
-    return max(ends, default=0)
+def _ram_end(elf: ELFFile, memory: Memory) -> int:
+    """Where data in the main memory ends; compilers that strip the file leave no symbol that says so. 0 without any."""
+    data = [s for s in elf.iter_segments("PT_LOAD") if s["p_flags"] & P_FLAGS.PF_W]
+    return max((s["p_vaddr"] + s["p_memsz"] for s in data if is_in_main(s["p_vaddr"], memory)), default=0)
 
 
 def _mailbox_bytes(board: Board) -> int:

@@ -20,7 +20,7 @@ $outputs
 $constants
 $kept_input
 $layer_cycles
-
+$arenas
 $row
 static void run(void)
 {
@@ -32,8 +32,8 @@ const struct mcuq_model mcuq_model = {
     .digest = ${NAME}_DIGEST,
     .input_bytes = $input_bytes,
     .output_bytes = $output_bytes,
-    .arena_bytes = ${NAME}_ARENA_BYTES,
-    .arena = (int8_t *)$arena,
+    .arena_bytes = $arena_bytes,
+    .$arena,
     .inputs = $inputs_or_none,
     .outputs = outputs,
     .constants = $constants_or_none,
@@ -60,7 +60,8 @@ def model_macros(model: CompiledModel) -> dict[str, str]:
     """What the firmware is to be compiled with for the model: without code for rows where its input is whole, nor what
     gives it weights that it has."""
     needless = [*([] if model.is_pushed else ["MCUQ_NO_ROWS"]), *([] if model.start else ["MCUQ_NO_START"])]
-    return dict.fromkeys(needless, "1")
+    parts = model.listing.arenas
+    return {**dict.fromkeys(needless, "1"), **({"MCUQ_ARENAS": str(len(parts))} if parts else {})}
 
 
 def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
@@ -80,7 +81,7 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
     joined = _FILE.substitute(
         name=model.name,
         NAME=model.name.upper(),
-        arena=model.arena_array,
+        **_arena(model),
         blob=_blob(model),
         inputs=_table("const struct mcuq_tensor inputs", [_tensor(model, name, ports[name]) for name in placed]),
         inputs_or_none="inputs" if placed else "0",
@@ -95,6 +96,7 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
         layer_cycles_or_none="layer_cycles" if layers else "0",
         **_run(model, [port for side in sides for port in side]),
         start_or_none=model.start or "0",
+        arena_bytes=model.arena_bytes,
         input_bytes=input_bytes,
         output_bytes=output_bytes,
         n_inputs=len(sides[0]),
@@ -111,6 +113,15 @@ def _blob(model: CompiledModel) -> str:
         return ""
     array = f"extern const uint64_t {blob_array(model.name)}[{len(model.blob) // 8}];"
     return f"\n{array}\nint32_t {model.start}(void);\n"
+
+
+def _arena(model: CompiledModel) -> dict[str, str]:
+    """Its first byte, or a table of its parts."""
+    if not model.listing.arenas:
+        (part,) = model.arenas
+        return {"arena": f"arena = (int8_t *){model.array_of(part)}", "arenas": ""}
+    rows = [f"{{(int8_t *){model.array_of(part)}, sizeof {model.array_of(part)}}}" for part in model.arenas]
+    return {"arena": "arenas = arenas", "arenas": _table("const struct mcuq_tensor arenas", rows) + "\n"}
 
 
 def _constant(model: CompiledModel, name: str) -> str:
@@ -143,7 +154,7 @@ def _run(model: CompiledModel, ports: list[str]) -> dict[str, str]:
 
 def _tensor(model: CompiledModel, name: str, port: str) -> str:
     macro = port.upper()
-    return f"{{(int8_t *){model.arena_array} + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
+    return f"{{(int8_t *){model.array_with(name)} + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
 
 
 def _table(declaration: str, rows: list[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from mcuq.build.arena_sections import arena_sections
 from mcuq.build.compiler import target_compiler
 from mcuq.build.target import build_target
 from mcuq.compile import CompiledModel, with_goal
@@ -92,7 +93,8 @@ def measure_footprint(model: CompiledModel) -> Footprint:
     keep += [f"{model.name}_push", f"{model.name}_reset"] if model.is_pushed else []
     # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
-    built = build_target(model.sources, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES)
+    arenas = arena_sections(model, model.board)
+    built = build_target(model.sources, f"{model.name}_run", keep, roomy, stack_bytes=STACK_BYTES, arenas=arenas)
     code_bytes = built.flash_bytes - model.constant_bytes
     in_flash = 0 if model.placement.is_elsewhere else model.constant_bytes
     if in_flash + code_bytes > memory.flash_bytes:

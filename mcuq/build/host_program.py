@@ -36,13 +36,14 @@ _HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mi
 class HostModel:
     """What host_main.c must know of a model: its C identifier, the bytes of each input and output, and the function
     that gives it its weights, if they are not in its C. Where it is `pushed`, sources have the C that gives it rows
-    (pushing.py)."""
+    (pushing.py). `arenas` are the macros of the bytes of each part of its arena; none: it has one."""
 
     name: str
     input_bytes: tuple[int, ...]
     output_bytes: tuple[int, ...]
     start: str = ""
     pushed: bool = False
+    arenas: tuple[str, ...] = ()
 
 
 def build_host(sources: Mapping[str, str | bytes], model: HostModel, sanitize: bool = True) -> HostProgram:
@@ -142,11 +143,13 @@ def _host_model_header(model: HostModel) -> str:
     sizes = (*model.input_bytes, *model.output_bytes)
     pointers = "".join(f", (tensor)[{i}]" for i in range(len(sizes)))
     start = f"int32_t {model.start}(void);\n#define HOST_START() {model.start}()\n" if model.start else ""
-    run = f"{model.name}_run_in(arena{pointers})\n"
+    macros = model.arenas or (f"{model.name.upper()}_ARENA_BYTES",)
+    arenas = ", ".join(f"(arena)[{i}]" for i in range(len(macros)))
+    run = f"{model.name}_run_in({arenas}{pointers})\n"
     if model.pushed:
         run = (
-            f"{PUSH_ALL}(host_number++, arena{pointers})\n"
-            f"void {PUSH_ALL}(int32_t number, void *arena{', int8_t *' * len(sizes)});\n"
+            f"{PUSH_ALL}(host_number++, {arenas}{pointers})\n"
+            f"void {PUSH_ALL}(int32_t number{', void *' * len(macros)}{', int8_t *' * len(sizes)});\n"
             "static int32_t host_number;\n"
         )
     return (
@@ -154,6 +157,7 @@ def _host_model_header(model: HostModel) -> str:
         f"#define HOST_INPUTS {len(model.input_bytes)}\n"
         f"#define HOST_TENSORS {len(sizes)}\n"
         f"#define HOST_TENSOR_BYTES {{{', '.join(map(str, sizes))}}}\n"
-        f"#define HOST_ARENA_BYTES {model.name.upper()}_ARENA_BYTES\n"
+        f"#define HOST_ARENAS {len(macros)}\n"
+        f"#define HOST_ARENA_BYTES {{{', '.join(macros)}}}\n"
         f"#define HOST_RUN(arena, tensor) {run}"
     )

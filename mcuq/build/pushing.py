@@ -13,9 +13,9 @@ _FILE = string.Template("""\
 
 void mcuq_push_all($parameters);
 
-static int32_t push(void *arena, int8_t *input, int32_t done, int32_t count)
+static int32_t push($arenas, int8_t *input, int32_t done, int32_t count)
 {
-    return ${name}_push_in(arena, (const void *)(input + done * $row_bytes), count);
+    return ${name}_push_in($given, (const void *)(input + done * $row_bytes), count);
 }
 
 /* Inference `number`: of all rows at once, or in pieces of one, of two, of three, or of one to three in turn; the last
@@ -28,27 +28,27 @@ void mcuq_push_all($parameters)
     int32_t done = 0, is_right = 1;
 
     if (kind == 0) {
-        ${name}_run_in(arena, $arguments);
+        ${name}_run_in($given, $arguments);
         return;
     }
-    ${name}_reset_in(arena);
-    is_right &= push(arena, input, 0, ROWS + 1) == ${NAME}_TOO_MANY_ROWS;
-    is_right &= push(arena, input, 0, -1) == ${NAME}_TOO_MANY_ROWS;
+    ${name}_reset_in($given);
+    is_right &= push($given, input, 0, ROWS + 1) == ${NAME}_TOO_MANY_ROWS;
+    is_right &= push($given, input, 0, -1) == ${NAME}_TOO_MANY_ROWS;
     if (kind == 3 && ROWS > 1) {
-        is_right &= push(arena, input, 0, ROWS - 1) == 1;
-        ${name}_reset_in(arena);
+        is_right &= push($given, input, 0, ROWS - 1) == 1;
+        ${name}_reset_in($given);
     }
     if (kind == 4) {
-        is_right &= push(arena, input, 0, 0) == ROWS;
-        is_right &= push(arena, input, 0, ROWS) == 0;
+        is_right &= push($given, input, 0, 0) == ROWS;
+        is_right &= push($given, input, 0, ROWS) == 0;
     }
     for (int32_t i = 0; done < ROWS; i++) {
         int32_t count = kind < 4 ? kind : 1 + i % 3;
         if (count > ROWS - done) {
-            is_right &= push(arena, input, done, count) == ${NAME}_TOO_MANY_ROWS;
+            is_right &= push($given, input, done, count) == ${NAME}_TOO_MANY_ROWS;
             count = ROWS - done;
         }
-        is_right &= push(arena, input, done, count) == ROWS - done - count;
+        is_right &= push($given, input, done, count) == ROWS - done - count;
         for (int32_t k = done * $row_bytes; k < (done + count) * $row_bytes; k++) {
             input[k] = (int8_t)~input[k];
         }
@@ -59,7 +59,7 @@ $copies
 """)
 _COPY = string.Template("""\
     for (int32_t k = 0; k < $n_bytes; k++) {
-        $output[k] = (int8_t)(((const int8_t *)arena)[$offset + k] ^ (is_right ? 0 : -1));
+        $output[k] = (int8_t)(((const int8_t *)$arena)[$offset + k] ^ (is_right ? 0 : -1));
     }""")
 
 
@@ -68,11 +68,14 @@ def pushing_sources(model: CompiledModel) -> dict[str, str]:
     push = model.listing.push
     if push is None:
         return {}
+    arenas = ", ".join(f"void *{part.pointer}" for part in model.arenas)
+    push_places = model.listing.places
     outputs = {f"output_{i}": name for i, name in enumerate(model.graph.outputs)}
     copies = [
         _COPY.substitute(
             output=output,
             n_bytes=model.graph.tensors[name].size_bytes,
+            arena=push_places.get(name, "arena"),
             offset=f"{model.listing.accessors[name].upper()}_OFFSET",
         )
         for output, name in outputs.items()
@@ -81,7 +84,9 @@ def pushing_sources(model: CompiledModel) -> dict[str, str]:
         name=model.name,
         NAME=model.name.upper(),
         row_bytes=push.row_bytes,
-        parameters=", ".join(["int32_t number, void *arena, int8_t *input", *(f"int8_t *{o}" for o in outputs)]),
+        arenas=arenas,
+        given=", ".join(part.pointer for part in model.arenas),
+        parameters=", ".join([f"int32_t number, {arenas}, int8_t *input", *(f"int8_t *{o}" for o in outputs)]),
         arguments=", ".join(f"(void *){name}" for name in ("input", *outputs)),
         copies="\n".join(copies),
     )

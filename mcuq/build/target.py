@@ -11,7 +11,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from mcuq.boards.facts import Board
+from mcuq.boards.facts import Board, Memory
+from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections
 from mcuq.build.compiler import (
     TARGET_FLAGS,
     WARNINGS,
@@ -51,11 +52,13 @@ def build_target(
     board: Board,
     optimize: str = "-O2",
     stack_bytes: int = 8192,
+    arenas: ArenaSections = NO_SECTIONS,
 ) -> Built:
     """Compile `sources` (file name -> text, .c and .h) for the board and link what `entry` and `keep` need.
 
     There is no startup code: an emulator loads the segments and calls functions. The stack takes the first
-    `stack_bytes` of RAM, from mcuq_stack_bottom to mcuq_stack_top. The same input gives the same bytes.
+    `stack_bytes` of RAM, from mcuq_stack_bottom to mcuq_stack_top. `arenas` are what the sources have in other
+    memories. The same input gives the same bytes.
 
     Raises BoardError where the program does not fit the board, BuildError where no compiler is installed or
     the compiler refuses the sources.
@@ -69,16 +72,17 @@ def build_target(
         flash_address=f"{board.memory.flash_address:#010x}",
         ram_address=f"{board.memory.ram_address:#010x}",
         stack_bytes=stack_bytes,
+        **arenas.script,
     )
     with work_folder() as folder:
         files = write_files(folder, sources)
         write_files(folder / "firmware", {"memory.c": (firmware / "memory.c").read_bytes(), "link.ld": script})
         link = ("-T", "firmware/link.ld", "-Wl,--gc-sections", f"-Wl,-e,{entry}", helpers)
-        arguments = (*flags, optimize, *WARNINGS, *TARGET_FLAGS, *files, "firmware/memory.c", *link)
+        arguments = (*flags, optimize, *WARNINGS, *TARGET_FLAGS, *arenas.flags, *files, "firmware/memory.c", *link)
         compile_in(compiler, folder, arguments, "program.elf")
         elf = (folder / "program.elf").read_bytes()
     try:
-        built = _measure(elf, compiler.version, board.memory.flash_address)
+        built = _measure(elf, compiler.version, board.memory)
     except (ELFError, KeyError) as error:
         raise BuildError(f"{compiler.version} wrote no ELF program for {board.cpu.core}; install another") from error
     for symbol in (entry, *keep):
@@ -110,16 +114,21 @@ def build_device(
         return (folder / "program.elf").read_bytes()
 
 
-def _measure(elf: bytes, compiler: str, flash_address: int) -> Built:
+def is_in_main(address: int, memory: Memory) -> bool:
+    """Whether what begins there is not in one of the board's other memories."""
+    return not any(ram.address <= address < ram.end for ram in memory.more)
+
+
+def _measure(elf: bytes, compiler: str, memory: Memory) -> Built:
     file = ELFFile(io.BytesIO(elf))
     section_bytes = {section.name: section["sh_size"] for section in file.iter_sections()}
     symbols = {symbol.name: symbol.address for symbol in read_symbols(elf)}
-    flash_end = flash_address
+    flash_end = memory.flash_address
     ram_end = symbols["mcuq_stack_top"]
     for segment in file.iter_segments("PT_LOAD"):
         if segment["p_filesz"] > 0:
             flash_end = max(flash_end, segment["p_paddr"] + segment["p_filesz"])
-        if segment["p_memsz"] > 0 and segment["p_flags"] & P_FLAGS.PF_W:
+        if segment["p_memsz"] > 0 and segment["p_flags"] & P_FLAGS.PF_W and is_in_main(segment["p_vaddr"], memory):
             ram_end = max(ram_end, segment["p_vaddr"] + segment["p_memsz"])
     return Built(
         elf=elf,
@@ -128,7 +137,7 @@ def _measure(elf: bytes, compiler: str, flash_address: int) -> Built:
         rodata_bytes=section_bytes.get(".rodata", 0),
         data_bytes=section_bytes.get(".data", 0),
         bss_bytes=section_bytes.get(".bss", 0),
-        flash_bytes=flash_end - flash_address,
+        flash_bytes=flash_end - memory.flash_address,
         ram_bytes=ram_end - symbols["mcuq_stack_top"],
         symbols=symbols,
     )

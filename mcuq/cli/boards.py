@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mcuq.boards.facts import Board
+from mcuq.boards.facts import Board, Memory
 from mcuq.boards.find import board_names, is_path, load_board, search_boards
 from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.options import complete_board
@@ -82,6 +82,7 @@ def _facts(board: Board) -> dict[str, Any]:
         "flash_address": memory.flash_address if memory else None,
         "ram_bytes": memory.ram_bytes if memory else None,
         "ram_address": memory.ram_address if memory else None,
+        **_more(memory),
         "emulated": board.cpu.is_emulated,
         "qemu_machine": board.qemu.machine if board.qemu else board.cpu.qemu_machine,
         "family": board.driver.family if board.driver else None,
@@ -104,6 +105,17 @@ def _facts(board: Board) -> dict[str, Any]:
         "loader_kind": loader.kind if loader else None,
         "usb": f"{board.usb.vendor_id:04x}:{board.usb.product_id:04x}" if board.usb else None,
     }
+
+
+def _more(memory: Memory | None) -> dict[str, Any]:
+    """What is known of memories beside the main one, whose name is told where there are such."""
+    if memory is None or not memory.more:
+        return {}
+    facts: dict[str, Any] = {"ram_name": memory.ram_name}
+    for ram in memory.more:
+        facts |= {f"{ram.name}_bytes": ram.size_bytes, f"{ram.name}_address": ram.address}
+        facts |= {f"{ram.name}_is_fast": ram.is_fast}
+    return facts
 
 
 def _text(key: str, value: Any) -> str:

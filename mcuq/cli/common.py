@@ -116,6 +116,10 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "weights_bytes": None if model.blob is None else len(model.blob),
         "arena_bytes": model.arena_bytes,
         "least_arena_bytes": model.arena_map.least_bytes,
+        "arenas": [
+            {"memory": part.memory or model.board_ram, "bytes": part.size_bytes, "array": model.array_of(part)}
+            for part in model.arenas
+        ],
         "stack_bytes": model.stack_bytes,
         "ranges": model.origin.ranges,
         "calibration_samples": model.origin.samples,
@@ -180,6 +184,8 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     held = "input and output" if push is None else "rows of the input, and output"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"
     yield f"          {model.arena_map.least_text}"
+    for part in model.listing.arenas:
+        yield f"          {part.size_bytes:>9,} of them in {part.memory or model.board_ram}: {model.array_of(part)}"
     if push is not None:
         order = f", in the order behind layer {push.taken}" if push.taken else ""
         yield f"  push    {push.rows:>9,} rows an inference, of {push.row_bytes:,} bytes{order}"

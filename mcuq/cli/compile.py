@@ -36,6 +36,7 @@ from mcuq.cli.options import (
     calibrations_option,
     gathered,
     is_given,
+    memory_option,
     method_option,
     optimize_option,
     option_group,
@@ -123,10 +124,13 @@ class Shown:
 @optimize_option
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @weights_option
+@memory_option
 @shape_options
 @selection_options
 @json_option
-@with_options("scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights", "push")
+@with_options(
+    "scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights", "push", "memories"
+)
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
 def compile_(
@@ -248,7 +252,7 @@ class _Several:
 
 # Parameters that are for one model: budgets, and what is told of one.
 _BUDGETS = ("max_ram", "max_flash", "max_ms", "min_sqnr", "min_accuracy", "data")
-_OF_ONE = (*_BUDGETS, "compare", "export_qdq", "picture")
+_OF_ONE = (*_BUDGETS, "compare", "export_qdq", "picture", "memory")
 
 
 def _compile_several(asked: _Several, options: Options, files: Destination, shown: Shown) -> None:

@@ -18,6 +18,7 @@ from mcuq.budget import Budget
 from mcuq.errors import ModelError
 from mcuq.importer import Selection
 from mcuq.lower import GOALS, parse_placement
+from mcuq.lower.memories import parse_memories
 from mcuq.options import Options
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -201,6 +202,17 @@ weights_option = option_group(
         show_default=True,
         metavar="PLACE",
         help="Where constants go: inline in ID.c, external into ID.weights.bin, or section:NAME of the linker.",
+    ),
+)
+
+
+memory_option = option_group(
+    "memories",
+    lambda memory: parse_memories(memory) if memory is not None else (),
+    click.option(
+        "--memory",
+        metavar="NAME[:BYTES],...",
+        help="Memories of the board for the arena: dtcm:64k,axi.  [default: RAM; all of them if that is too small]",
     ),
 )
 

@@ -27,13 +27,14 @@ from mcuq.plan.segments import Segment
 
 @dataclass(frozen=True)
 class Pointer:
-    """A place in C: an expression `name` of type `c_type` *, used as a pointer to elements of `element_type`."""
+    """A place in C: an expression `name` of type `c_type` *, used as a pointer to elements of `element_type`. `arena`
+    is the array that it is in, "" where it is the caller's."""
 
     name: str
     c_type: str
     element_type: str
     is_read_only: bool = False
-    is_in_arena: bool = False
+    arena: str = ""
 
     @property
     def text(self) -> str:
@@ -70,7 +71,7 @@ class Function:
 @dataclass(frozen=True)
 class ModelCall:
     """A call in ID_run_in: its text, and what it is of, which is layer `index`. A layer's first call `is_first`;
-    `uses_arena` says that any of its arguments lies there. Of a segment the first call has the text, which makes the
+    `arenas` are the arrays in which any of its arguments lie. Of a segment the first call has the text, which makes the
     rows of all of them."""
 
     text: str
@@ -80,7 +81,7 @@ class ModelCall:
     function: str
     arrays: tuple[str, ...]
     output_offset: int | None
-    uses_arena: bool
+    arenas: frozenset[str]
 
 
 def render_calls(
@@ -124,24 +125,28 @@ def render_calls(
                 places = _in_band(segment_of[index].segment, index, names_of_inputs, pointers)
             arguments = [place.text for place in places]
             if call.unpacked:
-                arguments.append(Pointer(f"arena + {plan.scratch[index]}", "int8_t", C_TYPES[call.unpacked], True).text)
+                unpacked = plan.text_of(plan.scratch[index])
+                arguments.append(Pointer(unpacked, "int8_t", C_TYPES[call.unpacked], True).text)
             arguments += [_argument_of(array) for array in data]
             if call.rows:
                 arguments.append("band.rows")
             if call.scratch_bytes:
-                arguments.append(f"arena + {plan.scratch[index] + call.scratch_offset}")
+                arguments.append(plan.text_of(plan.scratch[index] + call.scratch_offset))
             if call.has_output:
                 made = _output_of(segment_of[index].segment, index) if index in segment_of else output
                 places.append(pointers[made].behind("band.y") if index in segment_of else pointers[made])
                 arguments.append(places[-1].text)
             lines = wrap([f"{name}({arguments[0]}", *arguments[1:]], ", ", COLUMNS - 8, "        ")
             given = tuple(array.name for array in data)
-            uses_arena = any(place.is_in_arena for place in places) or call.unpacked != "" or call.scratch_bytes > 0
+            arenas = {place.arena for place in places if place.arena}
+            if call.unpacked or call.scratch_bytes:
+                arenas.add(plan.place_of(plan.scratch[index])[0])
+            if index in segment_of:
+                arenas.add(plan.place_of(segment_of[index].state)[0])
             text = f"{lines.strip()});"
             if index not in segment_of:
                 text = f"/* {layer_id} */\n    {text}"
-            uses_arena |= index in segment_of
-            calls.append(ModelCall(text, layer_id, index, number == 0, name, given, offset, uses_arena))
+            calls.append(ModelCall(text, layer_id, index, number == 0, name, given, offset, frozenset(arenas)))
     tables = []
     for placed in plan.segments:
         segment = placed.segment
@@ -155,9 +160,9 @@ def render_calls(
         made_at = [pointers[stage.output].bytes_text for stage in segment.stages]
         layers = [stage[-1].layer if stage else "the input" for stage in stages]
         if segment.is_pushed:
-            block = render_pushed(placed, table.name, texts, made_at, layers, f"{model_id.upper()}_TOO_MANY_ROWS")
+            block = render_pushed(placed, table.name, texts, made_at, layers, f"{model_id.upper()}_TOO_MANY_ROWS", plan)
         else:
-            block = render_segment(placed, table.name, texts, made_at, layers)
+            block = render_segment(placed, table.name, texts, made_at, layers, plan)
         calls[first : first + len(own)] = [replace(call, text="" if i else block) for i, call in enumerate(own)]
     return list(functions.values()), list(arrays.values()), calls, tables
 
@@ -209,15 +214,18 @@ def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Seque
     pointers = {}
     for placed in plan.segments:
         for tensor, offset in placed.rings.items():
-            at = f"arena + {offset}" if offset else "arena"
-            pointers[tensor] = Pointer(at, "int8_t", C_TYPES[graph.tensors[tensor].dtype], False, True)
+            array, within = plan.place_of(offset)
+            at = f"{array} + {within}" if within else array
+            pointers[tensor] = Pointer(at, "int8_t", C_TYPES[graph.tensors[tensor].dtype], False, array)
     for storage in plan.storages:
         given = [parameter[name] for name in storage.tensors if name in parameter]
         is_input = bool(given) and given[0] in inputs
         for tensor in storage.tensors:
-            n_bytes = storage.offset_of(tensor) - (storage.offset_of(given[0].name) if given else 0)
-            base, c_type = (given[0].accessor, given[0].c_type) if given else ("arena", "int8_t")
-            pointer = Pointer(base, c_type, c_type, is_input, not given)
+            array, within = plan.place_of(storage.offset)
+            begin = storage.offset_of(given[0].name) if given else storage.offset - within
+            n_bytes = storage.offset_of(tensor) - begin
+            base, c_type = (given[0].accessor, given[0].c_type) if given else (array, "int8_t")
+            pointer = Pointer(base, c_type, c_type, is_input, "" if given else array)
             if n_bytes:
                 pointer = pointer.behind(str(n_bytes))
             pointers[tensor] = replace(pointer, element_type=C_TYPES[graph.tensors[tensor].dtype])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from mcuq.emit.calls import Function, ModelCall
 from mcuq.emit.data import DataArray
+from mcuq.plan.arena_part import ArenaPart
 
 # A line that begins so is not emitted: it tells where the line before it, or behind it, has come to stand.
 _MARK = "\x01"
@@ -53,7 +54,9 @@ class Listing:
     own arena, `arrays` name -> bytes, `functions` name -> the line of its head. `layers` are those of the graph that
     have code, in order. `offsets` are those of arrays in ID.weights.bin, whose first bytes `weights_head` are in
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
-    `push` says how the input comes row by row, which then has no accessor; None: it is whole.
+    `push` says how the input comes row by row, which then has no accessor; None: it is whole. `arenas` are the parts of
+    an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
+    tensor -> which of them has it, as `ArenaPart.pointer` says.
     """
 
     digest: int
@@ -68,6 +71,8 @@ class Listing:
     offsets: Mapping[str, int] = field(default_factory=dict)
     weights_head: str = ""
     push: ListedPush | None = None
+    arenas: tuple[ArenaPart, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

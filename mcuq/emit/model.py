@@ -37,6 +37,7 @@ from mcuq.kernels.runtime import runtime as runtime_items
 from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
 from mcuq.plan import Plan
+from mcuq.plan.arena_part import ArenaPart
 from mcuq.plan.push import GIVEN
 from mcuq.version import __version__
 
@@ -78,7 +79,10 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         inputs = [replace(inputs[0], tensor=graph.tensors[push.tensor])]
     layer_ids = layer_identifiers(program, model_id, used)
     placed = [*(inputs if push is None else ()), *outputs]
-    offset = {port.name: plan.offset_of(port.name) for port in placed}
+    place = {port.name: _Place(*plan.place_of(plan.offset_of(port.name))) for port in placed}
+    offset = {name: own.offset for name, own in place.items()}
+    arenas = [_arena_of(part, model_id, placement.arena) for part in plan.arenas]
+    array = {own.pointer: own.array for own in arenas}
     pointers = pointers_of(plan, graph, inputs, outputs)
     read = {pointers[t.name].name for step in program.steps if step.calls for t in step.layer.activations}
     templates = environment()
@@ -118,13 +122,20 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
             SEGMENT_NEEDS if tables else (),
         ),
         "offset": offset,
+        "place": place,
+        "array": array,
+        "arenas": arenas,
+        "is_split": bool(plan.parts),
+        "memories": ", ".join(f"void *{own.memory}" for own in arenas),
+        "given_arenas": ", ".join(f"void *{own.pointer}" for own in arenas),
+        "of_bytes": "of " + " and ".join(f"{own.macro}_BYTES" for own in arenas),
+        "own_arenas": ", ".join(array.values()),
         "macs": graph.macs(),
         "parameter_bytes": sum(array.values.nbytes for array in arrays),
         "arrays": in_c,
         "weights": weights,
         "section": placement.section,
         "shared": placement.arena,
-        "arena": placement.arena or f"{model_id}_arena",
         "result": "int32_t" if placement.is_external else "void",
         "functions": marked_functions(functions),
         "runtime": [item.text for item in runtime],
@@ -145,8 +156,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "has_floats": has_floats,
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
-        "state_offset": next((own.state for own in plan.segments if own.segment.is_pushed), 0),
-        "uses_arena": any(call.uses_arena for call in calls),
+        "state": next((_Place(*plan.place_of(own.state)) for own in plan.segments if own.segment.is_pushed), None),
+        "used_arenas": frozenset[str]().union(*(call.arenas for call in calls)),
         "changes_options": has_floats or bool(program.gcc_options),
         "provenance": [in_comment(line) for line in provenance],
         "digest": f"0x{digest:08x}",
@@ -167,6 +178,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         offsets=weights.offsets if weights else {},
         weights_head=weights.head.hex() if weights else "",
         push=push,
+        arenas=plan.parts,
+        places={name: own.pointer for name, own in place.items()} if plan.parts else {},
     )
     files = {f"{model_id}.h": header, f"{model_id}.c": source}
     if placement.arena:
@@ -174,6 +187,37 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     own = {f"{model_id}_{name}".lower() for name in runtime_items()}
     names = frozenset(name for name in used - own if name.startswith(f"{model_id.lower()}_"))
     return Emitted(files, listing, weights.blob if weights else None, names)
+
+
+@dataclass(frozen=True)
+class _Arena:
+    """An array that working memory lies in, as the C names it: `pointer` is its first byte, `memory` the parameter that
+    it comes by, `array` the model's own, `macro` what its macros begin with; "" as `where`: of the main memory."""
+
+    pointer: str
+    memory: str
+    array: str
+    macro: str
+    size_bytes: int
+    where: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """So many bytes behind the first of an array."""
+
+    pointer: str
+    offset: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.pointer} + {self.offset}"
+
+
+def _arena_of(part: ArenaPart, model_id: str, shared: str) -> _Arena:
+    own = f"{model_id}_{part.pointer}"
+    memory = f"memory_{part.memory}" if part.memory else "memory"
+    return _Arena(part.pointer, memory, shared or own, own.upper(), part.size_bytes, part.memory)
 
 
 def _listed_push(plan: Plan) -> ListedPush | None:
@@ -236,6 +280,8 @@ def _digest(
 ) -> int:
     """CRC-32 over all that the model computes with and its header states: both files of one model carry the same."""
     crc = zlib.crc32(f"{plan.arena_bytes}".encode())
+    for part in plan.parts:
+        crc = zlib.crc32(f"{part}".encode(), crc)
     for text in (*interface, *(f.text for f in functions), *(call.text for call in calls), *(t.text for t in tables)):
         crc = zlib.crc32(text.encode(), crc)
     for array in arrays:

@@ -26,6 +26,8 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
+    for part in plan.parts:
+        parts += [part.pointer, f"{part.pointer}_bytes", f"{part.pointer}_section"]
     parts += (*_PUSH, "rows_without_weights") if plan.pushed else ()
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
@@ -36,6 +38,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     items = [name.lower() for name in runtime()]
     local = (*(_OF_SEGMENTS if plan.segments else ()), *(_OF_PUSH if plan.pushed else ()))
     frame = [*local, "arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
+    frame += [name for part in plan.parts for name in (part.pointer, f"memory_{part.memory}")]
     frame += ["weights"] if placement.is_external else []
     frame += arena_names(placement.arena) if placement.arena else []
     own = (*parts, *items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcuq.plan.memory import PlacedSegment
+from mcuq.plan.memory import PlacedSegment, Plan
 from mcuq.plan.push import GIVEN
 
 BARRIER = "MCUQ_MEMORY_CHANGES_TYPE"
@@ -50,7 +50,7 @@ def row_table(placed: PlacedSegment, name: str) -> RowTable:
 
 
 def render_segment(
-    placed: PlacedSegment, table: str, calls: Sequence[str], places: Sequence[str], layers: Sequence[str]
+    placed: PlacedSegment, table: str, calls: Sequence[str], places: Sequence[str], layers: Sequence[str], plan: Plan
 ) -> str:
     """The block of C that runs a segment: of each stage in order the call, the place of the tensor that it makes, and
     what the layer that makes it is called."""
@@ -58,10 +58,10 @@ def render_segment(
     number = {tensor: i for i, tensor in enumerate(segment.names)}
     names = {stage.output: layer for stage, layer in zip(segment.stages, layers, strict=True)}
     lines = [
-        *_comment(placed, names),
+        *_comment(placed, names, plan),
         f"{BARRIER}();",
         "{",
-        f"    int16_t *const state = (int16_t *)(void *)(arena + {placed.state});",
+        f"    int16_t *const state = (int16_t *)(void *)({plan.text_of(placed.state)});",
         "    mcuq_band band;",
         f"    for (int32_t i = 0; i < {2 * len(number)}; i++)",
         "        state[i] = 0;",
@@ -80,6 +80,7 @@ def render_pushed(
     places: Sequence[str],
     layers: Sequence[str],
     too_many: str,
+    plan: Plan,
 ) -> str:
     """The statements that take `count` rows from `rows` on, whose number is checked: after each of them all stages make
     what they can. They return how many are still to come; what stands behind them is for all rows."""
@@ -89,8 +90,8 @@ def render_pushed(
     copied = f"mcuq_copy_bytes({places[0]} + band.y, (const int8_t *)(const void *)rows + band.x, {{}});"
     calls = [copied.format(segment.row_bytes[GIVEN]), *calls[1:]]
     lines = [
-        *_comment(placed, names),
-        f"int16_t *const state = (int16_t *)(void *)(arena + {placed.state});",
+        *_comment(placed, names, plan),
+        f"int16_t *const state = (int16_t *)(void *)({plan.text_of(placed.state)});",
         f"const int32_t given = state[1] == {height} ? 0 : state[1]; /* of this inference, before */",
         "mcuq_band band;",
         "int more;",
@@ -127,7 +128,7 @@ def _bands(table: str, calls: Sequence[str], places: Sequence[str], then: str = 
     return lines
 
 
-def _comment(placed: PlacedSegment, names: Mapping[str, str]) -> list[str]:
+def _comment(placed: PlacedSegment, names: Mapping[str, str], plan: Plan) -> list[str]:
     """What runs together, and which rows are held of the tensors between."""
     segment = placed.segment
     made = [stage for stage in segment.stages if stage.inputs != (GIVEN,)]
@@ -137,5 +138,6 @@ def _comment(placed: PlacedSegment, names: Mapping[str, str]) -> list[str]:
     for ring in segment.schedule.rings:
         n_bytes = ring.rows * segment.row_bytes[ring.tensor]
         held = f"{ring.rows} of {segment.heights[ring.tensor]} rows"
-        lines.append(f" * {names[ring.tensor]}: {held}, {n_bytes} bytes at arena + {placed.rings[ring.tensor]}")
+        at = plan.text_of(placed.rings[ring.tensor])
+        lines.append(f" * {names[ring.tensor]}: {held}, {n_bytes} bytes at {at}")
     return [f"/* {head}; held are", *lines, " */"] if lines else [f"/* {head}. */"]

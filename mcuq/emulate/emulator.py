@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mcuq.boards.facts import Board
+from mcuq.build.arena_sections import arena_sections
 from mcuq.build.elf import Symbol, read_symbols
 from mcuq.build.target import Built, build_target
 from mcuq.compile import CompiledModel
@@ -73,7 +74,14 @@ def build_for_target(model: CompiledModel, files: Mapping[str, str], keep: Seque
     """The model's C, or what was made of it, for its board, with the functions that give addresses, and others to be
     kept."""
     names = [*model.listing.accessors.values(), *([model.start] if model.start else []), *keep]
-    return build_target(files, f"{model.name}_run", names, model.board, stack_bytes=STACK_BYTES)
+    return build_target(
+        files,
+        f"{model.name}_run",
+        names,
+        model.board,
+        stack_bytes=STACK_BYTES,
+        arenas=arena_sections(model, model.board),
+    )
 
 
 def trace_of(result: CallResult | QemuResult, elf: bytes, read: Callable[[int, int], bytes]) -> Trace:

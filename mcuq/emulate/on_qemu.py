@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from mcuq.build.arena_sections import arena_sections, symbol_of
 from mcuq.build.pushing import pushing_sources
 from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
@@ -52,7 +53,9 @@ def _program(model: CompiledModel, files: Mapping[str, str], pushes: bool = Fals
     inputs, outputs = (
         {names.get(n, ROWS): graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)
     )
-    return QemuProgram(files, QemuModel(model.name, inputs, outputs, model.start, pushes), model.board, STACK_BYTES)
+    arenas = tuple((symbol_of(p.memory), f"{model.array_of(p).upper()}_BYTES") for p in model.listing.arenas)
+    named = QemuModel(model.name, inputs, outputs, model.start, pushes, arenas)
+    return QemuProgram(files, named, model.board, STACK_BYTES, arena_sections(model, model.board))
 
 
 def _trace(program: QemuProgram, marks: Sequence[str], sample: bytes) -> Trace:

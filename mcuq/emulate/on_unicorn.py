@@ -30,13 +30,13 @@ class OnUnicorn(Emulator):
         self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
         self._pointers = [self._address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
-        arena = self._cpu.address_of(model.arena_array)
-        self._arena = [(arena, bytes([poison]) * model.arena_bytes) for poison in (0xA5, 0x5A)]
+        self._arenas = [(self._cpu.address_of(model.array_of(part)), part.size_bytes) for part in model.arenas]
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
         batch = self._model.as_given(batch)
         for i, held in enumerate(before):
-            self._cpu.write(*self._arena[i % 2])
+            for address, n_bytes in self._arenas:
+                self._cpu.write(address, (b"\xa5", b"\x5a")[i % 2] * n_bytes)
             for name, value in split_tensors(held, self._graph, self._graph.outputs).items():
                 self._cpu.write(self._address[name], value.tobytes())
             for name in self._graph.inputs:  # last: they may lie where outputs do
@@ -45,7 +45,7 @@ class OnUnicorn(Emulator):
             if is_first or not self._model.is_pushed:
                 result = self._cpu.call(self._entry, *self._pointers, count=is_first)
             else:
-                self._cpu.call(PUSH_ALL, i, self._arena[0][0], *self._pointers)
+                self._cpu.call(PUSH_ALL, i, *(address for address, _ in self._arenas), *self._pointers)
             if is_first:
                 self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
             yield {name: self._read(name) for name in self._graph.outputs}

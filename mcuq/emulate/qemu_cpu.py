@@ -18,6 +18,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import Board
+from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections
 from mcuq.build.elf import read_symbols
 from mcuq.build.host_program import sample_stream
 from mcuq.build.pushing import PUSH_ALL
@@ -40,8 +41,9 @@ _MODEL_HEADER = string.Template("""\
 #define QEMU_TENSOR_BYTES {$sizes}
 #define QEMU_TENSOR_ADDRESSES {$addresses}
 #define QEMU_RUN() $run
-#define QEMU_ARENA ((unsigned char *)$placed() - ${PLACED}_OFFSET)
-#define QEMU_ARENA_BYTES ${NAME}_ARENA_BYTES
+#define QEMU_ARENAS $arenas
+#define QEMU_ARENA_ADDRESSES {$arena_addresses}
+#define QEMU_ARENA_BYTES {$arena_bytes}
 """)
 
 
@@ -50,6 +52,7 @@ class QemuModel:
     """What the startup code must know of a model: its C identifier, for each input and output the C function that gives
     its address, and its bytes, and the function that gives it its weights, if they are not in its C. An input that
     comes row by row is called ROWS; where it `pushes`, inferences but the first one are by the C of build/pushing.py.
+    `arenas` are the parts of an arena in several memories: the linker's symbol of each, and the macro of its bytes.
     """
 
     name: str
@@ -57,6 +60,7 @@ class QemuModel:
     outputs: Mapping[str, int] = field(hash=False)
     start: str = ""
     pushes: bool = False
+    arenas: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,14 @@ class QemuResult:
 class QemuProgram:
     """A model built for a board that QEMU emulates."""
 
-    def __init__(self, sources: Mapping[str, str], model: QemuModel, board: Board, stack_bytes: int) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        model: QemuModel,
+        board: Board,
+        stack_bytes: int,
+        sections: ArenaSections = NO_SECTIONS,
+    ) -> None:
         """Build the model's C (file name -> text) with the startup code.
 
         Raises BoardError where QEMU has no machine for the board or the model does not fit it, BuildError where a
@@ -91,7 +102,9 @@ class QemuProgram:
         self._model = model
         startup = (resource_dir("firmware") / "qemu" / "startup.c").read_bytes()
         support: dict[str, str | bytes] = {"mcuq_qemu_startup.c": startup, "qemu_model.h": _model_header(model)}
-        built = build_target({**sources, **support}, _ENTRY, (f"{model.name}_run",), board, stack_bytes=stack_bytes)
+        files = {**sources, **support}
+        keep = (f"{model.name}_run",)
+        built = build_target(files, _ENTRY, keep, board, stack_bytes=stack_bytes, arenas=sections)
         self.compiler = built.compiler
         self.elf = built.elf
         self._stack_top = built.symbols["mcuq_stack_top"]
@@ -246,16 +259,20 @@ def _model_header(model: QemuModel) -> str:
         head += f"int32_t {model.start}(void);\n#define QEMU_START() {model.start}()\n"
     if ROWS in sizes:
         head += f"static int32_t {ROWS}[{-(-sizes[ROWS] // 4)}];\n"
+    own = f"(unsigned char *){placed}() - {placed.upper()}_OFFSET"
+    arenas = model.arenas or ((own, f"{model.name.upper()}_ARENA_BYTES"),)
+    for symbol, _ in model.arenas:
+        head += f"extern unsigned char {symbol}[];\n"
     if model.pushes:
-        head += f"void {PUSH_ALL}(int32_t number, void *arena{', int8_t *' * len(sizes)});\n"
+        head += f"void {PUSH_ALL}(int32_t number{', void *' * len(arenas)}{', int8_t *' * len(sizes)});\n"
         head += "static int32_t qemu_number;\n"
-        all_places = ", ".join(("qemu_number", "(void *)QEMU_ARENA", *places))
+        all_places = ", ".join(("qemu_number", *(f"(void *)({at})" for at, _ in arenas), *places))
         run = f"(qemu_number++ ? {PUSH_ALL}({all_places}) : {run})"
     return head + _MODEL_HEADER.substitute(
         name=model.name,
-        placed=placed,
-        PLACED=placed.upper(),
-        NAME=model.name.upper(),
+        arenas=len(arenas),
+        arena_addresses=", ".join(at for at, _ in arenas),
+        arena_bytes=", ".join(n_bytes for _, n_bytes in arenas),
         inputs=len(model.inputs),
         tensors=len(sizes),
         sizes=", ".join(map(str, sizes.values())),

@@ -172,7 +172,8 @@ class UnicornCpu:
         memory = self._memory
         readable = self._unicorn.UC_PROT_READ
         self._map(memory.flash_address, memory.flash_bytes, readable | self._unicorn.UC_PROT_EXEC)
-        self._map(memory.ram_address, memory.ram_bytes, readable | self._unicorn.UC_PROT_WRITE)
+        for ram in memory.rams:
+            self._map(ram.address, ram.size_bytes, readable | self._unicorn.UC_PROT_WRITE)
         # On RISC-V, Unicorn looks at the memory of the address where it is to stop.
         self._map(_RETURN_ADDRESS, _PAGE_BYTES, readable | self._unicorn.UC_PROT_EXEC)
         flash_bytes = 0
@@ -193,7 +194,7 @@ class UnicornCpu:
         memory = self._memory
         for first, mapped_bytes in (
             (memory.flash_address, memory.flash_bytes),
-            (memory.ram_address, memory.ram_bytes),
+            *((ram.address, ram.size_bytes) for ram in memory.rams),
             self._lent,
         ):
             if first <= address and address + n_bytes <= first + mapped_bytes:
@@ -271,8 +272,9 @@ class UnicornCpu:
         memory = self._memory
         if memory.flash_address <= address < memory.flash_address + memory.flash_bytes:
             return "flash"
-        if memory.ram_address <= address < memory.ram_address + memory.ram_bytes:
-            return "RAM"
+        for ram in memory.rams:
+            if ram.address <= address < ram.end:
+                return "RAM" if ram == memory.main else ram.name
         return "no memory"
 
     def _name_of(self, address: int) -> str:

@@ -13,6 +13,8 @@ from mcuq.kernels.overwriting import Below
 
 # Constants of one element after the other, as most kernels read them.
 WHOLE = frozenset({"int8", "int16", "int32"})
+# What kernels need that take less scratch than another and more time: it is asked for layer by layer.
+LITTLE_SCRATCH = "little_scratch"
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ class Call:
     `unpacked` is the dtype of weights that a call before has written to its start ("" where there are none).
     A call that only writes scratch has no output.
     `below` says where the output may lie over the input that is read first; None: nowhere.
+    `more` is about how many instructions it takes beyond those of the CPU's fastest kernel, where it is one for
+    LITTLE_SCRATCH.
     `rows` are constants of a call that makes a band of rows, by what each is so many times of: the function is told
     what that is.
     """
@@ -186,6 +190,7 @@ class Call:
     has_output: bool = True
     below: Below | None = None
     rows: tuple[RowsOf, ...] = ()
+    more: float = 0.0
 
 
 Accepts: TypeAlias = Callable[[Any, Layer], bool]
@@ -198,8 +203,9 @@ class Kernel:
 
     `lower` says which functions are called with which constants and arrays; `needs` are CPU features that the
     board must have, `accepts` tells the layers that this kernel can compute. A kernel that needs "size" is for
-    programs that are optimized for it alone. `activations` are the dtypes that computed inputs and the output may have,
-    `constants` the storages (dtype or packing) of constant inputs.
+    programs that are optimized for it alone, one that needs LITTLE_SCRATCH for layers of which that is asked.
+    `activations` are the dtypes that computed inputs and the output may have, `constants` the storages (dtype or
+    packing) of constant inputs.
     """
 
     lower: Callable[[Any, Layer], tuple[Call, ...]]  # (operator, its layer)

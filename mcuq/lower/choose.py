@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import aligned, live_bytes, storages_of
 from mcuq.graph.operator import Layer
 from mcuq.kernels import KERNELS
-from mcuq.kernels.kernel import Kernel
+from mcuq.kernels.kernel import LITTLE_SCRATCH, Kernel
 from mcuq.lower.goal import Goal, gcc_options
 from mcuq.lower.program import Program, Step
 from mcuq.lower.share import share_functions
 from mcuq.lower.smallest import smallest_calls
 from mcuq.lower.unpack import Calls, packing_of, unpacking_calls
 
+MOST_SCRATCHES = 4  # programs whose layers above a size of scratch are asked to take less
 
-def alternatives(graph: Graph, features: Set[str], goal: Goal) -> list[Program]:
-    """The programs for a CPU: that of `lower`, and where all packed weights of a layer may be unpacked at once, that
-    which does so, as fast or faster: outputs may then lie over inputs, which may save more than it takes."""
-    programs = [lower(graph, features, goal)]
-    if goal in ("balanced", "ram") and any(packing_of(layer) is not None for layer in graph.layers()):
-        programs.append(lower(graph, features, goal, unpacks_at_once=True))
+
+def alternatives(graph: Graph, features: Set[str], goal: Goal, by_rows: bool = False) -> list[Program]:
+    """The programs for a CPU, the fastest first.
+
+    Where all packed weights of a layer may be unpacked at once, that which does so, as fast or faster: outputs may then
+    lie over inputs, which may save more than it takes; not where layers run `by_rows`, as each band would do so. Then
+    that of `lower`, and those whose layers of the most scratch take less of it and more time.
+    """
+    plain = lower(graph, features, goal)
+    programs = [plain]
+    if goal in ("balanced", "ram"):
+        if not by_rows and any(packing_of(layer) is not None for layer in graph.layers()):
+            programs.insert(0, lower(graph, features, goal, unpacks_at_once=True))
+        programs += _with_little_scratch(plain, features)
+    return programs
+
+
+def _with_little_scratch(program: Program, features: Set[str]) -> list[Program]:
+    """The program with kernels of little scratch for the layers that take the most, for those that take the next most
+    too, and so on; the last one with all of them."""
+    asked = features | {LITTLE_SCRATCH}
+    saving: dict[int, Step] = {}
+    for index, step in enumerate(program.steps):
+        if len(step.calls) == 1 and step.scratch_bytes:
+            kernel = fitting_kernels(step.layer, asked)[0]
+            if LITTLE_SCRATCH in kernel.needs:
+                calls = kernel.lower(step.layer.op, step.layer)
+                saving[index] = Step(step.layer, calls, frozenset({LITTLE_SCRATCH}))
+    sizes = sorted({program.steps[index].scratch_bytes for index in saving}, reverse=True)
+    programs = []
+    for least in dict.fromkeys([*sizes[: MOST_SCRATCHES - 1], *sizes[-1:]]):
+        steps = list(program.steps)
+        for index, step in saving.items():
+            if steps[index].scratch_bytes >= least:
+                steps[index] = step
+        programs.append(replace(program, steps=tuple(steps)))
     return programs
 
 

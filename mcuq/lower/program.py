@@ -19,10 +19,12 @@ from mcuq.lower.placement import INLINE, Placement
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer and the kernel calls that compute it; a view has none."""
+    """A layer and the kernel calls that compute it; a view has none. `asks` is what kernels may have beside the CPU's
+    features."""
 
     layer: Layer
     calls: tuple[Call, ...]
+    asks: frozenset[str] = frozenset()
 
     @property
     def scratch_bytes(self) -> int:
@@ -58,6 +60,11 @@ class Program:
     goal: Goal = "balanced"
     gcc_options: tuple[str, ...] = ()
     placement: Placement = INLINE
+
+    @property
+    def more(self) -> float:
+        """About the instructions beyond those of the fastest kernels, for less scratch."""
+        return sum(call.more for step in self.steps for call in step.calls)
 
     @property
     def constant_bytes(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mcuq.arithmetic.packing import stored_bytes
 from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
@@ -9,6 +11,7 @@ from mcuq.errors import BoardError
 from mcuq.graph.tensor import Tensor
 from mcuq.lower import Program
 from mcuq.plan import Plan
+from mcuq.plan.arena_part import Room
 
 STACK_BYTES = 4096  # what is kept free for the application and the deepest kernel
 LARGEST_SHOWN = 3
@@ -53,7 +56,7 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     if board.memory is None:
         return
     ram_bytes = plan.arena_bytes + STACK_BYTES
-    if ram_bytes > board.memory.ram_bytes:
+    if not plan.parts and ram_bytes > board.memory.ram_bytes:
         tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
         raise DoesNotFit(
             f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,} + stack {STACK_BYTES:,}), "
@@ -65,16 +68,31 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
         raise flash_error(name, program.constant_bytes, 0, constants, board)
 
 
+def split_error(
+    name: str, program: Program, plan: Plan, rooms: Sequence[Room], max_ram_bytes: int | None
+) -> DoesNotFit:
+    """The error for an arena for which no parts are found that fit into the rooms."""
+    tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
+    within = "" if max_ram_bytes is None else f" and --max-ram {max_ram_bytes:,}"
+    stack = "" if all(room.memory for room in rooms) else f" without {STACK_BYTES:,} for the stack"
+    return DoesNotFit(
+        f"model '{name}' has an arena of {plan.arena_bytes:,} bytes, and no parts of it were found that fit into "
+        f"{', '.join(f'{room.called} {room.size_bytes:,}' for room in rooms)}{stack}{within}; largest tensors: "
+        f"{_largest(tensors)}",
+        _alternatives(plan.arena_bytes + STACK_BYTES, 0),
+    )
+
+
 def check_least(
     name: str, ram_bytes: int, tensors: list[Tensor], weights: list[tuple[Tensor, int]], board: Board
 ) -> None:
     """The same for what a model needs at least: `ram_bytes` for `tensors`, and bytes of flash for each of `weights`."""
     assert board.memory is not None
     needed = ram_bytes + STACK_BYTES
-    if needed > board.memory.ram_bytes:
+    if needed > board.memory.all_ram_bytes:
         raise DoesNotFit(
             f"model '{name}' needs at least {needed:,} bytes of RAM (tensors {ram_bytes:,} + stack {STACK_BYTES:,}), "
-            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}",
+            f"{board.name} has {board.memory.all_ram_bytes:,}; largest tensors: {_largest(tensors)}",
             _alternatives(needed, 0),
         )
     needed = sum(size_bytes for _, size_bytes in weights)

@@ -72,7 +72,7 @@ def _channels_of_all(graph: Graph) -> int:
 def _fits(graph: Graph, scheme: Scheme, board: Board, kept: Mapping[str, Array], push: bool) -> bool:
     assert board.memory is not None
     flash_bytes = sum(size for _, size in _weights(graph, scheme, kept))
-    return _ram(graph, scheme, kept, push)[0] <= board.memory.ram_bytes and flash_bytes <= board.memory.flash_bytes
+    return _ram(graph, scheme, kept, push)[0] <= board.memory.all_ram_bytes and flash_bytes <= board.memory.flash_bytes
 
 
 def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array], push: bool = False) -> tuple[int, list[Tensor]]:

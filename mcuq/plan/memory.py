@@ -9,10 +9,13 @@ from functools import cached_property, lru_cache
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
 from mcuq.lower import Program
+from mcuq.plan.accesses import accesses
+from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Over
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
 from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, choose, trade_offs
+from mcuq.plan.split import SplitLayout, split
 
 # How much more work than whole layers take rows may cost, as a part of it.
 MOST_MORE = 0.02
@@ -37,7 +40,8 @@ class Plan:
     """`storages` hold the graph's inputs, outputs and intermediates, but for those of which `segments` hold a few rows;
     `scratch` is the offset of each step's working memory, for steps that have any. All in bytes from the start of the
     arena. No plan for these steps in this order takes fewer bytes than `least_bytes`. The input that is `pushed`
-    has no storage: the first segment takes its rows."""
+    has no storage: the first segment takes its rows. `parts` are those of an arena that lies in several memories, or
+    in another than the board's main one."""
 
     arena_bytes: int
     storages: tuple[Storage, ...]
@@ -45,6 +49,27 @@ class Plan:
     least_bytes: int
     segments: tuple[PlacedSegment, ...] = ()
     pushed: Pushed | None = None
+    parts: tuple[ArenaPart, ...] = ()
+
+    @property
+    def arenas(self) -> tuple[ArenaPart, ...]:
+        """The parts of the arena; one where it is not split."""
+        return self.parts or (ArenaPart("", 0, self.arena_bytes),)
+
+    def place_of(self, offset: int) -> tuple[str, int]:
+        """The array in which a place of the arena lies, and where in it."""
+        part = part_at(self.arenas, offset)
+        return part.pointer, offset - part.start
+
+    def text_of(self, offset: int) -> str:
+        """The place in C."""
+        array, within = self.place_of(offset)
+        return f"{array} + {within}"
+
+    @property
+    def more(self) -> float:
+        """About the instructions that rows take beyond those of whole layers."""
+        return sum(placed.segment.more for placed in self.segments)
 
     def storage_of(self, tensor: str) -> Storage:
         """The storage that holds the tensor."""
@@ -67,8 +92,13 @@ def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
     """The program with layers that run row by row where that takes less memory, for about as much work as its goal
     allows, and without copies of what is made or read in its place, and its plan. Where functions are shared by layers
     of different sizes, none makes bands of rows."""
-    most = _MOST_MORE.get(program.goal, MOST_MORE)
+    best = _least_way(program, features)
+    return best.program, best.plan()
+
+
+def _least_way(program: Program, features: Set[str]) -> _Way:
     finder = Finder(program, features)
+    most = _most_more(program, finder)
     ways: list[_Way] = []
     for joined in _joins(program):
         ways += _ways(program, (), joined)
@@ -78,8 +108,19 @@ def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
         for shares in (True, False):
             for segments in choose(program, storages, finder, most, shares):
                 ways += _ways(banded(program, segments), segments, joined)
-    best = min(ways, key=lambda way: way.cost)
-    return best.program, best.plan()
+    return min(ways, key=lambda way: way.cost)
+
+
+def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
+    """Whether kernels of little scratch leave of the work that the goal allows, that of rows too."""
+    at_most = MOST_MORE_PUSHED if push else 0.0
+    return not program.more or _most_more(program, Finder(program, features), at_most) >= 0
+
+
+def _most_more(program: Program, finder: Finder, at_most: float = 0.0) -> float:
+    """How much more work rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
+    allowed = max(at_most, _MOST_MORE.get(program.goal, MOST_MORE))
+    return allowed - program.more / (finder.work.mac * max(1, program.graph.macs()))
 
 
 def _joins(program: Program) -> list[frozenset[int]]:
@@ -104,16 +145,7 @@ def plan_within(program: Program, features: Set[str], most_bytes: int, push: boo
     takes at most `most_bytes`; the smallest that is found where none does. Which layers run row by row is then for the
     bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does, but for
     those that take the rows of an input that is to `push`. Raises ModelError where none can."""
-    if push:
-        by_rows = _ByRows(program, features)
-        ways = [way for segments in by_rows.trade_offs() for way in by_rows.ways(segments)]
-    else:
-        joins = _joins(program)
-        ways = _by_speed(program, (), joins)
-        if program.goal != "size":
-            finder = Finder(program, features)
-            for segments in trade_offs(program, storages_of(program.graph), finder):
-                ways += _by_speed(banded(program, segments), segments, joins)
+    ways = _ways_by_work(program, features, push)
     searched: dict[int, Plan] = {}
 
     def plan_of(index: int) -> Plan:
@@ -133,6 +165,38 @@ def plan_within(program: Program, features: Set[str], most_bytes: int, push: boo
     return ways[smallest].program, plan_of(smallest)
 
 
+def _ways_by_work(program: Program, features: Set[str], push: bool) -> list[_Way]:
+    """All ways to run row by row or not, those first that take the least work."""
+    if push:
+        by_rows = _ByRows(program, features)
+        return [way for segments in by_rows.trade_offs() for way in by_rows.ways(segments)]
+    joins = _joins(program)
+    ways = _by_speed(program, (), joins)
+    if program.goal != "size":
+        finder = Finder(program, features)
+        for segments in trade_offs(program, storages_of(program.graph), finder):
+            ways += _by_speed(banded(program, segments), segments, joins)
+    return ways
+
+
+def plan_split(
+    program: Program, features: Set[str], rooms: Sequence[Room], push: bool = False, most_bytes: int | None = None
+) -> tuple[Program, Plan] | None:
+    """The program and its plan with an arena whose parts fit into `rooms`, and all of it into `most_bytes`: the ways
+    that `plan_rows` or `plan_pushed` would take, or else those with the least work of rows for which parts are found;
+    None where that is no way. Raises ModelError where the input is to be pushed and cannot."""
+    first = _least_pushed_way(program, features) if push else _least_way(program, features)
+    bound = sum(room.size_bytes for room in rooms)
+    bound = bound if most_bytes is None else min(bound, most_bytes)
+    others = [way for way in _ways_by_work(program, features, push) if way.least_bytes <= bound]
+    smallest = sorted(others[MOST_SEARCHED:], key=lambda way: way.least_bytes)[:MOST_SEARCHED]
+    for way in (first, *others[:MOST_SEARCHED], *smallest):
+        plan = way.split_plan(rooms)
+        if plan is not None and plan.arena_bytes <= bound:
+            return way.program, plan
+    return None
+
+
 def _by_speed(
     program: Program, segments: Sequence[Segment], joins: Sequence[frozenset[int]], pushed: Pushed | None = None
 ) -> list[_Way]:
@@ -144,9 +208,13 @@ def _by_speed(
 def plan_pushed(program: Program, features: Set[str]) -> tuple[Program, Plan]:
     """The program whose first layers run row by row as rows of its input come, and its plan: for about as much work as
     its goal allows, or else as little more as there is. Raises ModelError where nothing can be pushed."""
-    by_rows = _ByRows(program, features)
-    best = min((way for segments in by_rows.choices() for way in by_rows.ways(segments)), key=lambda way: way.cost)
+    best = _least_pushed_way(program, features)
     return best.program, best.plan()
+
+
+def _least_pushed_way(program: Program, features: Set[str]) -> _Way:
+    by_rows = _ByRows(program, features)
+    return min((way for segments in by_rows.choices() for way in by_rows.ways(segments)), key=lambda way: way.cost)
 
 
 class _ByRows:
@@ -168,11 +236,12 @@ class _ByRows:
 
     def choices(self) -> list[tuple[Segment, ...]]:
         """Those among which to look for the smallest arena."""
-        goal = self._program.goal
-        mosts = dict.fromkeys((MOST_MORE_PUSHED, max(MOST_MORE_PUSHED, _MOST_MORE.get(goal, MOST_MORE))))
-        known = self._program, self._storages, self._finder
+        program, finder = self._program, self._finder
+        more = _most_more(program, finder, MOST_MORE_PUSHED)
+        mosts = dict.fromkeys((min(more, MOST_MORE_PUSHED), more))
+        known = program, self._storages, finder
         within = [choice for most in mosts for shares in (True, False) for choice in choose(*known, most, shares)]
-        return within if within and goal != "speed" else self.trade_offs()[:1]
+        return within if within and program.goal != "speed" else self.trade_offs()[:1]
 
     def trade_offs(self) -> list[tuple[Segment, ...]]:
         """Those of which none takes less memory and as little work, the least work first."""
@@ -348,7 +417,31 @@ class _Way:
 
     def plan(self) -> Plan:
         """The best layout that is found."""
-        layout = _laid_out(tuple(self._blocks), tuple(self._over().items()))
+        return self._placed(_laid_out(tuple(self._blocks), tuple(self._over().items())))
+
+    def split_plan(self, rooms: Sequence[Room]) -> Plan | None:
+        """One whose parts fit into the rooms, if it is found."""
+        found = split(self._blocks, self._over(), self._uses(), [room.size_bytes for room in rooms])
+        return None if found is None else replace(self._placed(found.layout), parts=_parts(found, rooms))
+
+    def _uses(self) -> list[int]:
+        """How often bytes of each block are read and written, about."""
+        of_tensor, of_scratch = accesses(self.program)
+        at: dict[int, int] = {}
+        for index, uses in of_scratch.items():
+            at[self._time[index + 1]] = at.get(self._time[index + 1], 0) + uses
+        made = {
+            stage.output: part[0] for s in self._segments for stage, part in zip(s.stages, s.parts, strict=True) if part
+        }
+        return [
+            *(sum(of_tensor[name] for name in s.tensors) for s in self._storages),
+            *(at.get(time, 0) for time in self._scratch),
+            *(of_tensor[name] + (of_scratch[made[name]] if name in s.sums_bytes else 0) for s, name, _ in self._rings),
+            *(s.schedule.rounds * s.state_bytes for s in self._segments),
+        ]
+
+    def _placed(self, layout: Layout) -> Plan:
+        """The plan that a layout is."""
         own = iter(layout.offsets)
         placed = tuple(replace(s, offset=next(own)) for s in self._storages)
         scratch_at = {at: next(own) for at in self._scratch}
@@ -391,3 +484,13 @@ class _Way:
             for (y, x), distance in segment.schedule.distances.items():
                 may_overlap(y, x, segment.last, distance)
         return over
+
+
+def _parts(found: SplitLayout, rooms: Sequence[Room]) -> tuple[ArenaPart, ...]:
+    """The parts that hold anything; none where that is the board's main memory alone."""
+    parts, start = [], 0
+    for room, size_bytes in zip(rooms, found.sizes, strict=True):
+        if size_bytes:
+            parts.append(ArenaPart(room.memory, start, size_bytes))
+        start += size_bytes
+    return () if [part.memory for part in parts] == [""] else tuple(parts)

@@ -327,7 +327,7 @@ class Finder:
             kinds = tuple(dict.fromkeys(Band(band.out_rows, band.out_rows, 0, 0) for band in bands))
         key = (step, axis, kinds)
         if key not in self._calls:
-            self._calls[key] = band_call(layer, axis, kinds, self._features)
+            self._calls[key] = band_call(layer, axis, kinds, self._features | self._program.steps[step].asks)
         return self._calls[key]
 
     def _is_read_later(self, name: str, last: int) -> bool:

@@ -162,7 +162,9 @@ class _Host:
         ports = self._graph.inputs, self._graph.outputs
         inputs, outputs = (tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports)
         sources = {**model.sources, **pushing_sources(model)}
-        self._program = build_host(sources, HostModel(model.name, inputs, outputs, model.start, model.is_pushed))
+        arenas = tuple(f"{model.array_of(part).upper()}_BYTES" for part in model.listing.arenas)
+        host = HostModel(model.name, inputs, outputs, model.start, model.is_pushed, arenas)
+        self._program = build_host(sources, host)
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:

@@ -3,7 +3,20 @@ from pathlib import Path
 
 import pytest
 
-from mcuq.boards.facts import FEATURES, FLASH_METHODS, Board, Cpu, Driver, Flashing, Loader, Memory, Qemu, Uart, Usb
+from mcuq.boards.facts import (
+    FEATURES,
+    FLASH_METHODS,
+    Board,
+    Cpu,
+    Driver,
+    Flashing,
+    Loader,
+    Memory,
+    Qemu,
+    Ram,
+    Uart,
+    Usb,
+)
 from mcuq.boards.family import family_keys, family_names
 from mcuq.boards.find import board_names, load_board
 from mcuq.boards.toml_table import pin_numbers
@@ -121,7 +134,8 @@ def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
         (
             "[memory]",
             "[memory]\nzzz = 1",
-            "mine.toml [memory]: unknown key 'zzz'; known keys: flash_address, flash_bytes, ram_address, ram_bytes",
+            "mine.toml [memory]: unknown key 'zzz'; known keys: flash_address, flash_bytes, ram_address, ram_bytes, "
+            "ram_name, more",
         ),
         ("ram_bytes = 65_536", "", "mine.toml [memory]: key 'ram_bytes' is missing"),
         ('core = "cortex-m4"', "", "mine.toml [cpu]: key 'core' is missing"),
@@ -152,6 +166,58 @@ def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
 def test_a_wrong_board_file_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert TEXT.count(old) >= 1
     assert error_of(tmp_path, TEXT.replace(old, new, 1)) == message
+
+
+MORE = """
+[memory.more.dtcm]
+address = 0x1000_0000
+bytes = 16_384
+fast = true
+
+[memory.more.slow]
+address = 0x6000_0000
+bytes = 1_048_576
+"""
+
+
+def test_memories_are_read_in_the_order_of_their_speed(tmp_path: Path) -> None:
+    memory = load_board(write(tmp_path, TEXT + 'ram_name = "axi"\n' + MORE)).memory
+    assert memory is not None
+    dtcm, slow = Ram("dtcm", 0x1000_0000, 16_384, is_fast=True), Ram("slow", 0x6000_0000, 1_048_576)
+    assert memory.rams == (dtcm, Ram("axi", 0x2000_0000, 65_536), slow)
+    assert memory.all_ram_bytes == 16_384 + 65_536 + 1_048_576
+    board = load_board(write(tmp_path, TEXT + MORE + FULL))
+    assert board.program_memory is not None
+    assert board.program_memory.more == (dtcm, slow)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fast", "fats", "[more] [dtcm]: unknown key 'fats'; did you mean 'fast'?"),
+        ("fast = true", "fast = 1", "[more] [dtcm]: fast = 1 must be true or false"),
+        ("bytes = 16_384", "", "[more] [dtcm]: key 'bytes' is missing"),
+        ("[memory.more.slow]", "[memory.more.ram]", ": two memories are called 'ram'; give each a name of its own"),
+        ("[memory.more.slow]", "[memory.more.flash]", ": two memories are called 'flash'; give each a name of its own"),
+        ("0x6000_0000", "0x1000_3fff", ": 'slow' and 'dtcm' overlap; check addresses and sizes"),
+        ("0x1000_0000", "0x2000_ffff", ": 'dtcm' and 'ram' overlap; check addresses and sizes"),
+        ("0x1000_0000", "0", ": 'dtcm' and 'flash' overlap; check addresses and sizes"),
+        ("0x6000_0000", "0xffff_0000", ": memory ends beyond 32-bit addresses; check addresses and sizes"),
+        *(
+            (
+                "more.slow",
+                f"more.{name}",
+                f": a memory cannot be called '{name}'; use 1 to 16 small letters and digits, a letter first, as in "
+                "dtcm, but none of alignment, bytes, flash, section",
+            )
+            for name in ("bytes", "section", "alignment", "d2_ram", "2ram", "Slow", "a2345678901234567")
+        ),
+    ],
+)
+def test_wrong_memories_are_refused_with_their_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert MORE.count(old) == 1
+    dot = "" if message.startswith(":") else " "
+    assert error_of(tmp_path, TEXT + MORE.replace(old, new)) == f"mine.toml [memory]{dot}{message}"
 
 
 def test_a_board_file_needs_a_cpu(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_weights_are_unpacked_at_once_where_outputs_over_inputs_save_more() -> N
     builder.outputs.append(x)
     graph = pack_weights(with_ranges(builder.graph()), "int4")
     board = load_board("cortex-m4")
-    by_blocks, at_once = (plan_rows(p, DSP)[1].arena_bytes for p in alternatives(graph, DSP, "balanced"))
+    at_once, by_blocks = (plan_rows(p, DSP)[1].arena_bytes for p in alternatives(graph, DSP, "balanced"))
     assert at_once < by_blocks
     model = assemble(graph, board, "net", b"")
     assert model.arena_bytes == at_once

@@ -9,6 +9,7 @@ import numpy as np
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
 from mcuq.kernels.dsp.conv2d_s16 import lower_conv2d_dsp_s16
+from mcuq.kernels.dsp.conv2d_taps import CONV2D_TAPS_KERNEL
 from mcuq.kernels.dsp.depthwise import DEPTHWISE_KERNEL, PACKED_DEPTHWISE_KERNEL
 from mcuq.kernels.dsp.order import DSP, PIXELS, is_short
 from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
@@ -123,6 +124,7 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
 CONV2D_KERNELS = (
     DEPTHWISE_KERNEL,
     POINTWISE_KERNEL,
+    CONV2D_TAPS_KERNEL,
     Kernel(lower_conv2d_dsp, DSP, _accepts),
     Kernel(lower_conv2d_dsp_s16, DSP, lambda op, layer: has_s16(op, layer) and _accepts(op, layer), MIXED),
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from mcuq.arithmetic.int8 import INT32_MAX, Requantization
 from mcuq.graph.operator import Layer
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.ops.weighted import accumulator_bound, layer_requantization
 
 DSP = frozenset({"dsp"})
@@ -23,8 +23,12 @@ def is_short(layer: Layer) -> bool:
 def pair_words(layer: Layer) -> Array:
     """The layer's weights in the order of the input's pairs."""
     weight = layer.inputs[1].values
-    pack = pack_neighbours if layer.inputs[0].dtype == "int16" else pack_pairs
-    return pack(weight.reshape(len(weight), -1))
+    return words_of(layer.inputs[0], weight.reshape(len(weight), -1))
+
+
+def words_of(x: Tensor, weight: Array) -> Array:
+    """int8 `weight` (outputs, inputs) in the order of the pairs of an input like `x`."""
+    return (pack_neighbours if x.dtype == "int16" else pack_pairs)(weight)
 
 
 def channel_words(layer: Layer) -> Array:

@@ -17,7 +17,7 @@ def product_4(width: Width) -> Function:
         comment=fill(_COMMENT, channel=CHANNEL, columns=columns, apart=apart),
         parameters="const int32_t *weight, const int32_t *channel, const uint32_t *columns, int32_t fours,"
         f"int32_t out_channels, int32_t pixels, {'int32_t y_step, ' if width is S8 else ''}{width.c_type} *y",
-        step=_step(),
+        step=step_of_pair(),
         body=_body(width),
         frame={
             "x": "columns",
@@ -32,7 +32,7 @@ def product_4(width: Width) -> Function:
     return function_of(product, width)
 
 
-def _step() -> str:
+def step_of_pair() -> str:
     """A pair of inputs: the pairs of two channels' weights in r2 and r3, of two pixels at a time in r12 and lr."""
 
     def products(pixel: int) -> str:

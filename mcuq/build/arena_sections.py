@@ -1,0 +1,58 @@
+"""Where mcuq's own programs put the parts of an arena that is not one in the board's main memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcuq.boards.facts import Board
+from mcuq.compile import CompiledModel
+
+MAIN_SYMBOL = "mcuq_arena"
+
+
+@dataclass(frozen=True)
+class ArenaSections:
+    """`macros` that name the sections in the model's C, and what linker scripts say of them: lines of `headers`, of
+    `sections` before all others of RAM, and the first of those in the main memory. Each section has a symbol."""
+
+    macros: Mapping[str, str] = field(default_factory=dict, hash=False)
+    headers: str = ""
+    sections: str = ""
+    first: str = ""
+
+    @property
+    def script(self) -> dict[str, str]:
+        """For the templates of linker scripts."""
+        return {"memory_headers": self.headers, "memory_sections": self.sections, "first_section": self.first}
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The macros on a compiler's command line."""
+        return tuple(f"-D{name}={value}" for name, value in self.macros.items())
+
+
+NO_SECTIONS = ArenaSections()
+
+
+def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
+    """Those of a model; as .bss and its kin they take nothing of a program's file."""
+    if not model.listing.arenas or board.memory is None:
+        return NO_SECTIONS
+    address_of = {ram.name: ram.address for ram in board.memory.more}
+    macros, headers, sections, first = {}, [], [], ""
+    for part in model.listing.arenas:
+        symbol = symbol_of(part.memory)
+        macros[f"{model.array_of(part).upper()}_SECTION"] = f'".bss.{symbol}"'
+        if part.memory:
+            headers.append(f"  {symbol} PT_LOAD FLAGS(6);")
+            at = f"{address_of[part.memory]:#010x}"
+            sections.append(f"  .{symbol} {at} (NOLOAD) : {{ {symbol} = .; *(.bss.{symbol}) }} :{symbol}")
+        else:
+            first = f"{symbol} = .; *(.bss.{symbol})"
+    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first)
+
+
+def symbol_of(memory: str) -> str:
+    """The linker's symbol of the first byte of an arena's part."""
+    return f"{MAIN_SYMBOL}_{memory}" if memory else MAIN_SYMBOL
