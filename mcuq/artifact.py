@@ -23,7 +23,7 @@ from mcuq.boards.find import parse_board
 from mcuq.boards.read import RAM_NAME
 from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import file_identifier, identifier
-from mcuq.emit.listing import ListedCall, ListedLayer, ListedPush, Listing
+from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
@@ -31,6 +31,7 @@ from mcuq.graph.ir import Graph, Node, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal, parse_placement
 from mcuq.lower.memories import parse_memories
+from mcuq.lower.placement import parse_fast
 from mcuq.ops import OPS
 from mcuq.ops.window import Window
 from mcuq.plan.arena_map import KINDS, ArenaMap, Box, MapStep
@@ -148,7 +149,8 @@ def _load(path: Path) -> CompiledModel:
         arena = manifest["shared_arena"]
         names = _c_files(manifest["name"]) + (_c_files(arena) if arena else ())
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
-        placement = replace(parse_placement(manifest["weights"]), arena=arena)
+        fast = manifest["fast_weights"]
+        placement = replace(parse_placement(manifest["weights"]), arena=arena, fast=parse_fast(fast) if fast else None)
         blob_path = path.parent / weights_file(manifest["name"])
         if placement.is_external != (len(bytes.fromhex(manifest["listing"]["weights_head"])) == CHECKED_BYTES):
             raise ValueError("it is not said what weights are to begin with")
@@ -243,6 +245,7 @@ def _pack(model: CompiledModel) -> bytes:
         "optimize": model.optimize,
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "weights": model.placement.text,
+        "fast_weights": model.placement.fast.text if model.placement.fast else "",
         "shared_arena": model.placement.arena,
         "memories": [use.text for use in model.memories],
         "names": sorted(model.names),
@@ -358,8 +361,10 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         for layer in manifest["layers"]
     )
     push = None if manifest["push"] is None else ListedPush(**manifest["push"])
+    fast = None if manifest["fast"] is None else ListedFast(**manifest["fast"])
     arenas = tuple(_part_from(part) for part in manifest["arenas"])
-    return Listing(**{**manifest, "layers": layers, "order": tuple(manifest["order"]), "push": push, "arenas": arenas})
+    read = {"layers": layers, "order": tuple(manifest["order"]), "push": push, "arenas": arenas, "fast": fast}
+    return Listing(**{**manifest, **read})
 
 
 def _part_from(manifest: dict[str, Any]) -> ArenaPart:

@@ -39,6 +39,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, alternatives, check_section
+from mcuq.lower.fast import Keys, choose_fast
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
@@ -522,6 +523,9 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
     if aim.memories:
         made_for.insert(1, f"memory {','.join(use.text for use in aim.memories)}")
     placed = replace(program, placement=weights)
+    if weights.fast is not None:
+        placed = replace(placed, fast=_fast_of(program, plan, board, weights.fast, weights.is_external))
+        made_for.insert(1, f"fast weights {weights.fast.text}")
     emitted = emit(placed, plan, name, provenance(known.onnx_model, made_for))
     return CompiledModel(
         name,
@@ -542,6 +546,25 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         emitted.names,
         aim.memories,
     )
+
+
+def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_external: bool) -> Keys:
+    """The constants that are to be copied into the memory that is named, as far as the arena leaves it free."""
+    if is_external:
+        raise ModelError(
+            f"fast weights '{use.text}': are copied from the program, and with --weights external constants are in a "
+            f"file; load that into {use.memory} as it is, or leave out --weights external"
+        )
+    (room,) = rooms_of(board, [replace(use, most_bytes=None)])
+    free = room.size_bytes - sum(part.size_bytes for part in plan.arenas if part.memory == room.memory)
+    most_bytes = free if use.most_bytes is None else min(free, use.most_bytes)
+    keys = choose_fast(program, most_bytes)
+    if not keys:
+        raise ModelError(
+            f"fast weights '{use.text}': {most_bytes:,} bytes hold the constants of no layer; the arena leaves "
+            f"{free:,} of {use.memory}: allow more of them, or leave out --fast-weights"
+        )
+    return keys
 
 
 def _options_text(options: Options, origin: Origin) -> str:
@@ -637,6 +660,12 @@ def check_features(model: CompiledModel, board: Board) -> None:
                 f"arena in {part.memory}, of which {board.name} has {rams.get(part.memory, 0):,}; compile it "
                 f"again with --board {board.name}"
             )
+    fast = model.listing.fast
+    if fast is not None and (board.memory is None or fast.memory not in {ram.name for ram in board.memory.rams}):
+        raise BoardError(
+            f"model '{model.name}' is compiled for {model.board.name} and has constants in {fast.memory}, which "
+            f"{board.name} does not have; compile it again with --board {board.name}"
+        )
 
 
 def on_board(model: CompiledModel, board: str | Board | None) -> CompiledModel:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
 from mcuq.importer import WHOLE, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, parse_goal, parse_placement
 from mcuq.lower.memories import RamUse, parse_memories
+from mcuq.lower.placement import parse_fast
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -57,9 +58,9 @@ class Asked(TypedDict, total=False):
     """Options as Python callers spell them; what is left out is as in Options.
 
     `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
-    names the board's memories, as in "dtcm:64k,axi". `outputs` are the tensors of the file to give out, by name
-    (default: the model's own), and `fix_inputs` makes inputs constants, all of whose elements are the value given; data
-    then holds the other inputs.
+    names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `outputs` are
+    the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
+    all of whose elements are the value given; data then holds the other inputs.
     """
 
     scheme: Scheme | str
@@ -75,6 +76,7 @@ class Asked(TypedDict, total=False):
     weights: Placement | str
     push: bool
     memory: str
+    fast_weights: str
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -83,6 +85,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         raise TypeError(f"'{name}' is no option{did_you_mean(name, Asked.__annotations__)}")
     scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
     recovery, weights = asked.get("recovery", DEFAULT_RECOVERY), asked.get("weights", INLINE)
+    placement, fast = parse_placement(weights) if isinstance(weights, str) else weights, asked.get("fast_weights")
     return Options(
         parse_scheme(scheme) if isinstance(scheme, str) else scheme,
         parse_method(method) if isinstance(method, str) else method,
@@ -93,7 +96,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("judged", True),
         parse_goal(cast(str, asked.get("optimize", "balanced"))),
         asked.get("max_ram_bytes"),
-        parse_placement(weights) if isinstance(weights, str) else weights,
+        placement if not fast else replace(placement, fast=parse_fast(fast)),
         asked.get("push", False),
         parse_memories(asked["memory"]) if asked.get("memory") else (),
     )

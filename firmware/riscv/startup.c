@@ -12,6 +12,10 @@
 
 extern uint32_t mcuq_data_start[], mcuq_data_end[], mcuq_bss_start[], mcuq_bss_end[];
 extern const uint32_t mcuq_data_image[];
+#if defined(MCUQ_COPIES_WEIGHTS)
+extern uint32_t mcuq_fast_start[], mcuq_fast_end[]; /* constants that are used most */
+extern const uint32_t mcuq_fast_image[];
+#endif
 
 void mcuq_reset(void);
 void mcuq_fault(void);
@@ -54,6 +58,12 @@ void mcuq_prepare(void)
     fill((uint32_t *)(void *)mcuq_stack_bottom, stack, MCUQ_STACK_PAINT);
     while (to < mcuq_data_end)
         *to++ = *from++;
+#if defined(MCUQ_COPIES_WEIGHTS)
+    to = mcuq_fast_start;
+    from = mcuq_fast_image;
+    while (to < mcuq_fast_end)
+        *to++ = *from++;
+#endif
     fill(mcuq_bss_start, mcuq_bss_end, 0);
     mcuq_main();
     board_reset();

@@ -1,4 +1,5 @@
-"""Where mcuq's own programs put the parts of an arena that is not one in the board's main memory."""
+"""Where mcuq's own programs put the parts of an arena that is not one in the board's main memory, and constants that
+are copied at start."""
 
 from __future__ import annotations
 
@@ -14,17 +15,24 @@ MAIN_SYMBOL = "mcuq_arena"
 @dataclass(frozen=True)
 class ArenaSections:
     """`macros` that name the sections in the model's C, and what linker scripts say of them: lines of `headers`, of
-    `sections` before all others of RAM, and the first of those in the main memory. Each section has a symbol."""
+    `sections` before all others of RAM, the `first` of those in the main memory, and the `last`, whose bytes are in
+    flash too. Each section has a symbol."""
 
     macros: Mapping[str, str] = field(default_factory=dict, hash=False)
     headers: str = ""
     sections: str = ""
     first: str = ""
+    last: str = ""
 
     @property
     def script(self) -> dict[str, str]:
         """For the templates of linker scripts."""
-        return {"memory_headers": self.headers, "memory_sections": self.sections, "first_section": self.first}
+        return {
+            "memory_headers": self.headers,
+            "memory_sections": self.sections,
+            "first_section": self.first,
+            "last_section": self.last,
+        }
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -37,7 +45,8 @@ NO_SECTIONS = ArenaSections()
 
 def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
     """Those of a model; as .bss and its kin they take nothing of a program's file."""
-    if not model.listing.arenas or board.memory is None:
+    fast = model.listing.fast
+    if board.memory is None or not (model.listing.arenas or fast):
         return NO_SECTIONS
     address_of = {ram.name: ram.address for ram in board.memory.more}
     macros, headers, sections, first = {}, [], [], ""
@@ -50,7 +59,27 @@ def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
             sections.append(f"  .{symbol} {at} (NOLOAD) : {{ {symbol} = .; *(.bss.{symbol}) }} :{symbol}")
         else:
             first = f"{symbol} = .; *(.bss.{symbol})"
-    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first)
+    last = ""
+    if fast is not None:
+        macros[f"{model.name.upper()}_FAST_WEIGHTS_SECTION"] = '".mcuq_fast"'
+        headers.append("  mcuq_fast PT_LOAD FLAGS(6);")
+        at = "ALIGN(8)"
+        if fast.memory in address_of:
+            before = sum(part.size_bytes for part in model.listing.arenas if part.memory == fast.memory)
+            at = f"{address_of[fast.memory] + before + -before % 8:#010x}"
+        last = _LAST.replace("$at", at)
+    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, last)
+
+
+_LAST = """\
+  mcuq_fast_image = ALIGN(mcuq_data_image + SIZEOF(.data), 8);
+  .mcuq_fast $at : AT(mcuq_fast_image) {
+    mcuq_fast_start = .;
+    *(.mcuq_fast)
+    . = ALIGN(8);
+    mcuq_fast_end = .;
+  } :mcuq_fast
+"""
 
 
 def symbol_of(memory: str) -> str:

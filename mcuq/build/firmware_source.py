@@ -61,6 +61,7 @@ def model_macros(model: CompiledModel) -> dict[str, str]:
     gives it weights that it has."""
     needless = [*([] if model.is_pushed else ["MCUQ_NO_ROWS"]), *([] if model.start else ["MCUQ_NO_START"])]
     parts = model.listing.arenas
+    needless += ["MCUQ_COPIES_WEIGHTS"] if model.listing.fast else []
     return {**dict.fromkeys(needless, "1"), **({"MCUQ_ARENAS": str(len(parts))} if parts else {})}
 
 

@@ -98,6 +98,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
     """The facts of a compiled model, as `compile --json` prints them."""
     judgement, push = model.origin.judgement, model.listing.push
     decibels = {quality.output: quality.sqnr_db for quality in judgement.outputs} if judgement else {}
+    fast = model.listing.fast
     return {
         "name": model.name,
         "board": model.board.name,
@@ -113,6 +114,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "code_bytes": footprint.code_bytes,
         "compiler": footprint.compiler,
         "weights": model.placement.text,
+        "fast_weights": None if fast is None else {"memory": fast.memory, "bytes": fast.size_bytes},
         "weights_bytes": None if model.blob is None else len(model.blob),
         "arena_bytes": model.arena_bytes,
         "least_arena_bytes": model.arena_map.least_bytes,
@@ -180,6 +182,9 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         yield f"  weights {len(model.blob):>9,} bytes in {weights_file(model.name)}"
     elif model.placement.is_elsewhere:
         yield f"  weights           in section {model.placement.section}"
+    if model.listing.fast is not None:
+        fast = model.listing.fast
+        yield f"          {fast.size_bytes:>9,} bytes of the constants are copied into {fast.memory} by start-up code"
     push = model.listing.push
     held = "input and output" if push is None else "rows of the input, and output"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"

@@ -19,6 +19,7 @@ from mcuq.errors import ModelError
 from mcuq.importer import Selection
 from mcuq.lower import GOALS, parse_placement
 from mcuq.lower.memories import parse_memories
+from mcuq.lower.placement import parse_fast
 from mcuq.options import Options
 from mcuq.quantize import (
     DEFAULT_METHOD,
@@ -194,7 +195,7 @@ optimize_option = click.option(
 
 weights_option = option_group(
     "weights",
-    lambda place: parse_placement(place),
+    lambda place, fast: replace(parse_placement(place), fast=None if fast is None else parse_fast(fast)),
     click.option(
         "--weights",
         "place",
@@ -202,6 +203,12 @@ weights_option = option_group(
         show_default=True,
         metavar="PLACE",
         help="Where constants go: inline in ID.c, external into ID.weights.bin, or section:NAME of the linker.",
+    ),
+    click.option(
+        "--fast-weights",
+        "fast",
+        metavar="NAME[:BYTES]",
+        help="Memory of the board into which start-up copies the constants that are used most: dtcm:32k.",
     ),
 )
 

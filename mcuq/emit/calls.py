@@ -117,7 +117,7 @@ def render_calls(
             data = []
             for key, a in call.arrays.items():
                 is_outside = program.placement.is_external and array_key(a) not in sizes
-                new = DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a, is_outside)
+                new = DataArray(f"{stem}_{key}", C_TYPES[a.dtype.name], a, is_outside, array_key(a) in program.fast)
                 data.append(arrays.setdefault(array_key(a), new))
             places = [pointers[step.layer.inputs[i].name] for i in call.inputs]
             if index in segment_of:

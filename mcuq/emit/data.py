@@ -11,12 +11,14 @@ from mcuq.kernels.c_types import c_float
 
 @dataclass(frozen=True)
 class DataArray:
-    """Constant data with its C name and type; what `is_outside` is in no C file, and its name is an offset."""
+    """Constant data with its C name and type; what `is_outside` is in no C file, and its name is an offset. What
+    `is_fast` is copied into faster memory at start."""
 
     name: str
     c_type: str
     values: Array
     is_outside: bool = False
+    is_fast: bool = False
 
     @property
     def text(self) -> str:

@@ -46,6 +46,14 @@ class ListedPush:
 
 
 @dataclass(frozen=True)
+class ListedFast:
+    """Constants that are copied at start: `size_bytes` at most, into `memory`."""
+
+    memory: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Listing:
     """Of the C file and header of one model; lines are those of the C file, from 1.
 
@@ -56,7 +64,7 @@ class Listing:
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     `push` says how the input comes row by row, which then has no accessor; None: it is whole. `arenas` are the parts of
     an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
-    tensor -> which of them has it, as `ArenaPart.pointer` says.
+    tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start.
     """
 
     digest: int
@@ -73,6 +81,7 @@ class Listing:
     push: ListedPush | None = None
     arenas: tuple[ArenaPart, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    fast: ListedFast | None = None
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

@@ -14,6 +14,7 @@ from mcuq.emit.calls import Function, ModelCall, pointers_of, render_calls
 from mcuq.emit.compilers import target_cpus
 from mcuq.emit.data import DataArray
 from mcuq.emit.listing import (
+    ListedFast,
     ListedPush,
     Listing,
     constants_crc,
@@ -36,6 +37,7 @@ from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.runtime import runtime as runtime_items
 from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
+from mcuq.lower.fast import fast_bytes
 from mcuq.plan import Plan
 from mcuq.plan.arena_part import ArenaPart
 from mcuq.plan.push import GIVEN
@@ -48,6 +50,7 @@ COMPILER, ASSUME = "MCUQ_GNU", "MCUQ_ASSUME"
 FRAME_MACROS = (
     "MCUQ_WEIGHTS",
     "MCUQ_ARENA",
+    "MCUQ_FAST_WEIGHTS",
     "MCUQ_STATIC_ASSERT",
     "MCUQ_STATIC_ASSERT_NAME_",
     "MCUQ_STATIC_ASSERT_NAME",
@@ -96,6 +99,9 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     items = needed_items([*needs, *(need for function in functions for need in function.needs)])
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
+    fast = None
+    if placement.fast is not None:
+        fast = ListedFast(placement.fast.memory, fast_bytes(program, program.fast))
     in_c = [array for array in arrays if not array.is_outside]
     interface = _interface((*inputs, *outputs), offset)
     digest = _digest(functions, in_c, calls, tables, interface, plan)
@@ -142,7 +148,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "renamed": [name for name in _names(runtime) if name.islower()],
         "compiler": foremost[COMPILER].text if COMPILER in foremost else "",
         "compiler_names": _names(item for item in items if item.name == COMPILER),
-        "frame": list(FRAME_MACROS),
+        "fast": fast,
+        "frame": [name for name in FRAME_MACROS if fast or name != "MCUQ_FAST_WEIGHTS"],
         "macros": [name for name in (*foremost, *_names(runtime)) if name != COMPILER and not name.islower()],
         "cpus": target_cpus(assembly_cpus(items)),
         "tables": tables,
@@ -179,6 +186,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         weights_head=weights.head.hex() if weights else "",
         push=push,
         arenas=plan.parts,
+        fast=fast,
         places={name: own.pointer for name, own in place.items()} if plan.parts else {},
     )
     files = {f"{model_id}.h": header, f"{model_id}.c": source}

@@ -24,6 +24,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
+    parts += ["fast_weights_section", "fast_weights_bytes"] if placement.fast else []
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
     for part in plan.parts:

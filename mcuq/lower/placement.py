@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcuq.errors import ModelError, did_you_mean
+from mcuq.lower.memories import RamUse, parse_memories
 
 Kind = Literal["inline", "external", "section"]
 _KINDS: tuple[Kind, ...] = ("inline", "external", "section")
@@ -18,11 +19,13 @@ _SECTION = {*string.ascii_letters, *string.digits, *"._$,-"}
 @dataclass(frozen=True)
 class Placement:
     """`kind` of place of constants, and the name of the `section` where it is one. `arena` is the C array that working
-    memory is, where it is shared with other models; "": one of the model's own."""
+    memory is, where it is shared with other models; "": one of the model's own. Into the memory `fast` those constants
+    are copied at start that are used most."""
 
     kind: Kind = "inline"
     section: str = ""
     arena: str = ""
+    fast: RamUse | None = None
 
     @property
     def is_external(self) -> bool:
@@ -63,6 +66,14 @@ def parse_placement(text: str) -> Placement:
             return Placement(kind)
     known = ("inline", "external", "section:NAME")
     raise ModelError(f"weights '{text}': is not known; use {', '.join(known)}{did_you_mean(text, known)}")
+
+
+def parse_fast(text: str) -> RamUse:
+    """NAME or NAME:BYTES. Raises ModelError for any other text."""
+    uses = parse_memories(text)
+    if len(uses) > 1:
+        raise ModelError(f"fast weights '{text}': are copied into one memory; name one, as in {uses[0].text}")
+    return uses[0]
 
 
 def check_section(placement: Placement, board: str, is_native: bool) -> None:

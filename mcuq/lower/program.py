@@ -53,13 +53,14 @@ def scratch_bytes(calls: Sequence[Call]) -> int:
 @dataclass(frozen=True, eq=False)
 class Program:
     """The steps of an integer graph in order, what they are optimized for, what GCC is told for it, and where constants
-    go."""
+    go; those of `fast`, by `array_key`, into faster memory."""
 
     graph: Graph
     steps: tuple[Step, ...]
     goal: Goal = "balanced"
     gcc_options: tuple[str, ...] = ()
     placement: Placement = INLINE
+    fast: frozenset[tuple[str, bytes]] = frozenset()
 
     @property
     def more(self) -> float:

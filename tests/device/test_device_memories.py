@@ -14,8 +14,10 @@ from mcuq.device.link import open_link
 from mcuq.device.messages import Paint
 from mcuq.device.session import Session
 from mcuq.emulate.machine import Machine
+from mcuq.lower import Placement
 from mcuq.lower.memories import parse_memories
-from mcuq.validate.device import validate_device
+from mcuq.lower.placement import parse_fast
+from mcuq.validate.device import DeviceReport, validate_device
 from mcuq.validate.expected import Expected
 
 pytestmark = pytest.mark.toolchain
@@ -37,21 +39,46 @@ def in_parts(board: str, push: bool = False) -> CompiledModel:
     return model
 
 
-@pytest.mark.parametrize("push", [False, True])
-@pytest.mark.parametrize("board", [*MEMORIES])
-def test_a_model_in_two_memories_validates(board: str, push: bool) -> None:
-    model = in_parts(board, push)
+def validated(model: CompiledModel) -> tuple[DeviceReport, bytes]:
+    """The report of five samples on the model's emulated board, and what its painted arena holds then."""
     firmware = build_firmware(model)
     memory = model.board.program_memory
     assert memory is not None and firmware.ram_bytes <= memory.ram_bytes
+    images = (build_loader(model.board), firmware) if model.board.loader else (firmware,)
     batches = iter([random_inputs(model.graph, 5)])
-    with Machine(model.board, build_loader(model.board), firmware) as machine, open_link(machine.port) as link:
+    with Machine(model.board, *images) as machine, open_link(machine.port) as link:
         session = Session(link)
         with Expected(model.graph, batches, model.as_given) as samples:
             report = validate_device(model, session, samples, "mcuq flash")
         session.marks(Paint.A5)
-        painted = session.read_arena(0, model.arena_bytes)
+        return report, session.read_arena(0, model.arena_bytes)
+
+
+@pytest.mark.parametrize("push", [False, True])
+@pytest.mark.parametrize("board", [*MEMORIES])
+def test_a_model_in_two_memories_validates(board: str, push: bool) -> None:
+    model = in_parts(board, push)
+    report, painted = validated(model)
     assert report.bit_exact
     assert report.samples == 5
     assert report.arena_bytes == model.arena_bytes
     assert painted == b"\xa5" * model.arena_bytes
+
+
+@pytest.mark.parametrize(
+    ("board", "fast", "memory"),
+    [
+        ("mps2-an386", "psram:2k", "ram:2000,psram:2000"),
+        ("mps3-an547", "sram", ""),
+        ("netduinoplus2", "ram:2k", ""),
+        ("microbit-v1", "ram:2k", ""),
+        ("riscv32-virt", "ram:2k", ""),
+    ],
+)
+def test_constants_that_start_up_copies_are_those_of_the_model(board: str, fast: str, memory: str) -> None:
+    """Validation reads them where the model does: the checksum is that of the copies."""
+    placement, memories = Placement(fast=parse_fast(fast)), parse_memories(memory) if memory else ()
+    aim = Aim(weights=placement, memories=memories)
+    report, _ = validated(assemble_for(digits(), load_board(board), "digits", aim))
+    assert report.bit_exact
+    assert report.samples == 5
