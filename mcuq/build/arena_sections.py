@@ -15,14 +15,14 @@ MAIN_SYMBOL = "mcuq_arena"
 @dataclass(frozen=True)
 class ArenaSections:
     """`macros` that name the sections in the model's C, and what linker scripts say of them: lines of `headers`, of
-    `sections` before all others of RAM, the `first` of those in the main memory, and the `last`, whose bytes are in
-    flash too. Each section has a symbol."""
+    `sections` before all others of RAM, the `first` of what nothing initializes in the main memory, and the section of
+    what is `fast`, whose bytes are in flash too, before those of data. Each section has a symbol."""
 
     macros: Mapping[str, str] = field(default_factory=dict, hash=False)
     headers: str = ""
     sections: str = ""
     first: str = ""
-    last: str = ""
+    fast: str = ""
 
     @property
     def script(self) -> dict[str, str]:
@@ -31,7 +31,8 @@ class ArenaSections:
             "memory_headers": self.headers,
             "memory_sections": self.sections,
             "first_section": self.first,
-            "last_section": self.last,
+            "fast_section": self.fast,
+            "first_image": "mcuq_fast_image" if self.fast else "mcuq_data_image",
         }
 
     @property
@@ -59,27 +60,26 @@ def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
             sections.append(f"  .{symbol} {at} (NOLOAD) : {{ {symbol} = .; *(.bss.{symbol}) }} :{symbol}")
         else:
             first = f"{symbol} = .; *(.bss.{symbol})"
-    last = ""
+    copied = ""
     if fast is not None:
         macros[f"{model.name.upper()}_FAST_WEIGHTS_SECTION"] = '".mcuq_fast"'
         headers.append("  mcuq_fast PT_LOAD FLAGS(6);")
-        at = "ALIGN(8)"
+        at, then = "ALIGN(8)", ""
         if fast.memory in address_of:
             before = sum(part.size_bytes for part in model.listing.arenas if part.memory == fast.memory)
-            at = f"{address_of[fast.memory] + before + -before % 8:#010x}"
-        last = _LAST.replace("$at", at)
-    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, last)
+            at, then = f"{address_of[fast.memory] + before + -before % 8:#010x}", "\n  . = mcuq_stack_top;"
+        copied = _FAST.replace("$at", at) + then
+    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, copied)
 
 
-_LAST = """\
-  mcuq_fast_image = ALIGN(mcuq_data_image + SIZEOF(.data), 8);
+_FAST = """\
   .mcuq_fast $at : AT(mcuq_fast_image) {
     mcuq_fast_start = .;
     *(.mcuq_fast)
     . = ALIGN(8);
     mcuq_fast_end = .;
   } :mcuq_fast
-"""
+  mcuq_data_image = ALIGN(mcuq_fast_image + SIZEOF(.mcuq_fast), 8);"""
 
 
 def symbol_of(memory: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
@@ -188,13 +189,18 @@ def plan_split(
     first = _least_pushed_way(program, features) if push else _least_way(program, features)
     bound = sum(room.size_bytes for room in rooms)
     bound = bound if most_bytes is None else min(bound, most_bytes)
-    others = [way for way in _ways_by_work(program, features, push) if way.least_bytes <= bound]
-    smallest = sorted(others[MOST_SEARCHED:], key=lambda way: way.least_bytes)[:MOST_SEARCHED]
-    for way in (first, *others[:MOST_SEARCHED], *smallest):
+    for way in chain([first], _to_be_split(program, features, push, bound)):
         plan = way.split_plan(rooms)
         if plan is not None and plan.arena_bytes <= bound:
             return way.program, plan
     return None
+
+
+def _to_be_split(program: Program, features: Set[str], push: bool, most_bytes: int) -> Iterator[_Way]:
+    """The ways that may fit: those with the least work, and the smallest of the others."""
+    ways = [way for way in _ways_by_work(program, features, push) if way.least_bytes <= most_bytes]
+    yield from ways[:MOST_SEARCHED]
+    yield from sorted(ways[MOST_SEARCHED:], key=lambda way: way.least_bytes)[:MOST_SEARCHED]
 
 
 def _by_speed(

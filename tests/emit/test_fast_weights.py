@@ -19,6 +19,7 @@ from mcuq.artifact import load, save
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.build.arena_sections import arena_sections
+from mcuq.build.firmware import build_firmware
 from mcuq.build.target import build_target
 from mcuq.cli import main
 from mcuq.compile import Aim, CompiledModel, assemble_for, on_board, with_goal
@@ -57,6 +58,19 @@ def check(model: CompiledModel, on: str, samples: int = 3) -> None:
 @pytest.mark.parametrize("memory", ["tcm", "ram"])
 def test_copied_constants_give_the_same_bytes_on_every_cpu(memory: str, scheme: str, cpu: str) -> None:
     check(fast_model(SCHEMES[scheme](row_network(0), 0), with_memories(cpu), f"{memory}:2k"), "emulator")
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize(("fast", "memory"), [("psram", "ram:2000,psram:2000"), ("ram:2k", "")])
+def test_another_linker_puts_them_there_too(monkeypatch: pytest.MonkeyPatch, fast: str, memory: str) -> None:
+    monkeypatch.setenv("MCUQ_CC", "zig")
+    model = digits_in(fast, memory)
+    check(model, "emulator")
+    firmware = build_firmware(model)
+    assert firmware.build.startswith("zig cc ")
+    listed = model.listing.fast
+    assert listed is not None
+    assert len(firmware.image) > listed.size_bytes
 
 
 def test_they_give_the_same_bytes_on_the_host() -> None:
