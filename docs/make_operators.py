@@ -17,9 +17,12 @@ import onnx
 from mcuq.boards.find import load_board
 from mcuq.graph.operator import Operator
 from mcuq.importer.flatten import RULES
+from mcuq.importer.flattening import Rules
 from mcuq.importer.labels import DOMAIN
 from mcuq.importer.load import OLDEST_OPSET
 from mcuq.importer.problems import NEAREST
+from mcuq.importer.transformers import RMS
+from mcuq.importer.transformers import TRANSFORMERS as FUSED
 from mcuq.kernels import KERNELS
 from mcuq.kernels.kernel import Kernel
 from mcuq.kernels.packed import PACKED_CONSTANTS
@@ -66,6 +69,12 @@ Operators of ai.onnx.ml, as scikit-learn, LightGBM and XGBoost are exported. Zip
 dictionary of. Labels that are texts are their places in a list, which the C's header states. In int8 and int16 trees
 and categories decide as finely as features are quantized.
 """
+RUNTIME = """\
+## What ONNX Runtime fuses
+
+Operators of com.microsoft that ONNX Runtime's optimizers leave, beside those of quantized files. The last one has
+ONNX's domain there.
+"""
 CONTROL_FLOW = """\
 ## Control flow and sequences
 
@@ -95,7 +104,8 @@ def page() -> str:
     parts = (
         (INTRODUCTION, *_onnx_rows()),
         (MACHINE_LEARNING, *_machine_learning_rows()),
-        (CONTROL_FLOW + fill(", ".join(sorted(name for domain, name in RULES if not domain)) + ".", 120),),
+        (RUNTIME, *_rule_rows({key: rule for key, rule in FUSED.items() if key != RMS} | {RMS: FUSED[RMS]})),
+        (CONTROL_FLOW + fill(", ".join(sorted(name for _, name in _of_control_flow())) + ".", 120),),
         (LAYERS, *_layer_rows()),
         (MISSING, *_missing_rows()),
     )
@@ -109,10 +119,17 @@ def _onnx_rows() -> Iterator[str]:
 
 
 def _machine_learning_rows() -> Iterator[str]:
+    yield from _rule_rows({key: RULES[key] for key in sorted(RULES) if key[0] == DOMAIN})
+
+
+def _rule_rows(rules: Rules) -> Iterator[str]:
     yield from _head("operator", "what it is")
-    for (domain, name), rule in sorted(RULES.items()):
-        if domain == DOMAIN:
-            yield _row(name, re.sub(r"\s+", " ", inspect.getdoc(rule) or ""))
+    for (_, name), rule in rules.items():
+        yield _row(name, re.sub(r"\s+", " ", inspect.getdoc(rule) or ""))
+
+
+def _of_control_flow() -> list[tuple[str, str]]:
+    return [key for key in RULES if not key[0] and key != RMS]
 
 
 def _opsets(name: str) -> list[int]:

@@ -18,10 +18,12 @@ from mcuq.importer.machine_learning import MACHINE_LEARNING
 from mcuq.importer.nodes import needed_nodes
 from mcuq.importer.sequences import SEQUENCES
 from mcuq.importer.support_vectors import SUPPORT_VECTORS
+from mcuq.importer.transformers import TRANSFORMERS
 from mcuq.importer.trees import TREES
 from mcuq.ops import FROM_ONNX
 
 RULES: Rules = {
+    **TRANSFORMERS,
     **{("", op_type): rule for op_type, rule in {**CONTROL_FLOW, **SEQUENCES}.items()},
     **{
         (DOMAIN, op_type): rule

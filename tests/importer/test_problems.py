@@ -80,15 +80,16 @@ def test_another_domains_operator_of_onnxs_name_is_onnxs() -> None:
 def test_inputs_are_listed_with_each_other_and_with_operators() -> None:
     nodes = [
         node("MaxRoiPool", ["x", "u"], "a", "roi", pooled_shape=[6, 6]),
-        node("FusedConv", ["z"], "c", "conv", domain="com.microsoft"),
+        node("QAttention", ["z"], "c", "conv", domain="com.microsoft"),
         node("Sum", ["a", "c", "f"], "y"),
     ]
     proto = model(nodes, {"x": (1, 4, "height", "width"), "z": (1, 3, None, "width"), "u": (1, 5)})
     proto.graph.input.append(helper.make_tensor_value_info("f", TensorProto.FLOAT8E5M2, (1,)))
     assert refusal(proto).splitlines() == [
         "net.onnx: 4 things are in the way:",
-        "  net.onnx: operators that are not supported: MaxRoiPool ('roi'), use MaxPool; com.microsoft.FusedConv "
-        "('conv'), use Conv and Relu; supported: " + ", ".join(sorted(FROM_ONNX)),
+        "  net.onnx: operators that are not supported: MaxRoiPool ('roi'), use MaxPool; com.microsoft.QAttention "
+        "('conv'), use QuantizeLinear and DequantizeLinear around Attention's MatMul, Softmax and MatMul; "
+        "supported: " + ", ".join(sorted(FROM_ONNX)),
         "  net.onnx: input 'x' has the unknown dimensions 'height' at axis 2, 'width' at axis 3; give their sizes with "
         "--shape height=N --shape width=N",
         "  net.onnx: input 'z' has an unknown, unnamed dimension at axis 2; give the input's shape with "
