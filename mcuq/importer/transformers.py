@@ -209,7 +209,7 @@ def _attention(node: _Spelling) -> list[Value]:
     sizes = [*node.attributes.get("qkv_hidden_sizes", ())] or [width // 3] * 3
     product = node.plus(node.add("MatMul", node.input(0), node.input(1)), 2)
     q, k, v = _parts(node, product, sizes, 2)
-    return [_attended(node, q, k, v, sizes, node.shape(0)[1], mask=3, bias=5)]
+    return [_attended(node, (q, k, v), sizes, node.shape(0)[1], mask=3)]
 
 
 def _multi_head_attention(node: _Spelling) -> list[Value]:
@@ -224,7 +224,7 @@ def _multi_head_attention(node: _Spelling) -> list[Value]:
         q, k, v = (
             node.add("Add", x, part) for x, part in zip((q, k, v), _parts(node, node.input(3), sizes, 0), strict=True)
         )
-    return [_attended(node, q, k, v, sizes, node.shape(1)[1], mask=4, bias=5)]
+    return [_attended(node, (q, k, v), sizes, node.shape(1)[1], mask=4)]
 
 
 def _parts(node: _Spelling, x: str, sizes: Sequence[int], axis: int) -> list[str]:
@@ -235,15 +235,19 @@ def _parts(node: _Spelling, x: str, sizes: Sequence[int], axis: int) -> list[str
     ]
 
 
-def _attended(node: _Spelling, q: str, k: str, v: str, sizes: Sequence[int], keys: int, mask: int, bias: int) -> str:
+_BIAS = 5  # the input that is added to scores
+
+
+def _attended(node: _Spelling, inputs: Sequence[str], sizes: Sequence[int], keys: int, mask: int) -> str:
+    """Of queries, keys and values of these widths; `mask` is the index of that input."""
     heads = int(node.attributes["num_heads"])
     if node.attributes.get("do_rotary", 0):
         raise Stuck("do_rotary=1 is not supported; use RotaryEmbedding before it")
-    q, k, v = (_heads(node, x, heads, size) for x, size in zip((q, k, v), sizes, strict=True))
+    q, k, v = (_heads(node, x, heads, size) for x, size in zip(inputs, sizes, strict=True))
     scale = float(node.attributes.get("scale", 0.0)) or 1 / sqrt(sizes[0] // heads)
     k = node.add("Transpose", k, perm=[0, 1, 3, 2])
     scores = node.add("MatMul", node.add("Mul", q, node.number(scale)), k)
-    scores = node.plus(scores, bias)
+    scores = node.plus(scores, _BIAS)
     is_causal = bool(node.attributes.get("unidirectional", 0))
     if node.has(mask):
         if is_causal:
