@@ -23,7 +23,7 @@ from mcuq.boards.find import parse_board
 from mcuq.boards.read import RAM_NAME
 from mcuq.compile import CompiledModel
 from mcuq.emit.identifiers import file_identifier, identifier
-from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, Listing
+from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, ListedSteps, Listing
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
@@ -363,7 +363,12 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
     push = None if manifest["push"] is None else ListedPush(**manifest["push"])
     fast = None if manifest["fast"] is None else ListedFast(**manifest["fast"])
     arenas = tuple(_part_from(part) for part in manifest["arenas"])
-    read = {"layers": layers, "order": tuple(manifest["order"]), "push": push, "arenas": arenas, "fast": fast}
+    steps = None
+    if manifest.get("steps") is not None:
+        too_long = tuple((str(layer), int(cycles)) for layer, cycles in manifest["steps"]["too_long"])
+        steps = ListedSteps(**{**manifest["steps"], "too_long": too_long})
+    order = tuple(manifest["order"])
+    read = {"layers": layers, "order": order, "push": push, "arenas": arenas, "fast": fast, "steps": steps}
     return Listing(**{**manifest, **read})
 
 

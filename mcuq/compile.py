@@ -38,7 +38,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import INLINE, Goal, Placement, Program, alternatives, check_section
+from mcuq.lower import INLINE, Goal, Placement, Program, Stepped, alternatives, check_section
 from mcuq.lower.fast import Keys, choose_fast
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
@@ -46,7 +46,7 @@ from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
-from mcuq.plan import Plan, may_take, plan_pushed, plan_rows, plan_split, plan_within
+from mcuq.plan import Plan, Stepper, may_take, plan_pushed, plan_rows, plan_split, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.arena_part import ArenaPart
 from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit, split_error
@@ -192,6 +192,11 @@ class CompiledModel(Described):
     def is_pushed(self) -> bool:
         """Whether its input comes row by row."""
         return self.listing.push is not None
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether an inference goes by steps."""
+        return self.listing.steps is not None
 
     def as_given(self, batch: Mapping[str, Array]) -> Mapping[str, Array]:
         """Inputs (samples, *shape) of the graph, in the order in which the C takes them."""
@@ -402,7 +407,7 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
     ModelError where the input is to come row by row and cannot."""
     graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
-    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push, options.memories)
+    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push, options.memories, options.step)
     return _assemble(graph, board, name, known, aim)
 
 
@@ -458,14 +463,15 @@ class _Known:
 
 @dataclass(frozen=True)
 class Aim:
-    """What is asked of the C: fields of CompiledModel, whether its input comes row by row, and the board's memories for
-    its arena."""
+    """What is asked of the C: fields of CompiledModel, whether its input comes row by row, the board's memories for its
+    arena, and whether it goes by steps."""
 
     optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
     weights: Placement = INLINE
     push: bool = False
     memories: tuple[RamUse, ...] = ()
+    step: Stepped | None = None
 
 
 def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledModel:
@@ -479,10 +485,13 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         features = board.cpu.features
         programs = alternatives(graph, features, aim.optimize, aim.push)
         if aim.max_ram_bytes is None:
-            plan = plan_pushed if aim.push else plan_rows
-            found = [plan(program, features) for program in programs if may_take(program, features, aim.push)]
+            allowed = [program for program in programs if may_take(program, features, aim.push)]
+            if aim.push:
+                found = [plan_pushed(program, features) for program in allowed]
+            else:
+                found = [plan_rows(program, features, stepper) for program in allowed]
             return min(found, key=lambda own: own[1].arena_bytes)
-        within = [plan_within(program, features, aim.max_ram_bytes, aim.push) for program in programs]
+        within = [plan_within(program, features, aim.max_ram_bytes, aim.push, stepper) for program in programs]
         fitting = [i for i, own in enumerate(within) if own[1].arena_bytes <= aim.max_ram_bytes]
         if not fitting:
             return min(within, key=lambda own: own[1].arena_bytes)
@@ -495,13 +504,20 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         allowed = [may_take(program, features, aim.push) for program in programs]
         for kind in (True, False):
             of_kind = [program for program, may in zip(programs, allowed, strict=True) if may == kind]
-            found = [plan_split(program, features, rooms, aim.push, aim.max_ram_bytes) for program in of_kind]
+            asked = rooms, aim.push, aim.max_ram_bytes, stepper
+            found = [plan_split(program, features, *asked) for program in of_kind]
             if any(own is not None for own in found):
                 return min((own for own in found if own is not None), key=lambda own: own[1].arena_bytes)
         return None
 
+    stepper = None if aim.step is None else Stepper(board.cpu.features, board.cpu.core, aim.step)
     rooms = rooms_of(board, aim.memories)
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
+    if aim.push and aim.step is not None:
+        raise ModelError(
+            f"model '{name}': --step: does not go with --push, where what is computed of a row is a step; leave out "
+            "one of the two"
+        )
     check_section(weights, board.name, board.cpu.target == "native")
     program, plan = planned(graph)
     heads = split_heads(graph)
@@ -517,7 +533,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
             raise split_error(name, program, plan, rooms, max_ram_bytes)
         program, plan = in_parts
     check_fit(name, program, plan, _memory_of(board, weights))
-    made_for = [f"optimize {optimize}", *(["push"] if aim.push else []), f"for {board.name}"]
+    made_for = [f"optimize {optimize}", *(["push"] if aim.push else []), *_steps_text(aim.step), f"for {board.name}"]
     if max_ram_bytes is not None:
         made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
     if aim.memories:
@@ -567,6 +583,12 @@ def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_externa
     return keys
 
 
+def _steps_text(step: Stepped | None) -> list[str]:
+    if step is None:
+        return []
+    return ["step" if step.longest is None else f"steps of {step.longest:,} cycles at most"]
+
+
 def _options_text(options: Options, origin: Origin) -> str:
     """What the integers depend on beside the file."""
     text = [f"scheme {scheme_name(options.scheme)}"]
@@ -598,7 +620,8 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
     """The models with one array for their working memory, as large as the largest of them needs it: `arena` names the
     array and the two files of it, which each of the models has. They run one at a time.
 
-    Raises ModelError where names of C clash or an input is pushed, BoardError where boards differ.
+    Raises ModelError where names of C clash, an input is pushed or an inference goes by steps, BoardError where boards
+    differ.
     """
     if len(models) < 2:
         raise ModelError(f"arena '{arena}': is to be shared by several models, {len(models)} given")
@@ -614,6 +637,11 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
                 f"arena '{arena}': the arena of model '{model.name}' lies in "
                 f"{' and '.join(part.memory or model.board_ram for part in model.arenas)}; one that is shared lies in "
                 "one memory: compile it for less RAM, or without --memory"
+            )
+        if model.is_stepped:
+            raise ModelError(
+                f"arena '{arena}': model '{model.name}' goes by steps and keeps half an inference in the arena between "
+                "them; compile it without --step to share"
             )
         if model.board.name != models[0].board.name:
             raise BoardError(
@@ -639,7 +667,9 @@ def _check_names(models: Sequence[CompiledModel], arena: str) -> None:
 
 
 def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> CompiledModel:
-    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories)
+    steps = model.listing.steps
+    step = None if steps is None else Stepped(steps.asked)
+    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories, step)
     known = _Known(model.onnx_model, model.origin, model.pruned)
     return _assemble(model.graph, model.board, model.name, known, aim)
 

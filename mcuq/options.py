@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
 from mcuq.importer import WHOLE, Selection, Sizes, selection
-from mcuq.lower import INLINE, Goal, Placement, parse_goal, parse_placement
+from mcuq.lower import INLINE, Goal, Placement, Stepped, parse_goal, parse_placement, stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.quantize import (
@@ -37,7 +37,7 @@ class Options:
     says whether the model's origin tells how accurate it is on inputs that it has not seen, which takes half as much
     time again. `weights` says where constants go: into the C, into a section, or into a file of their own.
     `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
-    the arena is to lie in; none: its main one, or all where that is too small.
+    the arena is to lie in; none: its main one, or all where that is too small. With `step`, an inference goes by steps.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -52,6 +52,7 @@ class Options:
     weights: Placement = INLINE
     push: bool = False
     memories: tuple[RamUse, ...] = ()
+    step: Stepped | None = None
 
 
 class Asked(TypedDict, total=False):
@@ -60,7 +61,8 @@ class Asked(TypedDict, total=False):
     `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
     names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `outputs` are
     the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
-    all of whose elements are the value given; data then holds the other inputs.
+    all of whose elements are the value given; data then holds the other inputs. `step_cycles` is about the most that a
+    step is to take, with which layers are cut; it says `step` too.
     """
 
     scheme: Scheme | str
@@ -77,6 +79,8 @@ class Asked(TypedDict, total=False):
     push: bool
     memory: str
     fast_weights: str
+    step: bool
+    step_cycles: int | None
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -99,4 +103,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         placement if not fast else replace(placement, fast=parse_fast(fast)),
         asked.get("push", False),
         parse_memories(asked["memory"]) if asked.get("memory") else (),
+        stepped(asked.get("step", False), asked.get("step_cycles")),
     )

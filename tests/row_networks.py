@@ -23,7 +23,7 @@ from mcuq.ops.mul import Mul
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.total import Total
 from mcuq.ops.window import Window
-from mcuq.plan import Plan, plan_memory
+from mcuq.plan import Plan, Stepper, plan_memory
 from mcuq.plan.memory import banded
 from mcuq.plan.push import Pushed, find_pushed, without_taken
 from mcuq.plan.segments import Finder, Segment
@@ -135,7 +135,7 @@ def row_by_row(band: int, found: list[Segment] | None = None, push: bool = False
     """Programs that are compiled meanwhile run as far as they can row by row; what does is added to `found`. With
     `push`, the first stretch takes rows of the input."""
 
-    def plan(program: Program, features: Set[str]) -> tuple[Program, Plan]:
+    def plan(program: Program, features: Set[str], stepper: Stepper | None = None) -> tuple[Program, Plan]:
         pushed = find_pushed(program) if push else None
         if pushed is not None:
             program = without_taken(program, pushed)
@@ -144,7 +144,7 @@ def row_by_row(band: int, found: list[Segment] | None = None, push: bool = False
         if found is not None:
             found.extend(segments)
         program = banded(program, segments)
-        return program, plan_memory(program, segments, pushed)
+        return program, plan_memory(program, segments, pushed, stepper)
 
     with mock.patch.object(sys.modules["mcuq.compile"], "plan_rows", plan):
         yield

@@ -18,7 +18,7 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array, Integers, Quant, Tensor
-from mcuq.lower import Goal
+from mcuq.lower import Goal, Stepped
 from mcuq.onnx_io.given import integers_of
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
@@ -152,10 +152,11 @@ def model_of(
     name: str = "layer",
     optimize: Goal = "balanced",
     push: bool = False,
+    step: Stepped | None = None,
 ) -> CompiledModel:
     """The integer graph with its C, without an ONNX model."""
     board = load_board(board) if isinstance(board, str) else board
-    return assemble_for(graph, board, name, Aim(optimize, push=push))
+    return assemble_for(graph, board, name, Aim(optimize, push=push, step=step))
 
 
 def portable(board: str = "cortex-m4") -> Board:

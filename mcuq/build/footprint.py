@@ -91,6 +91,7 @@ def measure_footprint(model: CompiledModel) -> Footprint:
         return Footprint(model.constant_bytes, None, None)
     keep = [*model.listing.accessors.values(), *([model.start] if model.start else [])]
     keep += [f"{model.name}_push", f"{model.name}_reset"] if model.is_pushed else []
+    keep += [f"{model.name}_step", f"{model.name}_reset"] if model.is_stepped else []
     # Linked with room to spare, so that what is too large is measured too, and reported with its parts.
     roomy = replace(model.board, memory=replace(memory, flash_bytes=max(memory.flash_bytes, ROOMY_FLASH_BYTES)))
     arenas = arena_sections(model, model.board)

@@ -20,7 +20,7 @@ from mcuq.build.compiler import (
     without_folder,
     write_files,
 )
-from mcuq.build.pushing import PUSH_ALL
+from mcuq.build.pieces import IN_PIECES
 from mcuq.errors import BuildError
 from mcuq.resources import resource_dir
 from mcuq.system.process import run
@@ -35,14 +35,14 @@ _HOST_PROGRAM = "host_program.exe"  # Windows wants the suffix, others do not mi
 @dataclass(frozen=True)
 class HostModel:
     """What host_main.c must know of a model: its C identifier, the bytes of each input and output, and the function
-    that gives it its weights, if they are not in its C. Where it is `pushed`, sources have the C that gives it rows
-    (pushing.py). `arenas` are the macros of the bytes of each part of its arena; none: it has one."""
+    that gives it its weights, if they are not in its C. Where it runs `in_pieces`, sources have the C for that
+    (pieces.py). `arenas` are the macros of the bytes of each part of its arena; none: it has one."""
 
     name: str
     input_bytes: tuple[int, ...]
     output_bytes: tuple[int, ...]
     start: str = ""
-    pushed: bool = False
+    in_pieces: bool = False
     arenas: tuple[str, ...] = ()
 
 
@@ -146,10 +146,10 @@ def _host_model_header(model: HostModel) -> str:
     macros = model.arenas or (f"{model.name.upper()}_ARENA_BYTES",)
     arenas = ", ".join(f"(arena)[{i}]" for i in range(len(macros)))
     run = f"{model.name}_run_in({arenas}{pointers})\n"
-    if model.pushed:
+    if model.in_pieces:
         run = (
-            f"{PUSH_ALL}(host_number++, {arenas}{pointers})\n"
-            f"void {PUSH_ALL}(int32_t number{', void *' * len(macros)}{', int8_t *' * len(sizes)});\n"
+            f"{IN_PIECES}(host_number++, {arenas}{pointers})\n"
+            f"void {IN_PIECES}(int32_t number{', void *' * len(macros)}{', int8_t *' * len(sizes)});\n"
             "static int32_t host_number;\n"
         )
     return (

@@ -105,6 +105,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "optimize": model.optimize,
         "max_ram_bytes": model.max_ram_bytes,
         "push": None if push is None else {"rows": push.rows, "row_bytes": push.row_bytes, "taken": push.taken or None},
+        "steps": _steps_json(model),
         "layers": len(model.graph.nodes),
         "macs": model.macs,
         "pruned_macs": model.pruned.macs,
@@ -130,6 +131,33 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
         "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.outputs],
     }
+
+
+def _steps_json(model: CompiledModel) -> dict[str, Any] | None:
+    """How an inference goes by steps."""
+    steps = model.listing.steps
+    if steps is None:
+        return None
+    return {
+        "count": steps.count,
+        "unit": steps.unit,
+        "total": steps.total,
+        "worst": steps.longest,
+        "worst_layer": steps.longest_layer,
+        "asked": steps.asked,
+        "too_long": [{"layer": layer, "takes": cycles} for layer, cycles in steps.too_long],
+    }
+
+
+def _step_lines(model: CompiledModel) -> Iterator[str]:
+    """The same for people."""
+    steps = model.listing.steps
+    if steps is None:
+        return
+    longest = f"{steps.longest:,} {steps.unit} at most ({steps.longest_layer})"
+    yield f"  steps   {steps.count:>9,} of about {longest}, {steps.total:,} in all"
+    for layer, cycles in steps.too_long:
+        yield f"          {layer} takes about {cycles:,} and cannot be cut further"
 
 
 def choices_json(choices: Sequence[Choice]) -> list[dict[str, Any]]:
@@ -194,6 +222,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     if push is not None:
         order = f", in the order behind layer {push.taken}" if push.taken else ""
         yield f"  push    {push.rows:>9,} rows an inference, of {push.row_bytes:,} bytes{order}"
+    yield from _step_lines(model)
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"

@@ -52,7 +52,7 @@ from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel, Part, compile_as, needs_calibration, share_arena
 from mcuq.emulate.cycles import cycle_model
 from mcuq.errors import DataError, ModelError, QuantizationError
-from mcuq.lower import Goal
+from mcuq.lower import Goal, stepped
 from mcuq.options import Options
 from mcuq.quantize import FEWEST_SAMPLES, scheme_toml
 from mcuq.report.arena_picture import arena_svg
@@ -116,6 +116,17 @@ class Shown:
     click.option("--no-prune", is_flag=True, help="Keep channels that no output depends on; outputs are the same."),
 )
 @click.option("--push", is_flag=True, help="The input comes row by row to ID_push: it is never whole in the arena.")
+@option_group(
+    "step",
+    lambda step, step_cycles: stepped(step, step_cycles),
+    click.option("--step", is_flag=True, help="An inference by steps too: ID_step(budget) returns what is left of it."),
+    click.option(
+        "--step-cycles",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The same, with layers cut so that no step takes more than about N cycles.",
+    ),
+)
 @scheme_options
 @budget_options
 @click.option(
@@ -129,7 +140,18 @@ class Shown:
 @selection_options
 @json_option
 @with_options(
-    "scheme", "method", "recovery", "shapes", "selected", "prune", "judged", "optimize", "weights", "push", "memories"
+    "scheme",
+    "method",
+    "recovery",
+    "shapes",
+    "selected",
+    "prune",
+    "judged",
+    "optimize",
+    "weights",
+    "push",
+    "memories",
+    "step",
 )
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)

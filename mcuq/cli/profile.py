@@ -12,6 +12,7 @@ from mcuq.cli.common import json_option, out, print_json, print_lines
 from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel
 from mcuq.report.profile import Profile, profile_model
+from mcuq.report.steps import CountedSteps, can_count_steps, count_steps
 
 
 @click.command()
@@ -28,13 +29,27 @@ def profile(folder: str, as_json: bool) -> None:
     """
     model = load(folder)
     found = profile_model(model)
+    steps = count_steps(model, [0])[0] if can_count_steps(model) else None
     if as_json:
-        print_json({"name": model.name, "board": model.board.name, **asdict(found)})
+        counted = None if steps is None else asdict(steps)
+        print_json({"name": model.name, "board": model.board.name, **asdict(found), "steps": counted})
         return
     console = out()
     console.print(f"{model.name} on emulated {model.board.name} ({found.compiler})", markup=False)
     print_lines(_layers(found, console.width))
     print_lines(profile_lines(model, found))
+    if steps is not None:
+        print_lines(_step_lines(model, steps))
+
+
+def _step_lines(model: CompiledModel, steps: CountedSteps) -> Iterator[str]:
+    """Single units of work, counted and as they are stated."""
+    said = model.listing.steps
+    assert said is not None
+    longest = f"{steps.instructions.most:,} instructions"
+    if steps.cycles is not None:
+        longest += f", {steps.cycles.most:,} cycles"
+    yield f"  steps   {steps.count:>9,} of {longest} at most; stated are {said.longest:,} {said.unit}"
 
 
 def _layers(found: Profile, width: int) -> Iterator[str]:

@@ -11,7 +11,8 @@ from mcuq.emit.names import Callee, call_names, callee_of, function_names
 from mcuq.emit.parameters import assumes, render_banded, render_shared
 from mcuq.emit.port import Port
 from mcuq.emit.render import render_kernel
-from mcuq.emit.segments import RowTable, render_pushed, render_segment, row_table
+from mcuq.emit.segments import RowTable, render_pushed, render_segment, render_stepped, row_table
+from mcuq.emit.steps import cases_of
 from mcuq.emit.text import COLUMNS, wrap
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
@@ -95,7 +96,8 @@ def render_calls(
 ) -> tuple[list[Function], list[DataArray], list[ModelCall], list[RowTable]]:
     """Functions shared by all calls with the same constants, their data (equal arrays once), the body of run_in, and
     the tables of segments. `ends` are lines of C behind each call of a kernel within a segment. Constants that are
-    external lie behind a pointer `weights`, all but what tells functions their sizes."""
+    external lie behind a pointer `weights`, all but what tells functions their sizes. Where an inference goes by steps,
+    calls and segments are cases of a switch, in order."""
     names = function_names(program, model_id, layer_ids, used)
     all_calls = [call for step in program.steps for call in step.calls]
     sizes = {array_key(call.arrays[PARAMETERS]) for call in all_calls if PARAMETERS in call.arrays}
@@ -104,6 +106,7 @@ def render_calls(
     calls: list[ModelCall] = []
     number_of: list[int] = []  # of each step's first call
     segment_of = {i: placed for placed in plan.segments for i in range(placed.segment.first, placed.segment.last + 1)}
+    cases = cases_of(program, plan)
     for index, (step, layer_id) in enumerate(zip(program.steps, layer_ids, strict=True)):
         output = step.layer.output.name
         offset = plan.offset_of(output) if plan.is_whole(output) else None
@@ -144,7 +147,10 @@ def render_calls(
             if index in segment_of:
                 arenas.add(plan.place_of(segment_of[index].state)[0])
             text = f"{lines.strip()});"
-            if index not in segment_of:
+            if index not in segment_of and plan.steps is not None:
+                inner = text.replace("\n", "\n        ")
+                text = f"case {cases.first[index] + number}: /* {layer_id} */\n            {inner}"
+            elif index not in segment_of:
                 text = f"/* {layer_id} */\n    {text}"
             calls.append(ModelCall(text, layer_id, index, number == 0, name, given, offset, frozenset(arenas)))
     tables = []
@@ -161,6 +167,9 @@ def render_calls(
         layers = [stage[-1].layer if stage else "the input" for stage in stages]
         if segment.is_pushed:
             block = render_pushed(placed, table.name, texts, made_at, layers, f"{model_id.upper()}_TOO_MANY_ROWS", plan)
+        elif plan.steps is not None:
+            at = cases.first[segment.first], cases.behind[segment.first]
+            block = render_stepped(placed, table.name, texts, made_at, layers, at, plan)
         else:
             block = render_segment(placed, table.name, texts, made_at, layers, plan)
         calls[first : first + len(own)] = [replace(call, text="" if i else block) for i, call in enumerate(own)]

@@ -54,6 +54,21 @@ class ListedFast:
 
 
 @dataclass(frozen=True)
+class ListedSteps:
+    """An inference by steps: `count` units of work, `total` in all, the `longest` that of `longest_layer`, about so
+    many `unit`: cycles or instructions. None was to take more than `asked`, if that is said: those of the layers
+    `too_long` do, with what they take."""
+
+    count: int
+    total: int
+    longest: int
+    longest_layer: str
+    unit: str
+    asked: int | None
+    too_long: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Listing:
     """Of the C file and header of one model; lines are those of the C file, from 1.
 
@@ -64,7 +79,8 @@ class Listing:
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     `push` says how the input comes row by row, which then has no accessor; None: it is whole. `arenas` are the parts of
     an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
-    tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start.
+    tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start. `steps`
+    say how the inference goes by steps; None: it does not.
     """
 
     digest: int
@@ -82,6 +98,7 @@ class Listing:
     arenas: tuple[ArenaPart, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     fast: ListedFast | None = None
+    steps: ListedSteps | None = None
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

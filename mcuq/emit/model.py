@@ -16,6 +16,7 @@ from mcuq.emit.data import DataArray
 from mcuq.emit.listing import (
     ListedFast,
     ListedPush,
+    ListedSteps,
     Listing,
     constants_crc,
     files_crc,
@@ -30,6 +31,7 @@ from mcuq.emit.render import environment
 from mcuq.emit.segments import BARRIER, RowTable
 from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
 from mcuq.emit.stack import stack_bytes
+from mcuq.emit.steps import cases_of
 from mcuq.emit.text import in_comment
 from mcuq.emit.weights import weights_of
 from mcuq.kernels.item import Item
@@ -96,6 +98,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     functions, arrays, calls, tables = render_calls(program, plan, model_id, layer_ids, pointers, used, ends)
     has_floats = "float32" in dtypes or any(array.c_type == "float" for array in arrays)
     needs = [*([BARRIER] if ends else []), *(SEGMENT_NEEDS if tables else ())]
+    needs += [] if plan.steps is None else ["MCUQ_NOINLINE"]
+    costs = cases_of(program, plan).text if plan.steps else ""
     items = needed_items([*needs, *(need for function in functions for need in function.needs)])
     foremost = {item.name: item for item in items if item.name in (COMPILER, ASSUME, BARRIER)}
     runtime = [item for item in items if item.name not in foremost]
@@ -104,7 +108,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         fast = ListedFast(placement.fast.memory, fast_bytes(program, program.fast))
     in_c = [array for array in arrays if not array.is_outside]
     interface = _interface((*inputs, *outputs), offset)
-    digest = _digest(functions, in_c, calls, tables, interface, plan)
+    digest = _digest(functions, in_c, calls, tables, [*interface, costs], plan)
     weights = None
     if placement.is_external:
         texts = [f"{array.name} {array.c_type} {array.text}" for array in in_c]
@@ -121,10 +125,14 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "outputs": outputs,
         "placed": placed,
         "push": push,
+        "steps": plan.steps,
+        "longest_layer": in_comment(plan.steps.longest.layer) if plan.steps else "",
+        "costs": costs,
+        "cases": costs.count(",") + 1,
         "arena_bytes": plan.arena_bytes,
         "stack_bytes": stack_bytes(
             (function.constants for function in functions),
-            len(inputs) + len(outputs),
+            len(inputs) + len(outputs) + (0 if plan.steps is None else 1),
             SEGMENT_NEEDS if tables else (),
         ),
         "offset": offset,
@@ -164,7 +172,9 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "has_channels": has_channels(graph),
         "all_int8": all(port.tensor.dtype == "int8" for port in (*inputs, *outputs)),
         "state": next((_Place(*plan.place_of(own.state)) for own in plan.segments if own.segment.is_pushed), None),
+        "step_state": _Place(*plan.place_of(plan.steps.state)) if plan.steps else None,
         "used_arenas": frozenset[str]().union(*(call.arenas for call in calls)),
+        "has_segments": bool(plan.segments),
         "changes_options": has_floats or bool(program.gcc_options),
         "provenance": [in_comment(line) for line in provenance],
         "digest": f"0x{digest:08x}",
@@ -188,6 +198,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         arenas=plan.parts,
         fast=fast,
         places={name: own.pointer for name, own in place.items()} if plan.parts else {},
+        steps=_listed_steps(plan),
     )
     files = {f"{model_id}.h": header, f"{model_id}.c": source}
     if placement.arena:
@@ -234,6 +245,16 @@ def _listed_push(plan: Plan) -> ListedPush | None:
         return None
     segment = next(placed.segment for placed in plan.segments if placed.segment.is_pushed)
     return ListedPush(plan.pushed.tensor, plan.pushed.taken, segment.heights[GIVEN], segment.row_bytes[GIVEN])
+
+
+def _listed_steps(plan: Plan) -> ListedSteps | None:
+    """How the inference goes by steps, if it does."""
+    steps = plan.steps
+    if steps is None:
+        return None
+    longest, too_long = steps.longest, tuple((unit.layer, unit.cycles) for unit in steps.too_long)
+    asked = steps.asked.longest
+    return ListedSteps(steps.count, steps.total_cycles, longest.cycles, longest.layer, steps.unit, asked, too_long)
 
 
 def _order(program: Program, plan: Plan) -> tuple[int, ...]:

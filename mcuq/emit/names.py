@@ -18,6 +18,9 @@ from mcuq.plan import Plan
 _OF_SEGMENTS = ("state", "band", "round", "i")
 _OF_PUSH = ("rows", "count", "given", "more")
 _PUSH = ("push", "push_in", "reset", "reset_in", "take_rows", "rows", "row_elements", "too_many_rows")
+# What there is besides where an inference goes by steps.
+_OF_STEPS = ("step", "used", "unit", "cost", "budget")
+_STEPS = ("step", "step_in", "reset", "reset_in", "take_steps", "units", "steps", "step_worst", "step_total")
 
 
 def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Placement = INLINE) -> set[str]:
@@ -30,6 +33,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     for part in plan.parts:
         parts += [part.pointer, f"{part.pointer}_bytes", f"{part.pointer}_section"]
     parts += (*_PUSH, "rows_without_weights") if plan.pushed else ()
+    parts += (*_STEPS, "step_without_weights") if plan.steps else ()
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
@@ -37,7 +41,11 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
         parts += ["weights", "set_weights", "weights_crc", "weights_bytes", "weights_alignment"]
         parts += ["weights_start", "weights_blob", *(name for name, _ in STATUSES)]
     items = [name.lower() for name in runtime()]
-    local = (*(_OF_SEGMENTS if plan.segments else ()), *(_OF_PUSH if plan.pushed else ()))
+    local = (
+        *(_OF_SEGMENTS if plan.segments else ()),
+        *(_OF_PUSH if plan.pushed else ()),
+        *(_OF_STEPS if plan.steps else ()),
+    )
     frame = [*local, "arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     frame += [name for part in plan.parts for name in (part.pointer, f"memory_{part.memory}")]
     frame += ["weights"] if placement.is_external else []

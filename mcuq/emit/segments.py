@@ -118,6 +118,53 @@ def render_pushed(
     return "\n".join([lines[0], *(f"    {line}" if line else "" for line in lines[1:])])
 
 
+def render_stepped(
+    placed: PlacedSegment,
+    table: str,
+    calls: Sequence[str],
+    places: Sequence[str],
+    layers: Sequence[str],
+    at: tuple[int, int],
+    plan: Plan,
+) -> str:
+    """Cases of a switch, from the first number of `at` on: one that begins the segment, and one for each stage, which
+    makes a band if its rows are there. The last one, whose `break` stands behind it, begins another round while more
+    than the second number, which is what follows the segment, is left."""
+    first, behind = at
+    segment = placed.segment
+    number = {tensor: i for i, tensor in enumerate(segment.names)}
+    made = {stage.output for stage in segment.stages}
+    state = f"(int16_t *)(void *)({plan.text_of(placed.state)})"
+    names = {stage.output: layer for stage, layer in zip(segment.stages, layers, strict=True)}
+    lines = [
+        f"case {first}:",
+        *(f"    {line}" for line in _comment(placed, names, plan)),
+        f"    state = {state};",
+        f"    for (int32_t i = 0; i < {2 * len(number)}; i++)",
+        "        state[i] = 0;",
+        *(f"    state[{2 * number[t] + 1}] = {segment.heights[t]};" for t in number if t not in made),
+        "    break;",
+    ]
+    for i, (place, call) in enumerate(zip(places, calls, strict=True)):
+        lines += [
+            *([] if i == 0 else ["    break;"]),
+            f"case {first + 1 + i}:",
+            f"    state = {state};",
+            f"    if (mcuq_next_band(&{table}[{i}], state, {place}, &band)) {{",
+            *(f"        {line}" for line in call.split("\n")),
+            "    } else {",
+            "        cost = 0;",
+            "    }",
+        ]
+    lines += [
+        f"    if (step[0] - cost > {behind}) {{",
+        f"        step[1] = {first + 1};",
+        "        break;",
+        "    }",
+    ]
+    return "\n".join([lines[0], *(f"        {line}" for line in lines[1:])])
+
+
 def _bands(table: str, calls: Sequence[str], places: Sequence[str], then: str = "") -> list[str]:
     """Each stage in turn, where its rows are there: the call, and what is to be done then."""
     lines = []

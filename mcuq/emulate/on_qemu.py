@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from mcuq.build.arena_sections import arena_sections, symbol_of
-from mcuq.build.pushing import pushing_sources
+from mcuq.build.pieces import pieces_sources
 from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
@@ -25,7 +25,8 @@ class OnQemu(Emulator):
 
     def __init__(self, model: CompiledModel) -> None:
         self._model, self._graph = model, model.graph
-        self._program = _program(model, {**model.sources, **pushing_sources(model)}, model.is_pushed)
+        pieces = pieces_sources(model)
+        self._program = _program(model, {**model.sources, **pieces}, bool(pieces))
         self.compiler = self._program.compiler
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
@@ -48,13 +49,13 @@ class OnQemu(Emulator):
         return built, _trace(plain, (), joined), _trace(apart, marks, joined)
 
 
-def _program(model: CompiledModel, files: Mapping[str, str], pushes: bool = False) -> QemuProgram:
+def _program(model: CompiledModel, files: Mapping[str, str], in_pieces: bool = False) -> QemuProgram:
     graph, names = model.graph, model.listing.accessors
     inputs, outputs = (
         {names.get(n, ROWS): graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)
     )
     arenas = tuple((symbol_of(p.memory), f"{model.array_of(p).upper()}_BYTES") for p in model.listing.arenas)
-    named = QemuModel(model.name, inputs, outputs, model.start, pushes, arenas)
+    named = QemuModel(model.name, inputs, outputs, model.start, in_pieces, arenas)
     return QemuProgram(files, named, model.board, STACK_BYTES, arena_sections(model, model.board))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
-from mcuq.build.pushing import PUSH_ALL, pushing_sources
+from mcuq.build.pieces import IN_PIECES, pieces_sources
 from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
@@ -24,8 +24,9 @@ class OnUnicorn(Emulator):
     def __init__(self, model: CompiledModel) -> None:
         self._model, self._graph = model, model.graph
         self._entry = f"{model.name}_run"
-        sources = pushing_sources(model)
-        built = build_for_target(model, {**model.sources, **sources}, [PUSH_ALL] if sources else [])
+        sources = pieces_sources(model)
+        self._in_pieces = bool(sources)
+        built = build_for_target(model, {**model.sources, **sources}, [IN_PIECES] if sources else [])
         self.compiler = built.compiler
         self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
@@ -42,10 +43,10 @@ class OnUnicorn(Emulator):
             for name in self._graph.inputs:  # last: they may lie where outputs do
                 self._cpu.write(self._address[name], batch[name][i].tobytes())
             is_first = self.instructions is None
-            if is_first or not self._model.is_pushed:
+            if is_first or not self._in_pieces:
                 result = self._cpu.call(self._entry, *self._pointers, count=is_first)
             else:
-                self._cpu.call(PUSH_ALL, i, *(address for address, _ in self._arenas), *self._pointers)
+                self._cpu.call(IN_PIECES, i, *(address for address, _ in self._arenas), *self._pointers)
             if is_first:
                 self.instructions, self.stack_bytes = result.instructions, result.stack_bytes
             yield {name: self._read(name) for name in self._graph.outputs}

@@ -21,7 +21,7 @@ from mcuq.boards.facts import Board
 from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections
 from mcuq.build.elf import read_symbols
 from mcuq.build.host_program import sample_stream
-from mcuq.build.pushing import PUSH_ALL
+from mcuq.build.pieces import IN_PIECES
 from mcuq.build.shared_library import build_shared_object
 from mcuq.build.target import build_target
 from mcuq.emulate.block_counts import count_thumb_instructions
@@ -51,7 +51,8 @@ _MODEL_HEADER = string.Template("""\
 class QemuModel:
     """What the startup code must know of a model: its C identifier, for each input and output the C function that gives
     its address, and its bytes, and the function that gives it its weights, if they are not in its C. An input that
-    comes row by row is called ROWS; where it `pushes`, inferences but the first one are by the C of build/pushing.py.
+    comes row by row is called ROWS; where it runs `in_pieces`, all inferences but the first are by the C of
+    build/pieces.py.
     `arenas` are the parts of an arena in several memories: the linker's symbol of each, and the macro of its bytes.
     """
 
@@ -59,7 +60,7 @@ class QemuModel:
     inputs: Mapping[str, int] = field(hash=False)
     outputs: Mapping[str, int] = field(hash=False)
     start: str = ""
-    pushes: bool = False
+    in_pieces: bool = False
     arenas: tuple[tuple[str, str], ...] = ()
 
 
@@ -263,11 +264,11 @@ def _model_header(model: QemuModel) -> str:
     arenas = model.arenas or ((own, f"{model.name.upper()}_ARENA_BYTES"),)
     for symbol, _ in model.arenas:
         head += f"extern unsigned char {symbol}[];\n"
-    if model.pushes:
-        head += f"void {PUSH_ALL}(int32_t number{', void *' * len(arenas)}{', int8_t *' * len(sizes)});\n"
+    if model.in_pieces:
+        head += f"void {IN_PIECES}(int32_t number{', void *' * len(arenas)}{', int8_t *' * len(sizes)});\n"
         head += "static int32_t qemu_number;\n"
         all_places = ", ".join(("qemu_number", *(f"(void *)({at})" for at, _ in arenas), *places))
-        run = f"(qemu_number++ ? {PUSH_ALL}({all_places}) : {run})"
+        run = f"(qemu_number++ ? {IN_PIECES}({all_places}) : {run})"
     return head + _MODEL_HEADER.substitute(
         name=model.name,
         arenas=len(arenas),

@@ -4,6 +4,7 @@ from mcuq.lower.choose import alternatives, choose_kernel, lower
 from mcuq.lower.goal import GOALS, Goal, parse_goal
 from mcuq.lower.placement import INLINE, Placement, check_section, parse_placement
 from mcuq.lower.program import Program, Step, array_key
+from mcuq.lower.stepped import Stepped, stepped
 
 __all__ = [
     "GOALS",
@@ -12,6 +13,7 @@ __all__ = [
     "Placement",
     "Program",
     "Step",
+    "Stepped",
     "alternatives",
     "array_key",
     "check_section",
@@ -19,4 +21,5 @@ __all__ = [
     "lower",
     "parse_goal",
     "parse_placement",
+    "stepped",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mcuq.lower import Program
 from mcuq.plan.memory import Plan
+from mcuq.plan.steps import STATE_BYTES
 
 KINDS = ("input", "output", "tensor", "rows", "scratch")
 
@@ -95,6 +96,8 @@ def map_arena(program: Program, plan: Plan) -> ArenaMap:
         boxes += [Box(name, kind, at, size, segment.first, segment.last) for name, kind, at, size in held]
         ends = (-1, len(program.steps)) if segment.is_pushed else (segment.first, segment.last)
         boxes.append(Box("rows made", "scratch", placed.state, segment.state_bytes, *ends))
+    if plan.steps is not None:
+        boxes.append(Box("steps done", "scratch", plan.steps.state, STATE_BYTES, -1, len(program.steps)))
     for storage in plan.storages:
         kind = "tensor"
         if not set(graph.outputs).isdisjoint(storage.tensors):

@@ -17,6 +17,7 @@ from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_boun
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
 from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, choose, trade_offs
 from mcuq.plan.split import SplitLayout, split
+from mcuq.plan.steps import STATE_BYTES, Stepper, Steps
 
 # How much more work than whole layers take rows may cost, as a part of it.
 MOST_MORE = 0.02
@@ -42,7 +43,7 @@ class Plan:
     `scratch` is the offset of each step's working memory, for steps that have any. All in bytes from the start of the
     arena. No plan for these steps in this order takes fewer bytes than `least_bytes`. The input that is `pushed`
     has no storage: the first segment takes its rows. `parts` are those of an arena that lies in several memories, or
-    in another than the board's main one."""
+    in another than the board's main one. An inference that goes by `steps` has those of all calls."""
 
     arena_bytes: int
     storages: tuple[Storage, ...]
@@ -51,6 +52,7 @@ class Plan:
     segments: tuple[PlacedSegment, ...] = ()
     pushed: Pushed | None = None
     parts: tuple[ArenaPart, ...] = ()
+    steps: Steps | None = None
 
     @property
     def arenas(self) -> tuple[ArenaPart, ...]:
@@ -89,26 +91,26 @@ class Plan:
         return {name: s for s in self.storages for name in s.tensors}
 
 
-def plan_rows(program: Program, features: Set[str]) -> tuple[Program, Plan]:
+def plan_rows(program: Program, features: Set[str], stepper: Stepper | None = None) -> tuple[Program, Plan]:
     """The program with layers that run row by row where that takes less memory, for about as much work as its goal
     allows, and without copies of what is made or read in its place, and its plan. Where functions are shared by layers
-    of different sizes, none makes bands of rows."""
-    best = _least_way(program, features)
+    of different sizes, none makes bands of rows but those that a `stepper` cuts."""
+    best = _least_way(program, features, stepper)
     return best.program, best.plan()
 
 
-def _least_way(program: Program, features: Set[str]) -> _Way:
-    finder = Finder(program, features)
+def _least_way(program: Program, features: Set[str], stepper: Stepper | None) -> _Way:
+    finder = _finder(program, features, stepper)
     most = _most_more(program, finder)
     ways: list[_Way] = []
     for joined in _joins(program):
-        ways += _ways(program, (), joined)
+        ways += _ways(program, (), joined, stepper=stepper)
         if program.goal == "size":
             continue
         storages = _storages(program, joined=joined)
         for shares in (True, False):
             for segments in choose(program, storages, finder, most, shares):
-                ways += _ways(banded(program, segments), segments, joined)
+                ways += _ways(banded(program, segments), segments, joined, stepper=stepper)
     return min(ways, key=lambda way: way.cost)
 
 
@@ -122,6 +124,10 @@ def _most_more(program: Program, finder: Finder, at_most: float = 0.0) -> float:
     """How much more work rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
     allowed = max(at_most, _MOST_MORE.get(program.goal, MOST_MORE))
     return allowed - program.more / (finder.work.mac * max(1, program.graph.macs()))
+
+
+def _finder(program: Program, features: Set[str], stepper: Stepper | None) -> Finder:
+    return Finder(program, features) if stepper is None else Finder(program, features, most_rows=stepper.most_rows)
 
 
 def _joins(program: Program) -> list[frozenset[int]]:
@@ -141,12 +147,14 @@ def _joins(program: Program) -> list[frozenset[int]]:
     return list(dict.fromkeys((frozenset[int](), every, chosen)))
 
 
-def plan_within(program: Program, features: Set[str], most_bytes: int, push: bool = False) -> tuple[Program, Plan]:
+def plan_within(
+    program: Program, features: Set[str], most_bytes: int, push: bool = False, stepper: Stepper | None = None
+) -> tuple[Program, Plan]:
     """The program and its plan with the least work of rows, as far as that can be told beforehand, of those whose arena
     takes at most `most_bytes`; the smallest that is found where none does. Which layers run row by row is then for the
     bound alone to say, whatever the goal; where functions are shared by layers of different sizes, none does, but for
     those that take the rows of an input that is to `push`. Raises ModelError where none can."""
-    ways = _ways_by_work(program, features, push)
+    ways = _ways_by_work(program, features, push, stepper)
     searched: dict[int, Plan] = {}
 
     def plan_of(index: int) -> Plan:
@@ -166,48 +174,59 @@ def plan_within(program: Program, features: Set[str], most_bytes: int, push: boo
     return ways[smallest].program, plan_of(smallest)
 
 
-def _ways_by_work(program: Program, features: Set[str], push: bool) -> list[_Way]:
+def _ways_by_work(program: Program, features: Set[str], push: bool, stepper: Stepper | None) -> list[_Way]:
     """All ways to run row by row or not, those first that take the least work."""
     if push:
         by_rows = _ByRows(program, features)
         return [way for segments in by_rows.trade_offs() for way in by_rows.ways(segments)]
     joins = _joins(program)
-    ways = _by_speed(program, (), joins)
+    ways = _by_speed(program, (), joins, stepper=stepper)
     if program.goal != "size":
-        finder = Finder(program, features)
+        finder = _finder(program, features, stepper)
         for segments in trade_offs(program, storages_of(program.graph), finder):
-            ways += _by_speed(banded(program, segments), segments, joins)
+            ways += _by_speed(banded(program, segments), segments, joins, stepper=stepper)
     return ways
 
 
 def plan_split(
-    program: Program, features: Set[str], rooms: Sequence[Room], push: bool = False, most_bytes: int | None = None
+    program: Program,
+    features: Set[str],
+    rooms: Sequence[Room],
+    push: bool = False,
+    most_bytes: int | None = None,
+    stepper: Stepper | None = None,
 ) -> tuple[Program, Plan] | None:
     """The program and its plan with an arena whose parts fit into `rooms`, and all of it into `most_bytes`: the ways
     that `plan_rows` or `plan_pushed` would take, or else those with the least work of rows for which parts are found;
     None where that is no way. Raises ModelError where the input is to be pushed and cannot."""
-    first = _least_pushed_way(program, features) if push else _least_way(program, features)
+    first = _least_pushed_way(program, features) if push else _least_way(program, features, stepper)
     bound = sum(room.size_bytes for room in rooms)
     bound = bound if most_bytes is None else min(bound, most_bytes)
-    for way in chain([first], _to_be_split(program, features, push, bound)):
+    for way in chain([first], _to_be_split(program, features, push, bound, stepper)):
         plan = way.split_plan(rooms)
         if plan is not None and plan.arena_bytes <= bound:
             return way.program, plan
     return None
 
 
-def _to_be_split(program: Program, features: Set[str], push: bool, most_bytes: int) -> Iterator[_Way]:
+def _to_be_split(
+    program: Program, features: Set[str], push: bool, most_bytes: int, stepper: Stepper | None
+) -> Iterator[_Way]:
     """The ways that may fit: those with the least work, and the smallest of the others."""
-    ways = [way for way in _ways_by_work(program, features, push) if way.least_bytes <= most_bytes]
+    ways = [way for way in _ways_by_work(program, features, push, stepper) if way.least_bytes <= most_bytes]
     yield from ways[:MOST_SEARCHED]
     yield from sorted(ways[MOST_SEARCHED:], key=lambda way: way.least_bytes)[:MOST_SEARCHED]
 
 
 def _by_speed(
-    program: Program, segments: Sequence[Segment], joins: Sequence[frozenset[int]], pushed: Pushed | None = None
+    program: Program,
+    segments: Sequence[Segment],
+    joins: Sequence[frozenset[int]],
+    pushed: Pushed | None = None,
+    stepper: Stepper | None = None,
 ) -> list[_Way]:
     """The ways to share memory: those with the fewest copies first, and of them the smaller."""
-    ways = [way for joined in joins for way in _ways(program, segments, joined, pushed)]
+    ways = [way for joined in joins for way in _ways(program, segments, joined, pushed, stepper)]
     return sorted(ways, key=lambda way: (way.copies, way.quick_bytes))
 
 
@@ -294,19 +313,32 @@ def banded(program: Program, segments: Sequence[Segment]) -> Program:
     return replace(program, steps=tuple(steps))
 
 
-def plan_memory(program: Program, segments: Sequence[Segment] = (), pushed: Pushed | None = None) -> Plan:
+def plan_memory(
+    program: Program,
+    segments: Sequence[Segment] = (),
+    pushed: Pushed | None = None,
+    stepper: Stepper | None = None,
+) -> Plan:
     """Lay out inputs, outputs, intermediates and scratch so that what lives at one time does not overlap, but for
     outputs over what their kernels have read.
 
     Which tensors share memory is `storages_of`: where a kernel's output must lie at one place below its input, all do
     or none, whichever takes less.
     """
-    return min(_ways(program, segments, pushed=pushed), key=lambda way: way.cost).plan()
+    return min(_ways(program, segments, pushed=pushed, stepper=stepper), key=lambda way: way.cost).plan()
 
 
 def _ways(
-    program: Program, segments: Sequence[Segment], joined: Set[int] = frozenset(), pushed: Pushed | None = None
+    program: Program,
+    segments: Sequence[Segment],
+    joined: Set[int] = frozenset(),
+    pushed: Pushed | None = None,
+    stepper: Stepper | None = None,
 ) -> list[_Way]:
+    """The ways to share memory; what a `stepper` cuts is cut before."""
+    if stepper is not None:
+        segments = stepper.with_cuts(program, segments)
+        program = banded(program, segments)
     in_segments = _steps(segments)
     below = {
         i: step.below.at_least
@@ -314,7 +346,7 @@ def _ways(
         if step.below and step.below.exactly and i not in in_segments and i not in joined
     }
     choices = [{}, below] if below else [{}]
-    return [_Way(program, segments, _storages(program, segments, own, joined), pushed) for own in choices]
+    return [_Way(program, segments, _storages(program, segments, own, joined), pushed, stepper) for own in choices]
 
 
 def _steps(segments: Sequence[Segment]) -> set[int]:
@@ -369,7 +401,12 @@ class _Way:
     """One way to share memory, and what is to be placed for it."""
 
     def __init__(
-        self, program: Program, segments: Sequence[Segment], storages: Sequence[Storage], pushed: Pushed | None
+        self,
+        program: Program,
+        segments: Sequence[Segment],
+        storages: Sequence[Storage],
+        pushed: Pushed | None,
+        stepper: Stepper | None = None,
     ) -> None:
         made = {program.steps[i].layer.output.name for i in _steps(segments)}
         whole = {name for segment in segments for name in segment.whole}
@@ -377,6 +414,7 @@ class _Way:
         self._storages = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
         self.program = _without_copies(program, storages)
         self._pushed = pushed
+        self._stepper = stepper
         self._segments = segments
         # All steps of a segment are one in time.
         self._time = list(range(-1, len(program.steps) + 1))
@@ -399,6 +437,8 @@ class _Way:
         for segment in segments:  # which rows were pushed is known from one inference to the next
             first, last = (-1, len(program.steps)) if segment.is_pushed else (segment.last, segment.last)
             self._blocks.append(Block(aligned(segment.state_bytes), first, last))
+        if stepper is not None:  # where an inference goes on is known from before it to behind it
+            self._blocks.append(Block(aligned(STATE_BYTES), -1, len(program.steps)))
 
     @cached_property
     def quick_bytes(self) -> int:
@@ -444,6 +484,7 @@ class _Way:
             *(at.get(time, 0) for time in self._scratch),
             *(of_tensor[name] + (of_scratch[made[name]] if name in s.sums_bytes else 0) for s, name, _ in self._rings),
             *(s.schedule.rounds * s.state_bytes for s in self._segments),
+            *([] if self._stepper is None else [len(self.program.steps) * STATE_BYTES]),
         ]
 
     def _placed(self, layout: Layout) -> Plan:
@@ -461,13 +502,16 @@ class _Way:
             )
             for segment in self._segments
         )
-        steps = enumerate(self.program.steps)
-        scratch = {i: scratch_at.get(self._time[i + 1], 0) for i, step in steps if step.scratch_bytes}
+        numbered = enumerate(self.program.steps)
+        scratch = {i: scratch_at.get(self._time[i + 1], 0) for i, step in numbered if step.scratch_bytes}
         for placed_segment in segments:
             for stage, part in zip(placed_segment.segment.stages, placed_segment.segment.parts, strict=True):
                 if stage.folds:
                     scratch[part[0]] = placed_segment.sums[stage.output]
-        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed)
+        steps = None
+        if self._stepper is not None:
+            steps = self._stepper.steps(self.program, self._segments, next(own))
+        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed, steps=steps)
 
     def _over(self) -> Over:
         """Pairs of storages, an output and the input that it may be written over, and how far it begins below."""

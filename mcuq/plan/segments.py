@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from math import prod
@@ -13,7 +13,7 @@ from mcuq.graph.rows import OWN_ROW, Band, RowWindow
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.overwriting import common_bytes
 from mcuq.kernels.portable.fold import fold_call
-from mcuq.lower import Program
+from mcuq.lower import Program, Step
 from mcuq.lower.bands import band_call
 from mcuq.plan.push import GIVEN, Pushed
 from mcuq.plan.schedule import Schedule, Stage, schedule
@@ -156,11 +156,25 @@ def _takes_constants(layer: Layer, axis: int) -> bool:
     )
 
 
-class Finder:
-    """Segments of one program for a CPU with the given features, each found once."""
+# Of a step that makes so many rows along a dimension by a window: how many at a time it may make.
+MostRows = Callable[[Step, int, RowWindow, int], int]
 
-    def __init__(self, program: Program, features: Set[str], pushed: Pushed | None = None) -> None:
+
+class Finder:
+    """Segments of one program for a CPU with the given features, each found once; of bands that are no larger than
+    `most_rows`, and all as large unless they may be `uneven`: then the last is what is left."""
+
+    def __init__(
+        self,
+        program: Program,
+        features: Set[str],
+        pushed: Pushed | None = None,
+        most_rows: MostRows = lambda step, axis, window, rows: rows,
+        uneven: bool = False,
+    ) -> None:
         self.pushed = pushed
+        self._most_rows = most_rows
+        self._uneven = uneven
         self._program = program
         self._features = features
         self.work = work_of(features)
@@ -202,6 +216,13 @@ class Finder:
             if index in self._folds and first is not None:
                 yield first, index
                 first = None
+
+    def rows(self, index: int) -> int:
+        """How many rows a step makes, or takes where it folds; 0 where it makes none."""
+        axis, layer = self._axes[index], self._program.steps[index].layer
+        if axis is None:
+            return 0
+        return (layer.inputs[0] if index in self._folds else layer.output).shape[axis]
 
     def whole_layer(self, first: int, last: int) -> Layer | None:
         """The first of the layers that does not run row by row with the first one."""
@@ -289,8 +310,9 @@ class Finder:
             made.add(layer.output.name)
             windows = (OWN_ROW,) if index in self._folds else _windows(layer, axis)
             assert windows is not None
-            rows = (layer.inputs[0] if index in self._folds else layer.output).shape[axis]
-            own = max(b for b in range(1, band + 1) if rows % b == 0)
+            rows = self.rows(index)
+            most = min(band, self._most_rows(self._program.steps[index], axis, windows[0], rows))
+            own = most if self._uneven else max(b for b in range(1, most + 1) if rows % b == 0)
             stage = Stage(tuple(t.name for t in layer.activations), windows, layer.output.name, rows, own)
             stage = replace(stage, folds=index in self._folds)
             others = self._others(index) if index > first and not stages[-1].folds else None
@@ -336,19 +358,32 @@ class Finder:
 
 def _more(layer: Layer, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
     """About the instructions that bands of a layer take beyond those of the whole."""
-    x, y = layer.activations[0], layer.output
+    y = layer.output
     more = A_CALL * len(bands)
-    macs = layer.op.macs(layer)
-    if macs < y.elements * x.shape[-1]:  # sums over the window of a channel alone
-        again = max(0, window.extent - window.stride) * (x.size_bytes // x.shape[axis])
-        fours = -(-x.shape[-1] // 4) * (work.fours + work.tap * macs / y.elements)
-        return more + len(bands) * (work.again * again + fours)
+    if is_of_channels_alone(layer):
+        return more + len(bands) * read_again(layer, axis, window, work)
     pixels = y.elements // y.shape[-1]
-    made = sum(_blocks(pixels // y.shape[axis] * band.out_rows, work) for band in bands)
-    return more + work.mac * macs * (made / _blocks(pixels, work) - 1)
+    made = sum(blocks(pixels // y.shape[axis] * band.out_rows, work) for band in bands)
+    return more + work.mac * layer.op.macs(layer) * (made / blocks(pixels, work) - 1)
 
 
-def _blocks(pixels: int, work: Work) -> float:
+def is_of_channels_alone(layer: Layer) -> bool:
+    """Whether it adds up products over the window of a channel alone, if any."""
+    return layer.op.macs(layer) < layer.output.elements * layer.activations[0].shape[-1]
+
+
+def read_again(layer: Layer, axis: int, window: RowWindow, work: Work) -> float:
+    """About the instructions that a band of such a layer takes beyond its part of those of the whole; 0 of others."""
+    x, y = layer.activations[0], layer.output
+    if not is_of_channels_alone(layer):
+        return 0.0
+    again = max(0, window.extent - window.stride) * (x.size_bytes // x.shape[axis])
+    fours = -(-x.shape[-1] // 4) * (work.fours + work.tap * layer.op.macs(layer) / y.elements)
+    return work.again * again + fours
+
+
+def blocks(pixels: int, work: Work) -> float:
+    """How many blocks of pixels a kernel makes of so many, those that are not whole for a part of the work."""
     return pixels // work.pixels + min(1.0, pixels % work.pixels * work.left)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuq.build.host_program import HostModel, build_host
-from mcuq.build.pushing import pushing_sources
+from mcuq.build.pieces import pieces_sources
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.emulate.emulator import Emulator
@@ -161,10 +161,10 @@ class _Host:
         self._model, self._graph = model, model.graph
         ports = self._graph.inputs, self._graph.outputs
         inputs, outputs = (tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports)
-        sources = {**model.sources, **pushing_sources(model)}
+        pieces = pieces_sources(model)
         arenas = tuple(f"{model.array_of(part).upper()}_BYTES" for part in model.listing.arenas)
-        host = HostModel(model.name, inputs, outputs, model.start, model.is_pushed, arenas)
-        self._program = build_host(sources, host)
+        host = HostModel(model.name, inputs, outputs, model.start, bool(pieces), arenas)
+        self._program = build_host({**model.sources, **pieces}, host)
         self.compiler = self._program.compiler
 
     def run(self, batch: Inputs, before: Sequence[bytes]) -> Iterator[dict[str, Array]]:

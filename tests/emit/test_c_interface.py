@@ -7,19 +7,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from golden.graphs import tiny
+from golden.graphs import digits, tiny
 from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
 from mcuq.build.host_program import HostModel, build_host
 from mcuq.build.target import build_target
-from mcuq.compile import CompiledModel, compile_model, with_goal
+from mcuq.compile import Aim, CompiledModel, assemble_for, compile_model, with_goal
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
 from mcuq.graph.builder import GraphBuilder
@@ -27,7 +28,8 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_tensors
-from mcuq.lower import Goal
+from mcuq.lower import Goal, Placement, Stepped
+from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.fully_connected import FullyConnected
 from mcuq.ops.max_pool import MaxPool
@@ -332,7 +334,11 @@ def test_nothing_is_said_of_where_a_graph_without_a_file_is_from() -> None:
 
 
 def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
-    header = "".join(model_of(tiny(), name="tiny", push=push).files["tiny.h"] for push in (False, True))
+    models = [model_of(tiny(), name="tiny", step=Stepped()), model_of(tiny(), name="tiny", push=True)]
+    fast = replace(Placement(), fast=RamUse("psram", 2_000))
+    parts = Aim(memories=parse_memories("ram:2000,psram:2000"), weights=fast)
+    models.append(assemble_for(digits(), load_board("mps2-an386"), "tiny", parts))
+    header = "".join(model.files["tiny.h"] for model in models)
     for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
-        assert re.search(name.replace("ID_", "(?i:tiny)_"), header), name
+        assert re.search(name.replace("ID_", "(?i:tiny)_").replace("_NAME_", "_PSRAM_"), header), name
     assert f"and {FRAMES_BYTES}\n  bytes for what compilers add" in DOCUMENT

@@ -26,6 +26,7 @@ from mcuq.cli import main
 from mcuq.compile import Aim, CompiledModel, assemble_for, on_board, share_arena, with_goal
 from mcuq.errors import BoardError, ModelError
 from mcuq.graph.ir import Graph
+from mcuq.lower import Stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.plan import fit
 from mcuq.plan.fit import DoesNotFit
@@ -46,13 +47,13 @@ def with_memories(name: str, ram_bytes: int | None = None) -> Board:
     return replace(board, memory=memory)
 
 
-def split_model(graph: Graph, board: Board, push: bool = False) -> CompiledModel:
+def split_model(graph: Graph, board: Board, push: bool = False, step: Stepped | None = None) -> CompiledModel:
     """The model with an arena of which neither memory holds all."""
-    whole = assemble_for(graph, board, "net", Aim(push=push)).arena_bytes
+    whole = assemble_for(graph, board, "net", Aim(push=push, step=step)).arena_bytes
     for most in (whole * tenths // 10 for tenths in (4, 5, 6, 7, 8)):
         uses = RamUse("tcm", most), RamUse("ram", most)
         try:
-            model = assemble_for(graph, board, "net", Aim(push=push, memories=uses))
+            model = assemble_for(graph, board, "net", Aim(push=push, memories=uses, step=step))
         except DoesNotFit:
             continue
         if len(model.arenas) < 2:  # another plan, which takes less
@@ -98,6 +99,14 @@ def test_parts_give_the_same_bytes_on_every_cpu(push: bool, scheme: str, cpu: st
 @pytest.mark.parametrize("seed", quick([0, 3], 1))
 def test_rows_are_pushed_into_parts(seed: int) -> None:
     check(split_model(SCHEMES["s8"](row_network(seed), seed), with_memories("cortex-m4"), push=True), "host")
+
+
+@pytest.mark.parametrize("on", [pytest.param("emulator", marks=pytest.mark.toolchain), "host"])
+@pytest.mark.parametrize("seed", quick([3, 0], 1))
+def test_steps_go_on_in_parts(seed: int, on: str) -> None:
+    model = split_model(SCHEMES["s8"](row_network(seed), seed), with_memories("cortex-m4"), step=Stepped(2_000))
+    assert model.is_stepped
+    check(model, on, 8)
 
 
 @pytest.mark.toolchain
