@@ -14,7 +14,10 @@ from pathlib import Path
 from kernels import line
 from reference_cases import case
 
-from mcuq.compile import CompiledModel, compile_model
+from mcuq.boards.find import load_board
+from mcuq.compile import compile_for, quantize_model
+from mcuq.lower import Stepped
+from mcuq.options import Options
 from mcuq.report.profile import profile_model
 from mcuq.report.steps import CountedSteps, Spread, count_steps
 
@@ -59,12 +62,14 @@ def read_rows(table: str) -> dict[str, list[Row]]:
 
 def rows_of(network: str) -> list[Row]:
     """An inference whole, without the option and with it, and by each budget."""
-    plain = compiled(network)
+    data, board = case(network), load_board(BOARD)
+    quantized = quantize_model(data.onnx, data.x_calibration)
+    plain = compile_for(quantized, board, network, Options())
     taken = profile_model(plain)
     whole = (f"{taken.cycles:,}", f"{taken.instructions:,}", f"{taken.instructions:,}")
     rows: list[Row] = [(network, f"none ({plain.arena_bytes:,} bytes of arena)", "-", "1", "-", *whole)]
     for longest in LONGEST:
-        model = compiled(network, step=True, step_cycles=longest)
+        model = compile_for(quantized, board, network, Options(step=Stepped(longest)))
         option = "`--step`" if longest is None else f"`--step-cycles {longest}`"
         said = model.listing.steps
         assert said is not None
@@ -93,14 +98,6 @@ def spread(own: Spread) -> str:
     """Least, middle and largest; one where they are one."""
     values = dict.fromkeys((own.least, own.middle, own.most))
     return " / ".join(f"{value:,}" for value in values)
-
-
-def compiled(network: str, step: bool = False, step_cycles: int | None = None) -> CompiledModel:
-    """The network as mcuq compiles it by default."""
-    data = case(network)
-    return compile_model(
-        data.onnx, BOARD, data.x_calibration, network, judged=False, step=step, step_cycles=step_cycles
-    )
 
 
 if __name__ == "__main__":
