@@ -88,6 +88,17 @@ Written by `python benchmarks/layers.py --update`: instructions for a MAC of lay
 of the output, or of the largest input if that has more, from entry to return of each layer's functions. `-` stands
 where an operator has no kernel of the type. Layers that compute what is like each other stand together.
 
+Slow beside what is like it:
+
+- MatMul of int16, 3 to 4 times FullyConnected of int16: portable loops, which no kernel by SMLAD or MVE replaces yet.
+- Conv2d of groups, four times that of one group: each group has few channels.
+- Gru whose reset comes before the product, ONNX's default, 3 to 5 times one whose reset is behind it (PyTorch's, Keras'
+  reset_after): portable loops too.
+- Most of int16 and float32 on Cortex-M55: its vectors are used for int8, and of int16 for recurrent layers.
+- Power, and LRN, which has one for each element: logarithms and exponentials. LpPool with p=2 takes a root for each
+  window, a quarter of which each element here pays; ReduceProd rounds each product.
+- Total of int16, and Sub of int16 where scales differ much: sums of 64 bits.
+
 """
 AT_ONCE = 4  # layers of a program: their inputs lie in RAM at the same time
 _NUMBERS = np.random.default_rng(0)
