@@ -10,19 +10,24 @@ from mcuq.boards.facts import Board
 from mcuq.compile import CompiledModel
 
 MAIN_SYMBOL = "mcuq_arena"
+# What sections that the linker scripts name themselves begin with.
+_NAMED = (".text", ".rodata", ".srodata", ".data", ".sdata")
 
 
 @dataclass(frozen=True)
 class ArenaSections:
     """`macros` that name the sections in the model's C, and what linker scripts say of them: lines of `headers`, of
     `sections` before all others of RAM, the `first` of what nothing initializes in the main memory, and the section of
-    what is `fast`, whose bytes are in flash too, before those of data. Each section has a symbol."""
+    what is `fast`, whose bytes are in flash too, before those of data. Each section has a symbol. `constants` is the
+    section of the model's own for the others, which lies in flash with the program's: what a script does not name,
+    linkers put where the bytes of data are."""
 
     macros: Mapping[str, str] = field(default_factory=dict, hash=False)
     headers: str = ""
     sections: str = ""
     first: str = ""
     fast: str = ""
+    constants: str = ""
 
     @property
     def script(self) -> dict[str, str]:
@@ -32,6 +37,7 @@ class ArenaSections:
             "memory_sections": self.sections,
             "first_section": self.first,
             "fast_section": self.fast,
+            "constants": self.constants,
             "first_image": "mcuq_fast_image" if self.fast else "mcuq_data_image",
         }
 
@@ -47,7 +53,9 @@ NO_SECTIONS = ArenaSections()
 def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
     """Those of a model; as .bss and its kin they take nothing of a program's file."""
     fast = model.listing.fast
-    if board.memory is None or not (model.listing.arenas or fast):
+    section = model.placement.section
+    constants = f"*({section})" if section and not section.startswith(_NAMED) else ""
+    if board.memory is None or not (model.listing.arenas or fast or constants):
         return NO_SECTIONS
     address_of = {ram.name: ram.address for ram in board.memory.more}
     macros, headers, sections, first = {}, [], [], ""
@@ -69,7 +77,7 @@ def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
             before = sum(part.size_bytes for part in model.listing.arenas if part.memory == fast.memory)
             at, then = f"{address_of[fast.memory] + before + -before % 8:#010x}", "\n  . = mcuq_stack_top;"
         copied = _FAST.replace("$at", at) + then
-    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, copied)
+    return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, copied, constants)
 
 
 _FAST = """\

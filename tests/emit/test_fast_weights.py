@@ -73,6 +73,18 @@ def test_another_linker_puts_them_there_too(monkeypatch: pytest.MonkeyPatch, fas
     assert len(firmware.image) > listed.size_bytes
 
 
+@pytest.mark.toolchain
+@pytest.mark.parametrize("compiler", ["", "zig"])
+def test_other_constants_may_lie_in_a_section(monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
+    """Linkers put a section that no script names in front of the copied bytes, or where these are."""
+    if compiler:
+        monkeypatch.setenv("MCUQ_CC", compiler)
+    model = fast_model(digits(), "mps2-an386", "psram:2k", "section:.flash-2$x")
+    assert '#define NET_WEIGHTS_SECTION ".flash-2$x"' in model.files["net.c"]
+    check(model, "emulator")
+    assert len(build_firmware(model).image) > model.constant_bytes
+
+
 def test_they_give_the_same_bytes_on_the_host() -> None:
     check(digits_in("psram:2k"), "host")
 
