@@ -217,11 +217,14 @@ class UnicornCpu:
     def _marked(self, addresses: Collection[int]) -> Iterator[list[tuple[int, dict[int, Block]]]]:
         """Note the address and the counts until then at each arrival at one of the addresses."""
         arrivals: list[tuple[int, dict[int, Block]]] = []
-        last: list[tuple[int, int, int]] = []
+        last: list[tuple[int, int, int, int]] = []
 
         def note(engine: Any, address: int, block_bytes: int, data: object) -> None:
-            # A loop back to a function's first instruction is no call: it returns to the same place.
-            call = (address, engine.reg_read(self._link), engine.reg_read(self._stack_pointer))
+            # A loop back to a function's first instruction is no call: it is to return to the same place, where nothing
+            # has run since, as it has where one instruction calls a function again.
+            link = engine.reg_read(self._link)
+            behind = self._counter.counts().get(link & ~1)
+            call = (address, link, engine.reg_read(self._stack_pointer), behind.runs if behind else 0)
             if [call] != last:
                 last[:] = [call]
                 arrivals.append((address, self._blocks()))

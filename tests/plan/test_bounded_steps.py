@@ -43,6 +43,7 @@ from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
 from mcuq.plan import Stepper
 from mcuq.plan.segments import Finder
+from mcuq.quantize import NAMED, Scheme
 from mcuq.report.profile import profile_model
 from mcuq.report.steps import count_steps
 from mcuq.validate import check_bits
@@ -368,3 +369,17 @@ def test_steps_are_alike_for_layers_side_by_side() -> None:
     cases = [(Conv2d(Window((1, 1))), [(1, 6, 5, 8), *weight]) for _ in range(3)]
     model = check_steps(beside([integer_branches(cases), with_ranges(network())]), "host", Stepped(1_000))
     assert steps_of(model).count > 20
+
+
+def test_a_profile_tells_calls_by_one_instruction_apart() -> None:
+    """Compilers make one call of two cases that call the same function, one behind the other."""
+    builder = GraphBuilder("twice")
+    x = builder.input("x", (1, 6, 5, 8))
+    for _ in range(3):
+        x = builder.add(Sigmoid(), [x])
+    builder.outputs.append(x)
+    graph = with_ranges(builder.graph(), scheme=Scheme(NAMED["int16"]))
+    first, second, third = profile_model(model_of(graph, optimize="size", step=WHOLE)).layers
+    assert first.function == second.function == third.function
+    counted = sorted(layer.instructions for layer in (first, second, third))
+    assert counted[2] - counted[0] < 50 < counted[0]  # what is between two calls is the first one's
