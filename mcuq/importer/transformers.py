@@ -69,7 +69,7 @@ class _Spelling:
         epsilon = float(self.attributes.get("epsilon", epsilon))
         if bias is None:
             squares = self.add("Mul", x, x)
-            mean = self.add("ReduceMean", squares, **self._last_axis())
+            mean = self._mean(squares)
             root = self.add("Sqrt", self.add("Add", mean, self.number(epsilon)))
             return self.add("Mul", self.add("Div", x, root), self.input(scale))
         if self.flat.opset < _LEAST_OPSET:
@@ -77,8 +77,11 @@ class _Spelling:
         inputs = [x, self.input(scale), *([self.input(bias)] if self.has(bias) else [])]
         return self.add("LayerNormalization", *inputs, axis=-1, epsilon=epsilon)
 
-    def _last_axis(self) -> dict[str, Any]:
-        return {"axes": [-1], "keepdims": 1} if self.flat.opset < 18 else {"keepdims": 1}
+    def _mean(self, x: str) -> str:
+        """Along the last dimension."""
+        if self.flat.opset < 18:
+            return self.add("ReduceMean", x, axes=[-1], keepdims=1)
+        return self.add("ReduceMean", x, self.constant([-1]), keepdims=1)
 
 
 def _rule(spell: Callable[[_Spelling], str | list[Value]]) -> Rule:
@@ -188,7 +191,7 @@ def _rms_norm(node: _Spelling) -> str:
 
 def _embed_layer_norm(node: _Spelling) -> list[Value]:
     """Rows of tables of words, places and segments, added and normalized."""
-    if node.flat.is_read(node.node, 1) and node.has(7):
+    if node.flat.is_read(node.node, 1):
         raise Stuck("its mask's lengths are read; optimize with raw attention masks (use_raw_attention_mask)")
     words, length = node.add("Gather", node.input(2), node.input(0), axis=0), node.shape(0)[1]
     if node.has(8):
@@ -255,7 +258,9 @@ def _attended(node: _Spelling, inputs: Sequence[str], sizes: Sequence[int], keys
         scores = node.add("Add", scores, _low(node, mask, keys))
     elif is_causal:
         queries = node.shape(0)[1]
-        later = np.where(np.tri(queries, keys, keys - queries) > 0, 0, -np.inf).astype(np.float32)
+        if queries != keys:
+            raise Stuck(f"unidirectional=1 of {queries} queries and {keys} keys is not supported; put it into the mask")
+        later = np.where(np.tri(keys) > 0, 0, -np.inf).astype(np.float32)
         scores = node.add("Add", scores, node.constant(later))
     y = node.add("MatMul", node.add("Softmax", scores, axis=-1), v)
     y = node.add("Transpose", y, perm=[0, 2, 1, 3])
@@ -269,11 +274,12 @@ def _heads(node: _Spelling, x: str, heads: int, size: int) -> str:
 
 
 def _low(node: _Spelling, mask: int, keys: int) -> str:
-    """What is added to scores: mask_filter_value where the mask, (batch, keys) or (batch, queries, keys), is 0."""
+    """What is added to scores: mask_filter_value where the mask, (batch, keys) or (batch, queries, keys), is 0 or
+    less."""
     shape = node.shape(mask)
     if len(shape) not in (2, 3) or shape[-1] != keys:
         raise Stuck(f"a mask of shape {list(shape)} is not supported; use one of (batch, {keys}), which is 1 or 0")
-    kept = node.add("Cast", node.input(mask), to=onnx.TensorProto.BOOL)
+    kept = node.add("Greater", node.input(mask), node.constant(np.array(0, np.int32)))
     for axis in (1, 2)[: 4 - len(shape)]:
         kept = node.flat.unsqueezed(kept, axis, f"{node.prefix}mask")
     low = float(node.attributes.get("mask_filter_value", -10000.0))

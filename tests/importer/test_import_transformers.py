@@ -102,6 +102,9 @@ FORMS: dict[str, onnx.ModelProto] = {
     "SimplifiedLayerNormalization": fused(
         "SimplifiedLayerNormalization", ["x", "g"], {"x": X}, NORM, domain="", axis=-1, epsilon=0.01
     ),
+    "SimplifiedLayerNormalization of opset 18": fused(
+        "SimplifiedLayerNormalization", ["x", "g"], {"x": X}, NORM, domain="", opset=18
+    ),
     "EmbedLayerNormalization": fused(
         "EmbedLayerNormalization",
         ["i", "s", "words", "places", "parts", "g", "b"],
@@ -155,6 +158,9 @@ def samples(proto: onnx.ModelProto, count: int) -> dict[str, Array]:
         else:
             found[value.name] = rng.integers(0, 2, shape).astype(np.int32)
             found[value.name][0] = KEPT
+            if value.name == "m":  # what is not above 0 is left out
+                found["m"][1] *= 3
+                found["m"][2] = 2 * found["m"][2] - 1
     return found
 
 
@@ -243,6 +249,16 @@ def test_what_they_become_has_layers_of_its_own(form: str, operators: list[str])
         (
             fused("MultiHeadAttention", ["q"], {"q": (2, 5, 2, 3, 4)}, num_heads=2),
             "MultiHeadAttention 'op': is of packed queries, keys and values; supported are those of 3 dimensions each",
+        ),
+        (
+            fused(
+                "MultiHeadAttention",
+                ["q", "k", "v"],
+                {"q": X, "k": (2, 7, 8), "v": (2, 7, 8)},
+                num_heads=2,
+                unidirectional=1,
+            ),
+            "MultiHeadAttention 'op': unidirectional=1 of 5 queries and 7 keys is not supported; put it into the mask",
         ),
         (
             fused("SimplifiedLayerNormalization", ["x", "g"], {"x": X}, {"g": square(1, 5, 8)}, domain="", axis=1),
