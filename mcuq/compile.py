@@ -82,7 +82,7 @@ from mcuq.quantize import (
     trained_twin,
     widened,
 )
-from mcuq.quantize.added_masks import notes_of_masks
+from mcuq.quantize.added_masks import check_real_masks, notes_of_masks
 from mcuq.quantize.large_tables import large_table_notes
 from mcuq.quantize.long_sums import long_sum_notes
 from mcuq.quantize.notes import listed, lost_notes, narrowing_notes, scheme_notes
@@ -350,6 +350,7 @@ def quantize_as(
         origin = Origin("guessed", batch_normalizations=statistics, notes=notes)
     else:
         data = calibration_samples(graph, calibration)
+        check_real_masks(graph, data)
         quantized = quantize_on_samples(graph, data, method, scheme, options.recovery, progress, options.judged)
         graph, integer = quantized.float_graph, quantized.graph
         notes += quantized.notes

@@ -369,7 +369,13 @@ ABOUT = {
     "quantize.batch_norm": {"Affine"},  # takes statistics of BatchNormalization
     "quantize.edges": {"Join"},  # an output of a scale for each part
     "quantize.output_parts": {"Concat", "Reshape", "Rescale"},  # a Concat at an output becomes a Join
-    "quantize.added_masks": {"Add", "Softmax"},  # a mask that integers do not hold
+    "quantize.added_masks": {
+        "Add",
+        "Compare",
+        "LogSoftmax",
+        "MaskedSoftmax",
+        "Softmax",
+    },  # a mask that integers do not hold
 }
 
 

@@ -17,6 +17,8 @@ from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.softmax import Softmax, simulate_softmax_float32, softmax_s8
 from mcuq.ops.softmax_s16 import softmax_s16
 
+# So near to 0 or 1 is what else than these a mask of real values holds where it is one of them.
+NEAR = 2.0**-10
 _LEAST = np.finfo(np.float32).min
 
 

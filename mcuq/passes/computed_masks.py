@@ -10,15 +10,15 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Node
 from mcuq.graph.tensor import Integers, Shape
+from mcuq.ops.add import Sub
 from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.masked_softmax import NEAR
 from mcuq.ops.moves import Moves
+from mcuq.ops.operands import NEVER
 from mcuq.ops.where import Where
-
-# So near to 0 or 1 is what else than these a mask of real values holds where it is one of them.
-NEAR = 2.0**-10
 
 
 @dataclass(frozen=True)
@@ -64,23 +64,47 @@ class MaskFinder:
             return None if tensor.is_constant else TwoValues(name, 0.0, 1.0)
         if isinstance(node.op, FromIntegers):
             return self.find(node.inputs[0])
-        if isinstance(node.op, Moves) and not any(node.op.fills) and len({*node.inputs}) == 1:
-            return self._moved(node)
+        if isinstance(node.op, Moves) and len({*node.inputs}) == 1:
+            return self._moved(node, node.op.fills)
         if tensor.integers is None:
             return self._computed(node)
-        operands = [builder.tensors[name] for name in node.inputs if not builder.tensors[name].is_constant]
         if node.op == IntegerArithmetic("Xor") or isinstance(node.op, Compare):
             found = self._computed(node)
-            # Numbers that a comparison reads as they are may be others than 0 and 1.
-            if found is not None and (_is_boolean(operands[0].integers) or found.mask != operands[0].name):
+            # Numbers that a comparison reads may be others than 0 and 1.
+            if found is not None and _is_boolean(builder.tensors[found.mask].integers):
                 return found
+            if (equal := self._is_one(node)) is not None:
+                return TwoValues(equal, 0.0, 1.0)
         return TwoValues(name, 0.0, 1.0) if _is_boolean(tensor.integers) else None
 
-    def _moved(self, node: Node) -> TwoValues | None:
+    def _is_one(self, node: Node) -> str | None:
+        """Of 1 - x == 0, x moved from integers: booleans that say where those are 1."""
+        builder = self._builder
+        inverted = builder.producer(node.inputs[0])
+        if node.op != Compare("==") or inverted is None or inverted.op != Sub():
+            return None
+        (one, moved), zero = inverted.inputs, builder.tensors[node.inputs[1]]
+        found, name = self.find(moved), moved
+        while (before := builder.producer(name)) is not None and isinstance(before.op, FromIntegers | Moves):
+            name = before.inputs[0]
+        is_spelled = builder.tensors[one].is_constant and (builder.tensors[one].values == 1).all()
+        is_spelled &= zero.is_constant and not zero.values.any()
+        if not is_spelled or found is None or builder.tensors[name].integers is None:
+            return None
+        mask = builder.tensors[found.mask]
+        if mask.integers is None or _is_boolean(mask.integers):
+            return None
+        limit = builder.constant(np.ones((1,) * len(mask.shape), np.float32), "integers", Integers.of(1, 1))
+        return builder.add(Compare("=="), [mask.name, limit])
+
+    def _moved(self, node: Node, fills: tuple[float, ...]) -> TwoValues | None:
         (before,) = {*node.inputs}
         found = self.find(before)
         if found is None or _is_repetition(self._builder, node):
             return found
+        # The mask, moved likewise, has 0 there.
+        if any(fill != found.of_zero for fill in fills):
+            return None
         if found.mask == before:
             return TwoValues(node.output, found.of_zero, found.of_one)
         if self._builder.tensors[found.mask].shape != self._builder.tensors[before].shape:
@@ -97,7 +121,8 @@ class MaskFinder:
         inputs, masks = [], set()
         for tensor in layer.inputs:
             if tensor.is_constant:
-                inputs.append(np.broadcast_to(tensor.values, (2, *tensor.shape)))
+                values = np.where(tensor.values == NEVER, np.float32(-np.inf), tensor.values)
+                inputs.append(np.broadcast_to(values, (2, *tensor.shape)))
                 continue
             if isinstance(node.op, Where) and _is_zero_elsewhere(builder, node, tensor.name):
                 inputs.append(np.zeros((2, *tensor.shape), np.float32))

@@ -9,8 +9,10 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
+from mcuq.ops.concat import Concat
 from mcuq.ops.identity import Identity
 from mcuq.ops.masked_softmax import MaskedSoftmax
+from mcuq.ops.moves import Moves
 from mcuq.ops.operands import NEVER
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.where import Where
@@ -78,10 +80,12 @@ def _mask_added_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax: 
         if builder.tensors[x].shape != builder.tensors[softmax.output].shape:
             continue
         found = finder.find(mask)
-        if found is None or (found.of_zero < NOTHING) == (found.of_one < NOTHING):
+        if found is None or _leaves_out(builder, x):
             continue
-        low = min(found.of_zero, found.of_one)
-        empty = "nan" if low == NEVER else "equal" if low <= ALL_SAME else "all"
+        low, high = sorted((found.of_zero, found.of_one))
+        if low >= NOTHING or abs(high) > -NOTHING:
+            continue
+        empty = "nan" if np.isneginf(low) else "equal" if low <= ALL_SAME else "all"
         _replace(builder, softmax, add, x, finder.kept(found, found.of_zero < NOTHING), empty)
         return
 
@@ -92,7 +96,10 @@ def _mask_chosen_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax:
         return
     x, c = (b, a) if a.is_constant else (a, b)
     found = finder.find(where.inputs[0])
-    if x.shape != builder.tensors[softmax.output].shape or not (c.values < NOTHING).all() or found is None:
+    shape = builder.tensors[softmax.output].shape
+    if x.shape != shape or not _is_one_number(c.values) or not (c.values < NOTHING).all() or found is None:
+        return
+    if (found.of_zero != 0) == (found.of_one != 0) or _leaves_out(builder, x.name):
         return
     at_one = (x is a) == (found.of_one != 0)
     _replace(
@@ -105,8 +112,29 @@ def _mask_chosen_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax:
     )
 
 
+def _is_one_number(values: Array) -> bool:
+    return bool((values == values.ravel()[:1]).all())
+
+
+def _leaves_out(builder: GraphBuilder, x: str) -> bool:
+    """Whether scores come out of a mask already: a row that both together leave nothing of is no row of either."""
+    names = [x]
+    while names:
+        node = builder.producer(names.pop())
+        if node is None or not isinstance(node.op, Add | Where | Moves):
+            continue
+        read = [builder.tensors[name] for name in node.inputs]
+        if any(t.is_constant and (t.values < NOTHING).any() for t in read):
+            return True
+        names += [t.name for t in read if not t.is_constant]
+    return False
+
+
 def _replace(builder: GraphBuilder, softmax: Node, before: Node, x: str, keep: str, empty: str) -> None:
     """MaskedSoftmax(x, keep) for what comes before a Softmax and it, and for what a file puts there for NaN behind."""
+    width, own = (builder.tensors[name].shape[-1] for name in (x, keep))
+    if own != width:
+        keep = builder.add(Concat(len(builder.tensors[keep].shape) - 1), [keep] * width)
     builder.remove(softmax)
     builder.remove(before)
     instead = _instead_of_nan(builder, softmax.output) if empty == "nan" else None
@@ -130,7 +158,8 @@ def _instead_of_nan(builder: GraphBuilder, shares: str) -> Node | None:
     others = [node for node in builder.consumers(shares) if node not in choices]
     is_nan = compared is not None and {*compared.inputs} == {shares} and others == [compared]
     is_zero = builder.tensors[zero].is_constant and not builder.tensors[zero].values.any()
-    return choices[0] if is_nan and is_zero else None
+    same_shape = builder.tensors[shares].shape == builder.tensors[choices[0].output].shape
+    return choices[0] if is_nan and is_zero and same_shape else None
 
 
 def _mask_chosen(builder: GraphBuilder, softmax: Node, where: Node) -> None:

@@ -1,13 +1,20 @@
-"""Masks of real values that are added to scores: integers that reach so far hold no scores."""
+"""Masks that are no Softmax's own: integers that reach so far hold no scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import numpy as np
+
+from mcuq.dataset.samples import Sample
 from mcuq.errors import QuantizationError
 from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add
-from mcuq.ops.masked_softmax import MaskedSoftmax
+from mcuq.ops.compare import Compare
+from mcuq.ops.log_softmax import LogSoftmax
+from mcuq.ops.masked_softmax import NEAR, MaskedSoftmax
+from mcuq.ops.moves import Moves
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize.calibrate import Range
 
@@ -31,8 +38,68 @@ def check_added_masks(graph: Graph, ranges: Mapping[str, Range]) -> None:
             )
 
 
+def check_scores(graph: Graph, quants: Mapping[str, Quant]) -> None:
+    """Raise QuantizationError where the scores of a Softmax or LogSoftmax, in the integers that were found for them,
+    are so far apart as only what a mask leaves out is from the rest."""
+    for node in graph.nodes:
+        quant = quants.get(node.inputs[0])
+        if quant is None or not isinstance(node.op, Softmax | LogSoftmax):
+            continue
+        low, high = quant.real_bounds
+        if max(-low, high) > -NOTHING:
+            raise QuantizationError(
+                f"{type(node.op).__name__} '{node.name}': its scores reach from {low:.3g} to {high:.3g}, which "
+                "integers do not tell apart; where that is of a mask, let one Where or Add put it into the scores of "
+                "one Softmax along the last dimension, which nothing else reads, or use --scheme float32"
+            )
+
+
+def check_real_masks(graph: Graph, data: Iterable[Sample]) -> None:
+    """Raise QuantizationError where a mask of real values has others than 0 and 1 in the samples."""
+    if not (masks := real_masks(graph)):
+        return
+    for sample in data:
+        for name, softmax in masks.items():
+            x = np.asarray(sample[name])
+            others = x[(x != 0) & (x != 1)]
+            if others.size:
+                raise QuantizationError(
+                    f"Softmax '{softmax}': input '{name}' is read as its mask of zeros and ones, but has "
+                    f"{others.flat[0]:.3g} in the samples; let a comparison of it choose the scores"
+                )
+
+
+def real_masks(graph: Graph) -> dict[str, str]:
+    """Inputs of real values that are read as masks of zeros and ones, and the Softmax that each is for."""
+    producers = graph.producers()
+
+    def before_moves(name: str) -> str:
+        while name in producers and isinstance(producers[name].op, Moves):
+            name = producers[name].inputs[0]
+        return name
+
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        compared = producers.get(before_moves(node.inputs[1])) if isinstance(node.op, MaskedSoftmax) else None
+        if compared is None or not isinstance(compared.op, Compare):
+            continue
+        limit, mask = graph.tensors[compared.inputs[1]], before_moves(compared.inputs[0])
+        is_near = limit.is_constant and bool(np.isin(limit.values, np.array([NEAR, 1 - NEAR], np.float32)).all())
+        if is_near and mask in graph.inputs:
+            found.setdefault(mask, node.source or node.name)
+    return found
+
+
 def notes_of_masks(graph: Graph, floats: frozenset[str]) -> tuple[str, ...]:
-    """What a user should know of rows of scores that a mask leaves nothing of."""
+    """What a user should know of masks of real values, and of rows of scores that a mask leaves nothing of."""
+    of_reals = tuple(
+        f"'{mask}' is read as a mask of zeros and ones, as it makes large numbers for the scores of '{softmax}'"
+        for mask, softmax in real_masks(graph).items()
+    )
+    return of_reals + _notes_of_nothing(graph, floats)
+
+
+def _notes_of_nothing(graph: Graph, floats: frozenset[str]) -> tuple[str, ...]:
     names = [
         node.source or node.name
         for node in graph.nodes

@@ -13,7 +13,7 @@ from mcuq.ops.given_weights import given_weight_scale
 from mcuq.ops.weighted import accumulator_bound, weight_rows
 from mcuq.ops.weighted_operator import is_weighted
 from mcuq.quantize.activations import activation_quants
-from mcuq.quantize.added_masks import check_added_masks
+from mcuq.quantize.added_masks import check_added_masks, check_scores
 from mcuq.quantize.calibrate import Range
 from mcuq.quantize.dtypes import activation_dtypes
 from mcuq.quantize.edges import edge_quants
@@ -29,12 +29,14 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
     Weights are rounded to nearest.
 
     Tensors that data only moves between share one scale, which covers the ranges of all of them. Raises
-    QuantizationError where int32 cannot hold a layer's accumulator or bias, and where a mask that is added is too wide
-    for the scores.
+    QuantizationError where int32 cannot hold a layer's accumulator or bias, and where a mask is too wide for the
+    scores.
     """
     check_added_masks(graph, ranges)
     dtypes = activation_dtypes(graph, scheme)
     quants = activation_quants(graph, ranges, dtypes, scheme.activation_options)
+    if ranges:  # not what came quantized, which stays as it is
+        check_scores(graph, quants)
     quants |= edge_quants(graph, quants)
     tensors = {
         name: replace(tensor, dtype=dtypes[name], quant=quants.get(name))

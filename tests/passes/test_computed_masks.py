@@ -279,3 +279,159 @@ def test_heads_of_one_mask_are_split() -> None:
     assert operators(split).count("MaskedSoftmax") == 4
     given = quantize_inputs(graph, data)
     assert np.array_equal(simulate(graph, given)["y"], simulate(split, given)["y"])
+
+
+# What is no mask of zeros and ones, or not of all that is read: name -> nodes, the mask's shape and type, its values.
+OTHERS = {
+    "a condition that always holds": (
+        [node("Cast", ["k"], "f", to=FLOAT), node("GreaterOrEqual", ["f", "zero"], "c")],
+        BOOL,
+        None,
+    ),
+    "a condition that never holds": (
+        [node("Cast", ["k"], "f", to=FLOAT), node("Less", ["f", "zero"], "c")],
+        BOOL,
+        None,
+    ),
+    "a limit of reals": ([node("Add", ["k", "k"], "f"), node("Greater", ["f", "one"], "c")], FLOAT, (0, 1)),
+    "a limit of their function": ([node("Sigmoid", ["k"], "f"), node("Greater", ["f", "some"], "c")], FLOAT, (0, 2)),
+    "integers that are not 1": (
+        [node("Cast", ["k"], "f", to=FLOAT), node("Sub", ["one", "f"], "i"), node("Cast", ["i"], "c", to=BOOL)],
+        INT64,
+        (-1, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_conditions_read_is_as_it_is(name: str) -> None:
+    nodes, kind, ends = OTHERS[name]
+    proto = chosen([*nodes, node("Where", ["c", "x", "low"], "t"), SOFT], KEYS, kind)
+    rng = np.random.default_rng(6)
+    shape = (8, *KEYS)
+    keep = masks(KEYS, kind, 8) if ends is None else rng.uniform(*ends, shape) if kind == FLOAT else None
+    check_float(proto, {"x": scores(8), "k": rng.integers(-1, 4, shape) if keep is None else keep})
+
+
+def chosen(
+    nodes: Sequence[onnx.NodeProto], mask: tuple[int, ...], kind: int, outputs: Sequence[str] = ("y",)
+) -> onnx.ModelProto:
+    constants = {
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "two": np.float32(2),
+        "some": np.float32(0.6),
+        "low": np.float32(-1e9),
+        "never": np.float32(-np.inf),
+        "large": np.float32(1e9),
+        "lows": np.array([-1e9, -2e9, -3e9, -4e9, -5e9, -6e9], np.float32),
+        "pads": ints(0, 0, 0, 0, 0, 0, 0, 2),
+        "causal": np.where(np.tri(5, 6) > 0, 0, -1e9).astype(np.float32)[None, None],
+    }
+    used = {name for n in nodes for name in n.input}
+    constants = {name: value for name, value in constants.items() if name in used}
+    return model(nodes, {"x": SCORES, "k": mask}, outputs, constants=constants, kinds={"k": kind})
+
+
+def check_float(proto: onnx.ModelProto, data: dict[str, Array]) -> Graph:
+    graph = quantize_model(proto.SerializeToString(), scheme="float32").graph
+    got = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, data)))["y"]
+    want = np.stack([original_outputs(proto, {n: v[i] for n, v in data.items()})["y"] for i in range(8)])
+    assert np.allclose(got, want, atol=1e-6, equal_nan=True)
+    return graph
+
+
+# Name -> nodes and the mask's shape: what both masks, or the mask's numbers, make of rows that nothing is left of, too.
+WIDE = {
+    "padded with what is kept": (
+        [node("Where", ["k", "zero", "low"], "w"), node("Pad", ["w", "pads"], "m"), *ADDED],
+        (1, 1, 1, 4),
+    ),
+    "a large number for what is kept": ([node("Where", ["k", "large", "low"], "m"), *ADDED], KEYS),
+    "numbers of which one is the largest": ([node("Where", ["k", "x", "lows"], "t"), SOFT], (1, 1, 5, 6)),
+    "a second mask": (
+        [
+            node("Add", ["x", "causal"], "s"),
+            node("Where", ["k", "zero", "low"], "m"),
+            node("Add", ["s", "m"], "t"),
+            SOFT,
+        ],
+        KEYS,
+    ),
+    "a mask within": (
+        [
+            node("Where", ["k", "x", "low"], "s"),
+            node("Not", ["k"], "c"),
+            node("Where", ["c", "s", "low"], "t"),
+            SOFT,
+        ],
+        (1, 1, 5, 6),
+    ),
+    "another dimension": (
+        [node("Where", ["k", "x", "low"], "t"), node("Softmax", ["t"], "y", "soft", axis=2)],
+        (1, 1, 5, 6),
+    ),
+    "two readers": (
+        [
+            node("Where", ["k", "x", "low"], "t"),
+            node("Softmax", ["t"], "s", "soft"),
+            node("Relu", ["t"], "r"),
+            node("Add", ["s", "r"], "y"),
+        ],
+        KEYS,
+    ),
+    "a division behind": (
+        [
+            node("Where", ["k", "zero", "low"], "m"),
+            node("Add", ["x", "m"], "s"),
+            node("Div", ["s", "two"], "t"),
+            SOFT,
+        ],
+        KEYS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_what_no_softmax_has_as_its_mask_is_refused_where_integers_lose_the_scores(name: str) -> None:
+    nodes, shape = WIDE[name]
+    proto, data = chosen(nodes, shape, BOOL), {"x": scores(8), "k": masks(shape, BOOL, 8)}
+    assert "MaskedSoftmax" not in operators(check_float(proto, data))
+    with pytest.raises(QuantizationError) as caught:
+        quantize_model(proto.SerializeToString(), data)
+    said, _, advice = str(caught.value).partition("; ")
+    assert said.startswith("Softmax 'soft': its scores reach from -")
+    assert said.endswith(", which integers do not tell apart")
+    assert advice == (
+        "where that is of a mask, let one Where or Add put it into the scores of one Softmax along the last dimension, "
+        "which nothing else reads, or use --scheme float32"
+    )
+
+
+@pytest.mark.parametrize("low", ["low", "never"])
+@pytest.mark.parametrize("shape", [(1, 1, 5, 1), (1, 2, 1, 1)])
+def test_a_mask_of_whole_rows_is_the_softmaxs(shape: tuple[int, ...], low: str) -> None:
+    proto = chosen([node("Where", ["k", "x", low], "t"), SOFT], shape, BOOL)
+    graph = check_float(proto, {"x": scores(8), "k": masks(shape, BOOL, 8)})
+    assert operators(graph) == ["Concat", "MaskedSoftmax"]
+
+
+def test_a_multiple_of_minus_infinity_is_it() -> None:
+    nodes = [node("Where", ["k", "zero", "never"], "w"), node("Mul", ["w", "some"], "m"), *ADDED]
+    check_float(chosen(nodes, KEYS, BOOL), {"x": scores(8), "k": masks(KEYS, BOOL, 8)})
+
+
+def test_a_mask_of_reals_is_told_and_has_zeros_and_ones() -> None:
+    nodes = [node("Mul", ["k", "low"], "m"), *ADDED]
+    proto = chosen(nodes, KEYS, FLOAT).SerializeToString()
+    said = "'k' is read as a mask of zeros and ones, as it makes large numbers for the scores of 'soft'"
+    data = {"x": scores(8), "k": masks(KEYS, FLOAT, 8)}
+    assert said in mcuq.compile(proto, "host", scheme="float32").origin.notes
+    assert said in quantize_model(proto, data).origin.notes
+    data["k"][5, 0, 0, 0, 2] = 0.25
+    with pytest.raises(QuantizationError) as caught:
+        quantize_model(proto, data)
+    assert str(caught.value) == (
+        "Softmax 'soft': input 'k' is read as its mask of zeros and ones, but has 0.25 in the samples; let a "
+        "comparison of it choose the scores"
+    )
