@@ -10,10 +10,12 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
+from mcuq.arithmetic.expression import Expression
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import Band, RowWindow
 from mcuq.kernels.kernel import Call
 from mcuq.lower.bands import banded_layer
+from mcuq.ops.function import Function
 from mcuq.plan.segments import A_CALL, blocks, is_of_channels_alone, read_again, work_of
 
 # Cycles of an instruction, on cores whose cycles are known (emulate/cycles.py): of depthwise kernels, which take the
@@ -75,7 +77,15 @@ def call_instructions(call: Call, layer: Layer, features: Set[str]) -> int:
         per = rates.element if kind == "fold" else rates.pooled  # sums of which are held in memory
         return ceil(_START + per * max(read, y.elements * taps) + rates.made * y.elements)
     moved = min(read, y.elements) if layer.op.shares_scale and read else max(read, y.elements)
-    return ceil(_START + (rates.function if kind.startswith(_FUNCTIONS) else rates.element) * moved)
+    is_function = kind.startswith(_FUNCTIONS) or (
+        layer.output.dtype == "float32" and isinstance(layer.op, Function) and _calls(layer.op.expression)
+    )  # in integers it is a table
+    return ceil(_START + (rates.function if is_function else rates.element) * moved)
+
+
+def _calls(expression: Expression) -> bool:
+    """Whether a function of the library is called."""
+    return bool(expression.function) or any(map(_calls, expression.operands))
 
 
 def band_instructions(call: Call, layer: Layer, axis: int, window: RowWindow, band: Band, features: Set[str]) -> int:

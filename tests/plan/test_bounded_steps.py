@@ -383,3 +383,13 @@ def test_a_profile_tells_calls_by_one_instruction_apart() -> None:
     assert first.function == second.function == third.function
     counted = sorted(layer.instructions for layer in (first, second, third))
     assert counted[2] - counted[0] < 50 < counted[0]  # what is between two calls is the first one's
+
+
+@pytest.mark.parametrize("board", quick(["cortex-m4", "rv32imc"]))
+def test_functions_in_floats_take_about_what_is_stated(board: str) -> None:
+    builder = GraphBuilder("functions")
+    builder.outputs.append(builder.add(Sigmoid(), [builder.input("x", (1, 9, 8, 2))]))
+    model = model_of(SCHEMES["float32"](builder.graph(), 0), board, step=WHOLE)
+    (single,) = count_steps(model, [0])
+    taken = single.instructions if single.cycles is None else single.cycles
+    assert taken.most / 1.6 < steps_of(model).longest < taken.most * 1.6
