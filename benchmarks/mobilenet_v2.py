@@ -60,11 +60,20 @@ class _Writer:
         return self.node("Clip", x, self.constant(np.asarray(0.0)), self.constant(np.asarray(6.0)))
 
 
-def mobilenet_v2() -> onnx.ModelProto:
-    """The network with BatchNormalization already in its weights, 1 x 3 x 224 x 224 to 1 x 1000."""
+def _whole_eights(channels: float) -> int:
+    """The nearest multiple of 8 that is at least nine tenths of `channels`, as the authors' code has it."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
+
+
+def mobilenet_v2(width: float = 1.0, pixels: int = PIXELS, classes: int = CLASSES) -> onnx.ModelProto:
+    """The network with BatchNormalization already in its weights, 1 x 3 x `pixels` x `pixels` to 1 x `classes`;
+    `width` multiplies channels, but for the last ones where it is below 1."""
     writer = _Writer()
-    x, channels = writer.relu6(writer.conv("x", 3, 32, 3, 2)), 32
-    for expansion, outputs, repeats, first_stride in BLOCKS:
+    channels = _whole_eights(32 * width)
+    x = writer.relu6(writer.conv("x", 3, channels, 3, 2))
+    for expansion, whole_outputs, repeats, first_stride in BLOCKS:
+        outputs = _whole_eights(whole_outputs * width)
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             inner = channels * expansion
@@ -72,25 +81,26 @@ def mobilenet_v2() -> onnx.ModelProto:
             y = writer.relu6(writer.conv(y, inner, inner, 3, stride, inner))
             y = writer.conv(y, inner, outputs)
             x, channels = (writer.node("Add", x, y) if stride == 1 and channels == outputs else y), outputs
-    x = writer.relu6(writer.conv(x, channels, 1280))
+    last = max(1280, _whole_eights(1280 * width))
+    x = writer.relu6(writer.conv(x, channels, last))
     x = writer.node("Flatten", writer.node("GlobalAveragePool", x))
-    y = writer.node("Gemm", x, *writer.weights(CLASSES, 1280), transB=1)
+    y = writer.node("Gemm", x, *writer.weights(classes, last), transB=1)
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         writer.nodes,
         "mobilenet_v2",
-        [value("x", TensorProto.FLOAT, [1, 3, PIXELS, PIXELS])],
-        [value(y, TensorProto.FLOAT, [1, CLASSES])],
+        [value("x", TensorProto.FLOAT, [1, 3, pixels, pixels])],
+        [value(y, TensorProto.FLOAT, [1, classes])],
         writer.initializers,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def images(count: int) -> Array:
-    """Smooth patterns with some noise (count, 1, 3, 224, 224), about -2 to 2 as after normalization."""
+def images(count: int, pixels: int = PIXELS) -> Array:
+    """Smooth patterns with some noise (count, 1, 3, pixels, pixels), about -2 to 2 as after normalization."""
     rng = np.random.default_rng(1)
     coarse = rng.normal(size=(count, 1, 3, 7, 7)).repeat(32, axis=3).repeat(32, axis=4)
-    return np.asarray(coarse + 0.3 * rng.normal(size=(count, 1, 3, PIXELS, PIXELS)), np.float32)
+    return np.asarray(coarse[..., :pixels, :pixels] + 0.3 * rng.normal(size=(count, 1, 3, pixels, pixels)), np.float32)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def all_segments(program: Program, features: Set[str], band: int, pushed: Pushed
         start = first
         while start <= last:
             for end in range(last, start - 1, -1):
-                segment = finder.segment(start, end, band, EVERYTHING)
+                segment = finder.segment(start, end, (band, band), EVERYTHING)
                 if segment is not None:
                     found.append(segment)
                     start = end

@@ -9,7 +9,7 @@ from itertools import chain
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
-from mcuq.lower import Program
+from mcuq.lower import Goal, Program
 from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Over
@@ -23,6 +23,7 @@ from mcuq.plan.steps import STATE_BYTES, Stepper, Steps
 MOST_MORE = 0.02
 _MOST_MORE = {"speed": 0.0, "ram": 0.6}
 MOST_SEARCHED = 8  # ways that are laid out by a search, of those that may fit
+MOST_SEARCHED_AGAIN = 4  # beside the one that seems the smallest
 MOST_TRIED = 16  # layers whose parts may lie in one another, one by one
 MOST_MORE_PUSHED = 0.12  # where the input is never whole, which is asked for as memory is short
 
@@ -108,10 +109,27 @@ def _least_way(program: Program, features: Set[str], stepper: Stepper | None) ->
         if program.goal == "size":
             continue
         storages = _storages(program, joined=joined)
-        for shares in (True, False):
-            for segments in choose(program, storages, finder, most, shares):
-                ways += _ways(banded(program, segments), segments, joined, stepper=stepper)
-    return min(ways, key=lambda way: way.cost)
+        # Of ways that take as little the first counts: one of little work.
+        for allowed in dict.fromkeys((min(most, MOST_MORE), most)):
+            for shares in (True, False):
+                for segments in choose(program, storages, finder, allowed, shares):
+                    ways += _ways(banded(program, segments), segments, joined, stepper=stepper)
+    return _smallest(ways, program.goal)
+
+
+def _smallest(ways: Sequence[_Way], goal: Goal) -> _Way:
+    """The way that takes the least: the one that does at first sight, or one of those that might take less, where a
+    search finds that it does. For speed the first of them."""
+    best = min(ways, key=lambda way: way.cost)
+    if goal == "speed":
+        return best
+    size_bytes = best.plan().arena_bytes
+    for way in sorted(ways, key=lambda way: (way.least_bytes, way.copies))[:MOST_SEARCHED_AGAIN]:
+        if way.least_bytes < size_bytes:
+            found_bytes = way.plan().arena_bytes
+            if found_bytes < size_bytes:
+                best, size_bytes = way, found_bytes
+    return best
 
 
 def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
@@ -123,7 +141,7 @@ def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
 def _most_more(program: Program, finder: Finder, at_most: float = 0.0) -> float:
     """How much more work rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
     allowed = max(at_most, _MOST_MORE.get(program.goal, MOST_MORE))
-    return allowed - program.more / (finder.work.mac * max(1, program.graph.macs()))
+    return allowed - program.more / finder.all_work
 
 
 def _finder(program: Program, features: Set[str], stepper: Stepper | None) -> Finder:
@@ -239,7 +257,7 @@ def plan_pushed(program: Program, features: Set[str]) -> tuple[Program, Plan]:
 
 def _least_pushed_way(program: Program, features: Set[str]) -> _Way:
     by_rows = _ByRows(program, features)
-    return min((way for segments in by_rows.choices() for way in by_rows.ways(segments)), key=lambda way: way.cost)
+    return _smallest([way for segments in by_rows.choices() for way in by_rows.ways(segments)], program.goal)
 
 
 class _ByRows:

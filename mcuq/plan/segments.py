@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
+from typing import TypeAlias
 
 from mcuq.graph.liveness import Storage, aligned, live_bytes
 from mcuq.graph.operator import Layer
@@ -18,10 +20,13 @@ from mcuq.lower.bands import band_call
 from mcuq.plan.push import GIVEN, Pushed
 from mcuq.plan.schedule import Schedule, Stage, schedule
 
-BANDS = (1, 2, 4)  # rows at a time that are tried
+# Rows at a time that are tried: of stages whose rows take much, and of the others; with every next one more memory.
+ROWS = (1, 2, 4)
+BANDS = tuple((wide, other) for wide in ROWS for other in ROWS if wide <= other)
 STATE_BYTES = 4  # of each tensor of a segment: which row it holds first, and how many were made
 MOST_ROWS = 2**15 - 1  # which the C counts in 16 bits
 MOST_CHOICES = 8  # that are laid out
+MOST_ALONE = 4  # of one segment, of those
 LONGEST = 16  # layers of a segment
 LITTLE = 0.0025  # of the work, where time is worth more than memory
 EVERYTHING = 1e9  # times the work: as much as it takes
@@ -31,9 +36,10 @@ LONGEST_PUSHED = 48  # of the one that takes rows of the input: it is looked for
 @dataclass(frozen=True)
 class Work:
     """About how many instructions things take on a CPU: a multiply-accumulate, of kernels that make `pixels` at a time,
-    `left` of the work of so many for each pixel that is left over; a byte that moves within a ring; and of depthwise
-    kernels a byte of rows that they read again in the next band, and four channels and each of their taps. What
-    benchmarks/results.md has, and what bands of kws, ic, vww and sww took beyond it."""
+    `left` of the work of so many for each pixel that is left over, at least `window_left` where windows have several
+    taps; a byte that moves within a ring; and of
+    depthwise kernels for each four channels of a band the band and each tap, a row that is read once more, and each of
+    its bytes. What benchmarks/results.md has, and what bands of kws, ic, vww, sww and MobileNetV2 took beyond it."""
 
     mac: float
     pixels: int
@@ -42,14 +48,17 @@ class Work:
     again: float
     fours: float
     tap: float
+    row: float = 0.0
+    window_left: float = 0.0
 
 
+AN_OUTPUT = 5.0  # of all layers together, in multiply-accumulates: kws, ic, vww and MobileNetV2 take more, if anything
 A_CALL = 130.0  # of a band, and of asking whether its rows are there
 # Of multiply-accumulates by a kernel that is not the layer's own: as depthwise rows on Cortex-M55 that are too few.
 OTHER_KERNEL = 10.0
 _WORK = {
     "mve": Work(0.2, 3, 1.0, 0.2, 0.6, 30, 4),
-    "dsp": Work(1.0, 4, 0.35, 0.2, 2.5, 90, 8),
+    "dsp": Work(1.0, 4, 0.4, 0.2, 1.6, 160, 3, row=25, window_left=1.0),
     "rv32m": Work(2.8, 4, 0.4, 0.8, 3.0, 100, 4),
     "armv6m": Work(2.8, 8, 0.3, 0.2, 3.0, 100, 4),
 }
@@ -158,6 +167,8 @@ def _takes_constants(layer: Layer, axis: int) -> bool:
 
 # Of a step that makes so many rows along a dimension by a window: how many at a time it may make.
 MostRows = Callable[[Step, int, RowWindow, int], int]
+# Rows at a time of stages whose rows take much, and of the others.
+Bands: TypeAlias = tuple[int, int]
 
 
 class Finder:
@@ -192,7 +203,12 @@ class Finder:
             for t in step.layer.activations:
                 self._readers.setdefault(t.name, []).append(index)
         self._calls: dict[tuple[int, int, tuple[Band, ...]], Call | None] = {}
-        self._found: dict[tuple[int, int, int, int], Segment | None] = {}
+        self._found: dict[tuple[int, int, Bands, int], Segment | None] = {}
+
+    @cached_property
+    def all_work(self) -> float:
+        """About the instructions of all layers where they run one by one: at most what they take, as a rule."""
+        return max(1.0, sum(_whole_work(step.layer, self.work) for step in self._program.steps if step.calls))
 
     def is_joined(self, first: int, last: int) -> bool:
         """Whether each of the layers reads what one before it makes or reads too."""
@@ -224,23 +240,32 @@ class Finder:
             return 0
         return (layer.inputs[0] if index in self._folds else layer.output).shape[axis]
 
+    @property
+    def found(self) -> list[Segment]:
+        """All that were asked for and are there."""
+        return [segment for segment in self._found.values() if segment is not None]
+
     def whole_layer(self, first: int, last: int) -> Layer | None:
         """The first of the layers that does not run row by row with the first one."""
         found = (i for i in range(first, last + 1) if self._axes[i] is None or self._axes[i] != self._axes[first])
         return next((self._program.steps[i].layer for i in found), None)
 
-    def segment(self, first: int, last: int, band: int, most_bytes: int) -> Segment | None:
-        """Steps `first` to `last` by bands of up to `band` rows; None where there is none, or its rings alone take more
-        than `most_bytes`."""
-        key = (first, last, band, most_bytes)
+    def segment(self, first: int, last: int, bands: Bands, most_bytes: int) -> Segment | None:
+        """Steps `first` to `last` by bands of up to so many rows; None where there is none, its rings alone take more
+        than `most_bytes`, or the rows of all stages take alike and `bands` differ."""
+        key = (first, last, bands, most_bytes)
         if key not in self._found:
-            self._found[key] = self._segment(first, last, band, most_bytes)
+            self._found[key] = self._segment(first, last, bands, most_bytes)
         return self._found[key]
 
-    def _segment(self, first: int, last: int, band: int, most_bytes: int) -> Segment | None:
+    def _segment(self, first: int, last: int, most_rows: Bands, most_bytes: int) -> Segment | None:
         axis = self._axes[first]
         assert axis is not None
-        stages = self._stages(first, last, axis, band)
+        read = [_row_bytes(step.layer, axis) for step in self._program.steps[first : last + 1]]
+        are_wide = [2 * own >= max(read) for own in read]
+        if all(are_wide) and most_rows[0] != most_rows[1]:
+            return None
+        stages = self._stages(first, last, axis, [most_rows[not is_wide] for is_wide in are_wide])
         if stages is None:
             return None
         layers = [step.layer for step in self._program.steps[first : last + 1]]
@@ -289,7 +314,9 @@ class Finder:
                     more += OTHER_KERNEL * self.work.mac * layers[step - first].op.macs(layers[step - first])
                 step += 1
             if stage.steps:
-                more += _more(layers[step - stage.steps - first], axis, stage.windows[0], bands, self.work)
+                whole = self._program.steps[step - stage.steps]
+                more += _more(whole, axis, stage.windows[0], bands, self.work)
+                more += self.work.mac * AN_OUTPUT * whole.layer.activations[0].elements * stage.folds
             else:  # rows are copied, and after each of them all layers are asked
                 more += stage.out_rows * (self.work.move * row_bytes[stage.output] + A_CALL * len(stages) / 2)
         for ring in found.rings:
@@ -298,9 +325,9 @@ class Finder:
             more += self.work.move * again * writes
         return Segment(first, last, axis, tuple(stages), tuple(calls), found, row_bytes, heights, more)
 
-    def _stages(self, first: int, last: int, axis: int, band: int) -> list[Stage] | None:
-        """The layers, with those that work in place joined to the one before; None where one needs the whole of what
-        another makes."""
+    def _stages(self, first: int, last: int, axis: int, most_rows: Sequence[int]) -> list[Stage] | None:
+        """The layers, by bands of up to `most_rows` of each, those that work in place joined to the one before; None
+        where one needs the whole of what another makes."""
         stages: list[Stage] = []
         made: set[str] = set()
         for index in range(first, last + 1):
@@ -311,7 +338,7 @@ class Finder:
             windows = (OWN_ROW,) if index in self._folds else _windows(layer, axis)
             assert windows is not None
             rows = self.rows(index)
-            most = min(band, self._most_rows(self._program.steps[index], axis, windows[0], rows))
+            most = min(most_rows[index - first], self._most_rows(self._program.steps[index], axis, windows[0], rows))
             own = most if self._uneven else max(b for b in range(1, most + 1) if rows % b == 0)
             stage = Stage(tuple(t.name for t in layer.activations), windows, layer.output.name, rows, own)
             stage = replace(stage, folds=index in self._folds)
@@ -356,30 +383,60 @@ class Finder:
         return name in self._program.graph.outputs or any(index > last for index in self._readers.get(name, ()))
 
 
-def _more(layer: Layer, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
+def _row_bytes(layer: Layer, axis: int) -> int:
+    """What one more row of a layer's output at a time takes, of it or of those that it reads for it."""
+    x, y = layer.activations[0], layer.output
+    return max(x.size_bytes, y.size_bytes) // y.shape[axis] if y.shape[axis] > 1 else x.size_bytes // x.shape[axis]
+
+
+def _more(step: Step, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
     """About the instructions that bands of a layer take beyond those of the whole."""
-    y = layer.output
+    layer = step.layer
+    x, y = layer.activations[0], layer.output
     more = A_CALL * len(bands)
+    rows = y.shape[axis]
     if is_of_channels_alone(layer):
-        return more + len(bands) * read_again(layer, axis, window, work)
+        # Kernels may read the whole band by band too, along either dimension.
+        numbers = step.calls[0].constants.numbers()
+        along = {"x_row_step": prod(x.shape[axis + 1 :]), "out_height": rows}
+        own = -(-rows // numbers["band_rows"]) if along.items() <= numbers.items() else 1
+        read = sum(band.in_rows for band in bands)
+        again = max(0, read - x.shape[axis] - (own - 1) * max(0, window.extent - window.stride))
+        more += _taps_again(layer, work) * len(bands) + _fours(layer) * work.fours * max(0, len(bands) - own)
+        return more + again * (work.row * _fours(layer) + work.again * (x.size_bytes // x.shape[axis]))
     pixels = y.elements // y.shape[-1]
-    made = sum(blocks(pixels // y.shape[axis] * band.out_rows, work) for band in bands)
-    return more + work.mac * layer.op.macs(layer) * (made / blocks(pixels, work) - 1)
+    if layer.op.macs(layer) > y.elements * x.shape[-1]:
+        work = replace(work, left=max(work.left, work.window_left))
+    made = sum(blocks(pixels // rows * band.out_rows, work) for band in bands)
+    return more + _whole_work(layer, work) * (made / blocks(pixels, work) - 1)
+
+
+def _whole_work(layer: Layer, work: Work) -> float:
+    """About the instructions of a layer that makes all of its rows at once."""
+    each = 2 if is_of_channels_alone(layer) else 1
+    return work.mac * (each * layer.op.macs(layer) + AN_OUTPUT * layer.output.elements)
 
 
 def is_of_channels_alone(layer: Layer) -> bool:
-    """Whether it adds up products over the window of a channel alone, if any."""
-    return layer.op.macs(layer) < layer.output.elements * layer.activations[0].shape[-1]
+    """Whether it adds up products over the window of a channel alone."""
+    return 0 < layer.op.macs(layer) < layer.output.elements * layer.activations[0].shape[-1]
 
 
 def read_again(layer: Layer, axis: int, window: RowWindow, work: Work) -> float:
     """About the instructions that a band of such a layer takes beyond its part of those of the whole; 0 of others."""
-    x, y = layer.activations[0], layer.output
     if not is_of_channels_alone(layer):
         return 0.0
+    x = layer.activations[0]
     again = max(0, window.extent - window.stride) * (x.size_bytes // x.shape[axis])
-    fours = -(-x.shape[-1] // 4) * (work.fours + work.tap * layer.op.macs(layer) / y.elements)
-    return work.again * again + fours
+    return work.again * again + _taps_again(layer, work) + _fours(layer) * work.fours
+
+
+def _taps_again(layer: Layer, work: Work) -> float:
+    return _fours(layer) * work.tap * layer.op.macs(layer) / layer.output.elements
+
+
+def _fours(layer: Layer) -> int:
+    return -(-layer.activations[0].shape[-1] // 4)
 
 
 def blocks(pixels: int, work: Work) -> float:
@@ -398,7 +455,21 @@ def choose(
     `shares` says that they do lie there, and what is behind them takes no more for it.
     """
     found = [f.segments for f in _front(program, storages, finder, most, most / 8, shares)]
-    return found if len(found) <= MOST_CHOICES else [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
+    if len(found) > MOST_CHOICES:
+        found = [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
+    alone = _alone(_Lives(program, storages, shares), finder, most, len(program.steps)) if found else []
+    return [*found, *(choice for choice in alone if choice not in found)]
+
+
+def _alone(lives: _Lives, finder: Finder, most: float, steps: int) -> list[tuple[Segment, ...]]:
+    """Choices of one segment, the smallest first: what lies on both sides of where two meet may not fit together as
+    well as the bytes of each say."""
+    found = []
+    for segment in finder.found:
+        if segment.more <= most * finder.all_work and not segment.is_pushed:
+            others = [lives.step_bytes(i) for i in range(steps) if not segment.holds(i)]
+            found.append(_Found(max([lives.segment_bytes(segment), *others]), segment.more, (segment,)))
+    return [f.segments for f in _undominated(found)[:MOST_ALONE]] if finder.pushed is None else []
 
 
 def trade_offs(program: Program, storages: Sequence[Storage], finder: Finder) -> list[tuple[Segment, ...]]:
@@ -417,7 +488,7 @@ def _front(
     """Of choices that take at most `most` times the work more those of which none takes less memory and as little work,
     the least memory first. Where a segment takes `little` more work at most it is not tried by more rows at a time."""
     steps = len(program.steps)
-    work = finder.work.mac * max(1, program.graph.macs())
+    work = finder.all_work
     lives = _Lives(program, storages, shares)
     best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
     stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}

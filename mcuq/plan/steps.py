@@ -13,7 +13,7 @@ from mcuq.graph.tensor import Tensor
 from mcuq.kernels.kernel import Call
 from mcuq.lower import Program, Step, Stepped
 from mcuq.plan.estimates import CYCLES, band_instructions, call_instructions
-from mcuq.plan.segments import A_CALL, BANDS, Finder, Segment, work_of
+from mcuq.plan.segments import A_CALL, ROWS, Finder, Segment, work_of
 
 STATE_BYTES = 8  # what is left of an inference, and its next unit
 MOST_CYCLES = 2**31 - 1  # of an inference, which the C counts in 32 bits
@@ -78,11 +78,11 @@ class Stepper:
         self._layers: dict[Segment, Layer] = {}  # of cuts, as their rows are
 
     def most_rows(self, step: Step, axis: int, window: RowWindow, rows: int) -> int:
-        """How many of a layer's `rows`, of BANDS, a band that is not too long may have; one where any is."""
+        """How many of a layer's `rows`, of ROWS, a band that is not too long may have; one where any is."""
         longest = self._asked.longest
         if longest is None:
-            return max(BANDS)
-        for band in reversed(BANDS):
+            return max(ROWS)
+        for band in reversed(ROWS):
             if rows % band == 0:
                 call, inner = step.calls[0], _inner(window, band)
                 taken = band_instructions(call, step.layer, axis, window, inner, self._features)
@@ -157,7 +157,7 @@ class Stepper:
         for band in sorted(bands, reverse=True):
             if band > 1 and self._in_cycles(ceil(whole * band / rows)) > longest:
                 continue
-            segment = finder.segment(index, index, band, _ANY_BYTES)
+            segment = finder.segment(index, index, (band, band), _ANY_BYTES)
             if segment is not None and segment.more <= whole:
                 yield segment
 

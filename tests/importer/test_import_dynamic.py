@@ -46,7 +46,9 @@ def float_network() -> onnx.ModelProto:
 
 def dynamic(folder: Path, weight_type: QuantType, per_channel: bool = False) -> onnx.ModelProto:
     source, target = saved(float_network(), folder), folder / "dynamic.onnx"
-    quantize_dynamic(source, target, weight_type=weight_type, per_channel=per_channel)
+    # Of 7 bits: ONNX Runtime's sums of larger products of bytes saturate on CPUs without VNNI.
+    is_signed = weight_type == QuantType.QInt8
+    quantize_dynamic(source, target, weight_type=weight_type, per_channel=per_channel, reduce_range=is_signed)
     return onnx.load(target)
 
 
@@ -141,7 +143,8 @@ def test_an_lstm_keeps_its_integer_weights(tmp_path: Path, per_channel: bool, di
     attributes = {"direction": "bidirectional"} if directions == 2 else {}
     layer = node("LSTM", ["x", "w", "r", "b"], ["y", "last"], "lstm", hidden_size=hidden, **attributes)
     source = saved(model([layer], {"x": (6, 2, 7)}, ["y", "last"], constants), tmp_path)
-    quantize_dynamic(source, tmp_path / "dynamic.onnx", weight_type=QuantType.QInt8, per_channel=per_channel)
+    target = tmp_path / "dynamic.onnx"
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=per_channel, reduce_range=True)
     proto = onnx.load(tmp_path / "dynamic.onnx")
     assert [n.op_type for n in proto.graph.node] == ["DynamicQuantizeLSTM"]
     assert dynamic_layers(proto) == (proto.graph.node[0].name,)
@@ -156,7 +159,10 @@ def test_an_lstm_keeps_its_integer_weights(tmp_path: Path, per_channel: bool, di
     assert len(found) == directions
     for d, inputs in enumerate(found):
         for t, name in zip(inputs[1:3], ("w_quantized", "r_quantized"), strict=True):
-            assert np.abs(t.values - stored[name][d].T.astype(np.int16)).max() <= int(per_channel and directions == 2)
+            whole = stored[name][d].T.astype(np.int16)
+            if per_channel and directions == 2:  # rows of both share a scale there, and become finer here
+                whole = np.rint(whole * (127 / np.abs(whole).max(axis=1, keepdims=True)))
+            assert np.abs(t.values - whole).max() <= int(per_channel and directions == 2)
 
 
 def test_an_lstm_of_computed_weights_is_refused() -> None:

@@ -133,8 +133,8 @@ def test_pools_of_channels_last(dtype: str, op_type: str, attributes: dict[str, 
 @pytest.mark.parametrize("dtype", TYPES)
 def test_a_network_of_channels_last(dtype: str) -> None:
     """As ONNX Runtime's optimizer makes it: the maximum of integers, behind a convolution that is not told its rank."""
-    w = integers(4, 3, 3, 3, dtype="int8")
-    constants = {"w": w, "ws": scale_of(0.0103), "wz": np.int8(0), "b": np.int32([100, -2000, 30, 4])}
+    w = integers(4, 3, 3, 3, dtype="int8") // 2  # larger ones saturate in ONNX Runtime on CPUs without VNNI
+    constants = {"w": w, "ws": scale_of(0.0206), "wz": np.int8(0), "b": np.int32([100, -2000, 30, 4])}
     inputs = ["x", "s", "z", "w", "ws", "wz", "t", "u", "b"]
     nodes = [
         node("QLinearConv", inputs, "a", "conv", domain=MICROSOFT, channels_last=1, pads=[1, 1, 1, 1], strides=[2, 1]),

@@ -339,7 +339,8 @@ def test_size_is_smallest_and_speed_fastest(network: str, board: str) -> None:
     by_goal = {choice.optimize: choice for choice in compare(model_for(NETWORKS[network](), "balanced", board))}
     flash = {goal: choice.footprint.flash_bytes for goal, choice in by_goal.items() if choice.footprint}
     instructions = {goal: choice.instructions for goal, choice in by_goal.items()}
-    assert flash["size"] < flash["balanced"] <= flash["speed"]
+    # Rows, which balanced takes and speed does not, save RAM and take code.
+    assert flash["size"] < min(flash["balanced"], flash["speed"])
     assert (instructions["speed"] or 0) <= (instructions["balanced"] or 0) < (instructions["size"] or 0)
 
 

@@ -226,7 +226,7 @@ def test_the_longest_of_several_rows_is_not_too_long() -> None:
     program = lower(with_ranges(builder.graph()), features)
     for longest, bands in ((None, [4, 4]), (10**6, [4, 4]), (1_200, [1, 2]), (1, [1, 1])):
         stepper = Stepper(features, "cortex-m4", Stepped(longest))
-        segment = Finder(program, features, most_rows=stepper.most_rows).segment(0, 1, 4, 2**30)
+        segment = Finder(program, features, most_rows=stepper.most_rows).segment(0, 1, (4, 4), 2**30)
         assert segment is not None
         assert [stage.band for stage in segment.stages] == bands
 

@@ -81,7 +81,7 @@ def test_rows_are_as_many_as_sixteen_bits_count(rows: int, runs: bool) -> None:
     x = builder.add(Sigmoid(), [builder.input("x", (1, 1, rows, 1))])
     builder.outputs.append(builder.add(MaxPool(Window((1, 8), (1, 8))), [x]))
     program = lower(with_ranges(builder.graph()), frozenset())
-    segment = Finder(program, frozenset()).segment(0, 1, 1, 2**30)
+    segment = Finder(program, frozenset()).segment(0, 1, (1, 1), 2**30)
     assert (segment is not None) == runs
 
 

@@ -12,7 +12,7 @@ from mcuq.graph.tensor import Array
 from mcuq.validate import check_bits
 
 # Of Cortex-M4: by default, with `ram`. Where whole tensors lie apart these take 17,640, 50,320, 55,360, 7,168 and 768.
-ARENA = {"kws": (9832, 6744), "ic": (18236, 18236), "vww": (31644, 28576), "sww": (4608, 4208), "ad": (768, 768)}
+ARENA = {"kws": (9832, 6744), "ic": (18236, 16924), "vww": (28512, 28192), "sww": (4608, 4208), "ad": (768, 768)}
 
 
 def wild(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -25,7 +25,9 @@ def wild(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 def test_arena_by_default_and_with_ram(network: str) -> None:
     model = compile_model(reference_folder() / "models" / f"{network}_int8_qdq.onnx", board="cortex-m4")
     rows = with_goal(model, "ram")
-    assert (model.arena_bytes, rows.arena_bytes) <= ARENA[network]
+    by_default, least = ARENA[network]
+    assert model.arena_bytes <= by_default
+    assert rows.arena_bytes <= least
     rng = np.random.default_rng(0)
     for own in (model, rows):
         inputs = {name: wild(own.graph.tensors[name].shape, rng) for name in own.graph.inputs}
