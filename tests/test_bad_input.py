@@ -193,13 +193,13 @@ def test_all_unsupported_operators_are_listed_at_once(refused):
         node("Foo", ["b"], "c", "not in ONNX"),
         node("Relu", ["c"], "d", "fine"),
         node("Block", ["d"], "e", "custom", domain="my.ops"),
-        node("Gelu", ["e"], "f", "contributed", domain="com.microsoft"),
+        node("Trilu", ["e"], "f", "contributed", domain="com.microsoft"),
         node("Custom", ["w"], "g", "on constants", domain="my.ops"),
         node("Add", ["f", "g"], "y"),
     ]
     assert refused(model(nodes, X, constants=WEIGHTS)) == (
         "net.onnx: operators that are not supported: Foo ('not in ONNX'); "
-        "MaxRoiPool ('first', 'b'), use MaxPool; com.microsoft.Gelu ('contributed'), use ONNX's own Gelu; "
+        "MaxRoiPool ('first', 'b'), use MaxPool; com.microsoft.Trilu ('contributed'), use ONNX's own Trilu; "
         "my.ops.Block ('custom'); my.ops.Custom ('on constants'); "
         f"supported: {SUPPORTED}"
     )
@@ -539,14 +539,14 @@ def test_a_model_that_needs_more_ram_than_the_board_has(tmp_path, tiny_board, su
         node("Conv", ["a", "v"], "y", "second"),
     ]
     constants = {"w": random(8, 2, 3, 3), "v": random(4, 8, 3, 3)}
-    path = saved(model(nodes, {"x": [1, 2, 16, 16]}, constants=constants), tmp_path)
+    path = saved(model(nodes, {"x": [1, 2, 24, 10]}, constants=constants), tmp_path)
     roomy = BOARD.replace('"tiny"', '"roomy"').replace("ram_bytes = 6_000", "ram_bytes = 60_000")
     (tmp_path / "roomy.toml").write_text(roomy)
     arena_bytes = compile_model(path, board=str(tmp_path / "roomy.toml")).arena_bytes
     by_rows = compile_model(path, board=str(tmp_path / "roomy.toml"), optimize="ram").arena_bytes
     assert error_text(DoesNotFit, path, board=tiny_board) == (
         f"model 'net' needs {arena_bytes + 4096:,} bytes of RAM (arena {arena_bytes:,} + stack 4,096), tiny has "
-        "6,000; largest tensors: 'first' 1x16x16x8 2,048, 'second' 1x14x14x4 784, 'y' 1x4x14x14 784; "
+        "6,000; largest tensors: 'first' 1x24x10x8 1,920, 'second' 1x22x8x4 704, 'y' 1x4x22x8 704; "
         f"it fits with --optimize ram, which needs {by_rows + 4096:,} bytes of RAM; or {suggestion}"
     )
     assert by_rows < 6000 - 4096 < arena_bytes

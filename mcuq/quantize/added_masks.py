@@ -19,6 +19,8 @@ from mcuq.ops.softmax import Softmax
 from mcuq.quantize.calibrate import Range
 
 NOTHING = -9999.0  # as in passes/mask_softmax.py
+MASKED = 16  # times the other end, beyond which one end of scores is what a mask leaves out
+EVERY = 1e8  # which no scores reach
 
 
 def check_added_masks(graph: Graph, ranges: Mapping[str, Range]) -> None:
@@ -46,7 +48,8 @@ def check_scores(graph: Graph, quants: Mapping[str, Quant]) -> None:
         if quant is None or not isinstance(node.op, Softmax | LogSoftmax):
             continue
         low, high = quant.real_bounds
-        if max(-low, high) > -NOTHING:
+        # Where both ends are as far from 0, these are scores, of which the largest are all that counts.
+        if max(-low, high) > min(EVERY, max(-NOTHING, MASKED * min(-low, high))):
             raise QuantizationError(
                 f"{type(node.op).__name__} '{node.name}': its scores reach from {low:.3g} to {high:.3g}, which "
                 "integers do not tell apart; where that is of a mask, let one Where or Add put it into the scores of "

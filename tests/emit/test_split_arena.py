@@ -210,10 +210,10 @@ def test_max_ram_bounds_all_parts_together() -> None:
 
 def test_what_fits_into_no_parts_is_refused_with_the_largest_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "board_names", lambda: ())
-    arena_bytes = model_of(digits(), "mps2-an386", "net").arena_bytes
     tensors = sorted((t for t in digits().tensors.values() if not t.is_constant), key=lambda t: (-t.size_bytes, t.name))
     shown = ", ".join(f"'{t.name}' {'x'.join(map(str, t.shape))} {t.size_bytes:,}" for t in tensors[:3])
     for bound, text in ((None, ""), (4000, " and --max-ram 4,000")):
+        arena_bytes = assemble_for(digits(), load_board("mps2-an386"), "net", Aim(max_ram_bytes=bound)).arena_bytes
         aim = Aim(memories=parse_memories("ram:600,psram:500"), max_ram_bytes=bound)
         with pytest.raises(DoesNotFit) as caught:
             assemble_for(digits(), load_board("mps2-an386"), "net", aim)
@@ -221,6 +221,7 @@ def test_what_fits_into_no_parts_is_refused_with_the_largest_tensors(monkeypatch
             f"model 'net' has an arena of {arena_bytes:,} bytes, and no parts of it were found that fit into ram 600, "
             f"psram 500 without 4,096 for the stack{text}; largest tensors: {shown}; use a smaller model"
         )
+    arena_bytes = model_of(digits(), "mps2-an386", "net").arena_bytes
     with pytest.raises(DoesNotFit) as caught:
         assemble_for(digits(), load_board("mps2-an386"), "net", Aim(memories=parse_memories("psram:500")))
     assert str(caught.value) == (

@@ -46,7 +46,7 @@ def tight(program: Program) -> Plan:
 
 @pytest.fixture(autouse=True)
 def _as_tight_as_kernels_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["mcuq.compile"], "plan_rows", lambda program, features: (program, tight(program)))
+    monkeypatch.setattr(sys.modules["mcuq.compile"], "plan_rows", lambda program, *_: (program, tight(program)))
 
 
 @pytest.mark.parametrize("board", CPUS)

@@ -68,7 +68,7 @@ def pixels(kind: int, *, is_read_twice: bool = False) -> object:
     [
         (TensorProto.UINT8, Quant((1.0,), -128)),
         (TensorProto.INT8, Quant((1.0,), 0)),
-        (TensorProto.BOOL, Quant((1.0,), 0)),
+        (TensorProto.BOOL, Integers.of(0, 1)),
         (TensorProto.INT32, None),
     ],
 )
@@ -76,7 +76,8 @@ def test_an_input_that_is_cast_to_float_is_of_real_values(kind: int, quant: Quan
     proto = pixels(kind)
     graph = check_import(proto)
     assert graph.tensors["x"].quant == quant
-    assert [type(n.op).__name__ for n in graph.nodes] == ["Reshape", "Mul"]
+    between = ["FromIntegers"] if isinstance(quant, Integers) else []
+    assert [type(n.op).__name__ for n in graph.nodes] == ["Reshape", *between, "Mul"]
 
 
 def test_one_that_is_read_otherwise_too_stays_of_integers() -> None:
