@@ -24,10 +24,10 @@ pytestmark = pytest.mark.toolchain
 
 # Bounds that divide the network's 2,920 bytes.
 MEMORIES = {
-    "mps2-an385": "ram:2500,psram:2500",
-    "mps2-an386": "ram:2000,psram:2000",
-    "mps2-an500": "ram:2000,psram:2000",
-    "mps3-an547": "dtcm:2000,sram:2000",
+    "mps2-an385": "ram:1600,psram:1600",
+    "mps2-an386": "ram:1600,psram:1600",
+    "mps2-an500": "ram:1600,psram:1600",
+    "mps3-an547": "dtcm:1600,sram:1600",
 }
 
 
