@@ -24,10 +24,10 @@ pytestmark = pytest.mark.toolchain
 
 # Bounds that divide the network's 2,920 bytes.
 MEMORIES = {
-    "mps2-an385": "ram:1600,psram:1600",
-    "mps2-an386": "ram:1600,psram:1600",
-    "mps2-an500": "ram:1600,psram:1600",
-    "mps3-an547": "dtcm:1600,sram:1600",
+    "mps2-an385": "ram:2500,psram:2500",
+    "mps2-an386": "ram:1700,psram:1700",
+    "mps2-an500": "ram:1700,psram:1700",
+    "mps3-an547": "dtcm:1700,sram:1700",
 }
 
 
