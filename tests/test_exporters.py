@@ -43,9 +43,9 @@ def compare(file: Exported, scheme: str, folder: Path) -> Measured:
     model, found = measure(file, scheme, folder)
     assert found.ranges == stated.ranges
     assert at_most(found.steps, stated.steps)
-    # What is computed in floats before it is rounded differs a little between computers.
+    # What is computed in floats before it is rounded differs a little between computers, and so do ranges found here.
     assert at_most(stated.equal, found.equal, 0.02)
-    assert at_most(stated.db, found.db, 1)
+    assert at_most(stated.db, found.db, 1 if found.ranges == "given" else 2)
     assert at_most(found.error, stated.error, stated.error or 0)
     assert at_most(stated.labels, found.labels)
     inputs, _ = recorded(folder / file.name)

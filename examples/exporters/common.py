@@ -25,13 +25,18 @@ def samples(*shape: int, beyond: bool = False) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def run_onnx(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def run_onnx(
+    model: onnx.ModelProto, inputs: Mapping[str, np.ndarray], may_saturate: bool = False
+) -> dict[str, np.ndarray]:
     """Outputs of the model, sample by sample, in ONNX Runtime as the file is written: its optimizer would replace the
-    file's operators by others. Rows of `inputs` are samples; where the model has a batch, it is 1."""
+    file's operators by others. Rows of `inputs` are samples; where the model has a batch, it is 1. Sums of uint8 by int8
+    saturate on x86 CPUs without VNNI but where the optimizer makes these weights uint8: `may_saturate` lets it."""
     import onnxruntime
 
+    levels = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if may_saturate else levels.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]

@@ -76,4 +76,5 @@ if __name__ == "__main__":
     logging.disable(logging.WARNING)  # the quantizer recommends its pre-processing, which this network needs not
     for name, asked in FORMS.items():
         model = quantized(*asked)
-        save(name, model, {"image": X}, run_onnx(model, {"image": X}))
+        may_saturate = asked[:3] == (QuantFormat.QOperator, QuantType.QUInt8, QuantType.QInt8)
+        save(name, model, {"image": X}, run_onnx(model, {"image": X}, may_saturate))

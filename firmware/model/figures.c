@@ -48,6 +48,16 @@ static uint32_t arena_high_water(void)
     return n_bytes;
 }
 
+static void fill_arena(uint8_t value)
+{
+#if defined(MCUQ_ARENAS)
+    for (const struct mcuq_tensor *part = mcuq_model.arenas; part < mcuq_model.arenas + MCUQ_ARENAS; part++)
+        memset(part->address, value, part->n_bytes);
+#else
+    memset(mcuq_model.arena, value, mcuq_model.arena_bytes);
+#endif
+}
+
 uint8_t mcuq_answer_marks(struct mcuq_message *message)
 {
     uint8_t task;
@@ -63,8 +73,7 @@ uint8_t mcuq_answer_marks(struct mcuq_message *message)
         mcuq_forget_result();
         mcuq_forget_order();
         arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
-        for (uint32_t i = 0; i < mcuq_model.arena_bytes; i++)
-            *mcuq_arena_byte(i) = (int8_t)arena_paint;
+        fill_arena(arena_paint);
         mcuq_forget_rows();
     }
     mcuq_put_u32(message->answer, mcuq_stack_high_water());

@@ -58,6 +58,16 @@ uint8_t mcuq_answer_read_output(struct mcuq_message *message)
     return MCUQ_OK;
 }
 
+static void read_arena(uint8_t *to, uint32_t offset, uint32_t n_bytes)
+{
+#if defined(MCUQ_ARENAS)
+    for (uint32_t i = 0; i < n_bytes; i++)
+        to[i] = (uint8_t)*mcuq_arena_byte(offset + i);
+#else
+    memcpy(to, mcuq_arena_byte(offset), n_bytes);
+#endif
+}
+
 uint8_t mcuq_answer_read_arena(struct mcuq_message *message)
 {
     uint32_t offset, n_bytes;
@@ -70,8 +80,7 @@ uint8_t mcuq_answer_read_arena(struct mcuq_message *message)
         return MCUQ_BAD_LENGTH;
     if (!mcuq_is_inside(offset, n_bytes, mcuq_model.arena_bytes))
         return MCUQ_BAD_ADDRESS;
-    for (uint32_t i = 0; i < n_bytes; i++)
-        message->answer[i] = (uint8_t)*mcuq_arena_byte(offset + i);
+    read_arena(message->answer, offset, n_bytes);
     message->answer_bytes = (uint16_t)n_bytes;
     return MCUQ_OK;
 }

@@ -16,7 +16,7 @@ from mcuq.resources import resource_dir
 
 DIGITS = resource_dir("examples") / "digits"
 DATA = DIGITS / "digits_calibration.npz"
-DOCS = resource_dir("examples").parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def compiled(*arguments: object) -> Result:

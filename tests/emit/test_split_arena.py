@@ -80,7 +80,7 @@ def check(model: CompiledModel, on: str, samples: int = 7) -> None:
 
 
 @pytest.mark.parametrize("scheme", quick([*SCHEMES], 2))
-@pytest.mark.parametrize("seed", quick([0, 46, 3, 5], 2))
+@pytest.mark.parametrize("seed", quick([1, 2, 3, 5], 2))
 def test_parts_give_the_same_bytes_on_the_host(seed: int, scheme: str) -> None:
     """Each part is allocated on its own there, exactly as large as the header says."""
     check(split_model(SCHEMES[scheme](row_network(seed), seed), with_memories("cortex-m4")), "host")
@@ -91,7 +91,7 @@ def test_parts_give_the_same_bytes_on_the_host(seed: int, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", quick([name for name in SCHEMES if name != "dynamic"], 1))
 @pytest.mark.parametrize("push", [False, True])
 def test_parts_give_the_same_bytes_on_every_cpu(push: bool, scheme: str, cpu: str) -> None:
-    model = split_model(SCHEMES[scheme](row_network(0), 0), with_memories(cpu), push)
+    model = split_model(SCHEMES[scheme](row_network(1), 1), with_memories(cpu), push)
     assert model.is_pushed == push
     check(model, "emulator", 4 if push else 2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
+from onnx_models import unoptimized
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -35,11 +35,13 @@ class Static:
     weight: str = "int8"
     symmetric_activations: bool = False
     symmetric_weights: bool = True
+    weights_of_7_bits: bool = False  # whose sums with uint8 do not saturate in ONNX Runtime on CPUs without VNNI
 
     def __str__(self) -> str:
         kinds = [self.form, f"{self.activation}-{self.weight}", "channel" if self.per_channel else "tensor"]
         kinds += ["symmetric activations"] * self.symmetric_activations
         kinds += ["asymmetric weights"] * (not self.symmetric_weights)
+        kinds += ["weights of 7 bits"] * self.weights_of_7_bits
         return " ".join(kinds)
 
 
@@ -56,6 +58,7 @@ def write_static(name: str, settings: Static, folder: Path) -> Path:
         per_channel=settings.per_channel,
         activation_type=_TYPES[settings.activation],
         weight_type=_TYPES[settings.weight],
+        reduce_range=settings.weights_of_7_bits,
         extra_options={
             "ActivationSymmetric": settings.symmetric_activations,
             "WeightSymmetric": settings.symmetric_weights,
@@ -77,11 +80,7 @@ def run_as_written(model: onnx.ModelProto, x: Array, outputs: list[str]) -> dict
     extended.CopyFrom(model)
     stated = {value.name for value in extended.graph.output}
     extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs if name not in stated)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(extended.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = unoptimized(extended)
     (name,) = [value.name for value in session.get_inputs()]
     runs = [session.run(outputs, {name: sample}) for sample in x]
     return {output: np.stack([run[i] for run in runs]) for i, output in enumerate(outputs)}
