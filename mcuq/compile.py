@@ -481,38 +481,62 @@ def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledMod
     return _assemble(graph, board, name, _Known(b"", UNKNOWN_ORIGIN, UNPRUNED), aim)
 
 
-def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
-    def planned(graph: Graph) -> tuple[Program, Plan]:
-        features = board.cpu.features
-        programs = alternatives(graph, features, aim.optimize, aim.push)
-        if aim.max_ram_bytes is None:
-            allowed = [program for program in programs if may_take(program, features, aim.push)]
-            if aim.push:
-                found = [plan_pushed(program, features) for program in allowed]
-            else:
-                found = [plan_rows(program, features, stepper) for program in allowed]
-            return min(found, key=lambda own: own[1].arena_bytes)
-        within = [plan_within(program, features, aim.max_ram_bytes, aim.push, stepper) for program in programs]
-        fitting = [i for i, own in enumerate(within) if own[1].arena_bytes <= aim.max_ram_bytes]
-        if not fitting:
-            return min(within, key=lambda own: own[1].arena_bytes)
-        return within[min(fitting, key=lambda i: programs[i].more + within[i][1].more)]
+class _Planner:
+    """Kernels and memory of graphs, as is asked for a board; `rooms` are what the arena may lie in."""
 
-    def split(graph: Graph) -> tuple[Program, Plan] | None:
+    def __init__(self, board: Board, aim: Aim) -> None:
+        self._features = board.cpu.features
+        self._aim = aim
+        self._stepper = None if aim.step is None else Stepper(board.cpu.features, board.cpu.core, aim.step)
+        self.rooms = rooms_of(board, aim.memories)
+
+    def plan(self, graph: Graph) -> tuple[Program, Plan]:
+        """With the arena in one memory: the smallest for as much work as the goal allows, or the fastest within the
+        bound; the smallest of all where none is."""
+        push, most_bytes = self._aim.push, self._aim.max_ram_bytes
+        programs = self._programs(graph)
+        if most_bytes is None:
+            return _smallest([self._planned(program) for program in programs if self._may_take(program)])
+        found = [plan_within(program, self._features, most_bytes, push, self._stepper) for program in programs]
+        fitting = [i for i, own in enumerate(found) if own[1].arena_bytes <= most_bytes]
+        if not fitting:
+            return _smallest(found)
+        return found[min(fitting, key=lambda i: programs[i].more + found[i][1].more)]
+
+    def is_to_be_split(self, plan: Plan) -> bool:
+        """Whether memories are named, or there are several and the main one has no room for it all."""
+        fits_main = any(not room.memory and room.size_bytes >= plan.arena_bytes for room in self.rooms)
+        return bool(self._aim.memories) or (len(self.rooms) > 1 and not fits_main)
+
+    def split(self, graph: Graph) -> tuple[Program, Plan] | None:
         """The smallest with an arena in parts, one a room: of the programs that its goal allows, or of the others."""
-        features = board.cpu.features
-        programs = alternatives(graph, features, aim.optimize, aim.push)
-        allowed = [may_take(program, features, aim.push) for program in programs]
+        asked = self.rooms, self._aim.push, self._aim.max_ram_bytes, self._stepper
+        programs = self._programs(graph)
         for kind in (True, False):
-            of_kind = [program for program, may in zip(programs, allowed, strict=True) if may == kind]
-            asked = rooms, aim.push, aim.max_ram_bytes, stepper
-            found = [plan_split(program, features, *asked) for program in of_kind]
-            if any(own is not None for own in found):
-                return min((own for own in found if own is not None), key=lambda own: own[1].arena_bytes)
+            found = [plan_split(own, self._features, *asked) for own in programs if self._may_take(own) == kind]
+            in_parts = [own for own in found if own is not None]
+            if in_parts:
+                return _smallest(in_parts)
         return None
 
-    stepper = None if aim.step is None else Stepper(board.cpu.features, board.cpu.core, aim.step)
-    rooms = rooms_of(board, aim.memories)
+    def _programs(self, graph: Graph) -> list[Program]:
+        return alternatives(graph, self._features, self._aim.optimize, self._aim.push)
+
+    def _may_take(self, program: Program) -> bool:
+        return may_take(program, self._features, self._aim.push)
+
+    def _planned(self, program: Program) -> tuple[Program, Plan]:
+        if self._aim.push:
+            return plan_pushed(program, self._features)
+        return plan_rows(program, self._features, self._stepper)
+
+
+def _smallest(found: Sequence[tuple[Program, Plan]]) -> tuple[Program, Plan]:
+    return min(found, key=lambda own: own[1].arena_bytes)
+
+
+def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) -> CompiledModel:
+    planner = _Planner(board, aim)
     optimize, max_ram_bytes, weights = aim.optimize, aim.max_ram_bytes, aim.weights
     if aim.push and aim.step is not None:
         raise ModelError(
@@ -520,18 +544,18 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
             "one of the two"
         )
     check_section(weights, board.name, board.cpu.target == "native")
-    program, plan = planned(graph)
+    program, plan = planner.plan(graph)
     heads = split_heads(graph)
     if heads is not graph and (max_ram_bytes is None or plan.arena_bytes > max_ram_bytes):
-        by_heads = planned(heads)
+        by_heads = planner.plan(heads)
         if by_heads[1].arena_bytes < plan.arena_bytes:
             graph, (program, plan) = heads, by_heads
     if max_ram_bytes is not None:
         check_bound(name, plan, max_ram_bytes)
-    if aim.memories or (len(rooms) > 1 and not any(not r.memory and r.size_bytes >= plan.arena_bytes for r in rooms)):
-        in_parts = split(graph)
+    if planner.is_to_be_split(plan):
+        in_parts = planner.split(graph)
         if in_parts is None:
-            raise split_error(name, program, plan, rooms, max_ram_bytes)
+            raise split_error(name, program, plan, planner.rooms, max_ram_bytes)
         program, plan = in_parts
     check_fit(name, program, plan, _memory_of(board, weights))
     made_for = [f"optimize {optimize}", *(["push"] if aim.push else []), *_steps_text(aim.step), f"for {board.name}"]

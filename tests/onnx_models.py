@@ -96,13 +96,19 @@ def refusal(proto: onnx.ModelProto, shapes: Mapping[str, int] | None = None) -> 
     return str(caught.value)
 
 
-def original_outputs(proto: onnx.ModelProto, sample: Mapping[str, Array]) -> dict[str, Array]:
-    """What the model means: ONNX Runtime without its optimizer, which takes zero padding before MaxPool for -inf."""
+def unoptimized(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A session that runs the model operator by operator: ONNX Runtime's optimizer takes zero padding before MaxPool
+    for -inf, and what it makes of Q/DQ saturates on CPUs without VNNI."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+
+
+def original_outputs(proto: onnx.ModelProto, sample: Mapping[str, Array]) -> dict[str, Array]:
+    """What the model means: ONNX Runtime without its optimizer."""
+    session = unoptimized(proto)
     names = [v.name for v in proto.graph.output]
     kinds = {v.name: helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in proto.graph.input}
     fed = {name: np.asarray(x).astype(kinds[name]) for name, x in sample.items()}

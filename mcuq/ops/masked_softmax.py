@@ -19,6 +19,8 @@ from mcuq.ops.softmax_s16 import softmax_s16
 
 # So near to 0 or 1 is what else than these a mask of real values holds where it is one of them.
 NEAR = 2.0**-10
+# What files write for minus infinity: -1e4 of float16, -1e9, the least float32. No score comes near.
+NOTHING = -9999.0
 _LEAST = np.finfo(np.float32).min
 
 

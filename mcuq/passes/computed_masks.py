@@ -19,6 +19,7 @@ from mcuq.ops.masked_softmax import NEAR
 from mcuq.ops.moves import Moves
 from mcuq.ops.operands import NEVER
 from mcuq.ops.where import Where
+from mcuq.passes.spelled import negated_equality
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,8 @@ def _is_repetition(builder: GraphBuilder, node: Node) -> bool:
 def _is_zero_elsewhere(builder: GraphBuilder, where: Node, name: str) -> bool:
     """Whether the tensor is what is chosen where the condition, that it is not 0, does not hold: it is 0 there."""
     condition, _, other = where.inputs
-    negated = builder.producer(condition)
-    if other != name or negated is None or negated.op != IntegerArithmetic("Xor"):
+    equal = negated_equality(builder, condition)
+    if other != name or equal is None or equal.inputs[0] != name:
         return False
-    equal = builder.producer(negated.inputs[0])
-    if equal is None or equal.op != Compare("==") or equal.inputs[0] != name:
-        return False
-    zero, one = (builder.tensors[node.inputs[1]] for node in (equal, negated))
-    return zero.is_constant and not zero.values.any() and one.is_constant and bool((one.values == 1).all())
+    zero = builder.tensors[equal.inputs[1]]
+    return zero.is_constant and not zero.values.any()

@@ -11,7 +11,7 @@ from mcuq.graph.tensor import Array
 from mcuq.ops.add import Add
 from mcuq.ops.concat import Concat
 from mcuq.ops.identity import Identity
-from mcuq.ops.masked_softmax import MaskedSoftmax
+from mcuq.ops.masked_softmax import NOTHING, MaskedSoftmax
 from mcuq.ops.moves import Moves
 from mcuq.ops.operands import NEVER
 from mcuq.ops.softmax import Softmax
@@ -19,8 +19,6 @@ from mcuq.ops.where import Where
 from mcuq.passes.computed_masks import MaskFinder
 from mcuq.passes.never_nan import nan_of
 
-# What files write for minus infinity: -1e4 of float16, -1e9, the least float32. No score comes near.
-NOTHING = -9999.0
 # What nothing but a mask is.
 LEAST = -1e30
 # Scores to which so much is added are all the same: float32 has steps of 8 there.

@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Graph, Node
-from mcuq.ops.compare import Compare
 from mcuq.ops.identity import Identity
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.where import Where
+from mcuq.passes.spelled import negated_equality
 
 
 def never_nan(graph: Graph, floats: Collection[str]) -> tuple[Graph, tuple[str, ...]]:
@@ -45,12 +44,5 @@ def _is_never_met(builder: GraphBuilder, where: Node, floats: Collection[str]) -
 
 def nan_of(builder: GraphBuilder, condition: str) -> Node | None:
     """Where the condition is that a tensor is NaN, which is spelled as not being equal to itself, that comparison."""
-    negated = builder.producer(condition)
-    if negated is None or negated.op != IntegerArithmetic("Xor"):
-        return None
-    equal, one = negated.inputs
-    compared = builder.producer(equal)
-    if compared is None or compared.op != Compare("==") or len(set(compared.inputs)) != 1:
-        return None
-    is_one = builder.tensors[one].is_constant and bool((builder.tensors[one].values == 1).all())
-    return compared if is_one else None
+    compared = negated_equality(builder, condition)
+    return compared if compared is not None and len(set(compared.inputs)) == 1 else None

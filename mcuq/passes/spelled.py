@@ -8,7 +8,9 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Node
 from mcuq.graph.operator import Operator
 from mcuq.ops.add import Add
+from mcuq.ops.compare import Compare
 from mcuq.ops.fake_quantize import FakeQuantize
+from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.mul import Mul
 from mcuq.ops.pow import Pow
 from mcuq.ops.sqrt import Sqrt
@@ -68,3 +70,15 @@ class Reader:
 def is_plain(op: Operator) -> bool:
     """Without limits of its own."""
     return op.clip_limits == (-inf, inf)
+
+
+def negated_equality(builder: GraphBuilder, condition: str) -> Node | None:
+    """The comparison of which a condition is the contrary: that its inputs are not equal."""
+    negated = builder.producer(condition)
+    if negated is None or negated.op != IntegerArithmetic("Xor"):
+        return None
+    equal, one = negated.inputs
+    compared = builder.producer(equal)
+    if compared is None or compared.op != Compare("=="):
+        return None
+    return compared if builder.tensors[one].is_constant and (builder.tensors[one].values == 1).all() else None

@@ -57,10 +57,10 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
         return
     ram_bytes = plan.arena_bytes + STACK_BYTES
     if not plan.parts and ram_bytes > board.memory.ram_bytes:
-        tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
         raise DoesNotFit(
             f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,} + stack {STACK_BYTES:,}), "
-            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: {_largest(tensors)}",
+            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: "
+            f"{_largest(_computed(program))}",
             _alternatives(ram_bytes, 0),
         )
     constants = [t for t in program.graph.tensors.values() if t.is_constant]
@@ -72,13 +72,12 @@ def split_error(
     name: str, program: Program, plan: Plan, rooms: Sequence[Room], max_ram_bytes: int | None
 ) -> DoesNotFit:
     """The error for an arena for which no parts are found that fit into the rooms."""
-    tensors = [t for t in program.graph.tensors.values() if not t.is_constant]
     within = "" if max_ram_bytes is None else f" and --max-ram {max_ram_bytes:,}"
     stack = "" if all(room.memory for room in rooms) else f" without {STACK_BYTES:,} for the stack"
     return DoesNotFit(
         f"model '{name}' has an arena of {plan.arena_bytes:,} bytes, and no parts of it were found that fit into "
         f"{', '.join(f'{room.called} {room.size_bytes:,}' for room in rooms)}{stack}{within}; largest tensors: "
-        f"{_largest(tensors)}",
+        f"{_largest(_computed(program))}",
         _alternatives(plan.arena_bytes + STACK_BYTES, 0),
     )
 
@@ -114,6 +113,10 @@ def flash_error(name: str, constant_bytes: int, code_bytes: int, constants: list
         f"largest tensors: {_largest(constants)}",
         _alternatives(0, needed),
     )
+
+
+def _computed(program: Program) -> list[Tensor]:
+    return [t for t in program.graph.tensors.values() if not t.is_constant]
 
 
 def _largest(tensors: list[Tensor]) -> str:

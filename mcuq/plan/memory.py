@@ -15,7 +15,7 @@ from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Over
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
-from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, choose, trade_offs
+from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, all_work, choose, trade_offs, work_of
 from mcuq.plan.split import SplitLayout, split
 from mcuq.plan.steps import STATE_BYTES, Stepper, Steps
 
@@ -102,7 +102,7 @@ def plan_rows(program: Program, features: Set[str], stepper: Stepper | None = No
 
 def _least_way(program: Program, features: Set[str], stepper: Stepper | None) -> _Way:
     finder = _finder(program, features, stepper)
-    most = _most_more(program, finder)
+    most = _most_more(program, finder.all_work)
     ways: list[_Way] = []
     for joined in _joins(program):
         ways += _ways(program, (), joined, stepper=stepper)
@@ -135,13 +135,13 @@ def _smallest(ways: Sequence[_Way], goal: Goal) -> _Way:
 def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
     """Whether kernels of little scratch leave of the work that the goal allows, that of rows too."""
     at_most = MOST_MORE_PUSHED if push else 0.0
-    return not program.more or _most_more(program, Finder(program, features), at_most) >= 0
+    return not program.more or _most_more(program, all_work(program, work_of(features)), at_most) >= 0
 
 
-def _most_more(program: Program, finder: Finder, at_most: float = 0.0) -> float:
-    """How much more work rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
+def _most_more(program: Program, work: float, at_most: float = 0.0) -> float:
+    """How much more than `work` rows may cost, as a part of it, where the goal or `at_most` says so: the rest of it."""
     allowed = max(at_most, _MOST_MORE.get(program.goal, MOST_MORE))
-    return allowed - program.more / finder.all_work
+    return allowed - program.more / work
 
 
 def _finder(program: Program, features: Set[str], stepper: Stepper | None) -> Finder:
@@ -280,7 +280,7 @@ class _ByRows:
     def choices(self) -> list[tuple[Segment, ...]]:
         """Those among which to look for the smallest arena."""
         program, finder = self._program, self._finder
-        more = _most_more(program, finder, MOST_MORE_PUSHED)
+        more = _most_more(program, finder.all_work, MOST_MORE_PUSHED)
         mosts = dict.fromkeys((min(more, MOST_MORE_PUSHED), more))
         known = program, self._storages, finder
         within = [choice for most in mosts for shares in (True, False) for choice in choose(*known, most, shares)]

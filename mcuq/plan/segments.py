@@ -37,9 +37,9 @@ LONGEST_PUSHED = 48  # of the one that takes rows of the input: it is looked for
 class Work:
     """About how many instructions things take on a CPU: a multiply-accumulate, of kernels that make `pixels` at a time,
     `left` of the work of so many for each pixel that is left over, at least `window_left` where windows have several
-    taps; a byte that moves within a ring; and of
-    depthwise kernels for each four channels of a band the band and each tap, a row that is read once more, and each of
-    its bytes. What benchmarks/results.md has, and what bands of kws, ic, vww, sww and MobileNetV2 took beyond it."""
+    taps; a byte that moves within a ring; and of depthwise kernels for each four channels of a band the band and each
+    tap, a row that is read once more, and each of its bytes. What benchmarks/results.md has, and what bands of kws, ic,
+    vww, sww and MobileNetV2 took beyond it."""
 
     mac: float
     pixels: int
@@ -207,8 +207,8 @@ class Finder:
 
     @cached_property
     def all_work(self) -> float:
-        """About the instructions of all layers where they run one by one: at most what they take, as a rule."""
-        return max(1.0, sum(_whole_work(step.layer, self.work) for step in self._program.steps if step.calls))
+        """That of the program's layers."""
+        return all_work(self._program, self.work)
 
     def is_joined(self, first: int, last: int) -> bool:
         """Whether each of the layers reads what one before it makes or reads too."""
@@ -411,6 +411,11 @@ def _more(step: Step, axis: int, window: RowWindow, bands: Sequence[Band], work:
     return more + _whole_work(layer, work) * (made / blocks(pixels, work) - 1)
 
 
+def all_work(program: Program, work: Work) -> float:
+    """About the instructions of all layers where they run one by one: at most what they take, as a rule."""
+    return max(1.0, sum(_whole_work(step.layer, work) for step in program.steps if step.calls))
+
+
 def _whole_work(layer: Layer, work: Work) -> float:
     """About the instructions of a layer that makes all of its rows at once."""
     each = 2 if is_of_channels_alone(layer) else 1
@@ -454,48 +459,47 @@ def choose(
     bytes for it. What layers take whose outputs must lie at one place below their inputs depends on what else does:
     `shares` says that they do lie there, and what is behind them takes no more for it.
     """
-    found = [f.segments for f in _front(program, storages, finder, most, most / 8, shares)]
+    lives = _Lives(program, storages, shares)
+    found = [f.segments for f in _front(program, lives, finder, most, most / 8)]
     if len(found) > MOST_CHOICES:
         found = [*found[: MOST_CHOICES - 2], found[len(found) // 2], found[-1]]
-    alone = _alone(_Lives(program, storages, shares), finder, most, len(program.steps)) if found else []
+    alone = _alone(lives, finder, most) if found and finder.pushed is None else []
     return [*found, *(choice for choice in alone if choice not in found)]
 
 
-def _alone(lives: _Lives, finder: Finder, most: float, steps: int) -> list[tuple[Segment, ...]]:
+def _alone(lives: _Lives, finder: Finder, most: float) -> list[tuple[Segment, ...]]:
     """Choices of one segment, the smallest first: what lies on both sides of where two meet may not fit together as
     well as the bytes of each say."""
     found = []
     for segment in finder.found:
-        if segment.more <= most * finder.all_work and not segment.is_pushed:
-            others = [lives.step_bytes(i) for i in range(steps) if not segment.holds(i)]
-            found.append(_Found(max([lives.segment_bytes(segment), *others]), segment.more, (segment,)))
-    return [f.segments for f in _undominated(found)[:MOST_ALONE]] if finder.pushed is None else []
+        if segment.more <= most * finder.all_work:
+            peak_bytes = max(lives.segment_bytes(segment), lives.most_outside(segment))
+            found.append(_Found(peak_bytes, segment.more, (segment,)))
+    return [f.segments for f in _undominated(found)[:MOST_ALONE]]
 
 
 def trade_offs(program: Program, storages: Sequence[Storage], finder: Finder) -> list[tuple[Segment, ...]]:
     """Choices of segments of which none takes less memory and as little work, the least work first, however much."""
     found: dict[tuple[tuple[int, tuple[Stage, ...]], ...], _Found] = {}
+    both = [_Lives(program, storages, shares) for shares in (True, False)]
     for little in (LITTLE, EVERYTHING):
-        for shares in (True, False):
-            for f in _front(program, storages, finder, EVERYTHING, little, shares):
+        for lives in both:
+            for f in _front(program, lives, finder, EVERYTHING, little):
                 found[tuple((segment.first, segment.stages) for segment in f.segments)] = f
     return [f.segments for f in sorted(found.values(), key=lambda f: f.more)]
 
 
-def _front(
-    program: Program, storages: Sequence[Storage], finder: Finder, most: float, little: float, shares: bool
-) -> list[_Found]:
+def _front(program: Program, lives: _Lives, finder: Finder, most: float, little: float) -> list[_Found]:
     """Of choices that take at most `most` times the work more those of which none takes less memory and as little work,
     the least memory first. Where a segment takes `little` more work at most it is not tried by more rows at a time."""
     steps = len(program.steps)
     work = finder.all_work
-    lives = _Lives(program, storages, shares)
     best: list[list[_Found]] = [[_Found(0, 0.0, ())]]
     stretch_of = {i: (a, b) for a, b in finder.stretches() for i in range(a, b + 1)}
     pushed = finder.pushed
     bound = max((lives.step_bytes(i) for i in range(steps)), default=0) if pushed is None else _ANY
     # No segment saves anything where none of its layers takes more than what the caller gives or is given.
-    least = max(s.size_bytes for s in storages if s.first < 0 or s.last == steps)
+    least = lives.callers_bytes()
     done: set[int] = set()
     last_hot = -1
     for end in range(steps):
@@ -567,6 +571,17 @@ class _Lives:
         self._sizes = {name: t.size_bytes for name, t in program.graph.tensors.items()}
         live = live_bytes(s.life for s in storages)
         self._steps = [self._step_bytes(index, live[index]) for index in range(len(program.steps))]
+        # The most of any step before each, and from each on.
+        self._before = list(accumulate(self._steps, max, initial=0))
+        self._behind = list(accumulate(reversed(self._steps), max, initial=0))[::-1]
+
+    def callers_bytes(self) -> int:
+        """The most that the caller gives or is given in one tensor."""
+        return max(s.size_bytes for s in self._storages if s.first < 0 or s.last == len(self._steps))
+
+    def most_outside(self, segment: Segment) -> int:
+        """The most of any step that is none of the segment's."""
+        return max(self._before[segment.first], self._behind[segment.last + 1])
 
     def passing(self, first: int, last: int) -> int:
         """Of storages that live before the steps and behind them."""

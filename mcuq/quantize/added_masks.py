@@ -8,19 +8,15 @@ import numpy as np
 
 from mcuq.dataset.samples import Sample
 from mcuq.errors import QuantizationError
-from mcuq.graph.ir import Graph
+from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add
 from mcuq.ops.compare import Compare
 from mcuq.ops.log_softmax import LogSoftmax
-from mcuq.ops.masked_softmax import NEAR, MaskedSoftmax
+from mcuq.ops.masked_softmax import NEAR, NOTHING, MaskedSoftmax
 from mcuq.ops.moves import Moves
 from mcuq.ops.softmax import Softmax
 from mcuq.quantize.calibrate import Range
-
-NOTHING = -9999.0  # as in passes/mask_softmax.py
-MASKED = 16  # times the other end, beyond which one end of scores is what a mask leaves out
-EVERY = 1e8  # which no scores reach
 
 
 def check_added_masks(graph: Graph, ranges: Mapping[str, Range]) -> None:
@@ -42,19 +38,35 @@ def check_added_masks(graph: Graph, ranges: Mapping[str, Range]) -> None:
 
 def check_scores(graph: Graph, quants: Mapping[str, Quant]) -> None:
     """Raise QuantizationError where the scores of a Softmax or LogSoftmax, in the integers that were found for them,
-    are so far apart as only what a mask leaves out is from the rest."""
+    are so far apart as what a mask leaves out is from the rest, and are made of such numbers."""
+    producers = graph.producers()
     for node in graph.nodes:
         quant = quants.get(node.inputs[0])
         if quant is None or not isinstance(node.op, Softmax | LogSoftmax):
             continue
         low, high = quant.real_bounds
-        # Where both ends are as far from 0, these are scores, of which the largest are all that counts.
-        if max(-low, high) > min(EVERY, max(-NOTHING, MASKED * min(-low, high))):
+        if max(-low, high) > -NOTHING and _is_made_of_large_numbers(graph, producers, node.inputs[0]):
             raise QuantizationError(
                 f"{type(node.op).__name__} '{node.name}': its scores reach from {low:.3g} to {high:.3g}, which "
                 "integers do not tell apart; where that is of a mask, let one Where or Add put it into the scores of "
                 "one Softmax along the last dimension, which nothing else reads, or use --scheme float32"
             )
+
+
+def _is_made_of_large_numbers(graph: Graph, producers: Mapping[str, Node], name: str) -> bool:
+    """Whether a constant of numbers such as masks have is, elementwise or moved, in what a tensor is made of."""
+    names, seen = [name], {name}
+    while names:
+        node = producers.get(names.pop())
+        if node is None or not (node.op.is_elementwise or isinstance(node.op, Moves)):
+            continue
+        read = [graph.tensors[own] for own in node.inputs]
+        if any(t.is_constant and (np.abs(t.values) > -NOTHING).any() for t in read):
+            return True
+        new = {t.name for t in read if not t.is_constant} - seen
+        names += sorted(new)
+        seen |= new
+    return False
 
 
 def check_real_masks(graph: Graph, data: Iterable[Sample]) -> None:

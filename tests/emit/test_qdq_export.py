@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from golden.graphs import digits
+from onnx_models import unoptimized
 from passes.networks import random_network
 from selections import quick
 from support import random_inputs, with_ranges
@@ -63,9 +64,7 @@ def runtime_integers(graph: Graph, sample: dict[str, Array]) -> dict[str, Array]
     wanted = {t.name if t.quant is None else quantized_name(t.name): t.name for t in computed}
     names = [o for node in model.graph.node for o in node.output if o in wanted]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in graph.outputs)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = unoptimized(model)
     found = {name: value for name, value in sample.items() if graph.tensors[name].quant is None}
     for name, value in zip(names, session.run(names, sample), strict=True):
         tensor = graph.tensors[wanted[name]]
@@ -259,9 +258,7 @@ def model() -> CompiledModel:
 def test_the_saved_file_gives_the_simulators_outputs(model: CompiledModel, tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = save_qdq(model, tmp_path / "new")
     assert path.name == "digits_qdq.onnx"
-    options = onnxruntime.SessionOptions()  # optimized sums of products saturate on CPUs without VNNI
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(path, options)
+    session = unoptimized(onnx.load(path))
     graph = model.graph
     inputs = random_inputs(graph, 20)
     want = dequantize_outputs(graph, simulate(graph, inputs))

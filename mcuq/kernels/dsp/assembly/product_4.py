@@ -70,20 +70,7 @@ def _body(width: Width) -> str:
         ldrd r4, r8, [r3]
         ldr r1, [sp]
         $biases
-        b 3f
-        2:
-        MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP
-        3:
-        ldr r2, [sp, #4]
-        cmp r1, r2
-        bne 2b
-        b 5f
-        4:
-        MCUQ_STEP MCUQ_STEP
-        5:
-        ldr r2, [sp, #8]
-        cmp r1, r2
-        bne 4b
+        $all_pairs
         ldr r1, [sp, #12]
         ldrd r2, r3, [r1, #8]
         adds r1, #16
@@ -99,6 +86,7 @@ def _body(width: Width) -> str:
         ldrd r1, r2, [sp, #12]
         cmp r1, r2
         """,
+        all_pairs=ALL_PAIRS,
         biases=each(f"mov r{first + k}, r{first}" for first in (4, 8) for k in (1, 2, 3)),
         requantized=width.requantized(
             {f"r{k}": "r2" if k < 8 else "r3" for k in range(4, 12)}, offset="r12", shift="lr"
@@ -107,6 +95,24 @@ def _body(width: Width) -> str:
     )
 
 
+# Steps of all pairs, r1 walking through columns: at [sp, #4] is where the last whole four fours of these end, at
+# [sp, #8] where they do.
+ALL_PAIRS = code("""
+    b 3f
+    2:
+    MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP
+    3:
+    ldr r2, [sp, #4]
+    cmp r1, r2
+    bne 2b
+    b 5f
+    4:
+    MCUQ_STEP MCUQ_STEP
+    5:
+    ldr r2, [sp, #8]
+    cmp r1, r2
+    bne 4b
+    """)
 _COMMENT = """
 Output channels of up to four pixels: products of int8 weights with columns of pairs, as $columns four pixels.
  *

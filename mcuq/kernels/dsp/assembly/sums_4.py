@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from mcuq.kernels.asm import Assembly, Function, Macro, code, fill, tied
-from mcuq.kernels.dsp.assembly.product_4 import step_of_pair
+from mcuq.kernels.dsp.assembly.product_4 import ALL_PAIRS, step_of_pair
 
 
 def sums_4() -> Function:
     """Two channels by four pixels, as product_4: columns are pairs, of int8 or of int16."""
     macro = Macro("MCUQ_STEP", step_of_pair())
-    assembly = Assembly(code(_BODY), tied("+r", "r0 r1 r2 r3 r12"), tied("r", "r4"), macros=(macro,))
+    assembly = Assembly(
+        code(_BODY, all_pairs=ALL_PAIRS), tied("+r", "r0 r1 r2 r3 r12"), tied("r", "r4"), macros=(macro,)
+    )
     return Function(
         name="mcuq_dsp_sums_4",
         comment=_COMMENT,
@@ -47,20 +49,7 @@ _BODY = """
     ldr r3, [sp, #16]
     ldm r3, {r4-r11}
     ldr r1, [sp]
-    b 3f
-    2:
-    MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP MCUQ_STEP
-    3:
-    ldr r2, [sp, #4]
-    cmp r1, r2
-    bne 2b
-    b 5f
-    4:
-    MCUQ_STEP MCUQ_STEP
-    5:
-    ldr r2, [sp, #8]
-    cmp r1, r2
-    bne 4b
+    $all_pairs
     ldrd r3, r12, [sp, #12]
     stm r12!, {r4-r11}
     str r12, [sp, #16]
