@@ -96,12 +96,15 @@ def refusal(proto: onnx.ModelProto, shapes: Mapping[str, int] | None = None) -> 
     return str(caught.value)
 
 
-def unoptimized(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def unoptimized(proto: onnx.ModelProto, may_saturate: bool = False) -> onnxruntime.InferenceSession:
     """A session that runs the model operator by operator: ONNX Runtime's optimizer takes zero padding before MaxPool
-    for -inf, and what it makes of Q/DQ saturates on CPUs without VNNI."""
+    for -inf, and what it makes of Q/DQ saturates on x86 CPUs without VNNI. Where the model itself has products of uint8
+    by int8, which `may_saturate` there, it is optimized as far as makes these weights uint8."""
+    levels = onnxruntime.GraphOptimizationLevel
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if may_saturate else levels.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
 

@@ -35,13 +35,11 @@ class Static:
     weight: str = "int8"
     symmetric_activations: bool = False
     symmetric_weights: bool = True
-    weights_of_7_bits: bool = False  # whose sums with uint8 do not saturate in ONNX Runtime on CPUs without VNNI
 
     def __str__(self) -> str:
         kinds = [self.form, f"{self.activation}-{self.weight}", "channel" if self.per_channel else "tensor"]
         kinds += ["symmetric activations"] * self.symmetric_activations
         kinds += ["asymmetric weights"] * (not self.symmetric_weights)
-        kinds += ["weights of 7 bits"] * self.weights_of_7_bits
         return " ".join(kinds)
 
 
@@ -58,7 +56,6 @@ def write_static(name: str, settings: Static, folder: Path) -> Path:
         per_channel=settings.per_channel,
         activation_type=_TYPES[settings.activation],
         weight_type=_TYPES[settings.weight],
-        reduce_range=settings.weights_of_7_bits,
         extra_options={
             "ActivationSymmetric": settings.symmetric_activations,
             "WeightSymmetric": settings.symmetric_weights,
@@ -75,18 +72,20 @@ def write_dynamic(name: str, weight: str, folder: Path) -> Path:
 
 
 def run_as_written(model: onnx.ModelProto, x: Array, outputs: list[str]) -> dict[str, Array]:
-    """Values (samples, ...) by name of ONNX Runtime without its optimizer, for a model of one input."""
+    """Values (samples, ...) by name of ONNX Runtime without its optimizer, for a model of one input; where operators
+    are on integers, with what of it keeps sums of uint8 by int8 from saturating."""
     extended = onnx.ModelProto()
     extended.CopyFrom(model)
     stated = {value.name for value in extended.graph.output}
     extended.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs if name not in stated)
-    session = unoptimized(extended)
+    session = unoptimized(extended, any(node.op_type in _OF_INTEGERS for node in model.graph.node))
     (name,) = [value.name for value in session.get_inputs()]
     runs = [session.run(outputs, {name: sample}) for sample in x]
     return {output: np.stack([run[i] for run in runs]) for i, output in enumerate(outputs)}
 
 
 _TYPES = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
+_OF_INTEGERS = ("QLinearConv", "QLinearMatMul", "QGemm")
 
 
 class _Samples(CalibrationDataReader):

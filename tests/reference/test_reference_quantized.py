@@ -43,7 +43,7 @@ STATIC = (
     Static("QDQ", per_channel=True),
     Static("QDQ", per_channel=False, activation="uint8", weight="uint8"),
     Static("QDQ", per_channel=False, symmetric_activations=True),
-    Static("QOperator", per_channel=True, activation="uint8", weights_of_7_bits=True),
+    Static("QOperator", per_channel=True, activation="uint8"),
     Static("QOperator", per_channel=False, activation="uint8", weight="uint8"),
 )
 STATIC_SHARE = {"kws": 0.99, "sww": 0.98, "ad": 0.999, "mnist_cnn": 0.999, "ic": 0.65, "vww": 0.9}
