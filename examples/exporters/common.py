@@ -29,8 +29,8 @@ def run_onnx(
     model: onnx.ModelProto, inputs: Mapping[str, np.ndarray], may_saturate: bool = False
 ) -> dict[str, np.ndarray]:
     """Outputs of the model, sample by sample, in ONNX Runtime as the file is written: its optimizer would replace the
-    file's operators by others. Rows of `inputs` are samples; where the model has a batch, it is 1. Sums of uint8 by int8
-    saturate on x86 CPUs without VNNI but where the optimizer makes these weights uint8: `may_saturate` lets it."""
+    file's operators by others. Rows of `inputs` are samples; where the model has a batch, it is 1. Sums of uint8 by
+    int8 saturate on x86 CPUs without VNNI but where the optimizer makes these weights uint8: `may_saturate` lets it."""
     import onnxruntime
 
     levels = onnxruntime.GraphOptimizationLevel

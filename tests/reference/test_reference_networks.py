@@ -21,8 +21,8 @@ CLASSIFIERS = ("kws", "kws_refw", "ic", "vww", "sww", "mnist_cnn", "mnist_mlp")
 MODELS = (*CLASSIFIERS, "ad")
 EMULATED_SAMPLES = 50
 
-# Figures of the issue that asked for them; of vww's 0.85 a sample of its 400 is left to the last bits of the floats that
-# ranges are found with, which differ between computers.
+# Figures of the issue that asked for them; of vww's 0.85 a sample of its 400 is left to the last bits of the floats
+# that ranges are found with, which differ between computers.
 LEAST_ACCURACY = {
     "kws": 0.911,
     "kws_refw": 0.896,
