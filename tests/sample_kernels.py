@@ -46,7 +46,7 @@ from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.recurrent_activation import Activation
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
@@ -111,6 +111,7 @@ LAYERS: list[tuple[Operator, Inputs]] = [
         for op in (Gru((SIGMOID, TANH)), Lstm((SIGMOID, TANH, TANH)), Rnn((TANH,)))
     ),
     *((op((1,)), [(1, 5, 4)]) for op in (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)),
+    (ReduceLp((1,)), [(1, 5, 4)]),
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 # Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words, few and many, and of

@@ -33,6 +33,23 @@ static inline int32_t mcuq_integer_root(uint64_t a)
     return (int32_t)root;
 }
 
+/* item mcuq_integer_power_root: code 96 */
+/* The largest integer whose power, of 3 to 32, is not above a, a < 2^(power * (64 / power)). Bit by bit: so many that no
+ * power of them has more than 64. */
+static inline int32_t mcuq_integer_power_root(uint64_t a, int32_t power)
+{
+    uint32_t root = 0;
+    for (uint32_t bit = 1u << (64 / power - 1); bit > 0; bit >>= 1) {
+        const uint32_t candidate = root | bit;
+        uint64_t product = candidate;
+        for (int32_t k = 1; k < power; k++)
+            product *= candidate;
+        if (product <= a)
+            root = candidate;
+    }
+    return (int32_t)root;
+}
+
 /* item mcuq_product, mcuq_product_with: code 75 */
 /* mantissa / 2^30 * 2^exponent, 0 or with |mantissa| from 2^30 to 2^31. */
 typedef struct {

@@ -23,6 +23,17 @@ def integer_root(a: Array) -> Array:
     return root.astype(np.int32)
 
 
+def integer_power_root(a: Array, power: int) -> Array:
+    """int32 of int64 `a` below 2^(power * (64 // power)), not negative: the largest integer whose power, of 3 to 32, is
+    not above it."""
+    wanted = a.astype(np.uint64)
+    root = np.zeros(a.shape, np.uint64)
+    for bit in range(64 // power - 1, -1, -1):
+        candidate = root | np.uint64(1 << bit)
+        root = np.where(candidate**power <= wanted, candidate, root)
+    return root.astype(np.int32)
+
+
 @dataclass(frozen=True)
 class PowerOfTwo:
     """multiplier / 2^31 * 2^exponent, multiplier from 2^30 to 2^31."""

@@ -146,7 +146,7 @@ from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
@@ -285,6 +285,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     ),
     ReduceL1: NORM,
     ReduceL2: NORM,
+    ReduceLp: NORM,
     ReduceMin: (Kernel(lower_reduce_min, activations=MOVED),),
     ReduceProd: (Kernel(lower_reduce_prod, activations=MIXED | FLOAT32),),
     ReduceSum: MEAN,

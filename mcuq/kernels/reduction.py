@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mcuq.arithmetic.float32 import float32
 from mcuq.graph.operator import Clamped
 from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.ending import Sum, limited
@@ -15,9 +16,22 @@ from mcuq.ops.power_sum import PowerSum
 _DIFFERENCE = "const int32_t difference = x[i] - x_zero_point;\n"
 _SIZE = "acc += difference < 0 ? -difference : difference;"
 _SQUARE = "acc += difference * difference;"
+_POWER = """\
+const {c_type} size = difference < 0 ? -difference : difference;
+{c_type} each = size;
+for (int32_t factors = 1; factors < power; factors++)
+    each *= size;
+acc += each;"""
 _SIZE_FLOAT32 = "acc = acc + (x[i] < 0.0f ? -x[i] : x[i]);"
+_POWER_FLOAT32 = """\
+const float size = x[i] < 0.0f ? -x[i] : x[i];
+float each = size;
+for (int32_t factors = 1; factors < power; factors++)
+    each = each * size;
+acc = acc + each;"""
 _SQUARE_FLOAT32 = "const float square = x[i] * x[i];\nacc = acc + square;"
 _ROOT = "const int32_t root = mcuq_integer_root((uint64_t)acc << root_shift);"
+_POWER_ROOT = "const int32_t root = mcuq_integer_power_root((uint64_t)acc << root_shift, power);"
 
 
 @dataclass(frozen=True)
@@ -43,22 +57,36 @@ def summed_float32(op: Clamped, value: str, name: str, tap: str = "acc = acc + x
 
 
 def norm(op: Clamped, sums: PowerSum, name: str) -> tuple[Reduction, int]:
-    """Sums of sizes or squares, and their root; the largest magnitude of an accumulator."""
+    """Sums of sizes, squares or other powers, and their root; the largest magnitude of an accumulator."""
     layer = sums.layer
     if layer.output.quant is None:
+        if sums.power > 2:
+            return _higher_float32(op, sums.power, f"{name}_power_float32"), 0
         value, *needs = ("mcuq_square_root(acc)", "mcuq_square_root") if sums.has_root else ("acc",)
         tap_float32 = _SIZE_FLOAT32 if sums.power == 1 else _SQUARE_FLOAT32
         return summed_float32(op, value, f"{name}_float32", tap_float32, *needs), 0
     total = Sum(op, layer, sums.requantization, sums.bound)
     first = replace(total, bound=sums.sum_bound)
     begin = Fragment(f"{first.c_type} acc = 0;", name=total.named(name) or name)
-    tap = Fragment(_DIFFERENCE + (_SIZE if sums.power == 1 else _SQUARE)).naming(
-        x_zero_point=layer.inputs[0].zero_point
-    )
+    each = {1: _SIZE, 2: _SQUARE}.get(sums.power, _POWER.format(c_type=first.c_type))
+    tap = Fragment(_DIFFERENCE + each).naming(x_zero_point=layer.inputs[0].zero_point)
+    if sums.power > 2:
+        tap = tap.naming(power=sums.power)
     if not sums.has_root:
         return Reduction(begin, tap, total.stored("acc", "*y++")), first.bound
-    root = Fragment.of(_ROOT, "mcuq_integer_root", numbers={"root_shift": 2 * sums.root_bits})
+    numbers = {"root_shift": sums.power * sums.root_bits}
+    if sums.power > 2:
+        root = Fragment.of(_POWER_ROOT, "mcuq_integer_power_root", numbers=numbers)
+    else:
+        root = Fragment.of(_ROOT, "mcuq_integer_root", numbers=numbers)
     return Reduction(begin, tap, root.followed_by(total.stored("root", "*y++"))), first.bound
+
+
+def _higher_float32(op: Clamped, power: int, name: str) -> Reduction:
+    """Sums of a power from 3 on, and their root."""
+    found = summed_float32(op, "mcuq_power(acc, inverse_power)", name, _POWER_FLOAT32, "mcuq_power")
+    end = found.end.naming({"inverse_power": float32(1 / power)})
+    return replace(found, tap=found.tap.naming(power=power), end=end)
 
 
 def least(dtype: str, name: str) -> Reduction:

@@ -67,7 +67,7 @@ from mcuq.ops.pow import Pow
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
 from mcuq.ops.reciprocal import Reciprocal
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.rescale import Rescale
 from mcuq.ops.reshape import Reshape
@@ -168,6 +168,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     Reciprocal,
     ReduceL1,
     ReduceL2,
+    ReduceLp,
     ReduceMin,
     ReduceProd,
     ReduceSum,

@@ -17,7 +17,7 @@ from mcuq.ops.dtypes import MOVED
 from mcuq.ops.layout import channels_first, channels_last
 from mcuq.ops.max_places import MaxPlaces
 from mcuq.ops.pool import Pool, maxima_shape, pool_windows
-from mcuq.ops.volume import maxima_over_volume
+from mcuq.ops.volume import plane_by_plane
 from mcuq.ops.window import Window, plane_window
 
 
@@ -32,7 +32,7 @@ def from_max_pool(node: OnnxNode, graph: GraphBuilder) -> str | tuple[str, ...]:
         kind = "three dimensions" if len(windows) == 3 else "integers of a QuantizeLinear"
         raise node.error(f"output Indices is not supported over {kind}; use the values alone")
     if len(windows) == 3:
-        return maxima_over_volume(graph, node.computed(0), windows, pool)
+        return plane_by_plane(graph, node.computed(0), windows, pool)
     x = channels_last(node, graph)
     y = channels_first(node, graph, pool(x, plane_window(windows)))
     if not node.gives(1):

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 
 from mcuq.arithmetic.float32 import clamp_float
-from mcuq.arithmetic.functions import square_root
 from mcuq.arithmetic.reduce import PowerOfTwo, power_of_two, product_value, product_with
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
@@ -20,14 +19,19 @@ from mcuq.onnx_io.reader import FromOnnx, OnnxNode
 from mcuq.ops.dtypes import MIXED, MOVED
 from mcuq.ops.lp_pool import stated_power
 from mcuq.ops.mean import summed
-from mcuq.ops.power_sum import PowerSum
+from mcuq.ops.power_sum import PowerSum, power_of_size, root_float32, write_power, write_root
 from mcuq.ops.reduction import Reduction, from_global, from_reduction
 
 
 def from_global_lp_pool(node: OnnxNode, graph: GraphBuilder) -> str:
-    """p=1 and p=2."""
-    norm = ReduceL1 if stated_power(node) == 1 else ReduceL2
-    return from_global(lambda axes: norm(axes))(node, graph)
+    """The p-th root of the sum of |x|^p."""
+    power = stated_power(node)
+    return from_global(lambda axes: norm_over(axes, power))(node, graph)
+
+
+def norm_over(axes: tuple[int, ...], power: int) -> ReduceL1:
+    """The norm of that power."""
+    return ReduceLp(axes, power=power) if power > 2 else ReduceL1(axes) if power == 1 else ReduceL2(axes)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,6 @@ class ReduceL1(Reduction, Clamped):
     """
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceL1": from_reduction(lambda axes: ReduceL1(axes))}
-    power: ClassVar[int] = 1
     has_root: ClassVar[bool] = False
 
     dtypes = frozenset({*MIXED, "float32"})
@@ -46,7 +49,12 @@ class ReduceL1(Reduction, Clamped):
     keeps_single = False
 
     def factor_inputs(self, layer: Layer) -> Collection[int]:
-        return (0,) if self.power == 1 or self.has_root else ()
+        return (0,) if self.order == 1 or self.has_root else ()
+
+    @property
+    def order(self) -> int:
+        """The power whose sum it is of."""
+        return 1
 
     def clip_range(self, low: float, high: float) -> tuple[float, float]:
         low, high = super().clip_range(low, high)
@@ -57,7 +65,7 @@ class ReduceL1(Reduction, Clamped):
         # Without axes it reduces all dimensions.
         if self.axes:
             y = writer.node(type(self).__name__, [x], axes=list(self.axes), keepdims=1)
-        elif self.power == 1 or self.has_root:
+        elif self.order == 1 or self.has_root:
             y = writer.node("Abs", [x])
         else:
             y = writer.node("Mul", [x, x])
@@ -65,14 +73,14 @@ class ReduceL1(Reduction, Clamped):
 
     def sums(self, layer: Layer) -> PowerSum:
         """Those over all dimensions."""
-        return PowerSum(layer, self.power, self.has_root, self.count(layer))
+        return PowerSum(layer, self.order, self.has_root, self.count(layer))
 
     def simulate(self, layer: Layer, inputs: Sequence[Array]) -> Array:
         x, y = layer.inputs[0], layer.output
         if y.quant is None:
             return simulate_norm_float32(self, layer, inputs[0])
         size = np.abs(inputs[0].astype(np.int64) - x.zero_point)
-        acc = (size**self.power).sum(axis=tuple(axis + 1 for axis in self.axes), keepdims=True)
+        acc = (size**self.order).sum(axis=tuple(axis + 1 for axis in self.axes), keepdims=True)
         return self.sums(layer).finished(self, acc)
 
 
@@ -81,7 +89,10 @@ class ReduceSumSquare(ReduceL1):
     """y = clamp(sum of x^2 over `axes`). Largest error half a step."""
 
     from_onnx: ClassVar[dict[str, FromOnnx]] = {"ReduceSumSquare": from_reduction(lambda axes: ReduceSumSquare(axes))}
-    power: ClassVar[int] = 2
+
+    @property
+    def order(self) -> int:
+        return 2
 
 
 @dataclass(frozen=True)
@@ -96,12 +107,30 @@ class ReduceL2(ReduceSumSquare):
     has_root: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class ReduceLp(ReduceL2):
+    """y = clamp((sum of |x|^power over `axes`)^(1 / power)) for powers from 3 on. Largest error that of LpPool."""
+
+    from_onnx: ClassVar[dict[str, FromOnnx]] = {}
+    power: int = 3
+
+    @property
+    def order(self) -> int:
+        return self.power
+
+    def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
+        y = write_power(writer, layer.inputs[0].name, self.power)
+        if self.axes:
+            y = writer.node("ReduceSum", [y, writer.constant(np.array(self.axes, np.int64))], keepdims=1)
+        writer.clip(write_root(writer, y, self.power), self.minimum, self.maximum, layer.output.name)
+
+
 def simulate_norm_float32(op: ReduceL1, layer: Layer, x: Array) -> Array:
     """0 + |x| or x * x, one after the other, or its root."""
     columns = op.columns(layer, x)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        acc = summed(np.abs(columns) if op.power == 1 else columns * columns)
-    y = square_root(acc) if op.has_root else acc
+        acc = summed(power_of_size(columns, op.order))
+    y = root_float32(acc, op.order) if op.has_root else acc
     return clamp_float(y, op.minimum, op.maximum).reshape(len(x), *layer.output.shape)
 
 

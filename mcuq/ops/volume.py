@@ -49,8 +49,9 @@ def convolution_over_volume(
     return graph.add(Transpose((0, 4, 1, 2, 3)), [y])
 
 
-def maxima_over_volume(graph: GraphBuilder, x: str, windows: Sequence[AxisWindow], pool: OverImages) -> str:
-    """The largest along the depth, and of these the largest over each image."""
+def plane_by_plane(graph: GraphBuilder, x: str, windows: Sequence[AxisWindow], pool: OverImages) -> str:
+    """What `pool` gives along the depth, and what it gives of these over each image: of maxima and of norms that is
+    what it gives of all."""
     if _single_axis(windows) is None:
         depth, height, width = windows
         x = _over_planes(graph, x, (depth, SINGLE, SINGLE), pool)

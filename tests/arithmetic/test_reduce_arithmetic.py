@@ -14,7 +14,14 @@ from test_int8 import HEADER as MATH
 from test_int8 import call
 
 from mcuq.arithmetic import reduce
-from mcuq.arithmetic.reduce import PowerOfTwo, integer_root, power_of_two, product_value, product_with
+from mcuq.arithmetic.reduce import (
+    PowerOfTwo,
+    integer_power_root,
+    integer_root,
+    power_of_two,
+    product_value,
+    product_with,
+)
 from mcuq.build.shared_library import build_library
 from mcuq.resources import resource_dir
 
@@ -27,6 +34,12 @@ void each_root(int64_t n, const uint64_t *a, int32_t *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = mcuq_integer_root(a[i]);
+}
+
+void each_power_root(int64_t n, const uint64_t *a, int32_t power, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = mcuq_integer_power_root(a[i], power);
 }
 
 void each_product(int64_t n, int32_t count, const int32_t *factors, int32_t multiplier, int32_t exponent,
@@ -64,6 +77,18 @@ def test_root_gives_the_bits_of_its_namesake_and_is_the_whole_part(c: ctypes.CDL
     got = integer_root(a)
     assert got.tolist() == [isqrt(v) for v in a.tolist()]
     assert np.array_equal(got, call(c.each_root, len(a), np.int32, a.astype(np.uint64)))
+
+
+@pytest.mark.parametrize("power", [3, 4, 5, 6, 7, 8, 13, 31, 32])
+def test_root_of_a_power_gives_the_bits_of_its_namesake_and_is_the_whole_part(c: ctypes.CDLL, power: int) -> None:
+    rng = np.random.default_rng(power)
+    bits = 64 // power
+    roots = [0, 1, 2**bits - 1, *rng.integers(0, 2**bits, 500).tolist()]
+    a = [r**power + off for r in roots for off in (-1, 0, 1)] + rng.integers(0, 2**62, 500).tolist()
+    found = np.array(sorted({v for v in a if 0 <= v < min(2**63, 2 ** (bits * power))}), np.int64)
+    got = integer_power_root(found, power)
+    assert all(int(r) ** power <= v < (int(r) + 1) ** power for r, v in zip(got, found.tolist(), strict=True))
+    assert np.array_equal(got, call(c.each_power_root, len(found), np.int32, found.astype(np.uint64), power))
 
 
 @pytest.mark.parametrize("bits", [9, 17])

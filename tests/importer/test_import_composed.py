@@ -197,13 +197,17 @@ def test_global_max_pool(shape):
 
 @pytest.mark.parametrize("shape", [(2, 3, 6), (1, 3, 6, 5)])
 def test_global_lp_pool(shape):
-    nodes = [node("GlobalLpPool", ["x"], name, **p) for name, p in (("y", {}), ("z", {"p": 1}), ("w", {"p": 2}))]
-    check_import(model(nodes, {"x": shape}, ("y", "z", "w")))
+    powers = {"y": {}, "z": {"p": 1}, "w": {"p": 2}, "v": {"p": 3}}
+    nodes = [node("GlobalLpPool", ["x"], name, **p) for name, p in powers.items()]
+    check_import(model(nodes, {"x": shape}, tuple(powers)))
 
 
 def test_norms_of_other_powers_are_refused():
-    assert refusal(model([node("GlobalLpPool", ["x"], "y", "n", p=3)], {"x": (1, 2, 4)})) == (
-        "GlobalLpPool 'n': p=3 is not supported; use p=1 or p=2"
+    assert refusal(model([node("GlobalLpPool", ["x"], "y", "n", p=0)], {"x": (1, 2, 4)})) == (
+        "GlobalLpPool 'n': p=0 is not supported; use a whole number from 1 to 32"
+    )
+    assert refusal(model([node("LpNormalization", ["x"], "y", "n", p=3)], {"x": (1, 2, 4)})) == (
+        "LpNormalization 'n': p=3 is not supported; use p=1 or p=2"
     )
 
 

@@ -12,7 +12,7 @@ from support import Case, check_c, check_float, check_portable_c, float_graph, i
 from mcuq.errors import QuantizationError
 from mcuq.graph.simulate import simulate
 from mcuq.ops.mean import ReduceSum
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.quantize import NAMED, Scheme
 
 INT16 = Scheme(NAMED["int16"])
@@ -38,7 +38,7 @@ def cases(seed: int) -> list[Case]:
         for i, (shape, axes) in enumerate(LAYERS)
         for op in (CLAMPED if i < 6 else CLAMPED[:-1])  # many values' product is beyond floats
         for low, high in [BOUNDS[(i + seed) % len(BOUNDS)]]
-    ] + [(ReduceMin(axes), [shape]) for shape, axes in LAYERS]
+    ] + [(op(axes), [shape]) for op in (ReduceMin, ReduceLp) for shape, axes in LAYERS]
 
 
 SCHEMES = {"int8": Scheme(), "int16": INT16, "int16 to int8": NARROWED}

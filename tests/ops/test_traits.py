@@ -53,7 +53,7 @@ from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.regrid import QuantizeChannels, Regrid
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.rnn import Rnn
@@ -114,6 +114,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (ReduceSum((1, 2)), [IMAGE]),
     (ReduceL1((1, 2)), [IMAGE]),
     (ReduceL2((3,)), [IMAGE]),
+    (ReduceLp((3,), power=4), [IMAGE]),
     (ReduceSumSquare((1, 2)), [IMAGE]),
     (ReduceMin((1, 2)), [IMAGE]),
     (ReduceProd((3,)), [IMAGE]),

@@ -67,6 +67,8 @@ def from_mean_variance_normalization(node: OnnxNode, graph: GraphBuilder) -> str
 def from_lp_normalization(node: OnnxNode, graph: GraphBuilder) -> str:
     """x / sqrt(sum of x^2): without the mean, times 1 / sqrt(count). With p=1 x / sum of |x|, which is 0 for zeros."""
     power = stated_power(node)
+    if power > 2:
+        raise node.error(f"p={power} is not supported; use p=1 or p=2", "p")
     shape, axes = node.shape(0), _axes(node, [node.attribute("axis", -1)])
     if power == 1:
         norm = graph.add(Clip(minimum=TINY), [graph.add(ReduceL1(axes), [node.computed(0)])])

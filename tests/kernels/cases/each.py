@@ -41,7 +41,7 @@ from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
@@ -83,13 +83,13 @@ CASES: list[Case] = [
     (FullyConnected(), [(2, 9), _constant(5, 9), _constant(5)]),
     (AveragePool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
     (MaxPool(Window((2, 3), (2, 1), (1, 0, 0, 1))), [IMAGE]),
-    *((LpPool(Window((2, 3), (2, 1), (1, 0, 0, 1)), power), [IMAGE]) for power in (1, 2)),
+    *((LpPool(Window((2, 3), (2, 1), (1, 0, 0, 1)), power), [IMAGE]) for power in (1, 2, 3)),
     (MaxPool(Window((2, 2))), [Whole((1, 4, 3, 5), -300, 40_000)]),
     (Mean((1, 2), maximum=0.3), [IMAGE]),
     (Mean((3,)), [IMAGE]),
     *(
         (op(axes), [IMAGE])
-        for op in (ReduceL1, ReduceL2, ReduceMin, ReduceSum, ReduceSumSquare)
+        for op in (ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceSum, ReduceSumSquare)
         for axes in ((1, 2), (3,))
     ),
     *((ReduceProd(axes), [IMAGE]) for axes in ((1,), (3,))),  # of so few that floats hold it

@@ -10,10 +10,10 @@ from support import Case
 from cases.values import bounds, near
 from mcuq.ops.lrn import LRN
 from mcuq.ops.mean import ReduceSum
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.sparse_product import SparseProduct
 
-KINDS = (ReduceSum, ReduceL1, ReduceL2, ReduceSumSquare, ReduceProd, ReduceMin)
+KINDS = (ReduceSum, ReduceL1, ReduceL2, ReduceLp, ReduceSumSquare, ReduceProd, ReduceMin)
 AXES = ((0,), (1,), (2,), (0, 1), (1, 2))
 
 
