@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,18 +22,28 @@ from mcuq.ops.dtypes import MOVED
 from mcuq.ops.gather_elements import indices_of
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 from mcuq.ops.moved_constants import in_shared_scale, of_all_samples
+from mcuq.ops.mul import Mul
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.ops.slice import Slice
+
+MOST_PRODUCTS = 16
 
 
 def from_scatter_elements(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Any of the three may be constant, if not all are. With reduction add the sums are added to the data."""
+    """Any of the three may be constant, if not all are. With reduction add the sums are added to the data; with mul
+    those that may meet are multiplied one after the other."""
     axis = normalized_axis(node.attribute("axis", 0), len(node.shape(0)), node)
     return scatter(node, graph, axis, scattered(node, graph), node.outputs[0])
 
 
-def scatter(node: OnnxNode, graph: GraphBuilder, axis: int, inputs: list[str], output: str | None = None) -> str:
-    """Data with updates at indices along a dimension, reduced as the node says."""
+def scatter(
+    node: OnnxNode, graph: GraphBuilder, axis: int, inputs: list[str], output: str | None = None, apart: int = 1
+) -> str:
+    """Data with updates at indices along a dimension, reduced as the node says; of computed indices each `apart` in a
+    row are known to differ."""
     reduction = node.attribute("reduction", "none")
+    if reduction == "mul":
+        return _multiplied(node, graph, axis, inputs, output, apart)
     if reduction != "add":
         return graph.add(ScatterElements(axis, reduction), inputs, output, node.name)
     x, indices, updates = inputs
@@ -47,11 +57,71 @@ def scatter(node: OnnxNode, graph: GraphBuilder, axis: int, inputs: list[str], o
     return graph.add(add, [x, sums], output, node.name)
 
 
+def _multiplied(
+    node: OnnxNode, graph: GraphBuilder, axis: int, inputs: list[str], output: str | None, apart: int
+) -> str:
+    """Times tensors of ones that have updates at their places, so many that no two of one tensor meet."""
+    x, indices, updates = inputs
+    data, places = graph.tensors[x], graph.tensors[indices]
+    ones = np.ones(data.shape, np.float32)
+    groups = [*_groups(places, axis, data.shape[axis], apart)]
+    if len(groups) > MOST_PRODUCTS:
+        raise node.error(
+            f"reduction=mul has updates that may meet {len(groups)} times; supported are {MOST_PRODUCTS}, each a "
+            "layer; use constant indices, each of them once",
+            "reduction",
+        )
+    mul = Mul() if data.integers is None else IntegerArithmetic("Mul")
+    for i, span in enumerate(groups):
+        parts = [_span(graph, name, axis, span) for name in (indices, updates)]
+        at, new = (graph.tensors[part] for part in parts)
+        if at.is_constant and new.is_constant:
+            factors = ones.copy()
+            np.put_along_axis(factors, at.values.astype(np.int64), new.values, axis)
+            factor = graph.constant(factors, f"{node.name}.factors")
+        else:
+            start = graph.constant(ones, f"{node.name}.ones", _quant_of(new))
+            factor = graph.add(ScatterElements(axis), [start, *parts], name=node.name)
+        x = graph.add(mul, [x, factor], output if i == len(groups) - 1 else None, node.name)
+    return x
+
+
+def _quant_of(tensor: Tensor) -> Integers | None:
+    """That integers stand for themselves in what is beside them."""
+    return None if tensor.integers is None else Integers.of(1, 1)
+
+
+def _groups(indices: Tensor, axis: int, size: int, apart: int) -> Iterator[tuple[int, int]]:
+    """From where to where along the axis no two indices mean one place."""
+    count = indices.shape[axis]
+    if not indices.is_constant:
+        yield from ((begin, begin + apart) for begin in range(0, count, apart))
+        return
+    rows = np.moveaxis(indices.values.astype(np.int64) % size, axis, 0).reshape(count, -1)
+    begin = 0
+    for k in range(count):
+        if (rows[begin:k] == rows[k]).any():
+            yield begin, k
+            begin = k
+    yield begin, count
+
+
+def _span(graph: GraphBuilder, name: str, axis: int, span: tuple[int, int]) -> str:
+    tensor, (begin, end) = graph.tensors[name], span
+    if (begin, end) == (0, tensor.shape[axis]):
+        return name
+    if tensor.is_constant:
+        return graph.constant(np.take(tensor.values, range(begin, end), axis), name, tensor.quant)
+    starts = tuple(begin if a == axis else 0 for a in range(len(tensor.shape)))
+    sizes = tuple(end - begin if a == axis else n for a, n in enumerate(tensor.shape))
+    return graph.add(Slice(starts, sizes, (1,) * len(sizes)), [name])
+
+
 def scattered(node: OnnxNode, graph: GraphBuilder) -> list[str]:
     """Data, indices and updates."""
     reduction = node.attribute("reduction", "none")
-    if reduction not in ("none", "add", "min", "max"):
-        raise node.error(f"reduction={reduction} is not supported; use none, add, min or max", "reduction")
+    if reduction not in ("none", "add", "mul", "min", "max"):
+        raise node.error(f"reduction={reduction} is not supported; use none, add, mul, min or max", "reduction")
 
     def values(index: int, what: str) -> str:
         if not node.is_constant(index):

@@ -93,9 +93,15 @@ def test_rows_at_constant_places(data: bool) -> None:
 
 def test_what_is_not_supported() -> None:
     shapes = {"x": (2, 3), "i": (1, 3), "u": (1, 3)}
-    layers = [node("ScatterElements", ["x", "i", "u"], "y", "put", reduction="mul")]
+    layers = [node("ScatterElements", ["x", "i", "u"], "y", "put", reduction="most")]
     proto = model(layers, shapes, kinds={"i": 7}, opset=18)
-    assert refusal(proto) == "ScatterElements 'put': reduction=mul is not supported; use none, add, min or max"
+    assert refusal(proto) == "ScatterElements 'put': reduction=most is not supported; use none, add, mul, min or max"
+    layers = [node("ScatterElements", ["x", "i", "u"], "y", "put", reduction="mul")]
+    proto = model(layers, {"x": (2, 3), "i": (17, 3), "u": (17, 3)}, kinds={"i": 7}, opset=18)
+    assert refusal(proto) == (
+        "ScatterElements 'put': reduction=mul has updates that may meet 17 times; supported are 16, each a layer; use "
+        "constant indices, each of them once"
+    )
     proto = model([node("ScatterElements", ["x", "i", "i"], "y", "put")], shapes, kinds={"i": 7})
     assert "puts real values among integers, or integers among those; Cast one of them" in refusal(proto)
     proto = model([node("ScatterElements", ["x", "i", "u"], "y", "put")], {**shapes, "u": (1, 2)}, kinds={"i": 7})

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from float_cases import check_floats, float_layers
 from onnx import TensorProto
-from onnx_models import check_import, model, node, random
+from onnx_models import check_import, imported, model, node, original_outputs, random
 from support import Case, Whole, check_float, check_portable_c, integer_branches
 
+from mcuq.compile import quantize_model
+from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.passes import optimize
 from mcuq.quantize import Scheme
 from mcuq.quantize.scheme import LayerScheme
 
@@ -65,3 +70,35 @@ def test_import() -> None:
     }
     shapes = {"x": (3, 4), "u": (3, 4), "v": (9,), "n": (3, 4)}
     check_import(model(layers, shapes, outputs, constants, opset=18, kinds={"n": TensorProto.INT64}))
+
+
+def test_products() -> None:
+    """Of computed and constant indices, which meet and do not, and of integers."""
+    layers = [
+        node("ScatterElements", ["x", "i", "u"], "a", axis=1, reduction="mul"),
+        node("ScatterElements", ["x", "k", "u"], "b", axis=0, reduction="mul"),
+        node("ScatterElements", ["x", "k", "fixed"], "c", axis=0, reduction="mul"),
+        node("ScatterElements", ["fixed", "k", "u"], "d", axis=1, reduction="mul"),
+        node("ScatterND", ["x", "rows", "w"], "e", reduction="mul"),
+        node("ScatterND", ["x", "again", "w"], "f", reduction="mul"),
+        node("ScatterElements", ["n", "k", "i"], "g", axis=1, reduction="mul"),
+    ]
+    outputs = {**dict.fromkeys("abcdef", TensorProto.FLOAT), "g": TensorProto.INT64}
+    rng = np.random.default_rng(3)
+    constants = {"k": rng.integers(-3, 3, (3, 4)), "again": np.array([[0], [2], [0]]), "fixed": random(3, 4)}
+    kinds = dict.fromkeys(("n", "i", "rows"), TensorProto.INT64)
+    shapes = {"x": (3, 4), "u": (3, 4), "i": (3, 4), "n": (3, 4), "rows": (3, 1), "w": (3, 4)}
+    proto = model(layers, shapes, outputs, constants, opset=18, kinds=kinds)
+    sample = {name: random(*shapes[name], seed=j) for j, name in enumerate("xuw")}
+    sample |= {"i": rng.integers(-3, 3, (3, 4)), "n": rng.integers(-9, 9, (3, 4)), "rows": np.array([[1], [-2], [1]])}
+    want = original_outputs(proto, sample)
+    for graph in (imported(proto), optimize(imported(proto))):
+        got = FloatModel(write_onnx(graph)).run(sample)
+        for name, values in want.items():
+            np.testing.assert_allclose(got[name], values, rtol=1e-6, err_msg=name)
+    graph = quantize_model(proto, {name: values[None] for name, values in sample.items()}).graph
+    got = simulate(graph, quantize_inputs(graph, {name: values[None] for name, values in sample.items()}))
+    for name, values in dequantize_outputs(graph, got).items():
+        step = graph.tensors[name].scale
+        assert np.abs(values[0] - want[name]).max() <= (0 if name == "g" else 5 * step), name
+    check_portable_c(graph, "host")

@@ -38,7 +38,8 @@ def from_gather_nd(node: OnnxNode, graph: GraphBuilder) -> str:
 
 
 def from_scatter_nd(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Elements put one by one; with reduction add their sums are added to the data."""
+    """Elements put one by one; with reduction add their sums are added to the data; with mul those that may meet are
+    multiplied one after the other."""
     shape, depth = node.shape(0), node.shape(1)[-1]
     inner = prod(shape[depth:])
     data, _, updates = scattered(node, graph)
@@ -55,7 +56,7 @@ def from_scatter_nd(node: OnnxNode, graph: GraphBuilder) -> str:
         _in_a_row(graph, name, size)
         for name, size in ((data, prod(shape)), (places, count * inner), (updates, count * inner))
     )
-    y = scatter(node, graph, 0, [x, places, values])
+    y = scatter(node, graph, 0, [x, places, values], apart=inner)
     return graph.add(Reshape(shape), [y], node.outputs[0])
 
 
