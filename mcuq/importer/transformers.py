@@ -230,6 +230,54 @@ def _multi_head_attention(node: _Spelling) -> list[Value]:
     return [_attended(node, (q, k, v), sizes, node.shape(1)[1], mask=4)]
 
 
+def _rotary_embedding(node: _Spelling) -> str:
+    """Pairs of each head's first elements turned by the angles of their place, (batch, places, width) or (batch, heads,
+    places, size)."""
+    if node.attributes.get("is_packed_batching", 0):
+        raise Stuck("is_packed_batching=1 is not supported; use a batch of equal lengths")
+    shape, (table, half) = node.shape(0), node.shape(2)
+    turned = int(node.attributes.get("rotary_embedding_dim", 0)) or 2 * half
+    if turned != 2 * half:
+        raise Stuck(f"rotary_embedding_dim={turned} does not fit caches of {half} columns; use {2 * half}")
+    x, is_flat = node.input(0), len(shape) == 3
+    if is_flat:
+        heads = int(node.attributes.get("num_heads", 0)) or shape[2] // turned
+        x = node.add("Reshape", x, node.constant([0, 0, heads, shape[2] // heads]))
+    size = shape[2] // heads if is_flat else shape[3]
+    length = shape[1] if is_flat else shape[2]
+    places = node.input(1)
+    if node.shape(1) in ((), (1,)):  # the first, from which the others follow
+        if table == length:  # no other is within the caches
+            places = node.constant(np.arange(length))
+        else:
+            places = node.add("Add", places, node.constant(np.arange(length)))
+        places = node.flat.unsqueezed(places, 0, f"{node.prefix}places")
+    cos, sin = (
+        node.flat.unsqueezed(node.add("Gather", node.input(index), places, axis=0), 2 if is_flat else 1, node.prefix)
+        for index in (2, 3)
+    )
+    if node.attributes.get("interleaved", 0):
+        first, second = (_columns(node, x, start, turned, 2) for start in (0, 1))
+    else:
+        first, second = _columns(node, x, 0, half), _columns(node, x, half, turned)
+    real = node.add("Sub", node.add("Mul", first, cos), node.add("Mul", second, sin))
+    imaginary = node.add("Add", node.add("Mul", first, sin), node.add("Mul", second, cos))
+    if node.attributes.get("interleaved", 0):
+        pairs = node.flat.stacked([real, imaginary], 4, f"{node.prefix}pairs")
+        parts = [node.add("Reshape", pairs, node.constant([0, 0, 0, turned]))]
+    else:
+        parts = [real, imaginary]
+    if turned < size:
+        parts.append(_columns(node, x, turned, size))
+    y = node.add("Concat", *parts, axis=3) if len(parts) > 1 else parts[0]
+    return node.add("Reshape", y, node.constant([0, 0, shape[2]])) if is_flat else y
+
+
+def _columns(node: _Spelling, x: str, start: int, end: int, step: int = 1) -> str:
+    """Those of the last of four dimensions."""
+    return node.add("Slice", x, *(node.constant([value]) for value in (start, end, 3, step)))
+
+
 def _parts(node: _Spelling, x: str, sizes: Sequence[int], axis: int) -> list[str]:
     ends = np.cumsum(sizes)
     return [
@@ -303,6 +351,7 @@ TRANSFORMERS: Rules = {
             "Gelu": _gelu,
             "MultiHeadAttention": _multi_head_attention,
             "QuickGelu": _quick_gelu,
+            "RotaryEmbedding": _rotary_embedding,
             "SkipLayerNormalization": _skip_layer_norm,
             "SkipSimplifiedLayerNormalization": _skip_rms_norm,
         }.items()

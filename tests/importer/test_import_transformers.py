@@ -51,6 +51,7 @@ TABLES = {"words": square(6, 9, 8), "places": square(7, 6, 8), "parts": square(8
 THREE = dict.fromkeys("qkv", X)
 IMAGE = {"x": (1, 3, 6, 6)}
 KERNEL = {"w": random(4, 3, 3, 3, seed=9), "b": random(4, seed=10)}
+ANGLES = {"p": np.array([0]), "c": square(3, 9, 4)}
 
 FORMS: dict[str, onnx.ModelProto] = {
     "Gelu": fused("Gelu", ["x"], {"x": X}),
@@ -141,6 +142,31 @@ FORMS: dict[str, onnx.ModelProto] = {
     "MultiHeadAttention of other sizes": fused(
         "MultiHeadAttention", ["q", "k", "v"], {"q": X, "k": (2, 7, 8), "v": (2, 7, 12)}, num_heads=2
     ),
+    **{
+        f"RotaryEmbedding, {kind}": fused(
+            "RotaryEmbedding",
+            ["x", "i", "cos", "sin"],
+            {"x": shape},
+            {"i": np.array(places), "cos": random(9, columns, seed=11), "sin": random(9, columns, seed=12)},
+            **more,
+        )
+        for kind, shape, places, columns, more in (
+            ("of heads", (2, 5, 8), [[3, 1, 4, 1, 5], [0, 2, 6, 7, 8]], 2, {"num_heads": 2}),
+            ("of four dimensions", (2, 2, 5, 8), [[3, 1, 4, 1, 5], [0, 2, 6, 7, 8]], 4, {}),
+            ("in pairs", (2, 5, 8), [[3, 1, 4, 1, 5], [0, 2, 6, 7, 8]], 2, {"interleaved": 1}),
+            ("from a place on", (2, 5, 8), [3], 4, {"scale": 2.0}),
+            ("of a part", (2, 5, 16), [2], 2, {"num_heads": 2, "rotary_embedding_dim": 4}),
+            ("of a part in pairs", (2, 2, 5, 8), [2], 3, {"num_heads": 2, "rotary_embedding_dim": 6, "interleaved": 1}),
+        )
+    },
+    "RotaryEmbedding of computed places": fused(
+        "RotaryEmbedding",
+        ["x", "i", "cos", "sin"],
+        {"x": X, "i": (2, 5)},
+        {"cos": random(9, 2, seed=11), "sin": random(9, 2, seed=12)},
+        kinds={"i": INT64},
+        num_heads=2,
+    ),
     "MultiHeadAttention of a mask": fused(
         "MultiHeadAttention", ["q", "k", "v", "", "m"], {**THREE, "m": (2, 5)}, kinds={"m": INT32}, num_heads=2
     ),
@@ -210,6 +236,28 @@ def test_what_they_become_has_layers_of_its_own(form: str, operators: list[str])
 @pytest.mark.parametrize(
     ("proto", "message"),
     [
+        (
+            fused(
+                "RotaryEmbedding",
+                list("xicc"),
+                {"x": X, "i": (1,)},
+                {"c": square(3, 9, 4)},
+                kinds={"i": INT64},
+                rotary_embedding_dim=4,
+            ),
+            "RotaryEmbedding 'op': rotary_embedding_dim=4 does not fit caches of 4 columns; use 8",
+        ),
+        (
+            fused(
+                "RotaryEmbedding",
+                list("xicc"),
+                {"x": X, "i": (1,)},
+                {"c": square(3, 9, 4)},
+                kinds={"i": INT64},
+                is_packed_batching=1,
+            ),
+            "RotaryEmbedding 'op': is_packed_batching=1 is not supported; use a batch of equal lengths",
+        ),
         (
             fused("FusedMatMul", ["x", "z"], {"x": X, "z": X}, transBatchA=1),
             "FusedMatMul 'op': transBatchA and transBatchB are not supported; use Transpose and MatMul",
