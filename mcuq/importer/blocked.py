@@ -72,10 +72,8 @@ def _n_bits(rewriter: Rewriter, node: onnx.NodeProto, attributes: Mapping[str, A
         weight = (q - zeros[:, each]) * scales[:, each]
         found, nodes = _marked(rewriter, stem, weight.astype(np.float32), "zero points that are no integers")
     else:
-        # Scales may be negative, or 0 where all is; those of DequantizeLinear are positive.
-        difference = (q.astype(np.int16) - zeros[:, each]) * np.sign(scales)[:, each].astype(np.int16)
-        positive = np.where(scales == 0, 1, np.abs(scales)).astype(np.float32)
-        names = [rewriter.store(f"{stem}.weight", difference), rewriter.store(f"{stem}.scales", positive)]
+        difference = q.astype(np.int16) - zeros[:, each]
+        names = [rewriter.store(f"{stem}.weight", difference), rewriter.store(f"{stem}.scales", scales)]
         found = rewriter.fresh(f"{stem}.real")
         nodes = [helper.make_node("DequantizeLinear", names, [found], found, axis=1, block_size=block)]
     return [*nodes, *_product(rewriter, node, a, found, bias)]

@@ -30,15 +30,20 @@ def blocked_constant(node: OnnxNode, q: Array) -> tuple[Array, GivenQuant]:
             f"block_size={block} along axis {axis} of {list(q.shape)} does not fit scale and zero_point of shapes "
             f"{list(scale.shape)} and {list(zero_points.shape)}"
         )
-    unfit = ~((scale > 0) & (scale < np.inf))
+    unfit = ~np.isfinite(scale)
     if unfit.any():
-        raise node.error(
-            f"scale{np.argwhere(unfit)[0].tolist()} is {scale[unfit][0]:g}; it must be positive and finite"
-        )
+        raise node.error(f"scale{np.argwhere(unfit)[0].tolist()} is {scale[unfit][0]:g}; it must be finite")
     each = np.arange(q.shape[axis]) // block
-    scale = scale.take(each, axis)
+    signed = scale.take(each, axis)
     difference = q.astype(np.int64) - zero_points.take(each, axis).astype(np.int64)
+    difference, scale = positive_scales(difference, signed)
     return (difference * scale).astype(np.float32), channel_quant(difference, scale.astype(np.float64), axis)
+
+
+def positive_scales(integers: Array, scale: Array) -> tuple[Array, Array]:
+    """Integers and scales of the same products, of which all scales are positive: those below 0 change the integers'
+    sign, those of 0 make them 0."""
+    return integers * np.sign(scale).astype(integers.dtype), np.where(scale == 0, 1, np.abs(scale)).astype(scale.dtype)
 
 
 def channel_quant(integers: Array, scale: Array, axis: int) -> GivenQuant:

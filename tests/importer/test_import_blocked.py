@@ -148,14 +148,15 @@ def test_mat_mul_bnb4(kind: int, n: int, k: int, block: int) -> None:
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int4", "uint4"])
 @pytest.mark.parametrize(("axis", "block"), [(0, 4), (0, 5), (1, 3)])
-def test_dequantize_linear_in_blocks(dtype: str, axis: int, block: int) -> None:
+@pytest.mark.parametrize("signs", [(1,), (-1, 0, 1)], ids=["positive", "any sign"])
+def test_dequantize_linear_in_blocks(dtype: str, axis: int, block: int, signs: tuple[int, ...]) -> None:
     rng = np.random.default_rng(block)
     low, high = {"int8": (-128, 128), "uint8": (0, 256), "int4": (-8, 8), "uint4": (0, 16)}[dtype]
     blocks = tuple(-(-size // block) if i == axis else size for i, size in enumerate((12, 6)))
     kind = getattr(TensorProto, dtype.upper())
     constants = {
         "w": helper.make_tensor("w", kind, (12, 6), rng.integers(low, high, 72)),
-        "ws": rng.uniform(0.01, 0.05, blocks).astype(np.float32),
+        "ws": (rng.uniform(0.01, 0.05, blocks) * rng.choice(signs, blocks)).astype(np.float32),
         "wz": helper.make_tensor("wz", kind, blocks, rng.integers(low, high, blocks).reshape(-1)),
     }
     nodes = [dequantize("w", "wr", "ws", "wz", axis=axis, block_size=block), node("MatMul", ["x", "wr"], "y", "layer")]
@@ -402,8 +403,8 @@ def test_blocks_that_do_not_fit_are_refused() -> None:
     assert blocked(two, np.zeros((2, 2), np.int8), axis=0, block_size=4) == (
         "block_size=4 along axis 0 of [4, 2] does not fit scale and zero_point of shapes [2, 2] and [2, 2]"
     )
-    assert blocked(two * np.float32([[1, 0]]), np.zeros((2, 2), np.int8), axis=0, block_size=2) == (
-        "scale[0, 1] is 0; it must be positive and finite"
+    assert blocked(two * np.float32([[1, np.inf]]), np.zeros((2, 2), np.int8), axis=0, block_size=2) == (
+        "scale[0, 1] is inf; it must be finite"
     )
     assert blocked(two.astype(np.float16), np.zeros((2, 2), np.int8), axis=0, block_size=2) == (
         "scale is float16; supported is float32"
