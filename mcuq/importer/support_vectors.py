@@ -15,6 +15,7 @@ from mcuq.importer.rewriter import attributes_of
 
 # Runtimes keep the probability of one class beside another so far from 0 and 1.
 _LEAST = 1e-7
+_MOST_CLASSES = 16
 
 
 def _regressor(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> list[Value]:
@@ -95,17 +96,18 @@ def _most_won(flat: Flattening, scores: str, pairs: list[tuple[int, int]], class
 
 
 def _probabilities(flat: Flattening, scores: str, attributes: Mapping[str, Any], classes: int, prefix: str) -> str:
-    """(samples, classes): a logistic function of the score for each pair, and of three classes those probabilities that
-    fit all pairs best.
+    """(samples, classes): a logistic function of the score for each pair, and of more than two classes those
+    probabilities that fit all pairs best.
 
     Those minimize the sum of (r_ji p_i - r_ij p_j)^2 (Wu, Lin and Weng, Probability Estimates for Multi-class
     Classification by Pairwise Coupling, 2004), which solves Q p = a multiple of (1, 1, 1): p is as the sums of rows of
-    Q's adjugate, all of whose terms are positive. Runtimes iterate until a residue is below 0.005 / classes.
+    Q's adjugate, all of whose terms are positive, which is written out of three classes; others are solved for.
+    Runtimes iterate until a residue is below 0.005 / classes.
     """
-    if classes > 3:
+    if classes > _MOST_CLASSES:
         raise Stuck(
-            f"has probabilities of {classes} classes, which runtimes find by iterations; supported are 2 and 3: "
-            "compile the labels alone (--outputs), or export it without probabilities"
+            f"has probabilities of {classes} classes; supported are {_MOST_CLASSES}: compile the labels alone "
+            "(--outputs), or export it without probabilities"
         )
     a, b = (flat.constant(-np.array(attributes[n], np.float32), f"{prefix}{n}") for n in ("prob_a", "prob_b"))
     (sloped,) = flat.add("Mul", [scores, a], f"{prefix}sloped")
@@ -116,6 +118,8 @@ def _probabilities(flat: Flattening, scores: str, attributes: Mapping[str, Any],
     (lost,) = flat.add("Sub", [flat.constant(np.array(1, np.float32), f"{prefix}one"), won], f"{prefix}lost")
     if classes == 2:
         return flat.add("Concat", [won, lost], f"{prefix}probabilities", axis=1)[0]
+    if classes > 3:
+        return _solved(flat, won, lost, classes, prefix)
 
     def picked(x: str, *columns: int) -> str:
         return flat.add(
@@ -145,6 +149,46 @@ def _probabilities(flat: Flattening, scores: str, attributes: Mapping[str, Any],
     weights = total(first, total(picked(across, 0, 0, 1), picked(across, 1, 2, 2)))
     whole = reduced(flat, "ReduceSum", weights, f"{prefix}whole")
     return flat.add("Div", [weights, whole], f"{prefix}probabilities")[0]
+
+
+def _solved(flat: Flattening, won: str, lost: str, classes: int, prefix: str) -> str:
+    """(samples, classes) of the pairs' probabilities: (Q + 1) p is a multiple of (1, 1, ...) too, and Q + 1, where 1 is
+    added to each element, can be inverted where Q, of pairs that all agree, cannot. Elimination needs no pivots, as it
+    is positive definite."""
+    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    number = {pair: k for k, pair in enumerate(pairs)}
+
+    def constant(value: Array) -> str:
+        return flat.constant(value, f"{prefix}solver")
+
+    def add(op_type: str, *inputs: str, **attributes: Any) -> str:
+        return flat.add(op_type, list(inputs), f"{prefix}{op_type.lower()}", **attributes)[0]
+
+    def part(x: str, axis: int, place: int) -> str:
+        return add("Gather", x, constant(np.array([place], np.int64)), axis=axis)
+
+    # r_st of s against t: Q_tt is the sum of r_st^2, Q_st = -r_ts r_st.
+    of_others = [
+        [number[s, t] if s < t else len(pairs) + number[t, s] for s in range(classes) if s != t] for t in range(classes)
+    ]
+    each = add("Gather", add("Concat", won, lost, axis=1), constant(np.array(of_others, np.int64)), axis=1)
+    own = reduced(flat, "ReduceSum", add("Mul", each, each), f"{prefix}own", axis=2, keepdims=0)
+    mixed = add("Neg", add("Mul", won, lost))
+    places = [[t if s == t else classes + number[min(s, t), max(s, t)] for t in range(classes)] for s in range(classes)]
+    one = constant(np.array(1, np.float32))
+    known = add("Add", add("Concat", own, mixed, axis=1), one)
+    matrix = add("Gather", known, constant(np.array(places, np.int64)), axis=1)
+    right = constant(np.ones((1, classes, 1), np.float32))
+    for j in range(classes):
+        column, row = part(matrix, 2, j), part(matrix, 1, j)
+        pivot = part(column, 1, j)
+        factors = add("Sub", column, constant(np.eye(classes, dtype=np.float32)[None, :, j : j + 1]))
+        right = add("Sub", right, add("Mul", factors, add("Div", part(right, 1, j), pivot)))
+        if j < classes - 1:
+            matrix = add("Sub", matrix, add("Mul", factors, add("Div", row, pivot)))
+    weights = add("Squeeze", right, axes=[2]) if flat.opset < 13 else add("Squeeze", right, constant(np.array([2])))
+    whole = reduced(flat, "ReduceSum", weights, f"{prefix}whole")
+    return add("Div", weights, whole)
 
 
 def _weighted(
