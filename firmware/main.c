@@ -3,6 +3,7 @@
 
 #include "board.h"
 #include "model.h"
+#include "model/models.h"
 #include "model/requests.h"
 #include "model/rows.h"
 #include "model/run.h"
@@ -40,32 +41,32 @@ uint8_t mcuq_handle(struct mcuq_message *message)
 
 uint8_t mcuq_hello_flags(void)
 {
-    return (uint8_t)((mcuq_model.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
+    return (uint8_t)((MCUQ_MODEL.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
                      (MCUQ_ROW != 0 ? MCUQ_TAKES_ROWS : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
 }
 
 void mcuq_hello_numbers(uint8_t *bytes)
 {
-    bytes = mcuq_put_u32(bytes, mcuq_model.digest);
-    bytes = mcuq_put_u32(bytes, mcuq_model.input_bytes);
-    bytes = mcuq_put_u32(bytes, mcuq_model.output_bytes);
-    bytes = mcuq_put_u32(bytes, mcuq_model.arena_bytes);
+    bytes = mcuq_put_u32(bytes, MCUQ_MODEL.digest);
+    bytes = mcuq_put_u32(bytes, MCUQ_MODEL.input_bytes);
+    bytes = mcuq_put_u32(bytes, MCUQ_MODEL.output_bytes);
+    bytes = mcuq_put_u32(bytes, MCUQ_MODEL.arena_bytes);
     bytes = mcuq_put_u32(bytes, mcuq_stack_bytes());
-    mcuq_put_u16(bytes, mcuq_model.layers);
+    mcuq_put_u16(bytes, MCUQ_MODEL.layers);
 }
 
 const char *mcuq_hello_name(void)
 {
-    return mcuq_model.name;
+    return MCUQ_MODEL.name;
 }
 
 void mcuq_main(void)
 {
     mcuq_run_forget();
+    mcuq_models_forget();
     board_start();
-#if !defined(MCUQ_NO_START) /* the model's weights are in its C */
-    if (mcuq_model.start != 0)
-        mcuq_model.start();
+#if !defined(MCUQ_NO_START) /* the models' weights are in their C */
+    mcuq_models_start();
 #endif
     mcuq_session_start();
     for (;;)

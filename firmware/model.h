@@ -47,19 +47,32 @@ struct mcuq_model {
     int32_t (*start)(void);                /* gives it its weights, to be called before the first, or 0 */
 };
 
+/* The model that a request is about, and the one that has run last. A build for several has MCUQ_MODELS of them, the first
+ * of which is meant where a request names none; without it nothing is chosen, and no code is there that does. */
+#if defined(MCUQ_MODELS)
+extern const struct mcuq_model *const mcuq_models[MCUQ_MODELS];
+extern const struct mcuq_model *mcuq_asked, *mcuq_ran;
+#define MCUQ_MODEL (*mcuq_asked)
+#define MCUQ_RAN (*mcuq_ran)
+#define mcuq_is_asked(model) ((model) == mcuq_asked)
+#else
 extern const struct mcuq_model mcuq_model;
+#define MCUQ_MODEL mcuq_model
+#define MCUQ_RAN mcuq_model
+#define mcuq_is_asked(model) 1
+#endif
 
 /* A byte of the arena, whose parts follow one another. */
 static inline int8_t *mcuq_arena_byte(uint32_t offset)
 {
 #if defined(MCUQ_ARENAS)
-    const struct mcuq_tensor *part = mcuq_model.arenas;
+    const struct mcuq_tensor *part = MCUQ_MODEL.arenas;
 
     for (; offset >= part->n_bytes; part++)
         offset -= part->n_bytes;
     return part->address + offset;
 #else
-    return mcuq_model.arena + offset;
+    return MCUQ_MODEL.arena + offset;
 #endif
 }
 

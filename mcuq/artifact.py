@@ -134,6 +134,14 @@ def load(folder: str | Path) -> CompiledModel:
         ) from None
 
 
+def load_all(folder: str | Path) -> tuple[CompiledModel, ...]:
+    """What `save_all` wrote, in the order of the names; `folder` may also be one .mcuq file. Raises ArtifactError as
+    `load` does."""
+    path = Path(folder)
+    found = sorted(path.glob("*.mcuq")) if path.is_dir() else []
+    return tuple(load(each) for each in found) if len(found) > 1 else (load(path),)
+
+
 def _load(path: Path) -> CompiledModel:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -674,12 +674,12 @@ def share_arena(models: Sequence[CompiledModel], arena: str = "shared_arena") ->
                 f"{model.board.name}; compile all for one board"
             )
     shared = [with_placement(model, replace(model.placement, arena=arena)) for model in models]
-    _check_names(shared, arena)
+    check_names(shared, arena)
     files = arena_files(arena, [Sharer(m.name, m.arena_bytes, m.stack_bytes) for m in shared])
     return tuple(replace(model, files={**model.files, **files}) for model in shared)
 
 
-def _check_names(models: Sequence[CompiledModel], arena: str) -> None:
+def check_names(models: Sequence[CompiledModel], arena: str) -> None:
     """Raise ModelError where two models, or one and the arena, have a name in common, whatever the case: macros are in
     capitals, and so may be files."""
     owner = dict.fromkeys(arena_names(arena), f"arena '{arena}'")

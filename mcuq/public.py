@@ -1,7 +1,7 @@
 """What `import mcuq` offers, gathered here and imported when first asked for: it brings all libraries with it."""
 
 from mcuq.api import Run, Simulation, boards, compare, diagnose, run, simulate, validate
-from mcuq.artifact import load, save, save_all, save_qdq
+from mcuq.artifact import load, load_all, save, save_all, save_qdq
 from mcuq.boards.facts import Board
 from mcuq.build.footprint import Choice, Footprint
 from mcuq.build.footprint import measure_footprint as footprint
@@ -44,6 +44,7 @@ __all__ = [
     "footprint",
     "inspect",
     "load",
+    "load_all",
     "profile",
     "run",
     "save",

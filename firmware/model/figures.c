@@ -13,6 +13,14 @@ enum { LAYER_CYCLES_BYTES = 4 };
 
 static uint8_t arena_paint; /* 0: not painted */
 
+/* Whose arena is painted. */
+#if defined(MCUQ_MODELS)
+static const struct mcuq_model *painted;
+#define paint_is_of_asked() (painted = mcuq_asked)
+#else
+#define paint_is_of_asked() ((void)0)
+#endif
+
 uint8_t mcuq_answer_layer_cycles(struct mcuq_message *message)
 {
     uint16_t first, n;
@@ -24,14 +32,14 @@ uint8_t mcuq_answer_layer_cycles(struct mcuq_message *message)
     n = mcuq_get_u16(message->body + 2);
     if (n > MCUQ_MOST_ANSWER_BYTES / 4)
         return MCUQ_BAD_LENGTH;
-    if (!mcuq_is_inside(first, n, mcuq_model.layers))
+    if (!mcuq_is_inside(first, n, MCUQ_MODEL.layers))
         return MCUQ_BAD_ADDRESS;
     if (mcuq_is_paused())
         return MCUQ_WRONG_STATE;
     if (!mcuq_run_is_complete())
         return MCUQ_NO_RESULT;
     for (uint16_t i = 0; i < n; i++)
-        next = mcuq_put_u32(next, mcuq_model.layer_cycles[first + i]);
+        next = mcuq_put_u32(next, MCUQ_MODEL.layer_cycles[first + i]);
     message->answer_bytes = (uint16_t)(4 * n);
     return MCUQ_OK;
 }
@@ -39,9 +47,9 @@ uint8_t mcuq_answer_layer_cycles(struct mcuq_message *message)
 /* Bytes from the arena's first to the last that is not painted any more. */
 static uint32_t arena_high_water(void)
 {
-    uint32_t n_bytes = mcuq_model.arena_bytes;
+    uint32_t n_bytes = MCUQ_MODEL.arena_bytes;
 
-    if (arena_paint == 0)
+    if (arena_paint == 0 || !mcuq_is_asked(painted))
         return 0;
     while (n_bytes > 0 && (uint8_t)*mcuq_arena_byte(n_bytes - 1) == arena_paint)
         n_bytes--;
@@ -51,10 +59,10 @@ static uint32_t arena_high_water(void)
 static void fill_arena(uint8_t value)
 {
 #if defined(MCUQ_ARENAS)
-    for (const struct mcuq_tensor *part = mcuq_model.arenas; part < mcuq_model.arenas + MCUQ_ARENAS; part++)
+    for (const struct mcuq_tensor *part = MCUQ_MODEL.arenas; part < MCUQ_MODEL.arenas + MCUQ_ARENAS; part++)
         memset(part->address, value, part->n_bytes);
 #else
-    memset(mcuq_model.arena, value, mcuq_model.arena_bytes);
+    memset(MCUQ_MODEL.arena, value, MCUQ_MODEL.arena_bytes);
 #endif
 }
 
@@ -74,6 +82,7 @@ uint8_t mcuq_answer_marks(struct mcuq_message *message)
         mcuq_forget_order();
         arena_paint = task == MCUQ_MARKS_PAINT_A5 ? 0xa5 : 0x5a;
         fill_arena(arena_paint);
+        paint_is_of_asked();
         mcuq_forget_rows();
     }
     mcuq_put_u32(message->answer, mcuq_stack_high_water());
@@ -88,9 +97,9 @@ uint8_t mcuq_answer_checksum(struct mcuq_message *message)
 
     if (message->n_bytes != 0)
         return MCUQ_BAD_LENGTH;
-    for (uint16_t i = 0; i < mcuq_model.n_constants; i++) {
-        crc = mcuq_crc32(crc, mcuq_model.constants[i].data, mcuq_model.constants[i].n_bytes);
-        n_bytes += mcuq_model.constants[i].n_bytes;
+    for (uint16_t i = 0; i < MCUQ_MODEL.n_constants; i++) {
+        crc = mcuq_crc32(crc, MCUQ_MODEL.constants[i].data, MCUQ_MODEL.constants[i].n_bytes);
+        n_bytes += MCUQ_MODEL.constants[i].n_bytes;
     }
     mcuq_put_u32(message->answer, crc);
     mcuq_put_u32(message->answer + 4, n_bytes);

@@ -40,7 +40,7 @@ void mcuq_forget_result(void)
 
 int mcuq_has_result_of(uint32_t input_crc)
 {
-    return has_result && input_crc == result_crc;
+    return has_result && mcuq_is_asked(mcuq_ran) && input_crc == result_crc;
 }
 
 /* Takes the request as the one that runs from now on. */
@@ -62,6 +62,7 @@ static void end_order(uint8_t state)
 static int is_repeated(const struct mcuq_message *message)
 {
     return order.is_answered && message->type == order.type && message->sequence == order.sequence &&
+           (order.type == MCUQ_CONTINUE || mcuq_is_asked(mcuq_ran)) &&
            memcmp(message->body, order.body, message->n_bytes) == 0;
 }
 
@@ -93,7 +94,7 @@ static uint8_t read_pause(const uint8_t *body, uint16_t *pause_after)
     if (flags & ~MCUQ_PAUSE)
         return MCUQ_UNSUPPORTED;
     if (flags & MCUQ_PAUSE) {
-        if (layer >= mcuq_model.layers || (mcuq_is_paused() && layer <= mcuq_paused_after()))
+        if (layer >= MCUQ_MODEL.layers || (mcuq_is_paused() && layer <= mcuq_paused_after()))
             return MCUQ_BAD_ADDRESS;
         *pause_after = layer;
     }
@@ -102,9 +103,9 @@ static uint8_t read_pause(const uint8_t *body, uint16_t *pause_after)
 
 uint8_t mcuq_answer_infer(struct mcuq_message *message)
 {
-    if (mcuq_model.input_bytes > MCUQ_PAYLOAD_BYTES || mcuq_model.output_bytes > MCUQ_MOST_ANSWER_BYTES - CYCLES_BYTES)
+    if (MCUQ_MODEL.input_bytes > MCUQ_PAYLOAD_BYTES || MCUQ_MODEL.output_bytes > MCUQ_MOST_ANSWER_BYTES - CYCLES_BYTES)
         return MCUQ_UNSUPPORTED;
-    if (message->n_bytes != mcuq_model.input_bytes)
+    if (message->n_bytes != MCUQ_MODEL.input_bytes)
         return MCUQ_BAD_LENGTH;
     if (mcuq_is_paused())
         return MCUQ_WRONG_STATE;
@@ -112,15 +113,15 @@ uint8_t mcuq_answer_infer(struct mcuq_message *message)
     mcuq_forget_result();
     if (MCUQ_ROW != 0) {
         mcuq_forget_rows();
-        mcuq_take_rows(0, message->body, mcuq_model.input_bytes, message->sequence);
+        mcuq_take_rows(0, message->body, MCUQ_MODEL.input_bytes, message->sequence);
     } else {
-        mcuq_put_input(0, message->body, mcuq_model.input_bytes);
+        mcuq_put_input(0, message->body, MCUQ_MODEL.input_bytes);
     }
     mcuq_run_once(MCUQ_NO_LAYER);
     mcuq_forget_rows();
     has_outputs = 1;
-    mcuq_get_output(0, mcuq_put_u32(message->answer, mcuq_run_cycles()), mcuq_model.output_bytes);
-    message->answer_bytes = (uint16_t)(CYCLES_BYTES + mcuq_model.output_bytes);
+    mcuq_get_output(0, mcuq_put_u32(message->answer, mcuq_run_cycles()), MCUQ_MODEL.output_bytes);
+    message->answer_bytes = (uint16_t)(CYCLES_BYTES + MCUQ_MODEL.output_bytes);
     return MCUQ_OK;
 }
 
@@ -137,7 +138,7 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
     if (mcuq_is_paused())
         return MCUQ_WRONG_STATE;
     count = mcuq_get_u16(message->body);
-    if (count == 0 || (count > 1 && mcuq_model.kept_input == 0))
+    if (count == 0 || (count > 1 && MCUQ_MODEL.kept_input == 0))
         return MCUQ_UNSUPPORTED;
     status = read_pause(message->body + 2, &pause_after);
     if (status != MCUQ_OK)
@@ -149,9 +150,9 @@ uint8_t mcuq_answer_run(struct mcuq_message *message)
     take_order(message);
     has_result = 0;
     for (; count > 0; count--) {
-        if (mcuq_model.kept_input != 0) {
+        if (MCUQ_MODEL.kept_input != 0) {
             mcuq_forget_result();
-            mcuq_put_input(0, mcuq_model.kept_input, mcuq_model.input_bytes);
+            mcuq_put_input(0, MCUQ_MODEL.kept_input, MCUQ_MODEL.input_bytes);
         }
         mcuq_run_once(count == 1 ? pause_after : MCUQ_NO_LAYER);
         has_outputs = 1;

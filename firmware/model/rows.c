@@ -25,7 +25,7 @@ uint8_t mcuq_take_rows(uint32_t offset, const uint8_t *data, uint32_t n_bytes, u
         return MCUQ_OK;
     if (offset == 0) {
         mcuq_forget_rows();
-        mcuq_model.reset();
+        MCUQ_MODEL.reset();
         mcuq_run_begin();
         begun_by = sequence;
     }
@@ -33,11 +33,11 @@ uint8_t mcuq_take_rows(uint32_t offset, const uint8_t *data, uint32_t n_bytes, u
         return MCUQ_BAD_ADDRESS;
     taken_crc = mcuq_crc32(taken_crc, data, n_bytes);
     for (uint32_t i = 0; i < n_bytes; i++) {
-        const uint32_t at = taken % mcuq_model.row_bytes;
+        const uint32_t at = taken % MCUQ_MODEL.row_bytes;
 
         if (at == 0 && taken > 0)
             mcuq_run_row();
-        mcuq_model.row[at] = (int8_t)data[i];
+        MCUQ_MODEL.row[at] = (int8_t)data[i];
         taken++;
     }
     return MCUQ_OK;
@@ -45,6 +45,6 @@ uint8_t mcuq_take_rows(uint32_t offset, const uint8_t *data, uint32_t n_bytes, u
 
 int mcuq_has_rows(uint32_t crc)
 {
-    return taken == mcuq_model.input_bytes && taken_crc == crc;
+    return taken == MCUQ_MODEL.input_bytes && taken_crc == crc;
 }
 #endif

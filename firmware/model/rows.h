@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An input that comes row by row (mcuq_model.row): its bytes go into the model as rows of them are complete, all but
+ * An input that comes row by row (MCUQ_MODEL.row): its bytes go into the model as rows of them are complete, all but
  * the last row, which waits for the run.
  */
 #ifndef MCUQ_ROWS_OF_INPUT_H
@@ -15,7 +15,7 @@
 #define MCUQ_ROW ((int8_t *)0)
 #define mcuq_forget_rows() ((void)0)
 #else
-#define MCUQ_ROW mcuq_model.row
+#define MCUQ_ROW MCUQ_MODEL.row
 
 /* What was taken is gone, or has run. */
 void mcuq_forget_rows(void);

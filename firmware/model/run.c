@@ -43,7 +43,7 @@ uint32_t mcuq_run_cycles(void)
 
 int mcuq_run_is_complete(void)
 {
-    return is_complete;
+    return mcuq_is_asked(mcuq_ran) ? is_complete : 0;
 }
 
 uint16_t mcuq_paused_after(void)
@@ -76,8 +76,8 @@ void mcuq_layer_done(uint16_t layer)
     const uint32_t layer_cycles = board_cycles() - resumed_at + take_cycles_of_rows();
 
     cycles += layer_cycles;
-    if (layer < mcuq_model.layers)
-        mcuq_model.layer_cycles[layer] = layer_cycles;
+    if (layer < MCUQ_MODEL.layers)
+        MCUQ_MODEL.layer_cycles[layer] = layer_cycles;
     if (layer == next_pause)
         pause(layer);
     resumed_at = board_cycles();
@@ -86,11 +86,14 @@ void mcuq_layer_done(uint16_t layer)
 void mcuq_run_once(uint16_t pause_after)
 {
     is_complete = 0;
+#if defined(MCUQ_MODELS)
+    mcuq_ran = mcuq_asked;
+#endif
     next_pause = pause_after;
     cycles = 0;
     mcuq_stack_paint();
     resumed_at = board_cycles();
-    mcuq_model.run();
+    MCUQ_MODEL.run();
     cycles += board_cycles() - resumed_at + take_cycles_of_rows();
     mcuq_stack_measure();
     is_complete = 1;
@@ -106,7 +109,7 @@ void mcuq_run_row(void)
 {
     mcuq_stack_paint();
     resumed_at = board_cycles();
-    mcuq_model.run();
+    MCUQ_MODEL.run();
     of_rows += board_cycles() - resumed_at;
     mcuq_stack_measure();
 }

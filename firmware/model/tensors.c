@@ -24,10 +24,10 @@ void mcuq_put_input(uint32_t offset, const void *data, uint32_t n_bytes)
     const uint8_t *from = data;
     uint32_t start = 0, first;
 
-    for (uint16_t i = 0; i < mcuq_model.n_inputs; i++) {
-        const uint32_t part_bytes = overlap(&mcuq_model.inputs[i], &start, offset, n_bytes, &first);
+    for (uint16_t i = 0; i < MCUQ_MODEL.n_inputs; i++) {
+        const uint32_t part_bytes = overlap(&MCUQ_MODEL.inputs[i], &start, offset, n_bytes, &first);
         if (part_bytes > 0)
-            memcpy(mcuq_model.inputs[i].address + first, from, part_bytes);
+            memcpy(MCUQ_MODEL.inputs[i].address + first, from, part_bytes);
         from += part_bytes;
     }
 }
@@ -36,28 +36,28 @@ void mcuq_get_output(uint32_t offset, uint8_t *to, uint32_t n_bytes)
 {
     uint32_t start = 0, first;
 
-    for (uint16_t i = 0; i < mcuq_model.n_outputs; i++) {
-        const uint32_t part_bytes = overlap(&mcuq_model.outputs[i], &start, offset, n_bytes, &first);
+    for (uint16_t i = 0; i < MCUQ_MODEL.n_outputs; i++) {
+        const uint32_t part_bytes = overlap(&MCUQ_MODEL.outputs[i], &start, offset, n_bytes, &first);
         if (part_bytes > 0)
-            memcpy(to, mcuq_model.outputs[i].address + first, part_bytes);
+            memcpy(to, MCUQ_MODEL.outputs[i].address + first, part_bytes);
         to += part_bytes;
     }
 }
 
 void mcuq_spoil_outputs(void)
 {
-    for (uint16_t i = 0; i < mcuq_model.n_outputs; i++)
-        for (uint32_t k = 0; k < mcuq_model.outputs[i].n_bytes; k++)
-            mcuq_model.outputs[i].address[k] = (int8_t)(uint8_t)(mcuq_model.outputs[i].address[k] + 85);
+    for (uint16_t i = 0; i < MCUQ_RAN.n_outputs; i++)
+        for (uint32_t k = 0; k < MCUQ_RAN.outputs[i].n_bytes; k++)
+            MCUQ_RAN.outputs[i].address[k] = (int8_t)(uint8_t)(MCUQ_RAN.outputs[i].address[k] + 85);
 }
 
 uint32_t mcuq_input_crc(void)
 {
     uint32_t crc = 0;
 
-    if (mcuq_model.kept_input != 0)
-        return mcuq_crc32(0, mcuq_model.kept_input, mcuq_model.input_bytes);
-    for (uint16_t i = 0; i < mcuq_model.n_inputs; i++)
-        crc = mcuq_crc32(crc, mcuq_model.inputs[i].address, mcuq_model.inputs[i].n_bytes);
+    if (MCUQ_MODEL.kept_input != 0)
+        return mcuq_crc32(0, MCUQ_MODEL.kept_input, MCUQ_MODEL.input_bytes);
+    for (uint16_t i = 0; i < MCUQ_MODEL.n_inputs; i++)
+        crc = mcuq_crc32(crc, MCUQ_MODEL.inputs[i].address, MCUQ_MODEL.inputs[i].n_bytes);
     return crc;
 }

@@ -14,7 +14,7 @@ void mcuq_put_input(uint32_t offset, const void *data, uint32_t n_bytes);
 /* Reads bytes of the outputs; they must lie inside. */
 void mcuq_get_output(uint32_t offset, uint8_t *to, uint32_t n_bytes);
 
-/* Adds 85 to every byte of the outputs, so that none that the next run leaves alone is right again; nor are those that
+/* Adds 85 to every byte of the outputs of what has run last, so that none that the next run leaves alone is right again; nor are those that
  * 255 runs leave alone. */
 void mcuq_spoil_outputs(void);
 

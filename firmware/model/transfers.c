@@ -20,15 +20,15 @@ uint8_t mcuq_answer_write_input(struct mcuq_message *message)
         return MCUQ_WRONG_STATE;
     offset = mcuq_get_u32(message->body);
     n_bytes = (uint32_t)(message->n_bytes - WRITE_INPUT_HEAD_BYTES);
-    if (!mcuq_is_inside(offset, n_bytes, mcuq_model.input_bytes))
+    if (!mcuq_is_inside(offset, n_bytes, MCUQ_MODEL.input_bytes))
         return MCUQ_BAD_ADDRESS;
     mcuq_forget_order();
     if (MCUQ_ROW != 0) {
         mcuq_forget_result();
         return mcuq_take_rows(offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes, message->sequence);
     }
-    if (mcuq_model.kept_input != 0) {
-        memcpy(mcuq_model.kept_input + offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes);
+    if (MCUQ_MODEL.kept_input != 0) {
+        memcpy(MCUQ_MODEL.kept_input + offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes);
     } else {
         mcuq_forget_result();
         mcuq_put_input(offset, message->body + WRITE_INPUT_HEAD_BYTES, n_bytes);
@@ -47,7 +47,7 @@ uint8_t mcuq_answer_read_output(struct mcuq_message *message)
     n_bytes = mcuq_get_u16(message->body + 8);
     if (n_bytes > MCUQ_MOST_ANSWER_BYTES)
         return MCUQ_BAD_LENGTH;
-    if (!mcuq_is_inside(offset, n_bytes, mcuq_model.output_bytes))
+    if (!mcuq_is_inside(offset, n_bytes, MCUQ_MODEL.output_bytes))
         return MCUQ_BAD_ADDRESS;
     if (mcuq_is_paused())
         return MCUQ_WRONG_STATE;
@@ -78,7 +78,7 @@ uint8_t mcuq_answer_read_arena(struct mcuq_message *message)
     n_bytes = mcuq_get_u16(message->body + 4);
     if (n_bytes > MCUQ_MOST_ANSWER_BYTES)
         return MCUQ_BAD_LENGTH;
-    if (!mcuq_is_inside(offset, n_bytes, mcuq_model.arena_bytes))
+    if (!mcuq_is_inside(offset, n_bytes, MCUQ_MODEL.arena_bytes))
         return MCUQ_BAD_ADDRESS;
     read_arena(message->answer, offset, n_bytes);
     message->answer_bytes = (uint16_t)n_bytes;

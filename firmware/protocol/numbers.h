@@ -25,6 +25,7 @@ enum {
     MCUQ_LAYER_CYCLES = 0x16,
     MCUQ_MARKS = 0x17,
     MCUQ_CHECKSUM = 0x18,
+    MCUQ_OF_MODEL = 0x19,
     MCUQ_ERASE = 0x20,
     MCUQ_WRITE = 0x21,
     MCUQ_COMMIT = 0x22,

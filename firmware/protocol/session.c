@@ -14,6 +14,15 @@ enum { MOST_UART_BYTES = 64, HELLO_TEXTS = 3 };
 
 typedef char mcuq_payload_holds_hello[MCUQ_PAYLOAD_BYTES >= 64 && MCUQ_PAYLOAD_BYTES <= 32767 ? 1 : -1];
 
+/* Which of several models a request is about. */
+#if defined(MCUQ_MODELS)
+#include "../model/models.h"
+enum { MORE_MODELS = MCUQ_MODELS - 1 };
+#else
+#define mcuq_for_model(message, handle) handle(message)
+enum { MORE_MODELS = 0 };
+#endif
+
 /* What to do while nothing arrives, where the build has something to do. */
 #if defined(MCUQ_IDLE)
 void MCUQ_IDLE(void);
@@ -83,7 +92,7 @@ static uint8_t hello(struct mcuq_message *message)
     next = mcuq_put_u16(next, MCUQ_PAYLOAD_BYTES);
     next = mcuq_put_u16(next, MCUQ_WINDOW_BYTES);
     *next++ = flags;
-    *next++ = 0;
+    *next++ = MORE_MODELS;
     next = mcuq_put_u32(next, MCUQ_CLOCK_HZ);
     mcuq_hello_numbers(next);
     next += MCUQ_HELLO_ROLE_BYTES;
@@ -203,7 +212,7 @@ void mcuq_session_step(void)
     message.n_bytes = (uint16_t)(decoder.n_bytes - MCUQ_FRAME_HEAD_BYTES);
     if (message.type < MCUQ_FIRST_REQUEST || message.type > MCUQ_LAST_REQUEST)
         return;
-    status = handle(&message);
+    status = mcuq_for_model(&message, handle);
     if (status != MCUQ_ANSWERED_LATER)
         mcuq_session_answer(&message, status);
 }

@@ -3,8 +3,8 @@ are copied at start."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mcuq.boards.facts import Board
 from mcuq.compile import CompiledModel
@@ -78,6 +78,12 @@ def arena_sections(model: CompiledModel, board: Board) -> ArenaSections:
             at, then = f"{address_of[fast.memory] + before + -before % 8:#010x}", "\n  . = mcuq_stack_top;"
         copied = _FAST.replace("$at", at) + then
     return ArenaSections(macros, "\n".join(headers), "\n".join(sections), first, copied, constants)
+
+
+def sections_of_all(models: Sequence[CompiledModel], board: Board) -> ArenaSections:
+    """Those of one model, or of several in one program, which have nothing but sections of their constants."""
+    each = [arena_sections(model, board) for model in models]
+    return replace(each[0], constants=" ".join(dict.fromkeys(own.constants for own in each if own.constants)))
 
 
 _FAST = """\

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from elftools.elf.constants import P_FLAGS
@@ -15,8 +15,9 @@ from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import Board
 from mcuq.boards.toml_table import pin_numbers
-from mcuq.build.firmware import LEAST_PAYLOAD_BYTES, MOST_PAYLOAD_BYTES, Firmware
-from mcuq.build.firmware_source import model_macros, model_sources, tensor_bytes
+from mcuq.build.firmware import Firmware
+from mcuq.build.firmware_source import firmware_sources, model_macros, useful_payload_bytes
+from mcuq.build.several import as_several
 from mcuq.compile import CompiledModel
 from mcuq.errors import BoardError, BuildError, DeviceError
 from mcuq.resources import resource_dir
@@ -64,17 +65,21 @@ def is_esp_idf(board: Board) -> bool:
     return board.driver is None and board.flashing is not None and board.flashing.facts.is_esp_idf
 
 
-def idf_project(model: CompiledModel, board: Board | None = None) -> Mapping[str, str | bytes]:
-    """Path -> text of the ESP-IDF project that runs the model on the board.
+def idf_project(
+    model: CompiledModel | Sequence[CompiledModel], board: Board | None = None
+) -> Mapping[str, str | bytes]:
+    """Path -> text of the ESP-IDF project that runs the model, or several that share an arena, on the board.
 
     Raises BoardError where the board is none of ESP-IDF's or lacks a feature that the model's C uses.
     """
-    board = board or model.board
-    _check(model, board)
+    models = as_several(model)
+    board = board or models[0].board
+    for each in models:
+        _check(each, board)
     firmware = resource_dir("firmware")
-    sources = dict(model_sources(model, keeps_input=True))
-    includes = {f"{model.name}.c"}
-    files: dict[str, str | bytes] = {**sources, "mcuq_config.h": _config(model, board)}
+    sources = dict(firmware_sources(models, keeps_input=True))
+    includes = {f"{each.name}.c" for each in models}
+    files: dict[str, str | bytes] = {**sources, "mcuq_config.h": _config(models, board)}
     for path in [*(firmware / name for name in _FILES), *firmware.glob("*.h"), firmware / "esp_idf" / "board.c"]:
         files[path.name] = path.read_bytes()
     for folder in _FOLDERS:
@@ -92,13 +97,14 @@ def idf_project(model: CompiledModel, board: Board | None = None) -> Mapping[str
     }
 
 
-def build_idf_firmware(model: CompiledModel, board: Board | None = None) -> Firmware:
+def build_idf_firmware(model: CompiledModel | Sequence[CompiledModel], board: Board | None = None) -> Firmware:
     """Have ESP-IDF build the project; the image begins at the start of the flash: bootloader, partitions, program.
 
     Raises BoardError as idf_project does, BuildError where ESP-IDF is not there or refuses the project.
     """
-    board = board or model.board
-    project = idf_project(model, board)
+    models = as_several(model)
+    board = board or models[0].board
+    project = idf_project(models, board)
     tool = _idf_tool()
     assert board.flashing is not None
     chip = str(dict(board.flashing.options).get("chip", "esp32c3"))
@@ -119,7 +125,7 @@ def build_idf_firmware(model: CompiledModel, board: Board | None = None) -> Firm
         build=_build_text(),
         ram_bytes=sum(s["p_memsz"] for s in program.iter_segments("PT_LOAD") if s["p_flags"] & P_FLAGS.PF_W),
         stack_bytes=STACK_BYTES,
-        payload_bytes=_payload_bytes(model),
+        payload_bytes=useful_payload_bytes(models),
         window_bytes=0,
     )
 
@@ -138,13 +144,7 @@ def _check(model: CompiledModel, board: Board) -> None:
         )
 
 
-def _payload_bytes(model: CompiledModel) -> int:
-    input_bytes, output_bytes = tensor_bytes(model)
-    useful = max(LEAST_PAYLOAD_BYTES, input_bytes, output_bytes + 5)  # an INFER of the whole input in one frame
-    return min(MOST_PAYLOAD_BYTES, -(-useful // 4) * 4)
-
-
-def _config(model: CompiledModel, board: Board) -> str:
+def _config(models: Sequence[CompiledModel], board: Board) -> str:
     """Reception is polled from ESP-IDF's own buffer, so that no window is needed."""
     assert board.uart is not None and board.uart.tx is not None and board.uart.rx is not None
     macros = {
@@ -152,12 +152,12 @@ def _config(model: CompiledModel, board: Board) -> str:
         "MCUQ_BUILD_TEXT": json.dumps(_build_text()),
         "MCUQ_IS_EMULATED": "0",
         "MCUQ_CLOCK_HZ": f"{board.clock_hz}u",
-        "MCUQ_PAYLOAD_BYTES": str(_payload_bytes(model)),
+        "MCUQ_PAYLOAD_BYTES": str(useful_payload_bytes(models)),
         "MCUQ_WINDOW_BYTES": "0",
         "MCUQ_UART_BAUD": str(board.uart.baud),
         "MCUQ_UART_TX_PIN": str(pin_numbers(board.uart.tx)[1]),
         "MCUQ_UART_RX_PIN": str(pin_numbers(board.uart.rx)[1]),
-        **model_macros(model),
+        **model_macros(models),
     }
     return "".join(f"#define {name} {value}\n" for name, value in macros.items())
 

@@ -1,4 +1,4 @@
-"""CompiledModel + Board -> the firmware that runs on the board; Board -> mcuq's resident loader for it."""
+"""CompiledModels + Board -> the firmware that runs on the board; Board -> mcuq's resident loader for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import string
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +16,21 @@ from elftools.elf.elffile import ELFFile
 
 from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
 from mcuq.boards.toml_table import pin_numbers
-from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections, arena_sections
+from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections, sections_of_all
 from mcuq.build.compiler import target_compiler
-from mcuq.build.firmware_source import model_macros, model_sources, tensor_bytes
+from mcuq.build.firmware_source import (
+    LEAST_PAYLOAD_BYTES,
+    MOST_PAYLOAD_BYTES,
+    firmware_sources,
+    model_macros,
+    useful_payload_bytes,
+)
+from mcuq.build.several import as_several, called
 from mcuq.build.target import build_device, is_in_main
 from mcuq.compile import CompiledModel, check_features
 from mcuq.errors import BoardError
 from mcuq.resources import resource_dir
 
-MOST_PAYLOAD_BYTES = 1024
-LEAST_PAYLOAD_BYTES = 192  # HELLO's answer with its texts
 STACK_BYTES = 4096
 SMALL_STACK_BYTES = 2048  # on boards with SMALL_RAM_BYTES or less; the reference networks take 800 at most
 SMALL_RAM_BYTES = 32_768
@@ -62,40 +67,45 @@ class _Buffers:
     keeps_input: bool
 
 
-def build_firmware(model: CompiledModel, board: Board | None = None) -> Firmware:
-    """Build the model with main.c, the protocol and the board's driver.
+def build_firmware(model: CompiledModel | Sequence[CompiledModel], board: Board | None = None) -> Firmware:
+    """Build the model, or several that share an arena, with main.c, the protocol and the board's driver.
 
-    `board` may be another than the model's where its CPU has every feature that the model's C was made for. Where
+    `board` may be another than the models' where its CPU has every feature that the model's C was made for. Where
     RAM is short the host's window goes first, then the place that keeps an input, then the size of a frame.
 
     Raises BoardError where the board has no firmware, lacks a feature, or RAM or flash do not suffice; BuildError
-    where no compiler is installed.
+    where no compiler is installed; ModelError where several models cannot be in one firmware.
     """
-    board = board or model.board
+    models = as_several(model)
+    board = board or models[0].board
     memory = _program_memory(board)
-    check_features(model, board)
+    for each in models:
+        check_features(each, board)
     if board.loader is not None:
         _check_start_in_slot(board, memory)
     shortest: Firmware | None = None
     stack_bytes = _stack_bytes(memory)
-    goal = "" if model.optimize == "balanced" else f", for {model.optimize}"
-    for buffers in _choices(model, board):
-        sources = model_sources(model, buffers.keeps_input)
-        includes = [f"{model.name}.c"]
+    what = called(models) if len(models) == 1 else f"the firmware of {called(models)}"
+    goals = sorted({each.optimize for each in models} - {"balanced"})
+    goal = f", for {' and '.join(goals)}" if goals else ""
+    for buffers in _choices(models, board):
+        sources = firmware_sources(models, buffers.keeps_input)
+        includes = [f"{each.name}.c" for each in models]
         program = {**_files("main.c", "stack.c"), **_folder("model"), **_files_of_all(board)}
         files: dict[str, str | bytes] = {**sources, **program}
-        arenas = arena_sections(model, board)
-        macros = {**model_macros(model), **arenas.macros}
+        arenas = sections_of_all(models, board)
+        macros = {**model_macros(models), **arenas.macros}
         firmware = _link(files, includes, _Place(board, memory, buffers, arenas), _OPTIMIZE, macros, goal)
         if _free_bytes(firmware, memory) >= 0:
-            _check_flash(f"model '{model.name}'", firmware, memory)
+            _check_flash(what, firmware, memory)
             return firmware
         shortest = firmware
     assert shortest is not None
+    arena_bytes = max(each.arena_bytes for each in models)
     raise BoardError(
-        f"model '{model.name}' needs {shortest.ram_bytes + _mailbox_bytes(board):,} bytes of RAM on the device (arena "
-        f"{model.arena_bytes:,}, stack {stack_bytes:,}, protocol and the rest "
-        f"{shortest.ram_bytes + _mailbox_bytes(board) - model.arena_bytes - stack_bytes:,}), {board.name} has "
+        f"{what} needs {shortest.ram_bytes + _mailbox_bytes(board):,} bytes of RAM on the device (arena "
+        f"{arena_bytes:,}, stack {stack_bytes:,}, protocol and the rest "
+        f"{shortest.ram_bytes + _mailbox_bytes(board) - arena_bytes - stack_bytes:,}), {board.name} has "
         f"{memory.ram_bytes:,} for it; use a smaller model or a board with more RAM"
     )
 
@@ -175,16 +185,14 @@ def _stack_bytes(memory: Memory) -> int:
     return SMALL_STACK_BYTES if memory.ram_bytes <= SMALL_RAM_BYTES else STACK_BYTES
 
 
-def _choices(model: CompiledModel, board: Board) -> Iterator[_Buffers]:
+def _choices(models: Sequence[CompiledModel], board: Board) -> Iterator[_Buffers]:
     """What to spend RAM on, the best first. An input that comes row by row is kept nowhere, and its parts come one at a
     time."""
-    input_bytes, output_bytes = tensor_bytes(model)
-    useful = max(LEAST_PAYLOAD_BYTES, input_bytes, output_bytes + 5)  # an INFER of the whole input in one frame
-    wanted = min(MOST_PAYLOAD_BYTES, -(-useful // 4) * 4)
+    wanted = useful_payload_bytes(models)
     two_frames = 2 * (wanted + _FRAME_OVERHEAD_BYTES)
     has_interrupt = board.uart is not None and board.uart.interrupt is not None
     windows = (two_frames, two_frames // 2, 0) if has_interrupt else (0,)
-    for window in () if model.is_pushed else windows:
+    for window in () if models[0].is_pushed else windows:
         yield _Buffers(wanted, window, keeps_input=True)
     yield _Buffers(wanted, 0, keeps_input=False)
     if wanted > LEAST_PAYLOAD_BYTES:

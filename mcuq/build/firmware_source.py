@@ -1,9 +1,9 @@
-"""The C file that joins a model to firmware/main.c: the model's own C with a mark after each layer, and its tables."""
+"""The C files that join models to firmware/main.c: a model's own C with a mark after each layer, and its tables."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
@@ -27,7 +27,7 @@ static void run(void)
     $run;
 }
 
-const struct mcuq_model mcuq_model = {
+const struct mcuq_model $symbol = {
     .name = "$name",
     .digest = ${NAME}_DIGEST,
     .input_bytes = $input_bytes,
@@ -49,6 +49,18 @@ $row_fields    .run = run,
 """)
 
 
+_TABLE = string.Template("""\
+#include "model.h"
+
+$declarations
+const struct mcuq_model *const mcuq_models[MCUQ_MODELS] = {$addresses};
+""")
+KEPT_INPUT = "mcuq_kept_input"
+MOST_PAYLOAD_BYTES = 1024
+LEAST_PAYLOAD_BYTES = 192  # HELLO's answer with its texts
+_OF_MODEL_BYTES = 2  # in front of a request that is about one of several models
+
+
 def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
     """Bytes of all inputs and of all outputs."""
     sides = (model.graph.inputs, model.graph.outputs)
@@ -56,23 +68,58 @@ def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
     return inputs, outputs
 
 
-def model_macros(model: CompiledModel) -> dict[str, str]:
-    """What the firmware is to be compiled with for the model: without code for rows where its input is whole, nor what
-    gives it weights that it has."""
-    needless = [*([] if model.is_pushed else ["MCUQ_NO_ROWS"]), *([] if model.start else ["MCUQ_NO_START"])]
-    parts = model.listing.arenas
-    needless += ["MCUQ_COPIES_WEIGHTS"] if model.listing.fast else []
-    return {**dict.fromkeys(needless, "1"), **({"MCUQ_ARENAS": str(len(parts))} if parts else {})}
+def useful_payload_bytes(models: Sequence[CompiledModel]) -> int:
+    """Bytes of a frame's body: an INFER of the whole input, where that is not too long."""
+    useful = LEAST_PAYLOAD_BYTES
+    for model in models:
+        input_bytes, output_bytes = tensor_bytes(model)
+        useful = max(useful, input_bytes + (_OF_MODEL_BYTES if len(models) > 1 else 0), output_bytes + 5)
+    return min(MOST_PAYLOAD_BYTES, -(-useful // 4) * 4)
 
 
-def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
-    """File name -> C of the joined model; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
+def model_macros(models: Sequence[CompiledModel]) -> dict[str, str]:
+    """What the firmware is to be compiled with for the models: without code for rows where inputs are whole, nor what
+    gives them weights that they have, nor what chooses between them where there is one."""
+    pushed, starts, fast = (
+        any(model.is_pushed for model in models),
+        any(model.start for model in models),
+        any(model.listing.fast for model in models),
+    )
+    needless = [*([] if pushed else ["MCUQ_NO_ROWS"]), *([] if starts else ["MCUQ_NO_START"])]
+    needless += ["MCUQ_COPIES_WEIGHTS"] if fast else []
+    parts = models[0].listing.arenas
+    counts = {"MCUQ_ARENAS": len(parts), "MCUQ_MODELS": len(models) if len(models) > 1 else 0}
+    return {**dict.fromkeys(needless, "1"), **{name: str(n) for name, n in counts.items() if n}}
 
-    With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times.
-    An input that comes row by row has a place for one row alone. Raises ArtifactError where the model's C is not as
-    mcuq wrote it.
+
+def firmware_sources(models: Sequence[CompiledModel], keeps_input: bool) -> Mapping[str, str]:
+    """File name -> C of all models, joined; `NAME.c` of each is not to be compiled. With `keeps_input` they have one
+    place for their inputs, of which the firmware keeps the last that was written."""
+    if len(models) == 1:
+        return model_sources(models[0], keeps_input)
+    files: dict[str, str] = {}
+    for model in models:
+        own = model_sources(model, keeps_input, f"mcuq_model_{model.name}")
+        files |= {**own, f"mcuq_joined_{model.name}.c": own["mcuq_joined.c"]}
+    del files["mcuq_joined.c"]
+    kept_bytes = max(tensor_bytes(model)[0] for model in models)
+    kept = f"extern int8_t {KEPT_INPUT}[{kept_bytes}];\nint8_t {KEPT_INPUT}[{kept_bytes}];\n" if keeps_input else ""
+    files["mcuq_models.c"] = _TABLE.substitute(
+        declarations="".join(f"extern const struct mcuq_model mcuq_model_{model.name};\n" for model in models) + kept,
+        addresses=", ".join(f"&mcuq_model_{model.name}" for model in models),
+    )
+    return files
+
+
+def model_sources(model: CompiledModel, keeps_input: bool, symbol: str = "mcuq_model") -> Mapping[str, str]:
+    """File name -> C of the joined model, called `symbol`; `NAME.c` is not to be compiled, `mcuq_joined.c` includes it.
+
+    With `keeps_input` there is a place for the input outside the arena, so that one input can be run many times: its
+    own, or, of one of several models, theirs. An input that comes row by row has a place for one row alone. Raises
+    ArtifactError where the model's C is not as mcuq wrote it.
     """
     listing = model.checked_listing()
+    is_alone = symbol == "mcuq_model"
     marked, layers, arrays = marked_source(model.files[f"{model.name}.c"], listing), listing.layers, listing.arrays
     ports = listing.accessors
     placed = () if listing.push else model.graph.inputs
@@ -91,8 +138,11 @@ def model_sources(model: CompiledModel, keeps_input: bool) -> Mapping[str, str]:
         ),
         constants=_table("const struct mcuq_constant constants", [_constant(model, name) for name in arrays]),
         constants_or_none="constants" if arrays else "0",
-        kept_input=f"static int8_t kept_input[{input_bytes}];" if keeps_input else "",
-        kept_input_or_none="kept_input" if keeps_input else "0",
+        kept_input=(f"static int8_t kept_input[{input_bytes}];" if is_alone else f"extern int8_t {KEPT_INPUT}[];")
+        if keeps_input
+        else "",
+        kept_input_or_none=("kept_input" if is_alone else KEPT_INPUT) if keeps_input else "0",
+        symbol=symbol,
         layer_cycles=f"static uint32_t layer_cycles[{len(layers)}];" if layers else "",
         layer_cycles_or_none="layer_cycles" if layers else "0",
         **_run(model, [port for side in sides for port in side]),

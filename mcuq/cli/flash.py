@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mcuq.artifact import load, save_bytes
+from mcuq.artifact import load_all, save_bytes
 from mcuq.boards.find import load_board
 from mcuq.build.esp_idf import build_idf_firmware, is_esp_idf
 from mcuq.build.firmware import Firmware, build_firmware, build_loader, check_driver
@@ -49,6 +49,8 @@ def flash(
 ) -> None:
     """Build the firmware of the model in DIR for its board, write it there, check it and start it.
 
+    Several models in DIR that share an arena go into one firmware; give DIR/ID.mcuq for one of them alone.
+
     What PORT is depends on the method: a serial port (/dev/ttyACM0, COM3) or a URL of pyserial
     (socket://host:port), a debug probe's id, or the folder of a USB drive.
 
@@ -57,11 +59,11 @@ def flash(
     """
     if (port is None) == (output is None):
         raise click.UsageError("give --port PORT, or --output FILE for the firmware alone")
-    model = load(folder)
-    target = load_board(board) if board else model.board
+    models = load_all(folder)
+    target = load_board(board) if board else models[0].board
     build = build_idf_firmware if is_esp_idf(target) else build_firmware
     if output is not None:
-        _write(build_loader(target) if loader else build(model, target), Path(output), as_json)
+        _write(build_loader(target) if loader else build(models, target), Path(output), as_json)
         return
     assert port is not None
     if not is_esp_idf(target):
@@ -71,16 +73,23 @@ def flash(
         raise BoardError("--loader: the loader cannot write itself; give another --method, such as pyocd")
     if port == "auto" and chosen.is_serial:
         port = find_port(target)
-    firmware = build_loader(target) if loader else build(model, target)
+    firmware = build_loader(target) if loader else build(models, target)
     started_s = time.monotonic()
     with progress() as ticker:
         chosen.flash(firmware, port, ticker)
     seconds = time.monotonic() - started_s
     if as_json:
         facts = {"board": target.name, "bytes": len(firmware.image), "seconds": round(seconds, 3)}
-        print_json({"name": model.name, **facts, "address": firmware.address, "build": firmware.build})
+        print_json(
+            {
+                "name": ",".join(model.name for model in models),
+                **facts,
+                "address": firmware.address,
+                "build": firmware.build,
+            }
+        )
         return
-    what = "loader" if loader else model.name
+    what = "loader" if loader else ", ".join(model.name for model in models)
     out().print(
         f"{what}: {len(firmware.image):,} bytes at {firmware.address:#010x} of {target.name}, checked and started, in "
         f"{seconds:.1f} s ({firmware.build})",

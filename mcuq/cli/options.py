@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import reduce, wraps
 from typing import Any
@@ -15,7 +15,8 @@ from click.shell_completion import CompletionItem
 
 from mcuq.boards.find import board_names
 from mcuq.budget import Budget
-from mcuq.errors import ModelError
+from mcuq.compile import CompiledModel
+from mcuq.errors import DataError, ModelError
 from mcuq.importer import Selection
 from mcuq.lower import GOALS, parse_placement
 from mcuq.lower.memories import parse_memories
@@ -289,6 +290,28 @@ calibrations_option = click.option(
     metavar="DATA",
     help="Inputs to find ranges on: .npz with `x`, or a folder of .npy or images. A hundred real ones do.",
 )
+
+data_option = click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(),
+    metavar="DATA",
+    help=".npz with `x`, or a folder; of several models, one for each, by their names.  [default: made up]",
+)
+
+
+def one_for_each(option: str, given: Sequence[str], models: Sequence[CompiledModel]) -> Sequence[str | None]:
+    """What is given for each of the models; None for all where nothing is. Raises DataError for another number."""
+    if not given:
+        return [None] * len(models)
+    if len(given) != len(models):
+        names = ", ".join(model.name for model in models)
+        raise DataError(
+            f"{option}: is given {len(given)} times for {names}; give one for each, in this order, or the path of one "
+            "of them: DIR/ID.mcuq"
+        )
+    return given
+
 
 method_option = option_group(
     "method",

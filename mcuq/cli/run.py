@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from mcuq.artifact import load
+from mcuq.artifact import load_all
 from mcuq.cli.common import json_option, out, print_json, progress, warn
 from mcuq.cli.exit_codes import DIFFERS
+from mcuq.cli.options import data_option, one_for_each
 from mcuq.compile import CompiledModel
 from mcuq.validate import BitsReport, check_bits
 from mcuq.validate.bits import TARGETS
@@ -18,30 +20,48 @@ from mcuq.validate.inputs import int8_inputs
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path())
-@click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
+@data_option
 @click.option("--on", type=click.Choice([*TARGETS]), help="Where to run.  [default: emulator, if the board has one]")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Only the first N.  [default: all]")
 @json_option
-def run(folder: str, data: str | None, on: str | None, samples: int | None, as_json: bool) -> None:
+def run(folder: str, data: tuple[str, ...], on: str | None, samples: int | None, as_json: bool) -> None:
     """Build the C in DIR, run it on this computer or the emulated board, and compare every output byte.
 
-    Exits with 3 if any byte differs from the simulator's.
+    Several models in DIR run one after the other; give DIR/ID.mcuq for one of them alone. Exits with 3 if any byte
+    differs from the simulator's.
 
     \b
     Example:  mcuq run build/model --data test.npz --on emulator
     """
-    model = load(folder)
-    total, batches = int8_inputs(model, data, samples)
-    with progress() as ticker:
-        report = check_bits(model, batches, on, tick=ticker("running", total))
+    models = load_all(folder)
+    reports = []
+    for model, own in zip(models, one_for_each("--data", data, models), strict=True):
+        total, batches = int8_inputs(model, own, samples)
+        with progress() as ticker:
+            reports.append(check_bits(model, batches, on, tick=ticker("running", total)))
+        if not as_json:
+            for line in run_lines(model, reports[-1]):
+                out().print(line, markup=False)
     if as_json:
-        print_json({**asdict(report), "bit_exact": report.bit_exact})
-    else:
-        for line in run_lines(model, report):
-            out().print(line, markup=False)
-    if not report.bit_exact:
-        warn(f"first difference: {report.first_mismatch}")
+        print_json(_json(models, reports))
+    for report in reports:
+        if not report.bit_exact:
+            warn(f"first difference: {report.first_mismatch}")
+    if not all(report.bit_exact for report in reports):
         click.get_current_context().exit(DIFFERS)
+
+
+def _json(models: Sequence[CompiledModel], reports: Sequence[BitsReport]) -> dict[str, Any]:
+    """The facts of one model; sums over several, then each."""
+    each = [{**asdict(report), "bit_exact": report.bit_exact} for report in reports]
+    if len(each) == 1:
+        return each[0]
+    return {
+        "samples": sum(report.samples for report in reports),
+        "mismatches": sum(report.mismatches for report in reports),
+        "bit_exact": all(report.bit_exact for report in reports),
+        "models": [{"name": model.name, **facts} for model, facts in zip(models, each, strict=True)],
+    }
 
 
 def run_lines(model: CompiledModel, report: BitsReport) -> Iterator[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
-from mcuq.artifact import load
+from mcuq.artifact import load_all
 from mcuq.cli.common import command_line, json_option, out, print_json, progress, warn
 from mcuq.cli.exit_codes import DIFFERS, WRONG
-from mcuq.cli.options import complete_board, gathered
-from mcuq.compile import on_board
+from mcuq.cli.options import complete_board, data_option, gathered, one_for_each
+from mcuq.compile import CompiledModel, on_board
 from mcuq.device.find import board_baud, find_port
 from mcuq.device.link import Link
 from mcuq.device.recorder import Recorder
@@ -23,9 +23,9 @@ from mcuq.validate.inputs import int8_inputs
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The first `samples` of `data`; all, and made-up ones, for None."""
+    """The first `samples` of `data`, one for each model; all for None, and made-up ones for none."""
 
-    data: str | None
+    data: tuple[str, ...]
     samples: int | None
 
 
@@ -45,7 +45,7 @@ class _Inputs:
     shell_complete=complete_board,
     help="The board that it was flashed to, if another.  [default: the model's]",
 )
-@click.option("--data", type=click.Path(), metavar="DATA", help=".npz with `x`, or a folder.  [default: made up]")
+@data_option
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Only the first N.  [default: all]")
 @click.option("--baud", type=click.IntRange(min=1), metavar="RATE", help="Bits a second.  [default: the board's]")
 @click.option("--record", type=click.Path(), metavar="FILE", help="Keep all bytes of the line, to be replayed.")
@@ -62,6 +62,7 @@ def validate(
 ) -> None:
     """Run inputs on the device at PORT, which has the model in DIR, and compare every output byte.
 
+    Several models in DIR, which were flashed together, are compared in turn; give DIR/ID.mcuq for one of them alone.
     Reads cycles and the high-water marks of stack and arena too. On a difference, names the first layer that
     differs. Exits with 3 if any byte differs from the simulator's.
 
@@ -70,10 +71,13 @@ def validate(
     """
     if record is not None and len(ports) > 1:
         raise click.UsageError("--record is for one --port")
-    model = on_board(load(folder), board)
-    found = [find_port(model.board) if port == "auto" else port for port in ports]
-    total, batches = int8_inputs(model, wanted.data, wanted.samples)
-    rate = baud or board_baud(model.board)
+    models = [on_board(model, board) for model in load_all(folder)]
+    if record is not None and len(models) > 1:
+        raise click.UsageError("--record is for one model; give the path of one: DIR/ID.mcuq")
+    target = models[0].board
+    found = [find_port(target) if port == "auto" else port for port in ports]
+    rate = baud or board_baud(target)
+    data = one_for_each("--data", wanted.data, models)
 
     def mend(port: str) -> str:
         return command_line("flash", folder, "--port", port, *(("--board", board) if board else ()))
@@ -81,27 +85,40 @@ def validate(
     def wrap(link: Link) -> Link:
         return link if record is None else Recorder(link, record)
 
-    with progress() as ticker:
-        ticks = [ticker(port if len(found) > 1 else "validating", total) for port in found]
-        if len(found) == 1:
-            (port,) = found
-            report = validate_port(model, batches, port, rate, mend(port), ticks[0], wrap)
-            fleet: tuple[Member, ...] = (Member(port, report, None),)
-        else:
-            fleet = validate_fleet(model, batches, found, rate, mend, ticks)
+    fleets: list[tuple[Member, ...]] = []
+    for model, own in zip(models, data, strict=True):
+        total, batches = int8_inputs(model, own, wanted.samples)
+        with progress() as ticker:
+            ticks = [ticker(port if len(found) > 1 else "validating", total) for port in found]
+            if len(found) == 1:
+                (port,) = found
+                report = validate_port(model, batches, port, rate, mend(port), ticks[0], wrap)
+                fleets.append((Member(port, report, None),))
+            else:
+                fleets.append(validate_fleet(model, batches, found, rate, mend, ticks))
+        if not as_json:
+            for member in fleets[-1]:
+                for line in member_lines(member, model.name):
+                    out().print(line, markup=False)
     if as_json:
-        print_json(device_json(fleet[0]) if len(fleet) == 1 else fleet_json(fleet))
-    else:
-        for member in fleet:
-            for line in member_lines(member, model.name):
-                out().print(line, markup=False)
-    for member in fleet:
+        print_json(_json(models, fleets))
+    members = [member for fleet in fleets for member in fleet]
+    for member in members:
         _warn(member)
-    reports = [member.report for member in fleet if member.report is not None]
+    reports = [member.report for member in members if member.report is not None]
     if not all(report.bit_exact and report.weights_intact for report in reports):
         click.get_current_context().exit(DIFFERS)
-    if len(reports) < len(fleet):
+    if len(reports) < len(members):
         click.get_current_context().exit(WRONG)
+
+
+def _json(models: Sequence[CompiledModel], fleets: Sequence[tuple[Member, ...]]) -> dict[str, Any]:
+    """The facts of one model; sums over several, then each."""
+    each = [device_json(fleet[0]) if len(fleet) == 1 else fleet_json(fleet) for fleet in fleets]
+    if len(each) == 1:
+        return each[0]
+    named = [{"name": model.name, **facts} for model, facts in zip(models, each, strict=True)]
+    return {**{key: sum(facts[key] for facts in each) for key in ("samples", "mismatches")}, "models": named}
 
 
 def device_json(member: Member) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from mcuq.device.messages import (
     ANSWER,
     DAMAGED,
     MEANING,
+    OF_MODEL,
+    OF_MODEL_BYTES,
     STARTED,
     Boot,
     Continue,
@@ -92,7 +94,13 @@ class _Heard:
 
 
 class Exchange:
-    """Sends requests and matches answers. One at a time: a call ends what an earlier one has left."""
+    """Sends requests and matches answers. One at a time: a call ends what an earlier one has left.
+
+    `model` is the index of the one that requests are about, of those that a device has; each names it, so that a reset
+    of the device changes nothing. 0 is what a request that names none is about.
+    """
+
+    model: int = 0
 
     def __init__(self, link: Link, clock: Callable[[], float], attempts: int = ATTEMPTS) -> None:
         self.traffic = Traffic()
@@ -152,7 +160,7 @@ class Exchange:
             return not self._answers
         # The first counts too: its predecessor's answer has arrived before the device takes it out of its buffer.
         waiting = sum(1 + len(sent.frame) for sent in self._unanswered)
-        own = 1 + wire_bytes(len(request.pack()))
+        own = 1 + wire_bytes(self.address_bytes + len(request.pack()))
         awaited = sum(_answer_bytes(sent.request) for sent in self._unanswered) + _answer_bytes(request)
         return (
             waiting + own <= window_bytes
@@ -163,7 +171,7 @@ class Exchange:
     def _send_new(self, index: int, request: Request[Any]) -> None:
         sequence = self._next_sequence(request)
         self._sendings += 1
-        frame = encode(request.type, sequence, request.pack())
+        frame = self._framed(request, sequence)
         sent = _Sent(index, request, sequence, frame, self._sendings, self._sendings)
         # What noise or an earlier program has left on the line ends at the first delimiter.
         self._write(DELIMITER * self._is_new + sent.frame)
@@ -172,6 +180,16 @@ class Exchange:
         if len(self._unanswered) == 1:
             self._heard = _Heard(self._clock())
             self._await_next()
+
+    @property
+    def address_bytes(self) -> int:
+        """Of a request's body: what names its model."""
+        return OF_MODEL_BYTES if self.model else 0
+
+    def _framed(self, request: Request[Any], sequence: int) -> bytes:
+        if not self.model:
+            return encode(request.type, sequence, request.pack())
+        return encode(OF_MODEL, sequence, bytes((self.model, request.type)) + request.pack())
 
     def _next_sequence(self, request: Request[Any]) -> int:
         """One that the last request of this type did not have, where the device takes that for its repeat."""
@@ -267,8 +285,11 @@ class Exchange:
         self._await_next()
 
     def _answer(self, frame: Frame) -> None:
+        is_refused = self.model and frame.type == OF_MODEL | ANSWER  # no such model; else the answer is the request's
+        awaited = [
+            (frame.type if is_refused else sent.request.type | ANSWER, sent.sequence) for sent in self._unanswered
+        ]
         key = (frame.type, frame.sequence)
-        awaited = [(sent.request.type | ANSWER, sent.sequence) for sent in self._unanswered]
         if key not in awaited or not frame.body:
             return
         position = awaited.index(key)

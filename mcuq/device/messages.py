@@ -18,6 +18,9 @@ ANSWER = 0x80  # an answer has its request's type with this bit
 DAMAGED = 0xFF  # the device received bytes that are no frame
 STARTED = 0xFE  # the device has just started
 
+OF_MODEL = 0x19  # a request about one of several models: its index, then the request's type and body
+OF_MODEL_BYTES = 2
+
 PAUSE = 1  # bit 0 of the flags of RUN and CONTINUE
 
 
@@ -120,8 +123,8 @@ class Plain(Request[None]):
 class DeviceInfo:
     """What HELLO tells of a device; sizes in bytes.
 
-    `digest`, `input_bytes`, `output_bytes`, `arena_bytes`, `stack_bytes` and `layers` are the model's, the others
-    from `slot_address` the loader's: each 0 in the other role.
+    `digest`, `input_bytes`, `output_bytes`, `arena_bytes`, `stack_bytes` and `layers` are the model's that it was asked
+    about, the others from `slot_address` the loader's: each 0 in the other role. `models` is how many there are.
     """
 
     role: Role
@@ -143,6 +146,7 @@ class DeviceInfo:
     board: str
     model: str
     build: str
+    models: int = 1
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class Hello(Request[DeviceInfo | ProtocolVersion]):
         fixed = struct.Struct("<BBHHBBI5IH")
         if len(body) < fixed.size:
             raise DeviceError(f"answer to HELLO has {len(body)} bytes, at least {fixed.size} were expected")
-        _, role, payload, window, flags, _, clock_hz, *numbers, layers = fixed.unpack_from(body)
+        _, role, payload, window, flags, more, clock_hz, *numbers, layers = fixed.unpack_from(body)
         if role not in tuple(Role):
             raise DeviceError(f"answer to HELLO states role {role}, known are 0 (model) and 1 (loader)")
         if payload < LEAST_PAYLOAD_BYTES:
@@ -198,6 +202,7 @@ class Hello(Request[DeviceInfo | ProtocolVersion]):
             board=board,
             model=name,
             build=build,
+            models=1 + more,
         )
 
 

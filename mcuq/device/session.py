@@ -133,7 +133,10 @@ class Session:
 
     def reset(self, stay_in_loader: bool = False) -> DeviceInfo:
         """Start the device again, and ask who is there then."""
-        return self._hello_after(Reset(stay_in_loader))
+        request = Reset(stay_in_loader)
+        if stay_in_loader:  # which has no models
+            self._exchange.model = 0
+        return self._hello_after(request)
 
     def _hello_after(self, request: Reset | Boot) -> DeviceInfo:
         """HELLO to what runs then; not before it says that it starts, as what a chip receives in its reset is lost."""
@@ -144,12 +147,29 @@ class Session:
 
     # A model
 
+    def choose(self, digest: int) -> DeviceInfo:
+        """From now on speak of the device's model with this digest; of its first where it has none such."""
+        self._exchange.model = 0
+        first = self.hello()
+        if first.role == Role.MODEL and first.digest != digest:
+            for self._exchange.model in range(1, first.models):
+                if self.hello().digest == digest:
+                    return self.info
+            self._exchange.model = 0
+            self._info = first
+        return first
+
+    @property
+    def _room_bytes(self) -> int:
+        """Most bytes of a request's body."""
+        return self.info.payload_bytes - self._exchange.address_bytes
+
     def infer_all(self, inputs: Iterable[bytes]) -> Iterator[Inferred]:
         """Cycles and outputs for each input (all input tensors, in order), as fast as line and device allow."""
         self.end_pause()
         info = self.info
         if (
-            info.input_bytes <= info.payload_bytes
+            info.input_bytes <= self._room_bytes
             and STATUS_BYTES + CYCLES_BYTES + info.output_bytes <= info.payload_bytes
         ):
             requests = (Infer(data, info.output_bytes) for data in inputs)
@@ -180,7 +200,7 @@ class Session:
 
     def write_input(self, data: bytes) -> None:
         """Write all input bytes, in as many parts as it takes."""
-        step = self.info.payload_bytes - OFFSET_BYTES
+        step = self._room_bytes - OFFSET_BYTES
         parts = (WriteInput(offset, data[offset : offset + step]) for offset in range(0, len(data), step))
         window_bytes, work_s = self.info.window_bytes, SHORT_WORK_S
         if self.info.abilities & Ability.TAKES_ROWS:  # in their order, and most of the inference is computed then

@@ -94,11 +94,12 @@ def validate_device(
 ) -> DeviceReport:
     """Run all samples on the device and compare every output byte; `tick` after each sample.
 
-    `mend` is the command that flashes this model. Raises DeviceError for a device with another model or other
+    Of a device with several models, the one with the build's digest is meant. `mend` is the command that flashes this
+    model. Raises DeviceError for a device with another model or other
     constants, for one that runs its loader or fails its self-test, and where the device does not answer.
     """
     listing = model.checked_listing()
-    info = session.hello()
+    info = session.choose(listing.digest)
     if model.board.flashing is None:
         mend = f"{mend} --board {info.board}"
     # An emulated port opens a second late, and what was on the line before is nobody's fault.
@@ -155,8 +156,9 @@ def _check_model(model: CompiledModel, info: DeviceInfo, port: str, mend: str) -
     if info.role == Role.LOADER:
         raise DeviceError(f"{port}: the device is in its loader and runs no model; flash it: {mend}")
     if info.digest != model.listing.digest:
+        others = f" and {info.models - 1} other{'s' * (info.models > 2)}" if info.models > 1 else ""
         raise DeviceError(
-            f"{port}: device runs model '{info.model}' {info.digest:08x}, this build is '{model.name}' "
+            f"{port}: device runs model '{info.model}' {info.digest:08x}{others}, this build is '{model.name}' "
             f"{model.listing.digest:08x}; flash it: {mend}"
         )
     if info.layers != len(model.listing.layers):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from host_board import LOADER_SOURCES, MODEL_SOURCES, HostBoard, build
+from host_board import LOADER_SOURCES, MODEL_SOURCES, TWO_SOURCES, HostBoard, build
 from pair_model import LOADER, MODEL, SHORT_PAYLOAD_BYTES
 
 Programs = dict[str, Path]
@@ -14,11 +14,14 @@ Programs = dict[str, Path]
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    """Firmware by kind: with one request at a time, with a window and a kept input, with the shortest frames."""
+    """Firmware by kind: with one request at a time, with a window and a kept input, with the shortest frames, with two
+    models."""
     folder = tmp_path_factory.mktemp("firmware")
     return {
         "polled": build(folder / "polled", MODEL_SOURCES),
         "window": build(folder / "window", MODEL_SOURCES, window_bytes=2048, MCUQ_KEEPS_INPUT="1"),
+        "two": build(folder / "two", TWO_SOURCES, MCUQ_MODELS="2"),
+        "two-keeping": build(folder / "two-keeping", TWO_SOURCES, MCUQ_MODELS="2", MCUQ_KEEPS_INPUT="1"),
         "short": build(folder / "short", MODEL_SOURCES, payload_bytes=SHORT_PAYLOAD_BYTES),
         "loader": build(folder / "loader", LOADER_SOURCES, MCUQ_SLOT_RAM="1"),
     }

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 OK, UNKNOWN_TYPE, BAD_LENGTH, BAD_ADDRESS, WRONG_INPUT, NO_RESULT, WRONG_STATE, UNSUPPORTED = range(8)
 KEEPS_INPUT, COUNTS_CYCLES, EMULATED, IS_PAUSED = 1, 2, 4, 8
 HELLO, INFER, WRITE_INPUT, RUN, READ_OUTPUT, READ_ARENA, CONTINUE = 0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+OF_MODEL = 0x19
 CYCLES_OF_LAYER = 1000
 
 
@@ -129,14 +130,16 @@ class DeviceModel:
     clock_hz: int = 16_000_000
     resets_at: frozenset[int] = frozenset()
     resets_after: frozenset[int] = frozenset()
+    others: Sequence[Network] = ()  # models behind the first, in the same arena
     requests: list[int] = field(default_factory=list)  # types of all that were carried out
     inferences: int = 0
 
     def __post_init__(self) -> None:
+        self.networks = (self.network, *self.others)
         self.power_on()
 
     def power_on(self) -> None:
-        self.arena = bytearray(self.network.arena_bytes)
+        self.arena = bytearray(max(network.arena_bytes for network in self.networks))
         self.kept = bytearray(self.network.input_bytes)
         self.received = bytearray()
         self.result_crc: int | None = None
@@ -172,6 +175,13 @@ class DeviceModel:
         if struct.pack("<I", zlib.crc32(content[:-4])) != content[-4:]:
             return frame(0xFF, 0, b"\x02")
         type_, sequence, body = content[0], content[1], content[2:-4]
+        if type_ == OF_MODEL and self.others:
+            if body[0] >= len(self.networks):
+                return frame(type_ | 0x80, sequence, bytes((BAD_ADDRESS,)))
+            self.ask(self.networks[body[0]])
+            type_, body = body[1], body[2:]
+        elif self.others:
+            self.ask(self.networks[0])
         number = len(self.requests)
         self.requests.append(type_)
         if number in self.resets_at:
@@ -181,6 +191,13 @@ class DeviceModel:
             return self.reset()
         assert 1 + len(answer) <= self.payload_bytes
         return frame(type_ | 0x80, sequence, bytes((status,)) + answer)
+
+    def ask(self, network: Network) -> None:
+        """What follows is about this one, and nothing is left of another."""
+        if network is not self.network:
+            self.network = network
+            self.kept = bytearray(network.input_bytes)
+            self.order, self.result_crc, self.has_cycles = None, None, False
 
     def carry_out(self, type_: int, sequence: int, body: bytes) -> tuple[int, bytes]:
         if type_ == HELLO:
@@ -220,7 +237,7 @@ class DeviceModel:
         network = self.network
         paused = IS_PAUSED if self.next_layer is not None else 0
         head = struct.pack("<BBHH", self.version, 0, self.payload_bytes, self.window_bytes)
-        head += struct.pack("<BBI", self.flags | paused, 0, self.clock_hz)
+        head += struct.pack("<BBI", self.flags | paused, len(self.others), self.clock_hz)
         sizes = (network.digest, network.input_bytes, network.output_bytes, network.arena_bytes, 4096)
         texts = b"".join(bytes([len(t)]) + t for t in (self.board.encode(), network.name.encode(), b"paper -O2"))
         return (head + struct.pack("<5IH", *sizes, len(network.layers)) + texts)[: self.payload_bytes - 1]

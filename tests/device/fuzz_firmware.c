@@ -84,7 +84,7 @@ static void put_byte(uint8_t byte)
         stream[stream_bytes++] = byte;
 }
 
-static void put_frame(uint8_t type, uint8_t sequence, const uint8_t *body, uint32_t body_bytes)
+static void put_plain_frame(uint8_t type, uint8_t sequence, const uint8_t *body, uint32_t body_bytes)
 {
     static uint8_t bytes[MCUQ_FRAME_BYTES + MOST_BODY_BYTES];
 
@@ -93,6 +93,24 @@ static void put_frame(uint8_t type, uint8_t sequence, const uint8_t *body, uint3
     memcpy(bytes + MCUQ_FRAME_HEAD_BYTES, body, body_bytes);
     mcuq_encode(bytes, (uint16_t)(MCUQ_FRAME_HEAD_BYTES + body_bytes), put_byte);
     frames++;
+}
+
+/* Where there are several models, most frames are about one of them, or one that is not there. */
+static void put_frame(uint8_t type, uint8_t sequence, const uint8_t *body, uint32_t body_bytes)
+{
+#if defined(MCUQ_MODELS)
+    static uint8_t bytes[MOST_BODY_BYTES] = {0};
+    const uint32_t kept_bytes = body_bytes < MOST_BODY_BYTES - 2 ? body_bytes : MOST_BODY_BYTES - 2;
+
+    if (below(8) != 0) {
+        bytes[0] = (uint8_t)(below(20) == 0 ? 2 : below(MCUQ_MODELS));
+        bytes[1] = type;
+        memcpy(bytes + 2, body, kept_bytes);
+        put_plain_frame(MCUQ_OF_MODEL, sequence, bytes, 2 + kept_bytes);
+        return;
+    }
+#endif
+    put_plain_frame(type, sequence, body, body_bytes);
 }
 
 static uint8_t known_type(void)
@@ -300,8 +318,8 @@ static void put_bunch(void)
     question_sequence = (uint8_t)(random_u32() & 255);
     question_bytes = (uint16_t)below(MCUQ_MOST_ANSWER_BYTES + 1);
     fill_randomly(question, question_bytes);
-    put_frame(MCUQ_HELLO, question_sequence, question, 0);
-    put_frame(MCUQ_ECHO, question_sequence, question, question_bytes);
+    put_plain_frame(MCUQ_HELLO, question_sequence, question, 0);
+    put_plain_frame(MCUQ_ECHO, question_sequence, question, question_bytes);
     if (stream_bytes == sizeof stream)
         fail("a bunch is longer than the harness has room for");
 }

@@ -34,6 +34,7 @@ TRAPS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 PROTOCOL_SOURCES = tuple(sorted((FIRMWARE / "protocol").glob("*.c")))
 FIRMWARE_SOURCES = (FIRMWARE / "main.c", FIRMWARE / "stack.c", *sorted((FIRMWARE / "model").glob("*.c")))
 MODEL_SOURCES = (*FIRMWARE_SOURCES, ROOT / "tests/device/pair_model.c")
+TWO_SOURCES = (*MODEL_SOURCES, ROOT / "tests/device/reverse_model.c")
 LOADER_SOURCES = tuple(FIRMWARE / "loader" / name for name in ("main.c", "slot.c", "flash_ram.c"))
 
 

@@ -1,21 +1,22 @@
-"""A compiled model's firmware as a process on this computer, at a pseudo-terminal: real C without an emulator."""
+"""Firmware of compiled models as a process on this computer, at a pseudo-terminal: real C without an emulator."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from host_board import FIRMWARE, FIRMWARE_SOURCES, build
 
-from mcuq.build.firmware_source import model_sources
+from mcuq.build.firmware_source import firmware_sources, model_macros
+from mcuq.build.several import as_several
 from mcuq.compile import CompiledModel
 
 
 def build_host_firmware(
-    model: CompiledModel,
+    model: CompiledModel | Sequence[CompiledModel],
     folder: Path,
     payload_bytes: int = 1024,
     window_bytes: int = 0,
@@ -24,10 +25,15 @@ def build_host_firmware(
 ) -> Path:
     """The program, built under AddressSanitizer and UBSan; `change` is made to each source file of the model."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in model_sources(model, keeps_input).items():
+    models = as_several(model)
+    files = firmware_sources(models, keeps_input)
+    for name, text in files.items():
         (folder / name).write_text(change(text).replace('#include "model.h"', f'#include "{FIRMWARE}/model.h"'))
-    sources = (*FIRMWARE_SOURCES, folder / "mcuq_joined.c")
+    included = [f"{each.name}.c" for each in models]
+    own = [folder / name for name in files if name.endswith(".c") and name not in included]
+    sources = (*FIRMWARE_SOURCES, *own)
     macros = {"MCUQ_KEEPS_INPUT": "1"} if keeps_input else {}
+    macros |= {name: value for name, value in model_macros(models).items() if name == "MCUQ_MODELS"}
     return build(folder / "firmware", sources, payload_bytes, window_bytes, **macros)
 
 

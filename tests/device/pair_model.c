@@ -10,7 +10,16 @@
 enum { LONG_BYTES = 600, SHORT_BYTES = 5, ARENA_BYTES = 1216, LAYERS = 3 };
 enum { SUM = 8, LONG = 608, SHORT = 1208, TOTAL = 1208 }; /* places in the arena */
 
+/* With MCUQ_MODELS it is the first of two, which share its arena: reverse_model.c has the other. */
+#if defined(MCUQ_MODELS)
+#define mcuq_model_pair mcuq_model_0
+extern int32_t arena_words[ARENA_BYTES / 4];
+int32_t arena_words[ARENA_BYTES / 4];
+extern const struct mcuq_model mcuq_model_0, mcuq_model_1;
+#else
+#define mcuq_model_pair mcuq_model
 static int32_t arena_words[ARENA_BYTES / 4];
+#endif
 #define ARENA ((int8_t *)arena_words)
 
 static const int8_t mask[2] = {85, -86};
@@ -52,7 +61,7 @@ static int8_t kept_input[LONG_BYTES + SHORT_BYTES];
 #define KEPT_INPUT 0
 #endif
 
-const struct mcuq_model mcuq_model = {
+const struct mcuq_model mcuq_model_pair = {
     .name = "pair",
     .digest = 0x1f0c9a3e,
     .input_bytes = LONG_BYTES + SHORT_BYTES,
@@ -70,3 +79,7 @@ const struct mcuq_model mcuq_model = {
     .n_constants = 2,
     .layers = LAYERS,
 };
+
+#if defined(MCUQ_MODELS)
+const struct mcuq_model *const mcuq_models[MCUQ_MODELS] = {&mcuq_model_0, &mcuq_model_1};
+#endif

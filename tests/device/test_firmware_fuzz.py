@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_board import FIRMWARE, MODEL_SOURCES, PROTOCOL_SOURCES, ROOT, compile_c
+from host_board import FIRMWARE, MODEL_SOURCES, PROTOCOL_SOURCES, ROOT, TWO_SOURCES, compile_c
 from selections import quick
 
 SETTINGS = (
@@ -26,6 +26,7 @@ LOADER = (FIRMWARE / "loader/main.c", FIRMWARE / "loader/slot.c")
 KINDS = {
     "model": (MODEL_SOURCES, ("-DMCUQ_WINDOW_BYTES=0",)),
     "model-with-window": (MODEL_SOURCES, ("-DMCUQ_WINDOW_BYTES=1200", "-DMCUQ_KEEPS_INPUT")),
+    "two models": (TWO_SOURCES, ("-DMCUQ_WINDOW_BYTES=0", "-DMCUQ_MODELS=2")),
     "loader": (LOADER, ("-DMCUQ_WINDOW_BYTES=0", "-DFUZZ_LOADER")),
     "loader-with-window": (LOADER, ("-DMCUQ_WINDOW_BYTES=1200", "-DFUZZ_LOADER")),
 }

@@ -109,7 +109,7 @@ def test_the_specification_has_the_numbers_of_the_firmware() -> None:
 def test_the_host_has_the_numbers_of_the_specification() -> None:
     kinds = [kind for kind in requests(messages.Request) if isinstance(getattr(kind, "type", None), int)]
     host = {re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).upper(): kind.type for kind in kinds}
-    host |= {"STARTED": messages.STARTED, "DAMAGED": messages.DAMAGED}
+    host |= {"OF_MODEL": messages.OF_MODEL, "STARTED": messages.STARTED, "DAMAGED": messages.DAMAGED}
     host["SELF_TEST"] = host.pop("RUN_SELF_TEST")
     assert host == table("type")
     assert {status.name: int(status) for status in messages.Status} == table("status")

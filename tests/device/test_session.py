@@ -14,6 +14,7 @@ from device_model import (
     RUN,
     WRITE_INPUT,
     DeviceModel,
+    Fault,
     ModelLink,
     Network,
     frame,
@@ -379,3 +380,79 @@ def test_a_line_of_115200_baud_carries_20_keyword_inputs_a_second(inference_s: f
     assert 100 / (link.now_s - started_s) > 20
     # 524 bytes for a payload of 502
     assert (49_900 + 2_500) / (100 * (490 + 12)) < 1.05
+
+
+# Several models
+
+KINDS = ("flipped", "zeroed", "dropped", "doubled", "inserted")
+
+
+def of_two(**faults: Fault) -> tuple[Session, ModelLink]:
+    link = ModelLink(DeviceModel(toy(), others=(wide(),)), **faults)
+    return Session(link, link.clock), link
+
+
+def test_a_model_is_chosen_by_its_digest() -> None:
+    session, _ = of_two()
+    assert (session.hello().model, session.info.models) == ("toy", 2)
+    assert session.choose(wide().digest).model == "wide"
+    assert (session.info.model, session.info.input_bytes, session.info.models) == ("wide", 100, 2)
+    assert infer(session, LONG_INPUTS) == LONG_OUTPUTS
+    assert session.choose(toy().digest).model == "toy"
+    assert infer(session, INPUTS[:3]) == OUTPUTS[:3]
+    assert session.choose(0x1234).model == "toy"
+    assert infer(session, INPUTS[:3]) == OUTPUTS[:3]
+
+
+def test_of_one_model_nothing_else_is_asked_for() -> None:
+    session, link = connect()
+    assert session.choose(0x1234).model == "toy"
+    assert link.device.requests == [HELLO]
+
+
+def test_an_input_that_fits_a_frame_but_for_the_models_index_goes_in_parts() -> None:
+    """100 bytes in a frame of 101, in which two say whose they are."""
+    for payload_bytes, kind in ((101, READ_OUTPUT), (102, INFER)):
+        link = ModelLink(DeviceModel(toy(), payload_bytes, others=(wide(),)))
+        session = Session(link, link.clock)
+        session.choose(wide().digest)
+        assert infer(session, LONG_INPUTS) == LONG_OUTPUTS
+        assert link.device.requests[-1] == kind
+
+
+def test_a_device_without_the_model_says_so() -> None:
+    session, link = of_two()
+    session.choose(wide().digest)
+    link.device.networks = (toy(),)
+    with pytest.raises(StatusError) as caught:
+        session.hello()
+    assert str(caught.value) == (
+        "model: the device answers HELLO with status 3 (BAD_ADDRESS): the request reaches beyond what the device has"
+    )
+
+
+def use_second(session: Session) -> None:
+    session.choose(wide().digest)
+    assert infer(session, LONG_INPUTS[:1]) == LONG_OUTPUTS[:1]
+
+
+@pytest.mark.parametrize("direction", ["to_device", "from_device"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_bad_byte_at_every_position_of_the_second_models_inference_is_repaired(kind: str, direction: str) -> None:
+    session, link = of_two()
+    use_second(session)
+    positions = link.outward.sent_bytes if direction == "to_device" else link.inward.sent_bytes
+    assert positions > 150
+    for position in range(positions):
+        session, _ = of_two(**{direction: Fault(position, kind)})
+        use_second(session)
+
+
+def test_a_reset_at_every_request_of_the_second_models_inference_is_repaired() -> None:
+    session, link = of_two()
+    use_second(session)
+    for at in range(len(link.device.requests)):
+        for when in ("resets_at", "resets_after"):
+            link = ModelLink(DeviceModel(toy(), others=(wide(),), **{when: frozenset([at])}))
+            use_second(Session(link, link.clock))
+            assert link.device.networks[1].name == "wide"
