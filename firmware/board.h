@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All that a board provides: five functions, in firmware/boards/FAMILY/board.c.
+ * All that a board provides: five functions, in firmware/boards/FAMILY/board.c, and one that few need.
  */
 #ifndef MCUQ_BOARD_H
 #define MCUQ_BOARD_H
@@ -9,6 +9,10 @@
 
 /* Clocks, wait states, pins, UART, cycle counter. Called once, after start-up has prepared RAM. */
 void board_start(void);
+
+/* Lets memories work that do not after a reset, where a family has such; called before constants are copied into one, and
+ * by board_start(). */
+void board_memory_start(void);
 
 /* The next byte that the UART holds, or -1; never waits. Clears receive errors (overrun, framing, parity) itself and
  * drops the byte: the frame's CRC finds that it is missing. */

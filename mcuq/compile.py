@@ -39,7 +39,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, Stepped, alternatives, check_section
-from mcuq.lower.fast import Keys, choose_fast
+from mcuq.lower.fast import Keys, choose_fast, least_bytes
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
 from mcuq.options import Asked, Options, options_of
@@ -601,11 +601,21 @@ def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_externa
     most_bytes = free if use.most_bytes is None else min(free, use.most_bytes)
     keys = choose_fast(program, most_bytes)
     if not keys:
-        raise ModelError(
-            f"fast weights '{use.text}': {most_bytes:,} bytes hold the constants of no layer; the arena leaves "
-            f"{free:,} of {use.memory}: allow more of them, or leave out --fast-weights"
-        )
+        raise ModelError(f"fast weights '{use.text}': {_why_none(least_bytes(program), most_bytes, free, use.memory)}")
     return keys
+
+
+def _why_none(least: int, most_bytes: int, free: int, memory: str) -> str:
+    """Why the constants of no layer are chosen, the smallest layer's being `least` bytes, and what would help."""
+    if least == 0:
+        return "no layer of the model has constants; leave out --fast-weights"
+    why = f"{most_bytes:,} bytes hold the constants of no layer; the arena leaves {free:,} of {memory}"
+    if free < least:
+        return (
+            f"{why}, and the smallest layer's are {least:,}: name another memory for the one or the other (--memory), "
+            "or leave out --fast-weights"
+        )
+    return f"{why}: allow more of them, {least:,} at least, or leave out --fast-weights"
 
 
 def _steps_text(step: Stepped | None) -> list[str]:
@@ -716,10 +726,20 @@ def check_features(model: CompiledModel, board: Board) -> None:
                 f"again with --board {board.name}"
             )
     fast = model.listing.fast
-    if fast is not None and (board.memory is None or fast.memory not in {ram.name for ram in board.memory.rams}):
+    if fast is None:
+        return
+    if board.memory is None or fast.memory not in {ram.name for ram in board.memory.rams}:
         raise BoardError(
             f"model '{model.name}' is compiled for {model.board.name} and has constants in {fast.memory}, which "
             f"{board.name} does not have; compile it again with --board {board.name}"
+        )
+    beside = sum(part.size_bytes for part in model.arenas if part.memory == fast.memory)
+    room = rams.get(fast.memory, board.memory.ram_bytes)
+    if beside + -beside % 8 + fast.size_bytes > room:
+        raise BoardError(
+            f"model '{model.name}' is compiled for {model.board.name} and has {fast.size_bytes:,} bytes of constants "
+            f"beside {beside:,} of its arena in {fast.memory}, of which {board.name} has {room:,}; compile it again "
+            f"with --board {board.name}"
         )
 
 

@@ -134,6 +134,13 @@ __attribute__((always_inline)) static inline void fill(volatile uint32_t *from, 
         *from++ = word;
 }
 
+#if defined(MCUQ_COPIES_WEIGHTS)
+/* The family's own goes before. */
+__attribute__((weak)) void board_memory_start(void)
+{
+}
+#endif
+
 void mcuq_prepare(void)
 {
     volatile uint32_t *to = mcuq_data_start;
@@ -147,6 +154,7 @@ void mcuq_prepare(void)
     while (to < mcuq_data_end)
         *to++ = *from++;
 #if defined(MCUQ_COPIES_WEIGHTS)
+    board_memory_start();
     to = mcuq_fast_start;
     from = mcuq_fast_image;
     while (to < mcuq_fast_end)

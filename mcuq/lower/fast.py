@@ -35,6 +35,11 @@ def choose_fast(program: Program, most_bytes: int) -> Keys:
     return frozenset(keys)
 
 
+def least_bytes(program: Program) -> int:
+    """Bytes of the layer's constants that take the fewest; 0 where no layer has any."""
+    return min((sum(map(_rounded, arrays.values())) for arrays in map(_arrays, program.steps) if arrays), default=0)
+
+
 def _arrays(step: Step) -> dict[tuple[str, bytes], int]:
     """The bytes of each of a layer's constants, but those that tell functions their sizes."""
     return {

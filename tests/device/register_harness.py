@@ -178,7 +178,7 @@ class Harness:
         assert memory is not None
         for address, n_bytes in (
             (memory.flash_address, memory.flash_bytes),
-            (memory.ram_address, memory.ram_bytes),
+            *((ram.address, ram.size_bytes) for ram in memory.rams),
             (_RETURN_ADDRESS, _PAGE_BYTES),
         ):
             self.engine.mem_map(address, -(-n_bytes // _PAGE_BYTES) * _PAGE_BYTES)

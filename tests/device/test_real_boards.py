@@ -11,6 +11,7 @@ import functools
 
 import numpy as np
 import pytest
+import unicorn
 from other_chips import OTHER_CHIPS
 from real_boards import large_boards, real_boards, side_of_large_model
 from register_harness import AIRCR, Access, Chip, Harness, HarnessLink, Stuck, first_write, words_before
@@ -22,11 +23,13 @@ from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.boards.toml_table import pin_numbers
 from mcuq.build.firmware import Firmware, build_firmware
-from mcuq.compile import CompiledModel, compile_model
+from mcuq.compile import Aim, CompiledModel, assemble_for, compile_model
 from mcuq.device.flash.sectors import parse_sectors
 from mcuq.device.session import Session
 from mcuq.errors import BoardError
 from mcuq.graph.simulate import simulate
+from mcuq.lower import Placement
+from mcuq.lower.placement import parse_fast
 from mcuq.ops.add import Add
 from mcuq.resources import resource_dir
 
@@ -338,3 +341,23 @@ def test_a_chip_model_that_runs_too_fast_is_noticed() -> None:
     chip.write(chip.rcc_cr, 1 << 24)
     chip.write(chip.rcc_cfgr, 2)
     assert chip.too_fast == [(64 * MHZ, 24 * MHZ)]
+
+
+def test_h743_copies_constants_into_sram_that_has_its_clock() -> None:
+    """SRAM1 to 3 have none after a reset (RM0433, RCC_AHB2ENR: bits 29 to 31); their first word is written by start-up,
+    before board_start()."""
+    board = load_board("nucleo-h743zi")
+    aim = Aim(weights=Placement(fast=parse_fast("sram123")))
+    firmware = build_firmware(assemble_for(digits("nucleo-h743zi").graph, board, "digits", aim))
+    chip = chip_of(board)
+    harness = Harness(firmware, chip)
+    clocks: list[int] = []
+
+    def note(engine: object, access: int, address: int, size: int, value: int, data: object) -> None:
+        clocks.append(chip.words.get(0x580244DC, 0) >> 29)
+
+    harness.engine.hook_add(unicorn.UC_HOOK_MEM_WRITE, note, begin=0x3000_0000, end=0x3004_7FFF)
+    harness.start()
+    harness.run(lambda: (0x58024418, 0x48) in harness.writes, 3_000_000)
+    assert len(clocks) > 100
+    assert set(clocks) == {7}

@@ -479,6 +479,8 @@ def test_imxrt1062_reads_nothing_ahead_outside_of_its_memories() -> None:
         1: (0x6000_0000, 8 << 20, all_may_read, 0),
         2: (0x2020_0000, 512 << 10, all_may, 1),
         3: (0x4000_0000, 64 << 20, all_may, 1),
+        4: (0x2028_0000, 256 << 10, all_may, 1),
+        5: (0x2000_0000, 128 << 10, all_may, 1),
     }
     assert (mpu[0], mpu[-1]) == ((0xE000_ED94, 0), (0xE000_ED94, 1))
     assert mpu[-1] in harness.writes[: first_write(harness.writes, 0xE000_ED14, 1 << 17, 1 << 17)]

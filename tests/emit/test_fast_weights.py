@@ -13,7 +13,7 @@ from emit.test_split_arena import with_memories
 from golden.graphs import digits
 from row_networks import SCHEMES, row_network
 from selections import quick
-from support import model_of, random_inputs
+from support import integer_graph, model_of, random_inputs
 
 from mcuq.artifact import load, save
 from mcuq.boards.facts import Board
@@ -26,9 +26,10 @@ from mcuq.compile import Aim, CompiledModel, assemble_for, on_board, with_goal
 from mcuq.errors import BoardError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.lower import lower, parse_placement
-from mcuq.lower.fast import choose_fast, fast_bytes
+from mcuq.lower.fast import choose_fast, fast_bytes, least_bytes
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.lower.placement import parse_fast
+from mcuq.ops.add import Add
 from mcuq.resources import resource_dir
 from mcuq.validate import check_bits
 
@@ -164,7 +165,44 @@ def refusal(**given: str) -> str:
     return str(caught.value)
 
 
+def with_ram(board: str, name: str, size_bytes: int) -> Board:
+    """The board with another size of one of its memories."""
+    found = load_board(board)
+    assert found.memory is not None
+    more = tuple(replace(ram, size_bytes=size_bytes) if ram.name == name else ram for ram in found.memory.more)
+    return replace(found, memory=replace(found.memory, more=more))
+
+
+def test_a_model_without_constants_has_none_to_copy() -> None:
+    for use in ("psram", "psram:8", "ram:64k"):
+        with pytest.raises(ModelError) as caught:
+            fast_model(integer_graph(Add(), [(4, 4, 4), (4, 4, 4)]), "mps2-an386", use)
+        text = parse_fast(use).text
+        assert str(caught.value) == (
+            f"fast weights '{text}': no layer of the model has constants; leave out --fast-weights"
+        )
+
+
+@pytest.mark.parametrize("memory", ["", "psram:3000"])
+def test_another_board_needs_as_much_of_the_memory(memory: str) -> None:
+    """For the copied constants and the part of the arena before them."""
+    model = digits_in("psram:2k", memory)
+    listed = model.listing.fast
+    assert listed is not None
+    beside = sum(part.size_bytes for part in model.arenas if part.memory == "psram")
+    assert (beside > 0) == bool(memory)
+    needed = -(-beside // 8) * 8 + listed.size_bytes
+    assert on_board(model, with_ram("mps2-an386", "psram", needed)).listing == model.listing
+    with pytest.raises(BoardError) as caught:
+        on_board(model, with_ram("mps2-an386", "psram", needed - 8))
+    assert str(caught.value) == (
+        f"model 'net' is compiled for mps2-an386 and has {listed.size_bytes:,} bytes of constants beside {beside:,} of "
+        f"its arena in psram, of which mps2-an386 has {needed - 8:,}; compile it again with --board mps2-an386"
+    )
+
+
 def test_what_cannot_be_copied_is_refused() -> None:
+    least = least_bytes(lower(digits(), load_board("mps2-an386").cpu.features))
     assert refusal(fast="psram,ram") == ("fast weights 'psram,ram': are copied into one memory; name one, as in psram")
     assert refusal(fast="psram:2k", weights="external") == (
         "fast weights 'psram:2048': are copied from the program, and with --weights external constants are in a file; "
@@ -172,7 +210,16 @@ def test_what_cannot_be_copied_is_refused() -> None:
     )
     assert refusal(fast="psram:8") == (
         "fast weights 'psram:8': 8 bytes hold the constants of no layer; the arena leaves 16,777,216 of psram: allow "
-        "more of them, or leave out --fast-weights"
+        f"more of them, {least:,} at least, or leave out --fast-weights"
+    )
+    fast_model(digits(), "mps2-an386", f"psram:{least}")
+    small = with_ram("mps2-an386", "psram", least - 8)
+    with pytest.raises(ModelError) as caught_full:
+        fast_model(digits(), small, "psram")
+    assert str(caught_full.value) == (
+        f"fast weights 'psram': {least - 8:,} bytes hold the constants of no layer; the arena leaves {least - 8:,} of "
+        f"psram, and the smallest layer's are {least:,}: name another memory for the one or the other (--memory), or "
+        "leave out --fast-weights"
     )
     with pytest.raises(BoardError) as caught:
         fast_model(digits(), "mps2-an386", "dtcm")

@@ -146,6 +146,7 @@ def test_rooms_are_the_memories_without_the_stack() -> None:
     assert rooms_of(board) == (
         Room("dtcm", "dtcm", 131_072),
         Room("", "axi", 524_288 - 4096),
+        Room("sram123", "sram123", 294_912),
         Room("sram4", "sram4", 65_536),
     )
     assert rooms_of(board, parse_memories("axi:1001,dtcm")) == (Room("dtcm", "dtcm", 131_072), Room("", "axi", 1000))
@@ -182,8 +183,8 @@ def test_a_memory_that_the_board_does_not_have_is_refused() -> None:
     with pytest.raises(BoardError) as caught:
         rooms_of(load_board("nucleo-h743zi"), parse_memories("dctm"))
     assert str(caught.value) == (
-        "memory 'dctm': board 'nucleo-h743zi' has dtcm, axi, sram4; another is named in a board file of your own, "
-        "below [memory.more]; did you mean 'dtcm'?"
+        "memory 'dctm': board 'nucleo-h743zi' has dtcm, axi, sram123, sram4; another is named in a board file of "
+        "your own, below [memory.more]; did you mean 'dtcm'?"
     )
     with pytest.raises(BoardError) as caught:
         rooms_of(load_board("cortex-m4"), parse_memories("dtcm"))

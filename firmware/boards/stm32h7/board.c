@@ -24,6 +24,7 @@
 #define RCC_PLLCFGR STM32_REGISTER(0x5802442cu)
 #define RCC_PLL1DIVR STM32_REGISTER(0x58024430u)
 #define RCC_D2CCIP2R STM32_REGISTER(0x58024454u)
+#define RCC_AHB2ENR STM32_REGISTER(0x580244dcu)
 #define RCC_AHB4ENR STM32_REGISTER(0x580244e0u)
 #define RCC_APB1LENR STM32_REGISTER(0x580244e8u)
 #define RCC_APB2ENR STM32_REGISTER(0x580244f0u)
@@ -58,6 +59,7 @@
 #define VOSRDY (UINT32_C(1) << 13)    /* PWR_D3CR */
 #define VOS_1 UINT32_C(3)
 #define LATENCY UINT32_C(0x3f) /* FLASH_ACR, with WRHIGHFREQ */
+#define SRAM1_TO_3 (UINT32_C(7) << 29) /* RCC_AHB2ENR */
 #define FROM_HSI UINT32_C(3)   /* RCC_D2CCIP2R */
 #define FIXED_REVISIONS UINT32_C(0x20000000) /* DBGMCU_IDC, REV_ID above the chip's number: X and V; before: Z and Y */
 
@@ -133,12 +135,20 @@ static void usart_enable(void)
 #endif
 }
 
+/* SRAM1 to 3 are without a clock after a reset; what reads the register back waits for it, as RM0433 asks. */
+void board_memory_start(void)
+{
+    RCC_AHB2ENR |= SRAM1_TO_3;
+    (void)RCC_AHB2ENR;
+}
+
 void board_start(void)
 {
     /* In the first revisions reads of AXI SRAM may be wrong where more than one is under way (errata sheet ES0392,
        "Reading from AXI SRAM may lead to data read corruption"). */
     if (DBGMCU_IDC < FIXED_REVISIONS)
         AXI_TARG7_FN_MOD = 1;
+    board_memory_start();
     clock_start();
     pin_start(MCUQ_UART_TX_PORT, MCUQ_UART_TX_PIN);
     pin_start(MCUQ_UART_RX_PORT, MCUQ_UART_RX_PIN);
