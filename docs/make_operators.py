@@ -75,6 +75,31 @@ RUNTIME = """\
 Operators of com.microsoft that ONNX Runtime's optimizers leave, beside those of quantized files. The last one has
 ONNX's domain there.
 """
+MASKS = """\
+## Masks of attention
+
+A file makes scores so low that Softmax leaves them out: it adds -inf or a large number to them, or chooses it by Where.
+Such numbers are no scores, and in a scale with them all others would be one code. They are read as what they mean, the
+Softmax's mask, which costs no scale, where
+
+- they are below -9999: -1e4, -1e9, the least float32 and -inf are;
+- one Add or Where puts them in, the Softmax that follows is along the last dimension, and nothing else reads what is
+  between;
+- they are constant, or one of two numbers by a computed mask: booleans, integers of 0 and 1, or reals of which
+  `compile` notes that it reads zeros and ones. Samples that have others are refused.
+
+Rows of which nothing is kept give what ONNX Runtime makes of the file; where that is NaN, integers have 0.
+
+In other places such numbers are refused in int8 and int16, and `--scheme float32` computes with them as they stand:
+
+- `... numbers down to ... for what no Softmax alone reads`: constants below -1e30 are the mask of no one Softmax, which
+  float32 refuses, too. Let one Add or Where put them into the scores of one Softmax.
+- `... adds numbers down to ... to its scores`: a computed tensor that is added reaches below -9999, and the scores do
+  not. Give the mask as booleans, or as 0 and 1 by which Where chooses.
+- `... its scores reach from ... to ...`: what a Softmax reads is made with a constant beyond 9999, of a mask in two
+  stages or along another dimension. Put both into one Add or Where; let Softmax be along the last dimension.
+
+Scores that reach so far without such a constant are scores, and quantized as they are."""
 CONTROL_FLOW = """\
 ## Control flow and sequences
 
@@ -105,6 +130,7 @@ def page() -> str:
         (INTRODUCTION, *_onnx_rows()),
         (MACHINE_LEARNING, *_machine_learning_rows()),
         (RUNTIME, *_rule_rows({key: rule for key, rule in FUSED.items() if key != RMS} | {RMS: FUSED[RMS]})),
+        (MASKS,),
         (CONTROL_FLOW + fill(", ".join(sorted(name for _, name in _of_control_flow())) + ".", 120),),
         (LAYERS, *_layer_rows()),
         (MISSING, *_missing_rows()),

@@ -31,9 +31,35 @@ def from_comparison(relation: str) -> FromOneOutput:
     """`from_onnx` of one of them."""
 
     def add(node: OnnxNode, graph: GraphBuilder) -> str:
+        if relation == "==" and (infinite := _infinite_operand(node)) is not None:
+            return beyond_largest(node, graph, *infinite)
         return graph.add(Compare(relation), operands_of_one_rank(node, graph, range(2)), node.outputs[0], node.name)
 
     return add
+
+
+def _infinite_operand(node: OnnxNode) -> tuple[int, bool] | None:
+    """Of two inputs, one of which is infinity alone: the index of the other, and whether that one is positive."""
+    for index in range(2):
+        if not node.is_constant(index) or node.is_constant(1 - index):
+            continue
+        values = node.constant(index, "operand")
+        if (
+            values.size == 1
+            and values.ndim <= len(node.shape(1 - index))
+            and values.dtype.kind == "f"
+            and np.isinf(values).all()
+        ):
+            return 1 - index, bool((values > 0).all())
+    return None
+
+
+def beyond_largest(node: OnnxNode, graph: GraphBuilder, index: int, positive: bool, output: str | None = "") -> str:
+    """Whether an input is infinite on that side: beyond the largest float; codes never are."""
+    largest = np.full((1,) * len(node.shape(index)), np.finfo(np.float32).max, np.float32)
+    limit = graph.constant(largest if positive else -largest, f"{node.name}.largest")
+    compare = Compare(">" if positive else "<")
+    return graph.add(compare, [node.computed(index), limit], node.outputs[0] if output == "" else output, node.name)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
-from onnx_models import check_import, model, node, random, refusal
+from onnx.reference import ReferenceEvaluator
+from onnx_models import check_import, imported, model, node, original_outputs, random, refusal
+from support import check_portable_c, with_ranges
+
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
+from mcuq.passes import optimize
+from mcuq.quantize import NAMED, Scheme
 
 CAUSAL = np.tri(6) > 0
 SHAPES = {"q": (2, 4, 6, 8), "k": (2, 4, 6, 8), "v": (2, 4, 6, 5)}
@@ -75,8 +82,16 @@ def test_attention(opset, form):
     ("proto", "message"),
     [
         (
-            attention(mask=(6, 6), inputs=("pk", "pv")),
-            "past_key, past_value are not supported; export the model without a cache",
+            attention(mask=(6, 6), inputs=("pk",)),
+            "has one of past_key and past_value; it must have both or none",
+        ),
+        (
+            attention(mask=(6, 12), inputs=("pk", "pv")),
+            "past of shape [2, 4, 6, 8] does not fit keys or values of shape [2, 4, 6, 5]",
+        ),
+        (
+            attention(mask=(6, 6), inputs=("", "", "n"), opset=24),
+            "nonpad_kv_seqlen is not supported; give attn_mask which keys are left out",
         ),
         (
             attention({"q": (2, 6, 30), "k": (2, 6, 30), "v": (2, 6, 30)}, q_num_heads=4, kv_num_heads=4),
@@ -86,10 +101,6 @@ def test_attention(opset, form):
             attention({"q": (2, 4, 6, 8), "k": (2, 3, 6, 8), "v": (2, 3, 6, 8)}),
             "4 heads do not divide into 3 of keys and 3 of values",
         ),
-        (
-            attention(opset=25, left_window_size=2, is_causal=1),
-            "left_window_size=2 is not supported; give attn_mask the window",
-        ),
         (attention(mask=(6, 5)), "attn_mask of shape [6, 5] does not broadcast to [2, 4, 6, 6]"),
     ],
 )
@@ -97,11 +108,99 @@ def test_attention_that_is_not_supported_is_refused(proto, message):
     assert f"Attention 'att': {message}" in refusal(proto)
 
 
-def test_attention_whose_scores_are_read_is_refused():
-    attention_node = node("Attention", ["q", "k", "v"], "y", "att")
-    attention_node.output.extend(["", "", "s"])
-    proto = model([attention_node], SHAPES, ["y", "s"], opset=23)
-    assert refusal(proto) == "Attention 'att': its keys, values or scores are read; only Y is supported"
+def cached(flat=False, past=3, shared=1, mask=None, of_booleans=False, scores=None, opset=23, **attributes):
+    """Attention behind `past` keys and values, of which all outputs are read."""
+    heads = 4 // shared
+    shapes = {"q": (2, 4, 6, 8), "k": (2, heads, 6, 8), "v": (2, heads, 6, 5)}
+    if flat:
+        shapes = {n: (s[0], s[2], s[1] * s[3]) for n, s in shapes.items()}
+        attributes |= {"q_num_heads": 4, "kv_num_heads": heads}
+    shapes |= {"pk": (2, heads, past, 8), "pv": (2, heads, past, 5)}
+    if mask is not None:
+        shapes["m"] = mask
+    outputs = ["y", "present_k", "present_v"]
+    if scores is not None:
+        outputs.append("s")
+        attributes["qk_matmul_output_mode"] = scores
+    attention_node = node("Attention", ["q", "k", "v", "" if mask is None else "m", "pk", "pv"], outputs, **attributes)
+    kinds = {"m": TensorProto.BOOL} if of_booleans else None
+    return model([attention_node], shapes, outputs, opset=opset, kinds=kinds)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"flat": True},
+        {"shared": 2, "flat": True, "is_causal": 1},
+        {"past": 1, "is_causal": 1},
+        {"mask": (6, 9)},
+        {"mask": (2, 1, 6, 9), "is_causal": 1},
+        {"mask": (2, 4, 6, 9), "of_booleans": True, "is_causal": 1},
+        {"scores": 0},
+        {"scores": 3, "is_causal": 1},
+    ],
+    ids=str,
+)
+def test_attention_behind_past_keys_and_values(form):
+    check_import(cached(**form))
+
+
+def reference(proto, sample):
+    """What ONNX's own evaluation makes of it."""
+    return dict(zip((v.name for v in proto.graph.output), ReferenceEvaluator(proto).run(None, sample), strict=True))
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        cached(scores=1, softcap=2.0, opset=25),
+        cached(scores=2, mask=(6, 9), opset=25),
+        cached(opset=25, left_window_size=2, is_causal=1),
+        cached(opset=25, left_window_size=1, right_window_size=2),
+        attention(opset=25, left_window_size=0, right_window_size=3),
+        attention(opset=25, left_window_size=2, mask=(6, 6), of_booleans=True),
+    ],
+    ids=["scores with a cap", "scores with a mask", "causal window", "window", "window ahead", "window and mask"],
+)
+def test_windows_and_scores_are_those_of_onnx(proto):
+    """ONNX Runtime does not run them."""
+    rng = np.random.default_rng(0)
+    sample = {}
+    for value in proto.graph.input:
+        x = rng.normal(size=[d.dim_value for d in value.type.tensor_type.shape.dim]).astype(np.float32)
+        sample[value.name] = x > 0 if value.type.tensor_type.elem_type == TensorProto.BOOL else x
+    want = reference(proto, sample)
+    for graph in (imported(proto), optimize(imported(proto))):
+        got = FloatModel(write_onnx(graph)).run(sample)
+        for name, values in want.items():
+            np.testing.assert_allclose(got[name], values, rtol=0, atol=2e-6, err_msg=name)
+
+
+def test_scores_that_a_mask_leaves_out_are_refused():
+    assert refusal(cached(scores=2, is_causal=1)) == (
+        "Attention 'y': qk_matmul_output_mode=2 is not supported beside masks that leave out; use 0, 1 or 3"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16"])
+def test_c_of_a_cache_gives_the_simulators_bytes(scheme):
+    """Its keys and values of before are inputs, and those with the new ones outputs."""
+    check_portable_c(with_ranges(optimize(imported(cached(is_causal=1))), scheme=Scheme(NAMED[scheme])), "host")
+
+
+def test_masks_that_are_infinite_are_found():
+    nodes = [
+        node("Equal", ["x", "low"], "a"),
+        node("Equal", ["high", "x"], "b"),
+        node("Where", ["a", "one", "x"], "c"),
+        node("Where", ["b", "one", "c"], "y"),
+    ]
+    constants = {"low": np.float32(-np.inf), "high": np.float32([np.inf]), "one": np.float32(1)}
+    proto = model(nodes, {"x": (2, 3)}, constants=constants)
+    x = np.float32([[1, -np.inf, np.inf], [3e38, -3.4e38, 0]])
+    got = FloatModel(write_onnx(imported(proto))).run({"x": x})["y"]
+    assert np.array_equal(got, original_outputs(proto, {"x": x})["y"])
 
 
 def einsum(equation, *shapes, constant=None):

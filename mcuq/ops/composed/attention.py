@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Integers, Shape
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.add import Add
+from mcuq.ops.concat import Concat
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
-from mcuq.ops.masked_softmax import MaskedSoftmax
+from mcuq.ops.masked_softmax import NOTHING, MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul, broadcasts_to
 from mcuq.ops.mul import Mul
 from mcuq.ops.reshape import Reshape
@@ -20,19 +23,17 @@ from mcuq.ops.transpose import Transpose
 LEAST = float(np.finfo(np.float32).min)  # what passes.mask_softmax takes for a mask
 
 
-def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Without past
-    keys and values. Masks may be computed."""
-    inputs = ((4, "past_key"), (5, "past_value"), (6, "nonpad_kv_seqlen"))
-    if cached := [what for index, what in inputs if node.has(index)]:
-        verb = "is" if len(cached) == 1 else "are"
-        raise node.error(f"{', '.join(cached)} {verb} not supported; export the model without a cache")
-    if any(node.gives(index) for index in (1, 2, 3)):
-        raise node.error("its keys, values or scores are read; only Y is supported")
-    for side in ("left_window_size", "right_window_size"):
-        if node.attribute(side, -1) >= 0:
-            raise node.error(f"{side}={node.attribute(side)} is not supported; give attn_mask the window", side)
+def from_attention(node: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
+    """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Masks may be
+    computed. Past keys and values, as many as the file says, stand before the others, and both together are outputs."""
+    if node.has(6):
+        raise node.error("nonpad_kv_seqlen is not supported; give attn_mask which keys are left out")
+    if node.has(4) != node.has(5):
+        raise node.error("has one of past_key and past_value; it must have both or none")
     q, k, v = (_heads(node, graph, i, "q_num_heads" if i == 0 else "kv_num_heads") for i in range(3))
+    past = node.shape(4)[2] if node.has(4) else 0
+    k, v = (_with_past(node, graph, i, x) for i, x in ((1, k), (2, v)))
+    present = (k if node.gives(1) else "", v if node.gives(2) else "")
     batch, heads, queries, width = graph.tensors[q].shape
     groups, keys = graph.tensors[k].shape[1:3]
     if heads % groups or graph.tensors[v].shape[1] != groups:
@@ -47,13 +48,18 @@ def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
     whole = (batch, heads, queries, keys)
     if shared > 1:
         scores = graph.add(Reshape(whole), [scores])
-    scores = _capped(node, graph, scores)
+    given = {0: scores}
+    scores = given[1] = _capped(node, graph, scores)
+    allowed = _allowed(node, *whole[2:], past)
     if node.has(3) and not node.is_constant(3) and graph.tensors[node.computed(3)].integers is not None:
-        keep = _kept(node, graph, whole)
+        keep = _kept(node, graph, whole, allowed)
         shares = graph.add(MaskedSoftmax(), [scores, keep], None, f"{node.name}.softmax")
     else:
-        scores = _masked(node, graph, scores, whole)
+        scores = _masked(node, graph, scores, whole, allowed)
+        if not _leaves_out(node, allowed):
+            given[2] = scores
         shares = graph.add(Softmax(), [scores], None, f"{node.name}.softmax")
+    given[3] = shares
     if shared > 1:
         shares = graph.add(Reshape((batch, groups, shared, queries, keys)), [shares])
     output = node.outputs[0]
@@ -64,7 +70,55 @@ def from_attention(node: OnnxNode, graph: GraphBuilder) -> str:
         y = graph.add(Reshape((batch, heads, queries, values)), [y], None if is_flat else output)
     if is_flat:
         y = graph.add(Reshape((batch, queries, heads * values)), [graph.add(Transpose((0, 2, 1, 3)), [y])], output)
-    return y
+    return y, *present, _scores_of(node, given)
+
+
+def _scores_of(node: OnnxNode, given: Mapping[int, str]) -> str:
+    """What output 3 is, if it is read: scores, those with a cap, those with masks, or shares, by their modes."""
+    mode = node.attribute("qk_matmul_output_mode", 0)
+    if not node.gives(3):
+        return ""
+    if mode not in given:
+        raise node.error(
+            f"qk_matmul_output_mode={mode} is not supported beside masks that leave out; use 0, 1 or 3",
+            "qk_matmul_output_mode",
+        )
+    return given[mode]
+
+
+def _leaves_out(node: OnnxNode, allowed: Array | None) -> bool:
+    """Whether a mask has what is no number that scores could be."""
+    if not node.has(3) or not node.is_constant(3):
+        return allowed is not None
+    mask = node.constant(3, "attn_mask")
+    return allowed is not None or mask.dtype == bool or bool((mask < NOTHING).any())
+
+
+def _with_past(node: OnnxNode, graph: GraphBuilder, index: int, x: str) -> str:
+    """Keys or values behind those of before, (batch, heads, places, width)."""
+    if not node.has(index + 3):
+        return x
+    shape, own = node.shape(index + 3), graph.tensors[x].shape
+    if len(shape) != 4 or (*shape[:2], own[2], shape[3]) != own:
+        raise node.error(f"past of shape {list(shape)} does not fit keys or values of shape {list(own)}")
+    if shape[2] == 0:
+        return x
+    before = _constant(node, graph, index + 3, shape) if node.is_constant(index + 3) else node.computed(index + 3)
+    return graph.add(Concat(2), [before, x])
+
+
+def _allowed(node: OnnxNode, queries: int, keys: int, past: int) -> Array | None:
+    """bool (queries, keys): what the file's attributes let each query, which stands behind the past, read; None where
+    that is all."""
+    ahead = np.arange(keys) - (np.arange(queries)[:, None] + past)
+    found = np.ones(ahead.shape, bool)
+    if node.attribute("is_causal", 0):
+        found &= ahead <= 0
+    if (left := node.attribute("left_window_size", -1)) >= 0:
+        found &= -ahead <= left
+    if (right := node.attribute("right_window_size", -1)) >= 0:
+        found &= ahead <= right
+    return None if found.all() else found
 
 
 def _heads(node: OnnxNode, graph: GraphBuilder, index: int, attribute: str) -> str:
@@ -109,17 +163,17 @@ def _capped(node: OnnxNode, graph: GraphBuilder, scores: str) -> str:
     return graph.add(Mul(), [inner, _number(graph, cap, 4)])
 
 
-def _kept(node: OnnxNode, graph: GraphBuilder, whole: Shape) -> str:
-    """A mask of booleans that is computed, of 4 dimensions, and of no later key than the query. A row of nothing gives
-    zeros, as the operator has it."""
+def _kept(node: OnnxNode, graph: GraphBuilder, whole: Shape, allowed: Array | None) -> str:
+    """A mask of booleans that is computed, of 4 dimensions, and of allowed keys alone. A row of nothing gives zeros, as
+    the operator has it."""
     keep, shape = node.computed(3), (1,) * (4 - len(node.shape(3))) + node.shape(3)
     _check_mask(node, whole)
     if shape != node.shape(3):
         keep = graph.add(Reshape(shape), [keep])
-    if not node.attribute("is_causal", 0):
+    if allowed is None:
         return keep
-    causal = graph.constant(np.tri(*whole[2:], dtype=np.float32)[None, None], f"{node.name}.causal", Integers.of(0, 1))
-    return graph.add(IntegerArithmetic("And"), [keep, causal])
+    also = graph.constant(allowed.astype(np.float32)[None, None], f"{node.name}.allowed", Integers.of(0, 1))
+    return graph.add(IntegerArithmetic("And"), [keep, also])
 
 
 def _check_mask(node: OnnxNode, whole: Shape) -> None:
@@ -127,11 +181,9 @@ def _check_mask(node: OnnxNode, whole: Shape) -> None:
         raise node.error(f"attn_mask of shape {list(node.shape(3))} does not broadcast to {list(whole)}")
 
 
-def _masked(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape) -> str:
-    """Scores with masks added: what is given, and that of no later key than the query."""
-    mask: Array | None = None
-    if node.attribute("is_causal", 0):
-        mask = np.where(np.tri(whole[2], whole[3]) > 0, 0.0, LEAST)
+def _masked(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape, allowed: Array | None) -> str:
+    """Scores with masks added: what is given, and that of allowed keys alone."""
+    mask: Array | None = None if allowed is None else np.where(allowed, 0.0, LEAST)
     if node.has(3):
         _check_mask(node, whole)
         if node.is_constant(3):

@@ -7,7 +7,7 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.tensor import Array, Integers
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops.compare import Compare
+from mcuq.ops.compare import Compare, beyond_largest
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
 
 
@@ -24,12 +24,11 @@ def from_is_nan(node: OnnxNode, graph: GraphBuilder) -> str:
 
 def from_is_inf(node: OnnxNode, graph: GraphBuilder) -> str:
     """Whether it is beyond the largest float on a side that is asked for; codes never are."""
-    x, shape = node.computed(0), (1,) * len(node.shape(0))
-    largest = np.full(shape, np.finfo(np.float32).max)
+    x = node.computed(0)
     found = [
-        graph.add(Compare(relation), [x, graph.constant(beyond.astype(np.float32), f"{node.name}.largest")])
-        for name, relation, beyond in (("positive", ">", largest), ("negative", "<", -largest))
-        if node.attribute(f"detect_{name}", 1)
+        beyond_largest(node, graph, 0, side == "positive", None)
+        for side in ("positive", "negative")
+        if node.attribute(f"detect_{side}", 1)
     ]
     if len(found) == 2:
         return graph.add(IntegerArithmetic("Or"), found, node.outputs[0], node.name)
