@@ -11,14 +11,13 @@ import numpy as np
 from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
 from mcuq.build.footprint import Choice, measure_choices
-from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, dataset_for, on_board, quantize_model
+from mcuq.compile import Calibration, CompiledModel, Data, calibration_samples, calls_for, on_board, quantize_model
 from mcuq.dataset import Source
 from mcuq.described import Described
 from mcuq.device.find import board_baud, find_port
 from mcuq.diagnose.report import Diagnosis, diagnose_model
 from mcuq.errors import DataError
 from mcuq.graph.simulate import dequantize_outputs
-from mcuq.graph.simulate import simulate as run_simulator
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model
 from mcuq.options import Asked
@@ -77,12 +76,14 @@ def simulate(model: CompiledModel, data: Data | Source, labels: Array | None = N
 
     `data` is a file or folder as for compile, float32 arrays with a leading sample dimension, one for a model of one
     input, else a dictionary by input name, or what makes samples as for compile, read once, whose items may have labels
-    behind their inputs. `labels` (samples,) go with arrays, as in (arrays, labels).
+    behind their inputs. `labels` (samples,) go with arrays, as in (arrays, labels). For a model with states it is of
+    sequences, as for compile, and the result has all calls in order.
     Raises DataError for data that does not fit.
     """
-    dataset = dataset_for(model.graph, data, labels)
-    parts = [run_simulator(model.graph, batch) for batch in integer_batches(model.graph, dataset)]
-    integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.outputs}
+    dataset = calls_for(model.graph, data, labels)
+    calls = model.calls()
+    parts = [calls.run(batch) for batch in integer_batches(model.graph, dataset)]
+    integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.given_outputs}
     return Simulation(integers, dequantize_outputs(model.graph, integers), measure_accuracy(model, dataset))
 
 
@@ -92,7 +93,7 @@ def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run
     `on` is "host" or "emulator" (default: the emulator where the board has one). `data` as for simulate. Raises
     BuildError where a compiler or emulator is missing.
     """
-    dataset = dataset_for(model.graph, data)
+    dataset = calls_for(model.graph, data)
     seen: list[Mapping[str, Array]] = []
     report = check_bits(
         model,
@@ -100,7 +101,7 @@ def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run
         on,
         observe=lambda sample, outputs: seen.append(outputs),
     )
-    integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.outputs}
+    integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.given_outputs}
     return Run(integers, dequantize_outputs(model.graph, integers), report)
 
 

@@ -27,12 +27,13 @@ from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, L
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
-from mcuq.graph.ir import Graph, Node, verify
+from mcuq.graph.ir import Graph, Node, State, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal, parse_placement
 from mcuq.lower.memories import parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.ops import OPS
+from mcuq.ops.recurrent_activation import Activation
 from mcuq.ops.window import Window
 from mcuq.plan.arena_map import KINDS, ArenaMap, Box, MapStep
 from mcuq.plan.arena_part import ArenaPart
@@ -43,7 +44,7 @@ from mcuq.system.unpacking import check_unpacking
 from mcuq.version import __version__
 
 FORMAT = 9
-_TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Origin, Judgement, OutputQuality)}}
+_TYPES: Mapping[str, type] = {**OPS, **{t.__name__: t for t in (Window, Activation, Origin, Judgement, OutputQuality)}}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can state: the same model gives the same bytes
 
 
@@ -287,6 +288,7 @@ def _graph_manifest(graph: Graph, constants: list[str]) -> dict[str, Any]:
         "name": graph.name,
         "inputs": graph.inputs,
         "outputs": graph.outputs,
+        **({"states": [asdict(state) for state in graph.states]} if graph.states else {}),
         "nodes": [
             {"name": n.name, "op": _encode(n.op), "inputs": n.inputs, "output": n.output, "source": n.source}
             for n in graph.nodes
@@ -322,7 +324,9 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
     )
     if not manifest["inputs"] or not manifest["outputs"]:
         raise ValueError("no model is without inputs or outputs")
-    return verify(Graph(manifest["name"], nodes, tensors, tuple(manifest["inputs"]), tuple(manifest["outputs"])))
+    states = tuple(State(str(s["input"]), str(s["output"]), float(s["initial"])) for s in manifest.get("states", ()))
+    ports = tuple(manifest["inputs"]), tuple(manifest["outputs"])
+    return verify(Graph(manifest["name"], nodes, tensors, *ports, states))
 
 
 def _quant_from(manifest: dict[str, Any]) -> Quant:

@@ -27,15 +27,17 @@ from mcuq.dataset import (
     open_dataset,
     other_part,
 )
+from mcuq.dataset.sequences import Sequences, open_sequences
 from mcuq.described import Described
 from mcuq.emit.arena import Sharer, arena_files, arena_names
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
-from mcuq.errors import ArtifactError, BoardError, ModelError
+from mcuq.errors import ArtifactError, BoardError, DataError, ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
+from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, Stepped, alternatives, check_section
@@ -83,10 +85,12 @@ from mcuq.quantize import (
     widened,
 )
 from mcuq.quantize.added_masks import check_real_masks, notes_of_masks
+from mcuq.quantize.calls import calls_with_states, synthetic_calls
 from mcuq.quantize.large_tables import large_table_notes
 from mcuq.quantize.long_sums import long_sum_notes
 from mcuq.quantize.notes import listed, lost_notes, narrowing_notes, scheme_notes
 from mcuq.quantize.progress import Progress, silent
+from mcuq.quantize.states import for_states
 
 B = TypeVar("B", Board, Board | None)
 
@@ -167,6 +171,21 @@ class CompiledModel(Described):
     def board_ram(self) -> str:
         """What the board calls its main memory."""
         return self.board.memory.ram_name if self.board.memory else "ram"
+
+    @property
+    def wire(self) -> Graph:
+        """What passes in and out at a call, as inputs and outputs of a graph (graph/states.py)."""
+        return wire_graph(self.graph)
+
+    @property
+    def accessors(self) -> Mapping[str, str]:
+        """The C function that gives the place of each input and output of `wire` in the model's own memory."""
+        state = dict.fromkeys((BEFORE, STATE), f"{self.name}_state") if self.graph.states else {}
+        return {**self.listing.accessors, **state}
+
+    def calls(self) -> Calls:
+        """The simulator of one stream of calls, from its beginning on."""
+        return Calls(self.graph, self.listing.digest)
 
     @property
     def start(self) -> str:
@@ -300,15 +319,15 @@ def quantize_model(path: Model, calibration: Calibration | None = None, **asked:
 def float_graph_of(path: Model, options: Options) -> Graph:
     """What quantize_as quantizes, as far as its inputs and what came quantized go."""
     imported, _ = import_model(path, options.shapes, options.selected)
-    return insert_conversions(simplify(imported), options.scheme)
+    graph = simplify(imported)
+    return insert_conversions(graph, for_states(graph, options.scheme))
 
 
 def needs_calibration(path: Model, options: Options) -> bool:
     """Whether the model leaves ranges to find: it did not come quantized, or not in all of it."""
     graph = float_graph_of(path, options)
-    return not given_quantization(graph).is_quantized or bool(
-        scaled_tensors(graph, float_tensors(graph, options.scheme))
-    )
+    scheme = for_states(graph, options.scheme)
+    return not given_quantization(graph).is_quantized or bool(scaled_tensors(graph, float_tensors(graph, scheme)))
 
 
 def quantize_as(
@@ -323,9 +342,11 @@ def quantize_as(
     What cannot fit `board`, pruned or not, is refused before data is read. Raises McuqError for whatever the user can
     mend.
     """
-    scheme, method = options.scheme, options.method
+    method = options.method
     imported, onnx_model = import_model(path, options.shapes, options.selected)
-    graph = insert_conversions(simplify(imported), scheme)
+    graph = simplify(imported)
+    scheme = for_states(graph, options.scheme)
+    graph = insert_conversions(graph, scheme)
     in_floats = computed_in_floats(graph, scheme)
     graph, missing = never_nan(graph, in_floats)
     missing += notes_of_masks(graph, in_floats)
@@ -543,6 +564,12 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
             f"model '{name}': --step: does not go with --push, where what is computed of a row is a step; leave out "
             "one of the two"
         )
+    for option, is_asked in (("--push", aim.push), ("--step", aim.step is not None)):
+        if graph.states and is_asked:
+            raise ModelError(
+                f"model '{name}': {option}: does not go with states, which an inference takes whole; leave out one of "
+                "the two"
+            )
     check_section(weights, board.name, board.cpu.target == "native")
     program, plan = planner.plan(graph)
     heads = split_heads(graph)
@@ -763,9 +790,27 @@ def dataset_for(graph: Graph, data: Calibration, labels: Array | None = None) ->
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(cast(Array, data), specs, labels)
 
 
+def calls_for(graph: Graph, data: Calibration, labels: Array | None = None) -> Dataset | Sequences:
+    """What `dataset_for` gives; for a graph with states sequences of calls, or a part of these."""
+    if not graph.states:
+        return dataset_for(graph, data, labels)
+    if labels is not None:
+        raise DataError("labels: are those of samples, and data for a model with states has sequences; leave them out")
+    if isinstance(data, Part):
+        whole = calls_for(graph, data.data)
+        assert isinstance(whole, Sequences)
+        return whole.part(data.held_back)
+    return open_sequences(data, input_specs(graph))
+
+
 def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:
-    """Samples for the graph's inputs from whatever may be given as calibration data; the y of (x, y) is not read."""
+    """Samples for the graph's inputs from whatever may be given as calibration data; the y of (x, y) is not read. Of
+    states they have what these become along sequences."""
     specs = input_specs(graph)
+    if graph.states:
+        calls = calls_for(graph, data)
+        assert isinstance(calls, Sequences)
+        return calls_with_states(graph, calls)
     if is_pair(data, specs):
         data = cast(tuple[Array, Array], data)[0]
     if not is_source(data):
@@ -780,7 +825,7 @@ def _guessed_ranges(
     """Ranges without data, the number of BatchNormalizations that helped, and the values of tensors that had one
     throughout; `graph` is `imported` simplified."""
     without = float_tensors(graph, scheme)
-    trained = trained_outputs(onnx_model, imported)
+    trained = {} if graph.states else trained_outputs(onnx_model, imported)
     if trained:
         twin, samples = trained_twin(imported, trained)
         twin = insert_conversions(simplify(twin), scheme)
@@ -790,7 +835,8 @@ def _guessed_ranges(
             collectors = collect(twin, samples, without=without)
             ranges = widened(twin, collectors.ranges(CalibrationMethod("minmax")))
             return ranges, len(trained), collectors.constants()
-    collectors = collect(graph, synthetic_dataset(graph), averaging=method.averaging, without=without)
+    samples = calls_with_states(graph, synthetic_calls(graph)) if graph.states else synthetic_dataset(graph)
+    collectors = collect(graph, samples, averaging=method.averaging, without=without)
     return collectors.ranges(method), 0, collectors.constants()
 
 

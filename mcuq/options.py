@@ -61,8 +61,10 @@ class Asked(TypedDict, total=False):
     `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
     names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `outputs` are
     the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
-    all of whose elements are the value given; data then holds the other inputs. `step_cycles` is about the most that a
-    step is to take, with which layers are cut; it says `step` too.
+    all of whose elements are the value given; data then holds the other inputs. `states` are pairs of an input and the
+    output that is its value at the next inference, `stateful` makes the states of recurrent operators such pairs, and
+    `initial_states` has the numbers that states begin with, by their inputs (default: 0); data then has sequences.
+    `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too.
     """
 
     scheme: Scheme | str
@@ -71,6 +73,9 @@ class Asked(TypedDict, total=False):
     shapes: Sizes | None
     outputs: Sequence[str] | None
     fix_inputs: Mapping[str, float] | None
+    states: Mapping[str, str] | None
+    stateful: bool
+    initial_states: Mapping[str, float] | None
     prune: bool
     judged: bool
     optimize: Goal
@@ -95,7 +100,13 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         parse_method(method) if isinstance(method, str) else method,
         parse_recovery(recovery) if isinstance(recovery, str) else recovery,
         asked.get("shapes") or {},
-        selection(asked.get("outputs"), asked.get("fix_inputs")),
+        selection(
+            asked.get("outputs"),
+            asked.get("fix_inputs"),
+            asked.get("states"),
+            asked.get("stateful", False),
+            asked.get("initial_states"),
+        ),
         asked.get("prune", True),
         asked.get("judged", True),
         parse_goal(cast(str, asked.get("optimize", "balanced"))),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from mcuq.compile import CompiledModel
 from mcuq.emit.listing import Listing
 from mcuq.emit.weights import blob_array
+from mcuq.graph.states import BEFORE, STATE
 from mcuq.graph.tensor_bytes import bytes_of
 
 _FILE = string.Template("""\
@@ -63,8 +64,8 @@ _OF_MODEL_BYTES = 2  # in front of a request that is about one of several models
 
 def tensor_bytes(model: CompiledModel) -> tuple[int, int]:
     """Bytes of all inputs and of all outputs."""
-    sides = (model.graph.inputs, model.graph.outputs)
-    inputs, outputs = (bytes_of(names, model.graph) for names in sides)
+    sides = (model.wire.inputs, model.wire.outputs)
+    inputs, outputs = (bytes_of(names, model.wire) for names in sides)
     return inputs, outputs
 
 
@@ -121,9 +122,9 @@ def model_sources(model: CompiledModel, keeps_input: bool, symbol: str = "mcuq_m
     listing = model.checked_listing()
     is_alone = symbol == "mcuq_model"
     marked, layers, arrays = marked_source(model.files[f"{model.name}.c"], listing), listing.layers, listing.arrays
-    ports = listing.accessors
-    placed = () if listing.push else model.graph.inputs
-    sides = [[ports[name] for name in names] for names in (placed, model.graph.outputs)]
+    ports = model.accessors
+    placed, made = () if listing.push else model.wire.inputs, model.wire.outputs
+    sides = [[ports[name] for name in names] for names in (placed, made)]
     keeps_input &= listing.push is None
     input_bytes, output_bytes = tensor_bytes(model)
     joined = _FILE.substitute(
@@ -133,9 +134,7 @@ def model_sources(model: CompiledModel, keeps_input: bool, symbol: str = "mcuq_m
         blob=_blob(model),
         inputs=_table("const struct mcuq_tensor inputs", [_tensor(model, name, ports[name]) for name in placed]),
         inputs_or_none="inputs" if placed else "0",
-        outputs=_table(
-            "const struct mcuq_tensor outputs", [_tensor(model, name, ports[name]) for name in model.graph.outputs]
-        ),
+        outputs=_table("const struct mcuq_tensor outputs", [_tensor(model, name, ports[name]) for name in made]),
         constants=_table("const struct mcuq_constant constants", [_constant(model, name) for name in arrays]),
         constants_or_none="constants" if arrays else "0",
         kept_input=(f"static int8_t kept_input[{input_bytes}];" if is_alone else f"extern int8_t {KEPT_INPUT}[];")
@@ -145,7 +144,7 @@ def model_sources(model: CompiledModel, keeps_input: bool, symbol: str = "mcuq_m
         symbol=symbol,
         layer_cycles=f"static uint32_t layer_cycles[{len(layers)}];" if layers else "",
         layer_cycles_or_none="layer_cycles" if layers else "0",
-        **_run(model, [port for side in sides for port in side]),
+        **_run(model, [port for side in sides for port in side if port != ports.get(STATE)]),
         start_or_none=model.start or "0",
         arena_bytes=model.arena_bytes,
         input_bytes=input_bytes,
@@ -204,6 +203,8 @@ def _run(model: CompiledModel, ports: list[str]) -> dict[str, str]:
 
 
 def _tensor(model: CompiledModel, name: str, port: str) -> str:
+    if name in (BEFORE, STATE):
+        return f"{{(int8_t *){model.name}_states, sizeof {model.name}_states}}"
     macro = port.upper()
     return f"{{(int8_t *){model.array_with(name)} + {macro}_OFFSET, {bytes_of([name], model.graph)}}}"
 

@@ -1,5 +1,5 @@
-"""The C that makes inferences in pieces of all sizes, of models whose input comes row by row, or that go by steps: for
-the host and for emulators."""
+"""The C that makes inferences in pieces of all sizes, of models whose input comes row by row, or that go by steps, and
+along streams of models with states: for the host and for emulators."""
 
 from __future__ import annotations
 
@@ -146,6 +146,57 @@ $taken
 $wrong
 }
 """)
+_STREAMED = string.Template("""\
+#include "$name.h"
+
+void mcuq_run_in_pieces($parameters);
+
+static int32_t other[${NAME}_STATE_BYTES / 4];
+
+static int32_t is_same(const void *a, const void *b)
+{
+    int32_t different = 0;
+
+    for (int32_t i = 0; i < ${NAME}_STATE_BYTES; i++) {
+        different |= ((const int8_t *)a)[i] ^ ((const int8_t *)b)[i];
+    }
+    return different == 0;
+}
+
+static void copy(void *to, const void *from)
+{
+    for (int32_t i = 0; i < ${NAME}_STATE_BYTES; i++) {
+        ((int8_t *)to)[i] = ((const int8_t *)from)[i];
+    }
+}
+
+/* Call `number` of one stream, in the model's own state, which must be what it is to be `before`; where that is how
+   streams begin it is reset, and where the program has just begun it is given. Another stream of the same model runs
+   in between, and memory that is no state is refused. Where an answer is not what it should be, the state is made
+   wrong. */
+void mcuq_run_in_pieces($parameters)
+{
+    int32_t *const own = (int32_t *)${name}_state();
+    int32_t is_right = 1;
+
+    ${name}_reset_in(other);
+    if (is_same(before, other)) {
+        ${name}_reset();
+    } else if (own[0] == 0) {
+        copy(own, before);
+    }
+    is_right &= is_same(before, own);
+    is_right &= ${name}_run_in($given, other, $arguments) == ${NAME}_STATE_OK;
+    other[0] ^= 1 << number % 31;
+    is_right &= ${name}_run_in($given, other, $arguments) == ${NAME}_NO_STATE;
+    is_right &= is_same(before, own);
+    is_right &= ${name}_run_in($given, own, $arguments) == ${NAME}_STATE_OK;
+    copy(state, own);
+    for (int32_t i = 0; !is_right && i < ${NAME}_STATE_BYTES; i++) {
+        state[i] = (int8_t)~state[i];
+    }
+}
+""")
 _COPY = string.Template("""\
     for (int32_t k = 0; k < $n_bytes; k++) {
         $output[k] = (int8_t)(((const int8_t *)$arena)[$offset + k] ^ (is_right ? 0 : -1));
@@ -157,9 +208,12 @@ _WRONG = string.Template("""\
 
 
 def pieces_sources(model: CompiledModel) -> dict[str, str]:
-    """File name -> C of `mcuq_run_in_pieces(number, arena, inputs..., outputs...)`, where a model can."""
+    """File name -> C of `mcuq_run_in_pieces(number, arena, inputs..., outputs...)`, where a model can; inputs and
+    outputs are those of `wire`."""
     if model.is_pushed:
         return {f"{IN_PIECES}.c": _pushed(model)}
+    if model.graph.states:
+        return {f"{IN_PIECES}.c": _streamed(model)}
     return {f"{IN_PIECES}.c": _stepped(model)} if model.is_stepped else {}
 
 
@@ -210,6 +264,19 @@ def _stepped(model: CompiledModel) -> str:
         placed="\n".join(f"        copy((int8_t *)(void *){place[c]}, kept_{c}, {size[c]});" for c in inputs),
         taken="\n".join(f"        copy({c}, (const int8_t *)(const void *){place[c]}, {size[c]});" for c in outputs),
         wrong="\n".join(_WRONG.substitute(output=c, n_bytes=size[c]) for c in outputs),
+    )
+
+
+def _streamed(model: CompiledModel) -> str:
+    graph = model.graph
+    inputs = [f"input_{i}" for i in range(len(graph.given_inputs))]
+    outputs = [f"output_{i}" for i in range(len(graph.given_outputs))]
+    return _STREAMED.substitute(
+        name=model.name,
+        NAME=model.name.upper(),
+        parameters=_parameters(model, ["before", *inputs, *outputs, "state"]),
+        given=_given(model),
+        arguments=_arguments([*inputs, *outputs]),
     )
 
 

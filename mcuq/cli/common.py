@@ -128,8 +128,13 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "calibration_samples": model.origin.samples,
         "judged_on": judgement.judged_on if judgement else None,
         "notes": list(model.origin.notes),
-        "inputs": [_tensor_json(model, name) for name in model.graph.inputs],
-        "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.outputs],
+        "inputs": [_tensor_json(model, name) for name in model.graph.given_inputs],
+        "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.given_outputs],
+        "state_bytes": model.listing.state_bytes,
+        "states": [
+            {**_tensor_json(model, state.input), "output": state.output, "initial": state.initial}
+            for state in model.graph.states
+        ],
     }
 
 
@@ -213,10 +218,12 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     if model.listing.fast is not None:
         fast = model.listing.fast
         yield f"          {fast.size_bytes:>9,} bytes of the constants are copied into {fast.memory} by start-up code"
-    push = model.listing.push
+    push, states = model.listing.push, model.graph.states
     held = "input and output" if push is None else "rows of the input, and output"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"
     yield f"          {model.arena_map.least_text}"
+    if states:
+        yield f"          {model.listing.state_bytes:>9,} bytes of state besides, for each stream"
     for part in model.listing.arenas:
         yield f"          {part.size_bytes:>9,} of them in {part.memory or model.board_ram}: {model.array_of(part)}"
     if push is not None:
@@ -227,7 +234,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"
         yield f"  pruned  {saved}: channels that no output depends on"
-    for kind, names in (("input", model.graph.inputs), ("output", model.graph.outputs)):
+    for kind, names in (("input", model.graph.given_inputs), ("output", model.graph.given_outputs)):
         for name in names:
             tensor = model.graph.tensors[name]
             shape = " x ".join(map(str, tensor.shape))
@@ -246,6 +253,11 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
                 continue
             offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
+    for state in states:
+        tensor = model.graph.tensors[state.input]
+        shape = " x ".join(map(str, tensor.shape))
+        first = f", {state.initial:g} at first" if state.initial else ""
+        yield f"  state   {state.input}  {shape}  {tensor.dtype}, from '{state.output}'{first}"
     for text in named_outputs(model.onnx_model):
         yield f"  names   {text}"
 

@@ -34,11 +34,13 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: st
               mcuq inspect build/model --picture arena.svg
     """
     if is_compiled(model):
-        refuse_unused("is for a model that is not compiled yet", "shapes", "outputs", "fix_inputs")
+        parameters = ("shape", "outputs", "fixed", "states", "stateful", "initial")
+        refuse_unused("is for a model that is not compiled yet", *parameters)
         _show_arena(load(model), picture, as_json)
         return
     refuse_unused("draws the arena of a compiled model; give the folder that compile wrote", "picture")
-    found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed))
+    asked = dict(selected.states), selected.stateful, dict(selected.initial)
+    found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed), *asked)
     if as_json:
         print_json(asdict(found))
         return
@@ -55,6 +57,11 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: st
         for problem in found.problems:
             console.print(f"    {problem}", markup=False)
         return
+    for state in found.states:
+        console.print(f"  state   {state.input}  from {state.output}", markup=False)
+    if found.suggested:
+        pairs = [f"--state {_escaped(state.input)}={_escaped(state.output)}" for state in found.suggested]
+        console.print(f"  states? {' '.join(pairs)}", markup=False)
     for line in _quantization(found):
         console.print(line, markup=False)
     console.print("  all operators are supported; as it will be compiled:")
@@ -118,6 +125,11 @@ def _layers(found: Inspection, width: int) -> Iterator[str]:
     ]
     rows.append(Row("total", ("", "", f"{found.macs:,}", f"{found.parameters:,}")))
     return table_lines("layer", columns, rows, width)
+
+
+def _escaped(name: str) -> str:
+    """A name as --state takes it."""
+    return name.replace("=", "\\=")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -79,18 +79,39 @@ def parse_outputs(given: tuple[str, ...]) -> tuple[str, ...]:
 
 def parse_fixed(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     """(name, value) from "name=value" texts, whose last = is the one between."""
-    fixed: dict[str, float] = {}
+    return _numbers(given, "--fix-input", "gain=0.5", "input '{}' is fixed already")
+
+
+def parse_initial(given: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The same of what states begin with."""
+    return _numbers(given, "--initial-state", "h=1", "state '{}' has a value already")
+
+
+def _numbers(given: tuple[str, ...], option: str, example: str, is_known: str) -> tuple[tuple[str, float], ...]:
+    found: dict[str, float] = {}
     for text in given:
         name, _, value = text.rpartition("=")
         number = _number(value)
         if not name or not math.isfinite(number):
+            raise ModelError(f"{option} {text}: is not of the form name=VALUE with a number, as in {option} {example}")
+        if name in found:
+            raise ModelError(f"{option} {text}: {is_known.format(name)}; give it one value")
+        found[name] = number
+    return tuple(found.items())
+
+
+def parse_states(given: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(input, output) from "input=output" texts; a = that belongs to a name has a backslash before it."""
+    found = []
+    for text in given:
+        names = [name.replace("\\=", "=") for name in re.split(r"(?<!\\)=", text)]
+        if len(names) != 2 or not all(names):
             raise ModelError(
-                f"--fix-input {text}: is not of the form name=VALUE with a number, as in --fix-input gain=0.5"
+                f"--state {text}: is not of the form INPUT=OUTPUT, as in --state h_in=h_out; a = within a name has a "
+                "backslash before it"
             )
-        if name in fixed:
-            raise ModelError(f"--fix-input {text}: input '{name}' is fixed already; give it one value")
-        fixed[name] = number
-    return tuple(fixed.items())
+        found.append((names[0], names[1]))
+    return tuple(found)
 
 
 def _number(text: str) -> float:
@@ -156,7 +177,9 @@ shape_options = option_group(
 
 selection_options = option_group(
     "selected",
-    lambda outputs, fixed: Selection(parse_outputs(outputs), parse_fixed(fixed)),
+    lambda outputs, fixed, states, stateful, initial: Selection(
+        parse_outputs(outputs), parse_fixed(fixed), parse_states(states), stateful, parse_initial(initial)
+    ),
     click.option(
         "--outputs",
         multiple=True,
@@ -169,6 +192,21 @@ selection_options = option_group(
         multiple=True,
         metavar="NAME=VALUE",
         help="Make an input a constant, all of whose elements are VALUE; may be repeated.",
+    ),
+    click.option(
+        "--state",
+        "states",
+        multiple=True,
+        metavar="INPUT=OUTPUT",
+        help="Keep OUTPUT in the C as the next inference's INPUT; may be repeated. `mcuq inspect` suggests pairs.",
+    ),
+    click.option("--stateful", is_flag=True, help="Keep the states of LSTM, GRU and RNN from call to call."),
+    click.option(
+        "--initial-state",
+        "initial",
+        multiple=True,
+        metavar="INPUT=VALUE",
+        help="What all elements of a state begin with; may be repeated.  [default: 0]",
     ),
 )
 

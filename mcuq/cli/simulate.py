@@ -8,7 +8,7 @@ import click
 
 from mcuq.artifact import load
 from mcuq.cli.common import json_option, out, percent, print_json, progress, warn
-from mcuq.compile import dataset_for
+from mcuq.compile import calls_for
 from mcuq.quantize import sqnr_text
 from mcuq.validate import measure_accuracy
 
@@ -26,7 +26,7 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     Example:  mcuq simulate build/model --data test.npz
     """
     model = load(folder)
-    dataset = dataset_for(model.graph, data)
+    dataset = calls_for(model.graph, data)
     with progress() as ticker:
         report = measure_accuracy(model, dataset, ticker("simulating", len(dataset)))
     for note in report.notes:

@@ -47,15 +47,16 @@ class _Chosen:
 
 def held_back_part(data: Dataset) -> Dataset:
     """A quarter of the samples, scattered over all; of few, up to a half. Raises DataError for a single sample."""
-    return _part(data, _held_back(len(data)))
+    return _part(data, held_back_indices(len(data)))
 
 
 def other_part(data: Dataset) -> Dataset:
     """The samples that `held_back_part` leaves. Raises DataError for a single sample."""
-    return _part(data, {*range(len(data))} - _held_back(len(data)))
+    return _part(data, {*range(len(data))} - held_back_indices(len(data)))
 
 
-def _held_back(count: int) -> set[int]:
+def held_back_indices(count: int) -> set[int]:
+    """Which of so many samples, or sequences, are held back. Raises DataError for a single one."""
     if count < 2:
         raise DataError("calibration data: has one sample, and none to judge by; give about a hundred, or --data DATA")
     return {*scattered_indices(count)[: max(count // 4, min(count // 2, _ENOUGH))]}

@@ -25,6 +25,9 @@ from mcuq.lower.share import PARAMETERS
 from mcuq.plan import Plan
 from mcuq.plan.segments import Segment
 
+# The first byte of the caller's state, in ID_run_in.
+STATE_BYTES = "state_bytes"
+
 
 @dataclass(frozen=True)
 class Pointer:
@@ -218,7 +221,8 @@ def _function(call: Call, name: str) -> Function:
 
 
 def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Pointer]:
-    """Where each tensor is in C: a parameter where it shares the memory of an input or output, else in the arena."""
+    """Where each tensor is in C: a parameter where it shares the memory of an input or output, in the caller's state,
+    else in the arena."""
     parameter = {port.name: port for port in (*inputs, *outputs)}
     pointers = {}
     for placed in plan.segments:
@@ -226,6 +230,10 @@ def pointers_of(plan: Plan, graph: Graph, inputs: Sequence[Port], outputs: Seque
             array, within = plan.place_of(offset)
             at = f"{array} + {within}" if within else array
             pointers[tensor] = Pointer(at, "int8_t", C_TYPES[graph.tensors[tensor].dtype], False, array)
+    for storage in plan.kept:
+        for tensor in storage.tensors:
+            of = C_TYPES[graph.tensors[tensor].dtype]
+            pointers[tensor] = Pointer(f"{STATE_BYTES} + {storage.offset_of(tensor)}", "int8_t", of)
     for storage in plan.storages:
         given = [parameter[name] for name in storage.tensors if name in parameter]
         is_input = bool(given) and given[0] in inputs

@@ -80,7 +80,7 @@ class Listing:
     `push` says how the input comes row by row, which then has no accessor; None: it is whole. `arenas` are the parts of
     an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
     tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start. `steps`
-    say how the inference goes by steps; None: it does not.
+    say how the inference goes by steps; None: it does not. `state_bytes` is ID_STATE_BYTES, 0 where there is no state.
     """
 
     digest: int
@@ -99,6 +99,7 @@ class Listing:
     places: Mapping[str, str] = field(default_factory=dict)
     fast: ListedFast | None = None
     steps: ListedSteps | None = None
+    state_bytes: int = 0
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

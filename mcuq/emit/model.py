@@ -31,9 +31,11 @@ from mcuq.emit.render import environment
 from mcuq.emit.segments import BARRIER, RowTable
 from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
 from mcuq.emit.stack import stack_bytes
+from mcuq.emit.states import states_of
 from mcuq.emit.steps import cases_of
 from mcuq.emit.text import in_comment
 from mcuq.emit.weights import weights_of
+from mcuq.graph.states import state_bytes
 from mcuq.kernels.item import Item
 from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.runtime import runtime as runtime_items
@@ -107,7 +109,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
     if placement.fast is not None:
         fast = ListedFast(placement.fast.memory, fast_bytes(program, program.fast))
     in_c = [array for array in arrays if not array.is_outside]
-    interface = _interface((*inputs, *outputs), offset)
+    interface = [*_interface((*inputs, *outputs), offset), *(str(state) for state in graph.states)]
     digest = _digest(functions, in_c, calls, tables, [*interface, costs], plan)
     weights = None
     if placement.is_external:
@@ -132,7 +134,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "arena_bytes": plan.arena_bytes,
         "stack_bytes": stack_bytes(
             (function.constants for function in functions),
-            len(inputs) + len(outputs) + (0 if plan.steps is None else 1),
+            len(inputs) + len(outputs) + (0 if plan.steps is None else 1) + (1 if graph.states else 0),
             SEGMENT_NEEDS if tables else (),
         ),
         "offset": offset,
@@ -151,6 +153,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "section": placement.section,
         "shared": placement.arena,
         "result": "int32_t" if placement.is_external else "void",
+        "states": states_of(graph, plan, pointers) if graph.states else None,
         "functions": marked_functions(functions),
         "runtime": [item.text for item in runtime],
         "renamed": [name for name in _names(runtime) if name.islower()],
@@ -199,6 +202,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         fast=fast,
         places={name: own.pointer for name, own in place.items()} if plan.parts else {},
         steps=_listed_steps(plan),
+        state_bytes=state_bytes(graph),
     )
     files = {f"{model_id}.h": header, f"{model_id}.c": source}
     if placement.arena:

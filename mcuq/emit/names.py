@@ -23,6 +23,10 @@ _OF_STEPS = ("step", "used", "unit", "cost", "budget")
 _STEPS = ("step", "step_in", "reset", "reset_in", "take_steps", "units", "steps", "step_worst", "step_total")
 
 
+# What there is besides where states go on from one inference to the next.
+_STATES = ("reset", "reset_in", "state", "state_bytes", "state_alignment", "states", "state_ok", "no_state")
+
+
 def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Placement = INLINE) -> set[str]:
     """Lower case C names that are there whatever the tensors and layers are called."""
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
@@ -34,7 +38,8 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
         parts += [part.pointer, f"{part.pointer}_bytes", f"{part.pointer}_section"]
     parts += (*_PUSH, "rows_without_weights") if plan.pushed else ()
     parts += (*_STEPS, "step_without_weights") if plan.steps else ()
-    for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
+    parts += _STATES if graph.states else ()
+    for kind, names in (("input", graph.given_inputs), ("output", graph.given_outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]
     if placement.is_external:
@@ -49,6 +54,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     frame = [*local, "arena", "memory", f"mcuq_{model_id}_h", "mcuq_static_assert", "mcuq_static_assert_name"]
     frame += [name for part in plan.parts for name in (part.pointer, f"memory_{part.memory}")]
     frame += ["weights"] if placement.is_external else []
+    frame += ["state", "state_bytes", "i"] if graph.states else []
     frame += arena_names(placement.arena) if placement.arena else []
     own = (*parts, *items)
     return {name.lower() for name in (*frame, *items, *(f"{model_id}_{part}" for part in own))}

@@ -78,8 +78,8 @@ class Port:
 
 def ports_of(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], list[Port]]:
     """(inputs, outputs) with names of their own, which become `used`."""
-    names = [*graph.inputs, *graph.outputs]
-    count = len(graph.inputs)
+    names = [*graph.given_inputs, *graph.given_outputs]
+    count = len(graph.given_inputs)
     found = []
     for index, (name, stem) in enumerate(zip(names, stems(names, "tensor"), strict=True)):
         kind, alone = ("input", count == 1) if index < count else ("output", len(names) == count + 1)
@@ -98,7 +98,9 @@ def ports_of(graph: Graph, model_id: str, used: set[str]) -> tuple[list[Port], l
 
 def has_channels(graph: Graph) -> bool:
     """Whether an input or output has scales per channel."""
-    return any(isinstance(graph.tensors[name].quant, ChannelQuant) for name in (*graph.inputs, *graph.outputs))
+    return any(
+        isinstance(graph.tensors[name].quant, ChannelQuant) for name in (*graph.given_inputs, *graph.given_outputs)
+    )
 
 
 def macro_parts(stem: str, has_channels: bool) -> list[str]:

@@ -73,7 +73,8 @@ def has_cpu(emulator: type[Emulator], board: Board) -> bool:
 def build_for_target(model: CompiledModel, files: Mapping[str, str], keep: Sequence[str] = ()) -> Built:
     """The model's C, or what was made of it, for its board, with the functions that give addresses, and others to be
     kept."""
-    names = [*model.listing.accessors.values(), *([model.start] if model.start else []), *keep]
+    names = [*dict.fromkeys(model.accessors.values()), *([model.start] if model.start else []), *keep]
+    names += [f"{model.name}_reset"] if model.graph.states else []
     return build_target(
         files,
         f"{model.name}_run",

@@ -12,6 +12,7 @@ from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
 from mcuq.emulate.qemu_cpu import ROWS, QemuModel, QemuProgram
+from mcuq.graph.states import STATE
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_samples, split_tensors
 from mcuq.plan.fit import STACK_BYTES
@@ -24,8 +25,8 @@ class OnQemu(Emulator):
     key: ClassVar[str] = "qemu_machine"
 
     def __init__(self, model: CompiledModel) -> None:
-        self._model, self._graph = model, model.graph
-        pieces = pieces_sources(model)
+        self._model, self._graph = model, model.wire
+        pieces = {} if model.graph.states else pieces_sources(model)
         self._program = _program(model, {**model.sources, **pieces}, bool(pieces))
         self.compiler = self._program.compiler
 
@@ -45,17 +46,18 @@ class OnQemu(Emulator):
         """The build is one of its own, without the code that starts QEMU's machine."""
         programs = (partial(_program, model, files) for files in (model.sources, apart_files))
         built, plain, apart = in_parallel(partial(build_for_target, model, model.sources), *programs)
-        joined = b"".join(sample[name] for name in model.graph.inputs)
+        joined = b"".join(sample[name] for name in model.wire.inputs)
         return built, _trace(plain, (), joined), _trace(apart, marks, joined)
 
 
 def _program(model: CompiledModel, files: Mapping[str, str], in_pieces: bool = False) -> QemuProgram:
-    graph, names = model.graph, model.listing.accessors
+    graph, names = model.wire, model.accessors
     inputs, outputs = (
         {names.get(n, ROWS): graph.tensors[n].size_bytes for n in side} for side in (graph.inputs, graph.outputs)
     )
+    state = names[STATE] if model.graph.states else ""
     arenas = tuple((symbol_of(p.memory), f"{model.array_of(p).upper()}_BYTES") for p in model.listing.arenas)
-    named = QemuModel(model.name, inputs, outputs, model.start, in_pieces, arenas)
+    named = QemuModel(model.name, inputs, outputs, model.start, in_pieces, arenas, state)
     return QemuProgram(files, named, model.board, STACK_BYTES, arena_sections(model, model.board))
 
 

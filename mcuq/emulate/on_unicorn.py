@@ -11,6 +11,7 @@ from mcuq.build.target import Built
 from mcuq.compile import CompiledModel
 from mcuq.emulate.emulator import Emulator, Trace, build_for_target, trace_of
 from mcuq.emulate.unicorn_cpu import UnicornCpu
+from mcuq.graph.states import BEFORE
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import bytes_of, split_tensors
 from mcuq.system.parallel import in_parallel
@@ -22,15 +23,16 @@ class OnUnicorn(Emulator):
     key: ClassVar[str] = "unicorn_model"
 
     def __init__(self, model: CompiledModel) -> None:
-        self._model, self._graph = model, model.graph
+        self._model, self._graph = model, model.wire
         self._entry = f"{model.name}_run"
-        sources = pieces_sources(model)
+        self._first = model.calls().state if model.graph.states else None
+        sources = {} if model.graph.states else pieces_sources(model)
         self._in_pieces = bool(sources)
         built = build_for_target(model, {**model.sources, **sources}, [IN_PIECES] if sources else [])
         self.compiler = built.compiler
         self._cpu = _started(model, built.elf)
         self._address = _addresses(model, self._cpu)
-        self._pointers = [self._address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
+        self._pointers = [self._address[name] for name in _arguments(model)]
         self._arenas = [(self._cpu.address_of(model.array_of(part)), part.size_bytes) for part in model.arenas]
 
     def run(self, batch: Mapping[str, Array], before: Sequence[bytes]) -> Iterator[dict[str, Array]]:
@@ -42,6 +44,9 @@ class OnUnicorn(Emulator):
                 self._cpu.write(self._address[name], value.tobytes())
             for name in self._graph.inputs:  # last: they may lie where outputs do
                 self._cpu.write(self._address[name], batch[name][i].tobytes())
+            if self._first is not None and (batch[BEFORE][i] == self._first).all():
+                self._cpu.write(self._address[BEFORE], bytes(len(self._first)))
+                self._cpu.call(f"{self._model.name}_reset")
             is_first = self.instructions is None
             if is_first or not self._in_pieces:
                 result = self._cpu.call(self._entry, *self._pointers, count=is_first)
@@ -75,7 +80,12 @@ def _started(model: CompiledModel, elf: bytes) -> UnicornCpu:
 def _addresses(model: CompiledModel, cpu: UnicornCpu) -> dict[str, int]:
     """Where inputs and outputs lie: an input that comes row by row where the board has no memory."""
     pushed = {model.graph.inputs[0]: cpu.lend(bytes_of(model.graph.inputs, model.graph))} if model.is_pushed else {}
-    return {**pushed, **{tensor: cpu.call(accessor).value for tensor, accessor in model.listing.accessors.items()}}
+    return {**pushed, **{tensor: cpu.call(accessor).value for tensor, accessor in model.accessors.items()}}
+
+
+def _arguments(model: CompiledModel) -> tuple[str, ...]:
+    """The inputs and outputs that ID_run takes."""
+    return (*model.graph.given_inputs, *model.graph.given_outputs)
 
 
 def _trace(model: CompiledModel, elf: bytes, marks: Sequence[str], sample: Mapping[str, bytes]) -> Trace:
@@ -83,5 +93,5 @@ def _trace(model: CompiledModel, elf: bytes, marks: Sequence[str], sample: Mappi
     address = _addresses(model, cpu)
     for name, data in sample.items():
         cpu.write(address[name], data)
-    pointers = [address[name] for name in (*model.graph.inputs, *model.graph.outputs)]
+    pointers = [address[name] for name in _arguments(model)]
     return trace_of(cpu.call(f"{model.name}_run", *pointers, count=True, marks=marks), elf, cpu.read)

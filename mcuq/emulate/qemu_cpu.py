@@ -54,6 +54,7 @@ class QemuModel:
     comes row by row is called ROWS; where it runs `in_pieces`, all inferences but the first are by the C of
     build/pieces.py.
     `arenas` are the parts of an arena in several memories: the linker's symbol of each, and the macro of its bytes.
+    `state` is the function of an input and output that the run function has in itself, if there is one.
     """
 
     name: str
@@ -62,6 +63,7 @@ class QemuModel:
     start: str = ""
     in_pieces: bool = False
     arenas: tuple[tuple[str, str], ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,15 +253,17 @@ def _bytes_at(first: int, beyond: int, code: Mapping[int, bytes]) -> bytes:
 
 
 def _model_header(model: QemuModel) -> str:
-    sizes = {**model.inputs, **model.outputs}
-    places = [f"(int8_t *)(void *){accessor}{'' if accessor == ROWS else '()'}" for accessor in sizes]
-    placed = next(accessor for accessor in sizes if accessor != ROWS)
-    run = f"{model.name}_run({', '.join(f'(void *){place}' for place in places)})"
+    sizes = [*model.inputs.items(), *model.outputs.items()]
+    place_of = {name: f"(int8_t *)(void *){name}{'' if name == ROWS else '()'}" for name, _ in sizes}
+    places = [place_of[name] for name, _ in sizes]
+    placed = next(name for name, _ in sizes if name not in (ROWS, model.state))
+    given = [place_of[name] for name, _ in sizes if name != model.state]
+    run = f"{model.name}_run({', '.join(f'(void *){place}' for place in given)})"
     head = f'#include "{model.name}.h"\n'
     if model.start:
         head += f"int32_t {model.start}(void);\n#define QEMU_START() {model.start}()\n"
-    if ROWS in sizes:
-        head += f"static int32_t {ROWS}[{-(-sizes[ROWS] // 4)}];\n"
+    if ROWS in place_of:
+        head += f"static int32_t {ROWS}[{-(-dict(sizes)[ROWS] // 4)}];\n"
     own = f"(unsigned char *){placed}() - {placed.upper()}_OFFSET"
     arenas = model.arenas or ((own, f"{model.name.upper()}_ARENA_BYTES"),)
     for symbol, _ in model.arenas:
@@ -276,7 +280,7 @@ def _model_header(model: QemuModel) -> str:
         arena_bytes=", ".join(n_bytes for _, n_bytes in arenas),
         inputs=len(model.inputs),
         tensors=len(sizes),
-        sizes=", ".join(map(str, sizes.values())),
+        sizes=", ".join(str(n_bytes) for _, n_bytes in sizes),
         addresses=", ".join(places),
         run=run,
     )

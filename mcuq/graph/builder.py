@@ -58,12 +58,14 @@ class GraphBuilder:
             self._nodes = _Nodes({node.output: node for node in source.nodes})
             self.inputs = list(source.inputs)
             self.outputs = list(source.outputs)
+            self.states = source.states
         else:
             self.name = source
             self.tensors = {}
             self._nodes = _Nodes({})
             self.inputs = []
             self.outputs = []
+            self.states = ()
         self._reserved: set[str] = set()
         # Stem of a tensor or node name -> a number below which all were taken when one was last looked for.
         self._numbers: dict[tuple[str, bool], int] = {}
@@ -215,4 +217,5 @@ class GraphBuilder:
                     order.append(node)
         used = {*self.inputs, *self.outputs, *done, *(i for node in order for i in node.inputs)}
         tensors = {name: self.tensors[name] for name in self.tensors if name in used}
-        return verify(Graph(self.name, tuple(order), tensors, tuple(self.inputs), tuple(self.outputs)))
+        ports = tuple(self.inputs), tuple(self.outputs)
+        return verify(Graph(self.name, tuple(order), tensors, *ports, self.states))

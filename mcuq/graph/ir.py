@@ -32,18 +32,42 @@ class Node:
         return (self.name, self.source) if self.source else (self.name,)
 
 
+@dataclass(frozen=True)
+class State:
+    """What goes on from one inference to the next: the value of `output` is the next one's `input`, whose elements all
+    are `initial`, a real number, in the first."""
+
+    input: str
+    output: str
+    initial: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in an order in which they can run; `tensors` holds inputs, constants and everything computed."""
+    """Nodes in an order in which they can run; `tensors` holds inputs, constants and everything computed. `states` are
+    pairs of an input and an output that the caller neither gives nor is given."""
 
     name: str
     nodes: tuple[Node, ...]
     tensors: Mapping[str, Tensor]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    states: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
+
+    @property
+    def given_inputs(self) -> tuple[str, ...]:
+        """The inputs that the caller gives: all but states."""
+        kept = {state.input for state in self.states}
+        return tuple(name for name in self.inputs if name not in kept)
+
+    @property
+    def given_outputs(self) -> tuple[str, ...]:
+        """The outputs that the caller is given: all but states."""
+        kept = {state.output for state in self.states}
+        return tuple(name for name in self.outputs if name not in kept)
 
     def layer(self, node: Node) -> Layer:
         """The node with its tensors."""
@@ -86,6 +110,7 @@ class Graph:
                 f"{_typed(self.tensors[node.output])} = {type(node.op).__name__}({arguments}){_attributes(node.op)}"
             )
         lines += [f"output {name}" for name in self.outputs]
+        lines += [f"state {s.input} = {s.output}, {s.initial:g} at first" for s in self.states]
         return "\n".join(lines) + "\n"
 
 
@@ -155,4 +180,12 @@ def verify(graph: Graph) -> Graph:
     for name in graph.outputs:
         if name not in defined:
             raise ModelError(f"graph '{graph.name}': output '{name}' is never computed")
+    for state in graph.states:
+        if state.input not in graph.inputs or state.output not in graph.outputs:
+            raise ModelError(f"graph '{graph.name}': state '{state.input}' has no input or output")
+        x, y = graph.tensors[state.input], graph.tensors[state.output]
+        if (x.shape, x.dtype, x.quant) != (y.shape, y.dtype, y.quant):
+            raise ModelError(
+                f"graph '{graph.name}': state {_typed(x)} is no longer what '{state.output}' is, {_typed(y)}"
+            )
     return graph

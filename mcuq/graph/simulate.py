@@ -61,8 +61,10 @@ def samples_at_once(layer: Layer) -> int:
 
 
 def quantize_inputs(graph: Graph, sample: Mapping[str, Array]) -> dict[str, Array]:
-    """Real inputs by name as the graph takes them, in any number of leading dimensions."""
-    return {name: graph.tensors[name].encode(sample[name]) for name in graph.inputs}
+    """Real inputs by name as the graph takes them, in any number of leading dimensions; what is none of its inputs
+    (whether states begin anew) as bytes."""
+    known = graph.tensors
+    return {name: known[name].encode(x) if name in known else x.astype(np.int8) for name, x in sample.items()}
 
 
 def dequantize_outputs(graph: Graph, outputs: Mapping[str, Array]) -> dict[str, Array]:

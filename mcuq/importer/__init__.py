@@ -15,6 +15,7 @@ from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
 from mcuq.importer.select import WHOLE, Selection, select, selection
 from mcuq.importer.shapes import Sizes, fix_shapes, give_sizes
+from mcuq.importer.states import read_states, suggested_states, with_states
 from mcuq.importer.windows import state_windows
 
 
@@ -24,15 +25,17 @@ def import_model(
     """Read an ONNX or TensorFlow Lite file, or a model that is in memory.
 
     `shapes` gives sizes to symbolic dimensions and whole shapes to inputs, by name; a symbolic batch is 1 where it
-    gives none. `selected` says
-    which outputs are wanted and which inputs are constant. Returns the graph in the model's own layout, and the model
-    with its weights inside, all input shapes fixed and no window left to the runtime, ready for ONNX Runtime. Raises
-    ModelError for a file that cannot be read or that uses what is not supported.
+    gives none. `selected` says which outputs are wanted, which inputs are constant, and which are states. Returns the
+    graph in the model's own layout, and the model with its weights inside, all input shapes fixed and no window left to
+    the runtime, ready for ONNX Runtime. Raises ModelError for a file that cannot be read or that uses what is not
+    supported.
     """
+    name = model_path(source).name
     model = read_model(source, shapes, selected)
-    graph, windows = convert(model, model_path(source).name)
+    model, states = read_states(model, selected, name)
+    graph, windows = convert(model, name)
     state_windows(model, windows)
-    return graph, model
+    return with_states(graph, states, name), model
 
 
 def read_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> onnx.ModelProto:
@@ -64,7 +67,10 @@ __all__ = [
     "nearest",
     "needed_nodes",
     "read_model",
+    "read_states",
     "selection",
+    "suggested_states",
     "to_qdq",
     "try_convert",
+    "with_states",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,21 +26,40 @@ from mcuq.importer.types import all_types
 @dataclass(frozen=True)
 class Selection:
     """The tensors that are to be the model's outputs (none: its own), and its inputs that are constant, with the value
-    of all their elements."""
+    of all their elements. `states` are pairs of an input and an output; where `stateful`, the states of recurrent
+    operators are such pairs too. `initial` has the values of states to begin with that are not 0, by their inputs."""
 
     outputs: tuple[str, ...] = ()
     fixed: tuple[tuple[str, float], ...] = ()
+    states: tuple[tuple[str, str], ...] = ()
+    stateful: bool = False
+    initial: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The outputs that are chosen, and those of states; none: the model's own."""
+        of_states = (y for _, y in self.states if y not in self.outputs)
+        return (*self.outputs, *of_states) if self.outputs else ()
 
     def text(self) -> tuple[str, ...]:
         """What is said of it where the model's origin is told."""
         outputs = (f"outputs {', '.join(map(repr, self.outputs))}",) if self.outputs else ()
-        return outputs + tuple(f"input {name!r} fixed to {value}" for name, value in self.fixed)
+        fixed = tuple(f"input {name!r} fixed to {value}" for name, value in self.fixed)
+        initial = dict(self.initial)
+        states = tuple(f"state {x}={y}" + (f" from {initial[x]:g}" if x in initial else "") for x, y in self.states)
+        return outputs + fixed + states + (("stateful",) if self.stateful else ())
 
 
 WHOLE = Selection()
 
 
-def selection(outputs: Sequence[str] | None, fix_inputs: Mapping[str, float] | None) -> Selection:
+def selection(
+    outputs: Sequence[str] | None,
+    fix_inputs: Mapping[str, float] | None,
+    states: Mapping[str, str] | None = None,
+    stateful: bool = False,
+    initial_states: Mapping[str, float] | None = None,
+) -> Selection:
     """The Selection of what callers from Python give: None for what stays as it is. A single name is one output.
 
     Raises ModelError for a value that is no number.
@@ -47,8 +67,15 @@ def selection(outputs: Sequence[str] | None, fix_inputs: Mapping[str, float] | N
     for name, value in (fix_inputs or {}).items():
         if not isinstance(value, numbers.Real):
             raise ModelError(f"fix_inputs: input '{name}' cannot be fixed to {value!r}; give a number")
+    for name, value in (initial_states or {}).items():
+        if not isinstance(value, numbers.Real) or not math.isfinite(value):
+            raise ModelError(f"initial_states: state '{name}' cannot begin with {value!r}; give a number")
     return Selection(
-        (outputs,) if isinstance(outputs, str) else tuple(outputs or ()), tuple((fix_inputs or {}).items())
+        (outputs,) if isinstance(outputs, str) else tuple(outputs or ()),
+        tuple((fix_inputs or {}).items()),
+        tuple((states or {}).items()),
+        stateful,
+        tuple((initial_states or {}).items()),
     )
 
 
@@ -59,13 +86,13 @@ def select(model: onnx.ModelProto, selection: Selection, sizes: Mapping[str, int
     of the input's type and shape; `sizes` are those of symbolic dimensions. Raises ModelError for names that the model
     does not have, and values that an input cannot have.
     """
-    if selection == WHOLE:
+    if not selection.outputs and not selection.fixed:
         return model
     selected = onnx.ModelProto()
     selected.CopyFrom(model)
     _fix_inputs(selected.graph, dict(selection.fixed), sizes, name)
     if selection.outputs:
-        _choose_outputs(selected, selection.outputs, name)
+        _choose_outputs(selected, selection.wanted, name)
     return selected
 
 

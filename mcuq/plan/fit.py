@@ -8,6 +8,7 @@ from mcuq.arithmetic.packing import stored_bytes
 from mcuq.boards.facts import Board
 from mcuq.boards.find import board_names, load_board
 from mcuq.errors import BoardError
+from mcuq.graph.states import state_bytes
 from mcuq.graph.tensor import Tensor
 from mcuq.lower import Program
 from mcuq.plan import Plan
@@ -55,11 +56,13 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
     """Raise BoardError where arena and stack exceed the board's RAM, or the constants alone its flash."""
     if board.memory is None:
         return
-    ram_bytes = plan.arena_bytes + STACK_BYTES
+    kept_bytes = state_bytes(program.graph)
+    ram_bytes = plan.arena_bytes + kept_bytes + STACK_BYTES
+    state = f" + state {kept_bytes:,}" if kept_bytes else ""
     if not plan.parts and ram_bytes > board.memory.ram_bytes:
         raise DoesNotFit(
-            f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,} + stack {STACK_BYTES:,}), "
-            f"{board.name} has {board.memory.ram_bytes:,}; largest tensors: "
+            f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {plan.arena_bytes:,}{state} + stack "
+            f"{STACK_BYTES:,}), {board.name} has {board.memory.ram_bytes:,}; largest tensors: "
             f"{_largest(_computed(program))}",
             _alternatives(ram_bytes, 0),
         )

@@ -92,7 +92,7 @@ def _ram(graph: Graph, scheme: Scheme, kept: Mapping[str, Array], push: bool = F
         )
         for t in graph.tensors.values()
     }
-    narrow = Graph(graph.name, graph.nodes, tensors, graph.inputs, graph.outputs)
+    narrow = replace(graph, tensors=tensors)
     ports = {*graph.inputs, *graph.outputs}
     whole = [
         s for s in storages_of(narrow) if any(name in ports or len(tensors[name].shape) != IMAGE for name in s.tensors)

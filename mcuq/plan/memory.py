@@ -13,6 +13,7 @@ from mcuq.lower import Goal, Program
 from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Over
+from mcuq.plan.kept import kept_storages
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
 from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, all_work, choose, trade_offs, work_of
@@ -42,9 +43,12 @@ class PlacedSegment:
 class Plan:
     """`storages` hold the graph's inputs, outputs and intermediates, but for those of which `segments` hold a few rows;
     `scratch` is the offset of each step's working memory, for steps that have any. All in bytes from the start of the
-    arena. No plan for these steps in this order takes fewer bytes than `least_bytes`. The input that is `pushed`
-    has no storage: the first segment takes its rows. `parts` are those of an arena that lies in several memories, or
-    in another than the board's main one. An inference that goes by `steps` has those of all calls."""
+    arena. No plan for these steps in this order takes fewer bytes than `least_bytes`. The input that is `pushed` has no
+    storage: the first segment takes its rows. Storages of states that lie in the caller's state are `kept`, with
+    offsets there; an output of a state that is in none of them is to be copied there in the end. `parts` are those of
+    an arena that lies in several memories, or in another than the board's main one. An inference that goes by `steps`
+    has those of all calls.
+    """
 
     arena_bytes: int
     storages: tuple[Storage, ...]
@@ -54,6 +58,7 @@ class Plan:
     pushed: Pushed | None = None
     parts: tuple[ArenaPart, ...] = ()
     steps: Steps | None = None
+    kept: tuple[Storage, ...] = ()
 
     @property
     def arenas(self) -> tuple[ArenaPart, ...]:
@@ -429,7 +434,7 @@ class _Way:
         made = {program.steps[i].layer.output.name for i in _steps(segments)}
         whole = {name for segment in segments for name in segment.whole}
         storages = _without(pushed, storages)
-        self._storages = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
+        held = [s for s in storages if not made.difference(whole).intersection(s.tensors)]
         self.program = _without_copies(program, storages)
         self._pushed = pushed
         self._stepper = stepper
@@ -438,6 +443,9 @@ class _Way:
         self._time = list(range(-1, len(program.steps) + 1))
         for segment in segments:
             self._time[segment.first + 1 : segment.last + 2] = [segment.last] * (segment.last + 1 - segment.first)
+        self._kept = kept_storages(program.graph, held, self._time)
+        kept = {own.tensors for own in self._kept}
+        self._storages = [s for s in held if s.tensors not in kept]
         self._scratch: dict[int, int] = {}  # time -> bytes
         folds = {s.parts[i][0] for s in segments for i, stage in enumerate(s.stages) if stage.folds}
         for i, step in enumerate(self.program.steps):
@@ -529,7 +537,9 @@ class _Way:
         steps = None
         if self._stepper is not None:
             steps = self._stepper.steps(self.program, self._segments, next(own))
-        return Plan(layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed, steps=steps)
+        return Plan(
+            layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed, steps=steps, kept=self._kept
+        )
 
     def _over(self) -> Over:
         """Pairs of storages, an output and the input that it may be written over, and how far it begins below."""
@@ -538,6 +548,8 @@ class _Way:
         over: dict[tuple[int, int], int] = {}
 
         def may_overlap(y: str, x: str, at: int, at_least: int) -> None:
+            if x not in index_of or y not in index_of:  # in the caller's state
+                return
             read, written = index_of[x], index_of[y]
             if time[storages[read].last + 1] == time[storages[written].first + 1] == at and read != written:
                 between = storages[written].offset_of(y) - storages[read].offset_of(x)

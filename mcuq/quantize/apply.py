@@ -49,7 +49,7 @@ def quantize_graph(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme = I
         inputs = tuple(tensors.get(t.name, t) if not t.is_constant else t for t in layer.inputs)
         layer = replace(layer, inputs=inputs, output=tensors[node.output])
         nodes.append(with_constants(node, _constants(layer, scheme), tensors))
-    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+    return verify(replace(graph, nodes=tuple(nodes), tensors=tensors))
 
 
 def check_accumulators(graph: Graph) -> None:

@@ -26,12 +26,14 @@ def insert_conversions(graph: Graph, scheme: Scheme) -> Graph:
     _convert_inputs(builder, scheme)
     _convert_operands(builder, scheme)
     dtypes = activation_dtypes(builder.graph(), scheme)
+    of_states = {state.output: dict(scheme.states)[state.input] for state in graph.states}
     for name in graph.outputs:
-        if scheme.output not in (None, dtypes[name]) and graph.tensors[name].integers is None:
+        wanted = of_states.get(name, scheme.output)
+        if wanted not in (None, dtypes[name]) and graph.tensors[name].integers is None:
             inner = builder.fresh(f"{name}.{dtypes[name]}")
             builder.rename(name, inner)
             builder.outputs = [name if output == inner else output for output in builder.outputs]
-            builder.add(Convert(scheme.output), [inner], name)
+            builder.add(Convert(wanted), [inner], name)
     return builder.graph()
 
 
@@ -46,7 +48,8 @@ def activation_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
 def _input_dtypes(graph: Graph, scheme: Scheme) -> dict[str, str]:
     """Of the model's inputs: integers of the file stay what they are."""
     integers = {name: graph.tensors[name].integers for name in graph.inputs}
-    return {name: found.dtype if found else scheme.input or _input_dtype(scheme) for name, found in integers.items()}
+    states, others = dict(scheme.states), scheme.input or _input_dtype(scheme)
+    return {name: found.dtype if found else states.get(name, others) for name, found in integers.items()}
 
 
 def computed_in_floats(graph: Graph, scheme: Scheme) -> frozenset[str]:
@@ -86,7 +89,7 @@ def _convert_inputs(builder: GraphBuilder, scheme: Scheme) -> None:
         return
     graph = builder.graph()
     consumers = graph.consumers()
-    for name in graph.inputs:
+    for name in graph.given_inputs:
         if graph.tensors[name].integers is not None:
             continue
         converted = [node for node in consumers.get(name, ()) if not _takes(graph, consumers, node, given, scheme)]

@@ -86,7 +86,7 @@ def equalize(
         layer = graph.layer(node)
         inputs = (layer.inputs[0], *constants[node.name]) if node.name in constants else layer.inputs
         nodes.append(with_constants(node, inputs, tensors))
-    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs)), changed
+    return verify(replace(graph, nodes=tuple(nodes), tensors=tensors)), changed
 
 
 def _pairs(graph: Graph) -> Iterator[_Pair]:

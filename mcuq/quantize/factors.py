@@ -96,7 +96,7 @@ def with_factors(graph: Graph, factors: Mapping[str, Array]) -> Graph:
         else:
             inputs = tuple(_times(t, factors[t.name], axes[t.name]) if t.is_constant and t.shape else t for t in inputs)
         nodes.append(with_constants(node, inputs, tensors))
-    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+    return verify(replace(graph, nodes=tuple(nodes), tensors=tensors))
 
 
 def _weighted_constants(layer: Layer, x: Array, y: Array) -> tuple[Tensor, Tensor]:

@@ -24,13 +24,15 @@ class Groups:
 
 
 def scale_groups(graph: Graph) -> Groups:
-    """Tensors between which values are only moved."""
+    """Tensors between which values are only moved, and both ends of states."""
     groups = Groups()
     for layer in graph.layers():
         if layer.op.shares_scale:
             for t in layer.moved:
                 if not t.is_constant and t.integers is None:
                     groups.join(layer.output.name, t.name)
+    for state in graph.states:
+        groups.join(state.output, state.input)
     return groups
 
 

@@ -114,7 +114,7 @@ def _entries(graph: Graph, scheme: Scheme) -> Iterator[_Entry]:
     """Inputs of integers, and the first integers made of inputs of floats; none that came quantized."""
     dtypes = activation_dtypes(graph, scheme)
     readers = graph.consumers()
-    for name in graph.inputs:
+    for name in graph.given_inputs:
         if graph.tensors[name].quant is not None:
             continue
         if dtypes[name] != "float32":

@@ -26,7 +26,7 @@ def input_grid_ranges(graph: Graph, samples: Iterable[Mapping[str, Array]]) -> d
     A range (low, high) has steps of (high - low) / 255 and low is a whole number of them. Levels to spare are left
     at both ends alike. Other inputs are absent. Memory: 256 values an input.
     """
-    seen: dict[str, Array | None] = {name: np.zeros(1, np.float32) for name in graph.inputs}
+    seen: dict[str, Array | None] = {name: np.zeros(1, np.float32) for name in graph.given_inputs}
     for sample in samples:
         for name, known in seen.items():
             if known is not None:

@@ -68,7 +68,7 @@ def join_outputs(graph: Graph, ranges: Mapping[str, Range], scheme: Scheme) -> J
 def _joining_outputs(graph: Graph) -> Iterator[_Output]:
     """Concats of computed tensors that the model gives out and nobody else reads."""
     producers, consumers = graph.producers(), graph.consumers()
-    for output in graph.outputs:
+    for output in graph.given_outputs:
         behind: list[Node] = []
         name, readers = output, 0
         while (node := producers.get(name)) is not None and len(consumers.get(name, [])) == readers:

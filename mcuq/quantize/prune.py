@@ -84,7 +84,7 @@ def _prune_once(graph: Graph) -> Graph:
         inputs = _smaller_inputs(layer, kept, found)
         node = replace(node, op=node.op.resized(layer, tensors[node.output].shape) or node.op)
         nodes.append(with_constants(node, inputs, tensors))
-    return verify(Graph(graph.name, tuple(nodes), tensors, graph.inputs, graph.outputs))
+    return verify(replace(graph, nodes=tuple(nodes), tensors=tensors))
 
 
 def _shape(tensor: Tensor, kept: Mapping[str, Array]) -> Shape:

@@ -67,7 +67,7 @@ class Scheme:
     `power_of_two`: all scales are powers of two, so that requantization is a shift. `clip_weights`: int8 weights have
     the scale of least squared error, which may clip the largest; weights of fewer bits always have.
     `input_scale`: "auto" gives each channel of an input a scale of its own where they differ (input_channels.py),
-    "per-tensor" never.
+    "per-tensor" never. `states` has the type of each state of the model, by its input (states.py).
     """
 
     default: LayerScheme = LayerScheme()
@@ -79,6 +79,7 @@ class Scheme:
     power_of_two: bool = False
     clip_weights: bool = False
     input_scale: str = "auto"
+    states: tuple[tuple[str, str], ...] = ()
 
     def of(self, *names: str) -> LayerScheme:
         """The scheme of the layer that has these names."""

@@ -13,8 +13,8 @@ SAMPLES = 16
 
 
 def input_specs(graph: Graph) -> tuple[InputSpec, ...]:
-    """Names and shapes of the graph's inputs, for reading data."""
-    tensors = [graph.tensors[name] for name in graph.inputs]
+    """Names and shapes of the inputs that the caller gives, for reading data."""
+    tensors = [graph.tensors[name] for name in graph.given_inputs]
     return tuple(InputSpec(t.name, t.shape, (t.integers.low, t.integers.high) if t.integers else None) for t in tensors)
 
 

@@ -13,8 +13,8 @@ from mcuq.compile import (
     Data,
     Part,
     QuantizedModel,
+    calls_for,
     compile_for,
-    dataset_for,
     float_graph_of,
     model_identifier,
     quantize_as,
@@ -104,7 +104,7 @@ class Workbench:
         """Whether there are labels to count accuracy by."""
         if self.data is None:
             return False
-        return dataset_for(float_graph_of(self.path, self.options), self.data).labels is not None
+        return calls_for(float_graph_of(self.path, self.options), self.data).labels is not None
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_as does."""
@@ -114,7 +114,7 @@ class Workbench:
         """What quantization costs, over the data; None without."""
         if self.data is None:
             return None
-        return compare_with_float(quantized.graph, quantized.onnx_model, dataset_for(quantized.graph, self.data))
+        return compare_with_float(quantized.graph, quantized.onnx_model, calls_for(quantized.graph, self.data))
 
     def measure(self, candidate: Candidate) -> Figures:
         """Quantize, compare with the float model, build and run. Raises McuqError as these do."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mcuq.graph.ir import State
 from mcuq.importer import (
     Model,
     Sizes,
@@ -14,8 +15,11 @@ from mcuq.importer import (
     model_path,
     needed_nodes,
     read_model,
+    read_states,
     selection,
+    suggested_states,
     try_convert,
+    with_states,
 )
 from mcuq.importer.load import opset
 from mcuq.passes import optimize
@@ -39,8 +43,9 @@ class Inspection:
 
     `operators` counts the ONNX nodes by type; `unsupported` names the nodes that mcuq has no operator for,
     `problems` says what else is not supported. Where there are any, `layers` is empty, and `macs`, `parameters` and
-    `quantization` are None. `quantization` is what of
-    it came with the model, and `dynamic` the layers that ask for activation ranges found at run time.
+    `quantization` are None. `quantization` is what of it came with the model, and `dynamic` the layers that ask for
+    activation ranges found at run time. `states` are the pairs of an input and an output that were asked to be such,
+    and `suggested` those that may be, by shape and name.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Inspection:
     parameters: int | None
     quantization: GivenQuantization | None
     dynamic: tuple[str, ...]
+    states: tuple[State, ...] = ()
+    suggested: tuple[State, ...] = ()
 
 
 def inspect_model(
@@ -63,13 +70,17 @@ def inspect_model(
     shapes: Sizes | None = None,
     outputs: Sequence[str] | None = None,
     fix_inputs: Mapping[str, float] | None = None,
+    states: Mapping[str, str] | None = None,
+    stateful: bool = False,
+    initial_states: Mapping[str, float] | None = None,
 ) -> Inspection:
-    """Read a model and list its contents; `shapes`, `outputs` and `fix_inputs` as for compile.
+    """Read a model and list its contents; all else as for compile.
 
     Raises ModelError where the file cannot be read or is invalid.
     """
     path = model_path(source)
-    model = read_model(source, shapes, selection(outputs, fix_inputs))
+    selected = selection(outputs, fix_inputs, states, stateful, initial_states)
+    model, asked = read_states(read_model(source, shapes, selected), selected, path.name)
     nodes = needed_nodes(model.graph, path.name)
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
     results: dict[str, tuple[int, ...]] = {}
@@ -77,10 +88,13 @@ def inspect_model(
     quantization = None
     unsupported: Mapping[str, list[str]] = {}
     problems: tuple[str, ...] = ()
+    suggested: tuple[State, ...] = ()
     found = try_convert(model, path.name)
     if isinstance(found, Unsupported):
         unsupported, problems = found.operators, found.problems
     else:
+        suggested = () if asked else suggested_states(found[0])
+        asked = with_states(found[0], asked, path.name).states
         graph = optimize(found[0])
         quantization = given_quantization(graph)
         results = {name: graph.tensors[name].shape for name in graph.outputs}
@@ -108,4 +122,6 @@ def inspect_model(
         parameters=None if quantization is None else sum(layer.parameters for layer in layers),
         quantization=quantization,
         dynamic=dynamic_layers(model),
+        states=asked,
+        suggested=suggested,
     )

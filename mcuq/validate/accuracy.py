@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
+from mcuq.dataset.sequences import Sequences
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
-from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.simulate import quantize_inputs
+from mcuq.graph.states import Calls
 from mcuq.graph.tensor import Array
-from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.quantize import OutputQuality, QualityMeter, quality_notes, watched_tensors
+from mcuq.quantize.calls import FloatCalls
 from mcuq.validate.labels import Labels
 from mcuq.validate.reach import InputMeter
 
@@ -42,18 +44,22 @@ class AccuracyReport:
     notes: tuple[str, ...]
 
 
-def measure_accuracy(model: CompiledModel, dataset: Dataset, tick: Callable[[], None] = lambda: None) -> AccuracyReport:
+def measure_accuracy(
+    model: CompiledModel, dataset: Dataset | Sequences, tick: Callable[[], None] = lambda: None
+) -> AccuracyReport:
     """Run simulator and float model over the data set; memory does not grow with it. `tick` after each sample."""
     return compare_with_float(model.graph, model.onnx_model, dataset, tick)
 
 
 def compare_with_float(
-    graph: Graph, onnx_model: bytes, dataset: Dataset, tick: Callable[[], None] = lambda: None
+    graph: Graph, onnx_model: bytes, dataset: Dataset | Sequences, tick: Callable[[], None] = lambda: None
 ) -> AccuracyReport:
-    """The same for an int8 graph and the float model that it was made from."""
-    output = graph.outputs[0]
+    """The same for an int8 graph and the float model that it was made from. With states both go along sequences, each
+    with what its own states become."""
+    output = graph.given_outputs[0]
     tensors, float_model = _watched(graph, onnx_model)
-    watched = replace(graph, outputs=tuple(dict.fromkeys((output, *tensors.values()))))
+    names = tuple(dict.fromkeys((output, *tensors.values())))
+    calls = Calls(graph)
     quality, inputs = QualityMeter(tensors), InputMeter(graph)
     tensor = graph.tensors[output]
     is_class = tensor.integers is not None and tensor.elements == 1
@@ -65,9 +71,9 @@ def compare_with_float(
     for batch in dataset.batches(BATCH):
         count = len(next(iter(batch.values())))
         inputs.add(batch)
-        integers = simulate(watched, quantize_inputs(graph, batch))
-        references = [float_model.run({k: v[i] for k, v in batch.items()}, watched.outputs) for i in range(count)]
-        expected = {name: np.stack([r[name] for r in references]) for name in watched.outputs}
+        integers = calls.tensors(quantize_inputs(graph, batch), names)
+        references = [float_model.run({k: v[i] for k, v in batch.items()}, names) for i in range(count)]
+        expected = {name: np.stack([r[name] for r in references]) for name in names}
         _check_shapes(integers, expected)
         quality.add(graph, integers, expected)
         chosen = answers(tensor.decode(integers[output]))
@@ -90,13 +96,13 @@ def compare_with_float(
     )
 
 
-def _watched(graph: Graph, onnx_model: bytes) -> tuple[dict[str, str], FloatModel]:
+def _watched(graph: Graph, onnx_model: bytes) -> tuple[dict[str, str], FloatCalls]:
     """For each output the tensor to take the SQNR of, and the float model with them among its outputs."""
     proto = onnx.load_model_from_string(onnx_model)
     tensors = watched_tensors(graph, [name for node in proto.graph.node for name in node.output])
     given = {value.name for value in proto.graph.output}
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {*tensors.values()} - given)
-    return tensors, FloatModel(proto)
+    return tensors, FloatCalls(proto, graph.states, {name: graph.tensors[name].shape for name in graph.inputs})
 
 
 def _check_shapes(integers: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

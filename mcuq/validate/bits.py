@@ -11,11 +11,13 @@ from mcuq.build.host_program import HostModel, build_host
 from mcuq.build.pieces import pieces_sources
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
+from mcuq.dataset.sequences import Sequences
 from mcuq.emulate.emulator import Emulator
 from mcuq.emulate.emulators import emulator_for
 from mcuq.errors import BoardError, did_you_mean
 from mcuq.graph.ir import Graph
-from mcuq.graph.simulate import quantize_inputs, simulate
+from mcuq.graph.simulate import quantize_inputs
+from mcuq.graph.states import RESET
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import differing_bytes, join_samples, join_tensors, split_tensors
 
@@ -101,9 +103,11 @@ def check_bits(
     tally = _Tally()
     done = exact = 0
     try:
+        calls = model.calls()
         for batch in batches:
-            expected = simulate(model.graph, batch)
-            for i, outputs in enumerate(runner.run(batch, _all_wrong(model.graph, expected))):
+            expected = calls.run(batch)
+            given = {name: {**batch, **expected}[name] for name in model.wire.inputs}
+            for i, outputs in enumerate(runner.run(given, _all_wrong(model.wire, expected))):
                 equal = [tally.compare(done, name, expected[name][i], got) for name, got in outputs.items()]
                 exact += all(equal)
                 observe(done, outputs)
@@ -125,7 +129,7 @@ def check_bits(
     )
 
 
-def integer_batches(graph: Graph, dataset: Dataset) -> Iterator[Inputs]:
+def integer_batches(graph: Graph, dataset: Dataset | Sequences) -> Iterator[Inputs]:
     """A data set as batches (samples, *shape) of the dtypes of the model's inputs, as check_bits and the simulator take
     them."""
     return (quantize_inputs(graph, batch) for batch in dataset.batches(BATCH))
@@ -134,11 +138,11 @@ def integer_batches(graph: Graph, dataset: Dataset) -> Iterator[Inputs]:
 def probe_inputs(graph: Graph) -> dict[str, Array]:
     """Made-up inputs (8, *shape), always the same: both extremes throughout, and random ones.
 
-    Those of float32 inputs are up to 8 in magnitude.
+    Those of float32 inputs are up to 8 in magnitude. With states they are calls of two streams.
     """
     rng = np.random.default_rng(0)
     probes = {}
-    for name in graph.inputs:
+    for name in graph.given_inputs:
         tensor = graph.tensors[name]
         shape = (8, *tensor.shape)
         if tensor.quant is None:
@@ -148,6 +152,8 @@ def probe_inputs(graph: Graph) -> dict[str, Array]:
             low, high = tensor.quant.bounds
             probes[name] = rng.integers(low, high + 1, shape).astype(tensor.dtype)
         probes[name][0], probes[name][1] = low, high
+    if graph.states:
+        probes[RESET] = np.isin(np.arange(8), (0, 5)).astype(np.int8)
     return probes
 
 
@@ -158,7 +164,7 @@ class _Host:
     stack_bytes: int | None = None
 
     def __init__(self, model: CompiledModel) -> None:
-        self._model, self._graph = model, model.graph
+        self._model, self._graph = model, model.wire
         ports = self._graph.inputs, self._graph.outputs
         inputs, outputs = (tuple(self._graph.tensors[n].size_bytes for n in names) for names in ports)
         pieces = pieces_sources(model)

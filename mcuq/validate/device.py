@@ -264,7 +264,7 @@ def _compare_all(session: Session, samples: Expected, tick: Callable[[], None]) 
 
 def _mismatch(model: CompiledModel, number: int, index: int, want: bytes, got: bytes) -> Mismatch:
     """The byte `index` of all outputs, as an element of one of them."""
-    graph = model.graph
+    graph = model.wire
     wanted, gotten = (split_tensors(data, graph, graph.outputs) for data in (want, got))
     for name in graph.outputs:
         tensor = graph.tensors[name]

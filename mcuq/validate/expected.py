@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 
 from mcuq.graph.ir import Graph
-from mcuq.graph.simulate import simulate
+from mcuq.graph.states import Calls, wire_graph
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_tensors
 
@@ -30,10 +30,13 @@ class Expected:
         graph: Graph,
         batches: Iterator[Mapping[str, Array]],
         as_given: Callable[[Mapping[str, Array]], Mapping[str, Array]] = lambda batch: batch,
+        calls: Calls | None = None,
     ) -> None:
         """`batches` are inputs by name as the graph takes them, (samples, *shape); `as_given` puts them into the order
-        in which the device takes them."""
-        self._graph = graph
+        in which the device takes them. Of a graph with states they are calls in order, which `calls` simulates; each
+        has the bytes of the states among its inputs and its outputs, so that it can be repeated."""
+        self._graph = wire_graph(graph)
+        self._calls = calls or Calls(graph)
         self._as_given = as_given
         self._batches = batches
         self._pool = ThreadPoolExecutor(max_workers=1)
@@ -65,8 +68,9 @@ class Expected:
         batch = next(self._batches, None)
         if batch is None:
             return []
-        inputs = _joined(self._as_given(batch), self._graph.inputs)
-        outputs = _joined(simulate(self._graph, batch), self._graph.outputs)
+        found = self._calls.run(batch)
+        inputs = _joined({**self._as_given(batch), **found}, self._graph.inputs)
+        outputs = _joined(found, self._graph.outputs)
         return [Sample(*both) for both in zip(inputs, outputs, strict=True)]
 
 

@@ -69,7 +69,7 @@ def validate_port(
     wrap: Callable[[Link], Link] = lambda link: link,
 ) -> DeviceReport:
     """`validate_device` of the device at a port with int8 batches (samples, *shape); `wrap` may record the link."""
-    with Expected(model.graph, batches, model.as_given) as samples:
+    with Expected(model.graph, batches, model.as_given, model.calls()) as samples:
         return _validate(model, samples, port, baud, mend, tick, wrap)
 
 
@@ -96,7 +96,10 @@ def validate_fleet(
         except McuqError as error:
             return Member(port, None, str(error))
 
-    with Expected(model.graph, batches, model.as_given) as samples, ThreadPoolExecutor(max_workers=len(ports)) as pool:
+    with (
+        Expected(model.graph, batches, model.as_given, model.calls()) as samples,
+        ThreadPoolExecutor(max_workers=len(ports)) as pool,
+    ):
         try:
             return tuple(pool.map(member, ports, ticks))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from mcuq.compile import CompiledModel, Data, dataset_for
+from mcuq.compile import CompiledModel, Data, calls_for
 from mcuq.graph.tensor import Array
 from mcuq.validate.bits import BATCH, integer_batches, probe_inputs
 
@@ -22,7 +22,7 @@ def int8_inputs(
         available = len(next(iter(probes.values())))
         count = min(samples or available, available)
         return count, iter([{name: x[:count] for name, x in probes.items()}])
-    dataset = dataset_for(model.graph, data)
+    dataset = calls_for(model.graph, data)
     count = min(samples or len(dataset), len(dataset))
     return count, _first(integer_batches(model.graph, dataset), count)
 

@@ -14,6 +14,7 @@ from mcuq.device.session import Session
 from mcuq.errors import DeviceError
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import run_layers
+from mcuq.graph.states import BEFORE, states_in
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import differing_bytes, split_tensors
 
@@ -41,7 +42,10 @@ def first_wrong_layer(model: CompiledModel, session: Session, inputs: bytes) -> 
 
     Raises DeviceError where the device is reset again and again, or does not answer.
     """
-    values = run_layers(model.graph, model.from_given(_batch_of_one(model.graph, inputs)), keep_all=True)
+    given = _batch_of_one(model.wire, inputs)
+    if model.graph.states:
+        given = {**given, **states_in(model.graph, given.pop(BEFORE)[0])}
+    values = run_layers(model.graph, model.from_given(given), keep_all=True)
     for _ in range(RESTARTS):
         try:
             found = _walk(session, model, values, inputs)

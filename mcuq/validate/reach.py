@@ -18,7 +18,7 @@ class InputMeter:
     """Counts the values of each input that lie beyond its range by more than a step, over any number of batches."""
 
     def __init__(self, graph: Graph) -> None:
-        self._tensors = {name: _quantized(graph, name) for name in graph.inputs}
+        self._tensors = {name: _quantized(graph, name) for name in graph.given_inputs}
         self._outside = dict.fromkeys(self._tensors, 0)
         self._values = dict.fromkeys(self._tensors, 0)
         self._extremes = dict.fromkeys(self._tensors, (0.0, 0.0))

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from golden.graphs import digits
+from state_models import recurrent, sequences
 from support import model_of, random_inputs
 
 from mcuq.artifact import save
 from mcuq.boards.find import board_names, load_board
 from mcuq.build.firmware import build_firmware, build_loader
 from mcuq.cli import main
-from mcuq.compile import CompiledModel
+from mcuq.compile import CompiledModel, compile_model
 from mcuq.device.link import open_link
 from mcuq.device.session import Session
 from mcuq.emulate.machine import Machine
@@ -93,6 +94,24 @@ def test_scales_per_channel_of_inputs_and_outputs_are_those_of_the_device(tmp_pa
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert (found["samples"], found["mismatches"]) == (80, 0)
+
+
+def test_states_go_on_on_the_device(tmp_path: Path) -> None:
+    """The board is reset in between: each call comes with the state that is before it."""
+    data = sequences(2, 8)
+    states = {"h": "h_out", "c": "c_out"}
+    model = compile_model(recurrent("LSTM"), "mps2-an386", data, "listener", states=states, judged=False)
+    save(model, tmp_path)
+    np.savez(tmp_path / "data.npz", x=data)
+    with machine_with(model) as machine:
+        arguments = ["validate", str(tmp_path), "--port", machine.port, "--data", str(tmp_path / "data.npz"), "--json"]
+        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        machine.reset()
+        again = CliRunner().invoke(main, [*arguments[:-3], "--json"], catch_exceptions=False)
+    for found in (json.loads(result.stdout), json.loads(again.stdout)):
+        assert (found["mismatches"], found["first_layer"]) == (0, None)
+        assert found["compared_bytes"] == found["samples"] * (3 + model.listing.state_bytes)
+        assert len(found["layers"]) == len(model.coded_layers)
 
 
 def test_a_fleet_of_emulated_boards_validates_in_parallel(tmp_path: Path) -> None:
