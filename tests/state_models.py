@@ -41,6 +41,26 @@ def recurrent(kind: str, is_open: bool = True, hidden: int = HIDDEN, seed: int =
     )
 
 
+def packed() -> onnx.ModelProto:
+    """An LSTM whose hidden state and cell are one input and one output, as voice activity detectors have them."""
+    rng = np.random.default_rng(3)
+    bound = 1.5 / np.sqrt(HIDDEN)
+    shapes = {"W": (1, 4 * HIDDEN, FEATURES), "R": (1, 4 * HIDDEN, HIDDEN), "B": (1, 8 * HIDDEN)}
+    constants = {name: rng.uniform(-bound, bound, shape).astype(np.float32) for name, shape in shapes.items()}
+    return model(
+        [
+            node("Split", ["state"], ["h", "c"], "split", axis=0),
+            node("LSTM", ["x", "W", "R", "B", "", "h", "c"], ["", "h_out", "c_out"], "rec", hidden_size=HIDDEN),
+            node("Concat", ["h_out", "c_out"], "stateN", "pack", axis=0),
+            node("ReduceSum", ["h_out", "last"], "sum", "sum", keepdims=0),
+            node("Sigmoid", ["sum"], "y", "answer"),
+        ],
+        {"x": (1, 1, FEATURES), "state": (2, 1, HIDDEN)},
+        ["y", "stateN"],
+        {**constants, "last": np.array([2])},
+    )
+
+
 def states_of(kind: str) -> dict[str, str]:
     """The pairs of `recurrent`."""
     return {"h": "h_out", "c": "c_out"} if kind == "LSTM" else {"h": "h_out"}

@@ -370,10 +370,17 @@ def _warn_of(compiled: CompiledModel, calibration: str | None, where: str = "") 
     if origin.ranges == "guessed":
         count = origin.batch_normalizations
         statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
+        wanted = "about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images"
+        inputs = "made-up inputs"
+        if compiled.graph.states:
+            inputs = "one made-up sequence, which is all that is known of what states become"
+            wanted = (
+                "real sequences: --calibration sequences.npz (array `x`, (sequences, steps, ...)), or a folder with a "
+                ".npy for each"
+            )
         warn(
-            f"{where}no --calibration: ranges were guessed from {statistics}made-up inputs, so the accuracy is "
-            "UNKNOWN. Give about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or "
-            "images."
+            f"{where}no --calibration: ranges were guessed from {statistics}{inputs}, so the accuracy is UNKNOWN. Give "
+            f"{wanted}."
         )
     elif origin.ranges == "calibrated" and origin.samples < FEWEST_SAMPLES:
         samples = f"{origin.samples} sample{'s' * (origin.samples != 1)}"

@@ -53,6 +53,15 @@ def test_states_are_suggested_and_never_assumed(network: Path) -> None:
     assert not any("states?" in line for line in lines)
 
 
+def test_without_sequences_it_is_said_that_nothing_is_known_of_states(network: Path) -> None:
+    done = call("compile", str(network), "--board", "host", *STATES, "-o", str(network.parent / "out"))
+    assert done.stderr == (
+        "warning: no --calibration: ranges were guessed from one made-up sequence, which is all that is known of what "
+        "states become, so the accuracy is UNKNOWN. Give real sequences: --calibration sequences.npz (array `x`, "
+        "(sequences, steps, ...)), or a folder with a .npy for each.\n"
+    )
+
+
 def test_data_without_sequences_is_refused(network: Path) -> None:
     path = network.parent / "samples.npy"
     np.save(path, sequences(1, 8)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 import pytest
-from state_models import GATES, cached_convolution, delay_line, recurrent, states_of
+from state_models import GATES, cached_convolution, delay_line, packed, recurrent, states_of
 
 from mcuq.errors import ModelError
 from mcuq.graph.ir import State
@@ -60,6 +60,7 @@ def test_outputs_that_are_chosen_keep_those_of_states() -> None:
             ),
             {"state": "stateN"},
         ),
+        (packed(), {"state": "stateN"}),
         (recurrent("GRU", is_open=False), {}),
         (parsed("n (float[1,4] a, float[1,4] b) => (float[1,4] c) { c = Add(a, b) }"), {}),
     ],

@@ -16,6 +16,7 @@ from state_models import (
     cached_convolution,
     decibels,
     delay_line,
+    packed,
     recurrent,
     sequences,
     states_of,
@@ -76,6 +77,14 @@ def test_frames_that_are_kept_for_a_convolution_have_8_bits_and_lose_nothing() -
     assert decibels(stepped(proto, states, x), simulated(graph, x)) > 30
 
 
+def test_a_hidden_state_and_a_cell_in_one_tensor_are_one_state() -> None:
+    proto, states = packed(), {"state": "stateN"}
+    graph = quantize_model(proto, CALIBRATION, states=states).graph
+    assert graph.tensors["state"].dtype == "int16"
+    want, got = stepped(proto, states, TEST), simulated(graph, TEST)
+    assert decibels(want - 0.5, got - 0.5) > 30
+
+
 def test_what_one_state_gives_another_takes() -> None:
     proto, states = delay_line(), {"first": "first_out", "second": "second_out"}
     graph = quantize_model(proto, scheme="float32", states=states).graph
@@ -99,6 +108,7 @@ def test_calibration_sees_what_states_become_and_not_zeros() -> None:
 MODELS = {
     **{kind: (recurrent(kind), states_of(kind), (1, 1, FEATURES)) for kind in GATES},
     "cache": (cached_convolution(), {"cache": "cache_out"}, (1, 4, 1)),
+    "packed": (packed(), {"state": "stateN"}, (1, 1, FEATURES)),
     "delays": (delay_line(), {"first": "first_out", "second": "second_out"}, (1, 5)),
 }
 
