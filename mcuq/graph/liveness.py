@@ -20,7 +20,8 @@ class Storage:
     """Memory of one tensor, or of several that never hold different values at one time.
 
     `tensors` in the order in which they are computed, each `places` bytes from the storage's own offset (none: all at
-    it); alive from step `first` to step `last`, both included (-1: before the first step).
+    it); alive from step `first` to step `last`, both included (-1: before the first step), of which each needs its
+    bytes during its own of `lives` (none: all of the time).
     """
 
     tensors: tuple[str, ...]
@@ -29,6 +30,7 @@ class Storage:
     last: int
     offset: int = 0
     places: tuple[int, ...] = ()
+    lives: tuple[tuple[int, int], ...] = ()
 
     def offset_of(self, tensor: str) -> int:
         """Where the tensor begins, in bytes as `offset` is."""
@@ -162,7 +164,22 @@ class _Groups:
     def storages(self) -> list[Storage]:
         """All of them."""
         groups = {group[0]: group for group in self.of.values()}
-        return [_storage(self._graph, own, self.place, self.first[key], self.last[key]) for key, own in groups.items()]
+        return [self._storage(own, self.first[key], self.last[key]) for key, own in groups.items()]
+
+    def _storage(self, tensors: Sequence[str], first: int, last: int) -> Storage:
+        lowest = min(self.place[name] for name in tensors)
+        places = tuple(self.place[name] - lowest for name in tensors)
+        sizes = [self._graph.tensors[name].size_bytes for name in tensors]
+        size_bytes = max(at + own for at, own in zip(places, sizes, strict=True))
+        lives = tuple((self.first[name], self._last_use.get(name, self.first[name])) for name in tensors)
+        return Storage(
+            tuple(tensors),
+            size_bytes,
+            first,
+            last,
+            places=places if any(places) else (),
+            lives=lives if any(own < size_bytes for own in sizes) else (),
+        )
 
     def may_move(self, part: Tensor) -> bool:
         """Whether a tensor and all that share its memory can lie in that of another: nothing of them is beyond its
@@ -189,10 +206,3 @@ class _Groups:
         for name in both:
             self.of[name] = both
         self.last[both[0]] = last
-
-
-def _storage(graph: Graph, tensors: Sequence[str], place: Mapping[str, int], first: int, last: int) -> Storage:
-    lowest = min(place[name] for name in tensors)
-    places = tuple(place[name] - lowest for name in tensors)
-    size_bytes = max(at + graph.tensors[name].size_bytes for at, name in zip(places, tensors, strict=True))
-    return Storage(tuple(tensors), size_bytes, first, last, places=places if any(places) else ())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mcuq.graph.ir import Graph
+from mcuq.graph.liveness import Storage
 from mcuq.lower import Program
 from mcuq.plan.memory import Plan
 from mcuq.plan.steps import STATE_BYTES
@@ -82,8 +85,8 @@ NO_MAP = ArenaMap()
 
 
 def map_arena(program: Program, plan: Plan) -> ArenaMap:
-    """What a plan says, as boxes: a storage has the name of the tensor that is computed first in it. All that a segment
-    needs lives as long as it runs."""
+    """What a plan says, as boxes: those of tensors at one place have the name of the one that is computed first there.
+    All that a segment needs lives as long as it runs."""
     graph = program.graph
     boxes = []
     first, last = list(range(-1, len(program.steps) + 1)), list(range(-1, len(program.steps) + 1))
@@ -99,13 +102,13 @@ def map_arena(program: Program, plan: Plan) -> ArenaMap:
     if plan.steps is not None:
         boxes.append(Box("steps done", "scratch", plan.steps.state, STATE_BYTES, -1, len(program.steps)))
     for storage in plan.storages:
-        kind = "tensor"
-        if not set(graph.outputs).isdisjoint(storage.tensors):
-            kind = "output"
-        if not set(graph.inputs).isdisjoint(storage.tensors):
-            kind = "input"
-        since, until = first[storage.first + 1], last[storage.last + 1]
-        boxes.append(Box(storage.tensors[0], kind, storage.offset, storage.size_bytes, since, until))
+        for names, offset, size_bytes, since, until in _uses(storage, graph):
+            kind = "tensor"
+            if not set(graph.outputs).isdisjoint(names):
+                kind = "output"
+            if not set(graph.inputs).isdisjoint(names):
+                kind = "input"
+            boxes.append(Box(names[0], kind, offset, size_bytes, first[since + 1], last[until + 1]))
     segments = [placed.segment for placed in plan.segments]
     folds = {part[0] for own in segments for stage, part in zip(own.stages, own.parts, strict=True) if stage.folds}
     for index, offset in plan.scratch.items():
@@ -115,3 +118,16 @@ def map_arena(program: Program, plan: Plan) -> ArenaMap:
         boxes.append(Box(step.layer.name, "scratch", offset, step.scratch_bytes, index, index))
     steps = tuple(MapStep(step.layer.name, type(step.layer.op).__name__) for step in program.steps)
     return ArenaMap(tuple(boxes), steps, plan.arena_bytes, plan.least_bytes)
+
+
+def _uses(storage: Storage, graph: Graph) -> Iterator[tuple[tuple[str, ...], int, int, int, int]]:
+    """Tensors that lie in the same bytes of a storage, where these begin, how many, and from when to when."""
+    if not storage.lives:
+        yield storage.tensors, storage.offset, storage.size_bytes, storage.first, storage.last
+        return
+    uses: dict[tuple[int, int], list[tuple[str, int, int]]] = {}
+    for name, life in zip(storage.tensors, storage.lives, strict=True):
+        uses.setdefault((storage.offset_of(name), graph.tensors[name].size_bytes), []).append((name, *life))
+    for (offset, size_bytes), own in uses.items():
+        names, since, until = zip(*own, strict=True)
+        yield names, offset, size_bytes, min(since), max(until)

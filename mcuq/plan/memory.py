@@ -12,7 +12,7 @@ from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
 from mcuq.lower import Goal, Program
 from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
-from mcuq.plan.blocks import Over
+from mcuq.plan.blocks import Extent, Over
 from mcuq.plan.kept import kept_storages
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
@@ -457,7 +457,7 @@ class _Way:
         more = list(self._scratch.items())
         more += [(segment.last, size_bytes) for segment, _, size_bytes in self._rings]
         self._blocks = [
-            *(Block(aligned(s.size_bytes), self._time[s.first + 1], self._time[s.last + 1]) for s in self._storages),
+            *(_block_of(s, program.graph, self._time) for s in self._storages),
             *(Block(aligned(size_bytes), at, at) for at, size_bytes in more),
         ]
         for segment in segments:  # which rows were pushed is known from one inference to the next
@@ -564,6 +564,29 @@ class _Way:
             for (y, x), distance in segment.schedule.distances.items():
                 may_overlap(y, x, segment.last, distance)
         return over
+
+
+def _block_of(storage: Storage, graph: Graph, time: Sequence[int]) -> Block:
+    """The block of a storage, of whose bytes those count at each time that tensors need then."""
+    first, last = time[storage.first + 1], time[storage.last + 1]
+    whole = Block(aligned(storage.size_bytes), first, last)
+    if not storage.lives:
+        return whole
+    needed: dict[int, tuple[int, int]] = {}  # time -> from where to where
+    for name, (since, until) in zip(storage.tensors, storage.lives, strict=True):
+        begin = storage.offset_of(name) - storage.offset
+        end = begin + aligned(graph.tensors[name].size_bytes)
+        for at in range(time[since + 1], time[until + 1] + 1):
+            own = needed.get(at, (begin, end))
+            needed[at] = min(begin, own[0]), max(end, own[1])
+    extents: list[Extent] = []
+    for at in range(first, last + 1):
+        begin, end = needed.get(at, (0, 0))
+        if extents and (extents[-1].offset, extents[-1].end) == (begin, end):
+            extents[-1] = replace(extents[-1], last=at)
+        else:
+            extents.append(Extent(begin, end - begin, at, at))
+    return replace(whole, extents=tuple(extents)) if len(extents) > 1 else whole
 
 
 def _parts(found: SplitLayout, rooms: Sequence[Room]) -> tuple[ArenaPart, ...]:

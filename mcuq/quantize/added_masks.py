@@ -12,6 +12,7 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add
 from mcuq.ops.compare import Compare
+from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.masked_softmax import NEAR, NOTHING, MaskedSoftmax
 from mcuq.ops.moves import Moves
@@ -54,11 +55,11 @@ def check_scores(graph: Graph, quants: Mapping[str, Quant]) -> None:
 
 
 def _is_made_of_large_numbers(graph: Graph, producers: Mapping[str, Node], name: str) -> bool:
-    """Whether a constant of numbers such as masks have is, elementwise or moved, in what a tensor is made of."""
+    """Whether a constant of numbers such as masks have is, element by element or moved, in what a tensor is made of."""
     names, seen = [name], {name}
     while names:
         node = producers.get(names.pop())
-        if node is None or not (node.op.is_elementwise or isinstance(node.op, Moves)):
+        if node is None or not _keeps_elements(graph, node):
             continue
         read = [graph.tensors[own] for own in node.inputs]
         if any(t.is_constant and (np.abs(t.values) > -NOTHING).any() for t in read):
@@ -67,6 +68,13 @@ def _is_made_of_large_numbers(graph: Graph, producers: Mapping[str, Node], name:
         names += sorted(new)
         seen |= new
     return False
+
+
+def _keeps_elements(graph: Graph, node: Node) -> bool:
+    """Whether none of the node's outputs is a sum of several of an input's elements."""
+    op = node.op
+    scales = isinstance(op, Conv2d) and op.window.kernel == (1, 1) and op.groups == graph.tensors[node.output].shape[-1]
+    return op.is_elementwise or op.is_view or isinstance(op, Moves) or scales
 
 
 def check_real_masks(graph: Graph, data: Iterable[Sample]) -> None:

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcuq.graph.ir import Graph, Node
-from mcuq.graph.liveness import aligned, live_bytes
+from mcuq.graph.liveness import Storage, aligned, live_bytes
 from mcuq.graph.operator import Layer, Operator
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.kernels.kernel import Call, Constants
+from mcuq.kernels.overwriting import Below
 from mcuq.lower import Program, Step, lower
 from mcuq.onnx_io.writer import OnnxWriter
 from mcuq.ops.add import Add
@@ -52,6 +53,13 @@ class FakeElementwise(Fake):
 
 
 @dataclass(frozen=True)
+class FakeBelow(Fake):
+    """Its output may begin `below` bytes below its input, no more and no less."""
+
+    below: int = 0
+
+
+@dataclass(frozen=True)
 class FakeView(Fake):
     """The first input under another name."""
 
@@ -84,15 +92,16 @@ class Net:
         steps = []
         for layer in graph.layers():
             scratch_bytes = getattr(layer.op, "scratch_bytes", 0)
-            calls = () if layer.op.is_view else (Call(Constants(), scratch_bytes=scratch_bytes),)
-            steps.append(Step(layer, calls))
+            below = Below(layer.op.below, exactly=True) if isinstance(layer.op, FakeBelow) else None
+            call = Call(Constants(), inputs=(0,), scratch_bytes=scratch_bytes, below=below)
+            steps.append(Step(layer, () if layer.op.is_view else (call,)))
         return Program(graph, tuple(steps))
 
     def plan(self, *outputs: str) -> Plan:
         return plan_memory(self.program(*outputs))
 
 
-def random_program(seed: int, layers: int, scratch: bool = True) -> Program:
+def random_program(seed: int, layers: int, scratch: bool = True, exact: bool = False) -> Program:
     """Layers that read recent tensors; every tensor that nobody reads is an output, and some others."""
     rng = random.Random(seed)
     net = Net()
@@ -103,10 +112,11 @@ def random_program(seed: int, layers: int, scratch: bool = True) -> Program:
         reads = [rng.choice(names[-5:]) for _ in range(rng.randint(1, 3))]
         elements = net.tensors[reads[0]].elements
         scratch_bytes = rng.choice([0, 0, rng.randint(1, 200)]) if scratch else 0
-        op = rng.choice(
-            [Fake(rng.randint(1, 300), scratch_bytes), FakeElementwise(elements, scratch_bytes), FakeView(elements)]
-        )
-        names.append(net.add(op, *reads))
+        ops = [Fake(rng.randint(1, 300), scratch_bytes), FakeElementwise(elements, scratch_bytes), FakeView(elements)]
+        if exact:
+            ops.append(FakeBelow(rng.randint(1, 300), scratch_bytes, 4 * rng.randint(0, 10)))
+        op = rng.choice(ops)
+        names.append(net.add(op, *reads[: 1 if isinstance(op, FakeBelow) else None]))
     read = {name for node in net.nodes for name in node.inputs}
     # A view of an input or output is no output: passes/own_outputs.py puts a copy behind it.
     roots = dict.fromkeys(net.inputs, "input")
@@ -121,9 +131,23 @@ def random_program(seed: int, layers: int, scratch: bool = True) -> Program:
     return net.program(*outputs)
 
 
+def spans_of(program: Program, storage: Storage) -> list[tuple[int, int, int, int]]:
+    """Each tensor's (first step, last step, begin, end); a storage of one size is one."""
+    if not storage.lives:
+        return [(storage.first, storage.last, storage.offset, storage.offset + storage.size_bytes)]
+    begins = [(storage.offset_of(name), program.graph.tensors[name].size_bytes) for name in storage.tensors]
+    return [(*life, at, at + n) for life, (at, n) in zip(storage.lives, begins, strict=True)]
+
+
 def peak_bytes(program: Program, plan: Plan) -> int:
     """Most bytes of tensors and scratch alive at one step."""
-    live = live_bytes(s.life for s in plan.storages)
+    lives = [
+        (max(e for *_, e in alive) - min(b for *_, b, _ in alive), i, i)
+        for storage in plan.storages
+        for i in range(storage.first, storage.last + 1)
+        if (alive := [own for own in spans_of(program, storage) if own[0] <= i <= own[1]])
+    ]
+    live = live_bytes((aligned(n), first, last) for n, first, last in lives)
     return max(
         live.get(i, 0) + (aligned(program.steps[i].scratch_bytes) if i in range(len(program.steps)) else 0)
         for i in range(-1, len(program.steps) + 1)
@@ -132,11 +156,12 @@ def peak_bytes(program: Program, plan: Plan) -> int:
 
 def assert_valid(program: Program, plan: Plan) -> None:
     """No two things alive at one step overlap; everything is aligned and inside the arena, whose end is used."""
-    spans = [(s.first, s.last, s.offset, s.offset + s.size_bytes) for s in plan.storages]
-    spans += [(i, i, offset, offset + program.steps[i].scratch_bytes) for i, offset in plan.scratch.items()]
-    for a, b in combinations(spans, 2):
+    groups = [spans_of(program, s) for s in plan.storages]
+    groups += [[(i, i, offset, offset + program.steps[i].scratch_bytes)] for i, offset in plan.scratch.items()]
+    for a, b in ((a, b) for one, other in combinations(groups, 2) for a in one for b in other):
         alive_together = a[0] <= b[1] and b[0] <= a[1]
         assert not alive_together or a[3] <= b[2] or b[3] <= a[2], (a, b)
+    spans = [span for group in groups for span in group]
     assert all(offset >= 0 and offset % ALIGNMENT == 0 for _, _, offset, _ in spans)
     assert plan.arena_bytes == max(aligned(end) for *_, end in spans)
     assert plan.arena_bytes >= peak_bytes(program, plan)
@@ -151,7 +176,7 @@ def assert_runs(program: Program, plan: Plan) -> None:
     value: dict[str, int] = {}
 
     def bytes_of(name: str) -> Array:
-        offset = plan.storage_of(name).offset
+        offset = plan.offset_of(name)
         return arena[offset : offset + program.graph.tensors[name].size_bytes]
 
     for number, name in enumerate(program.graph.inputs, 1):
@@ -167,7 +192,7 @@ def assert_runs(program: Program, plan: Plan) -> None:
             value[output] = value[step.layer.inputs[0].name]
             continue
         value[output] = 100 + index
-        if not isinstance(step.layer.op, FakeElementwise):
+        if not isinstance(step.layer.op, FakeElementwise | FakeBelow):
             bytes_of(output)[:] = value[output]
             for t in step.layer.inputs:
                 assert (bytes_of(t.name) == value[t.name]).all(), f"step {index} overwrites its input '{t.name}'"
@@ -183,6 +208,31 @@ def test_plans_of_random_programs_are_valid_and_keep_every_value_until_its_last_
     plan = plan_memory(program)
     assert_valid(program, plan)
     assert_runs(program, plan)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 25))
+def test_outputs_at_one_place_below_their_inputs_leave_what_they_do_not_need(seed: int, layers: int) -> None:
+    program = random_program(seed, layers, exact=True)
+    plan = plan_memory(program)
+    assert_valid(program, plan)
+    assert_runs(program, plan)
+
+
+def test_what_is_smaller_than_what_it_lies_in_leaves_the_rest_to_others() -> None:
+    """As depthwise convolutions with a stride between others do: at no step are all 3,000 bytes and those of another
+    needed."""
+    net = Net()
+    x = net.input(100)
+    wide = net.add(Fake(3000), x)
+    narrow = net.add(FakeBelow(1000, below=40), wide)
+    y = net.add(Fake(1500, scratch_bytes=500), narrow)
+    program = net.program(net.add(Fake(8), y))
+    plan = plan_memory(program)
+    assert_valid(program, plan)
+    assert_runs(program, plan)
+    assert plan.offset_of(wide) - plan.offset_of(narrow) == 40
+    assert plan.arena_bytes == plan.least_bytes == 3100
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,13 +1,15 @@
 import random
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from selections import quick
 
-from mcuq.plan.blocks import meeting
+from mcuq.plan.blocks import Extent, distances, meeting
 from mcuq.plan.first_fit import first_fit
-from mcuq.plan.layout import Block, lower_bound, place
+from mcuq.plan.layout import Block, lay_out_quickly, lower_bound, place
 
 BLOCKS = st.lists(
     st.builds(
@@ -24,13 +26,26 @@ def end_of(blocks: list[Block], offsets: list[int]) -> int:
     return max((offset + block.size_bytes for block, offset in zip(blocks, offsets, strict=True)), default=0)
 
 
+def touch(a: Block, at: int, b: Block, bt: int) -> bool:
+    """Whether bytes that both need at some step have a byte in common."""
+    return any(
+        min(own.size_bytes, other.size_bytes) > 0
+        and own.first <= other.last
+        and other.first <= own.last
+        and at + own.offset < bt + other.end
+        and bt + other.offset < at + own.end
+        for own in a.all_extents()
+        for other in b.all_extents()
+    )
+
+
 def assert_valid(blocks: list[Block], offsets: list[int], over: dict[tuple[int, int], int] | None = None) -> None:
     over = over or {}
     assert len(offsets) == len(blocks)
     assert all(offset >= 0 and offset % 4 == 0 for offset in offsets)
     for (i, a), (j, b) in combinations(enumerate(blocks), 2):
         at, bt = offsets[i], offsets[j]
-        is_apart = not a.meets(b) or at + a.size_bytes <= bt or bt + b.size_bytes <= at
+        is_apart = not touch(a, at, b, bt)
         is_over = any(pair in over and offsets[pair[1]] - offsets[pair[0]] >= over[pair] for pair in ((i, j), (j, i)))
         assert is_apart or is_over, (a, at, b, bt)
     assert end_of(blocks, offsets) >= lower_bound(blocks, over)
@@ -44,6 +59,24 @@ def over_pairs(draw: st.DrawFn) -> tuple[list[Block], dict[tuple[int, int], int]
     pairs = st.tuples(indices, indices).filter(lambda pair: pair[0] != pair[1])
     over = draw(st.dictionaries(pairs, st.integers(-90, 170), max_size=6)) if len(blocks) > 1 else {}
     return blocks, over
+
+
+@st.composite
+def changing_blocks(draw: st.DrawFn) -> tuple[list[Block], dict[tuple[int, int], int]]:
+    """The same, where some need other bytes at other times."""
+    blocks, over = draw(over_pairs())
+    return [draw(changing(block)) if block.last > block.first else block for block in blocks], over
+
+
+@st.composite
+def changing(draw: st.DrawFn, block: Block) -> Block:
+    """The block, whose bytes are needed by parts of its life."""
+    starts = sorted(draw(st.sets(st.integers(block.first + 1, block.last), max_size=3)))
+    extents = []
+    for first, behind in zip([block.first, *starts], [*starts, block.last + 1], strict=True):
+        ends = sorted(draw(st.tuples(*[st.integers(0, block.size_bytes // 4)] * 2)))
+        extents.append(Extent(4 * ends[0], 4 * (ends[1] - ends[0]), first, behind - 1))
+    return replace(block, extents=tuple(extents))
 
 
 def random_blocks(seed: int, count: int, steps: int, longest: int) -> list[Block]:
@@ -63,6 +96,47 @@ def test_blocks_that_live_at_one_time_never_overlap(blocks: list[Block]) -> None
 def test_blocks_overlap_only_as_far_as_they_may(problem: tuple[list[Block], dict[tuple[int, int], int]]) -> None:
     blocks, over = problem
     assert_valid(blocks, place(blocks, over), over)
+
+
+@settings(max_examples=100, deadline=None)
+@given(changing_blocks())
+def test_blocks_overlap_where_their_bytes_are_not_needed(
+    problem: tuple[list[Block], dict[tuple[int, int], int]],
+) -> None:
+    blocks, over = problem
+    assert_valid(blocks, list(lay_out_quickly(blocks, over).offsets), over)
+
+
+@pytest.mark.parametrize("seed", quick(range(24), 4))
+def test_the_least_layout_of_what_needs_other_bytes_at_other_times_is_found(seed: int) -> None:
+    """As all orders of all blocks find it, each at the lowest offset that is free."""
+    rng = random.Random(seed)
+    blocks = []
+    for own in random_blocks(seed, 6, 6, 4):
+        turn = rng.randint(own.first + 1, own.last) if own.last > own.first else own.last
+        less = 4 * rng.randint(0, own.size_bytes // 4)
+        both = (
+            Extent(0, own.size_bytes, own.first, turn - 1),
+            Extent(rng.choice([0, own.size_bytes - less]), less, turn, own.last),
+        )
+        blocks.append(replace(own, extents=both if rng.random() < 0.7 and turn > own.first else ()))
+    others, near = meeting(blocks), distances(blocks, {})
+    least = min(first_fit(blocks, order, others, near)[1] for order in permutations(range(len(blocks))))
+    offsets = place(blocks)
+    assert_valid(blocks, offsets)
+    assert end_of(blocks, offsets) == least
+
+
+def test_what_a_block_needs_no_more_is_free_for_others() -> None:
+    upper = Block(100, 0, 5, (Extent(40, 60, 0, 1), Extent(0, 100, 2, 2), Extent(0, 32, 3, 5)))
+    others = [Block(40, 1, 1), Block(72, 4, 4)]
+    assert place([upper, *others]) == [0, 0, 32]
+    assert lower_bound([upper, *others]) == 104
+    assert lower_bound([upper, Block(8, 2, 3), Block(80, 4, 4)]) == 112
+    shrinking = Block(100, 0, 5, (Extent(0, 100, 0, 3), Extent(60, 40, 4, 5)))
+    assert place([shrinking, others[1]]) == [12, 0]
+    growing = Block(80, 4, 8, (Extent(0, 20, 4, 5), Extent(0, 80, 6, 8)))
+    assert place([upper, growing]) == [0, 32]
 
 
 def test_a_block_lies_over_as_much_of_another_as_it_may() -> None:
