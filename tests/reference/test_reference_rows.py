@@ -12,7 +12,7 @@ from mcuq.graph.tensor import Array
 from mcuq.validate import check_bits
 
 # Of Cortex-M4: by default, with `ram`. Where whole tensors lie apart these take 17,640, 50,320, 55,360, 7,168 and 768.
-ARENA = {"kws": (9832, 6744), "ic": (18236, 16924), "vww": (28512, 28192), "sww": (4608, 4208), "ad": (768, 768)}
+ARENA = {"kws": (9832, 6744), "ic": (18236, 16924), "vww": (28192, 28192), "sww": (4096, 4096), "ad": (768, 768)}
 
 
 def wild(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
