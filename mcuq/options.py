@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
-from mcuq.importer import WHOLE, Selection, Sizes, selection
+from mcuq.importer import WHOLE, InputLayout, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, Stepped, parse_goal, parse_placement, stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.lower.placement import parse_fast
@@ -64,7 +64,8 @@ class Asked(TypedDict, total=False):
     all of whose elements are the value given; data then holds the other inputs. `states` are pairs of an input and the
     output that is its value at the next inference, `stateful` makes the states of recurrent operators such pairs, and
     `initial_states` has the numbers that states begin with, by their inputs (default: 0); data then has sequences.
-    `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too.
+    With `input_layout` "nhwc" images are given with their channels last, in the C and in data, whatever the file's
+    order. `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too.
     """
 
     scheme: Scheme | str
@@ -76,6 +77,7 @@ class Asked(TypedDict, total=False):
     states: Mapping[str, str] | None
     stateful: bool
     initial_states: Mapping[str, float] | None
+    input_layout: InputLayout | None
     prune: bool
     judged: bool
     optimize: Goal
@@ -106,6 +108,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
             asked.get("states"),
             asked.get("stateful", False),
             asked.get("initial_states"),
+            asked.get("input_layout"),
         ),
         asked.get("prune", True),
         asked.get("judged", True),

@@ -34,12 +34,12 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: st
               mcuq inspect build/model --picture arena.svg
     """
     if is_compiled(model):
-        parameters = ("shape", "outputs", "fixed", "states", "stateful", "initial")
+        parameters = ("shape", "outputs", "fixed", "states", "stateful", "initial", "layout")
         refuse_unused("is for a model that is not compiled yet", *parameters)
         _show_arena(load(model), picture, as_json)
         return
     refuse_unused("draws the arena of a compiled model; give the folder that compile wrote", "picture")
-    asked = dict(selected.states), selected.stateful, dict(selected.initial)
+    asked = dict(selected.states), selected.stateful, dict(selected.initial), selected.layout
     found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed), *asked)
     if as_json:
         print_json(asdict(found))

@@ -17,7 +17,7 @@ from mcuq.boards.find import board_names
 from mcuq.budget import Budget
 from mcuq.compile import CompiledModel
 from mcuq.errors import DataError, ModelError
-from mcuq.importer import Selection
+from mcuq.importer import INPUT_LAYOUTS, Selection
 from mcuq.lower import GOALS, parse_placement
 from mcuq.lower.memories import parse_memories
 from mcuq.lower.placement import parse_fast
@@ -177,8 +177,8 @@ shape_options = option_group(
 
 selection_options = option_group(
     "selected",
-    lambda outputs, fixed, states, stateful, initial: Selection(
-        parse_outputs(outputs), parse_fixed(fixed), parse_states(states), stateful, parse_initial(initial)
+    lambda outputs, fixed, states, stateful, initial, layout: Selection(
+        parse_outputs(outputs), parse_fixed(fixed), parse_states(states), stateful, parse_initial(initial), layout
     ),
     click.option(
         "--outputs",
@@ -207,6 +207,13 @@ selection_options = option_group(
         multiple=True,
         metavar="INPUT=VALUE",
         help="What all elements of a state begin with; may be repeated.  [default: 0]",
+    ),
+    click.option(
+        "--input-layout",
+        "layout",
+        type=click.Choice(INPUT_LAYOUTS),
+        default=INPUT_LAYOUTS[0],
+        help="Order of images that are given: the model's own, or channels last (nhwc), as cameras have them.",
     ),
 )
 

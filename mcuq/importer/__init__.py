@@ -8,12 +8,13 @@ from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.importer.convert import convert, try_convert
 from mcuq.importer.edges import float_edges
+from mcuq.importer.input_layout import with_channels_last
 from mcuq.importer.load import Model, load_onnx, model_path
 from mcuq.importer.nodes import needed_nodes, unsupported_nodes
 from mcuq.importer.other_spellings import runnable
 from mcuq.importer.problems import Unsupported, nearest
 from mcuq.importer.qdq import dynamic_layers, to_qdq
-from mcuq.importer.select import WHOLE, Selection, select, selection
+from mcuq.importer.select import INPUT_LAYOUTS, WHOLE, InputLayout, Selection, select, selection
 from mcuq.importer.shapes import Sizes, fix_shapes, give_sizes
 from mcuq.importer.states import read_states, suggested_states, with_states
 from mcuq.importer.windows import state_windows
@@ -51,11 +52,15 @@ def read_model(source: Model, shapes: Sizes | None = None, selected: Selection =
     if problems:
         operators = unsupported_nodes(fixed.graph, needed_nodes(fixed.graph, name))
         raise ModelError(Unsupported(operators, problems).text(name))
+    if selected.layout == "nhwc":
+        fixed = with_channels_last(fixed, [x for x, _ in selected.states], name)
     return runnable(fixed)
 
 
 __all__ = [
+    "INPUT_LAYOUTS",
     "WHOLE",
+    "InputLayout",
     "Model",
     "Selection",
     "Sizes",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import onnx
@@ -22,18 +23,23 @@ from mcuq.importer.qdq import to_qdq
 from mcuq.importer.shapes import fix_dimensions
 from mcuq.importer.types import all_types
 
+InputLayout: TypeAlias = Literal["model", "nhwc"]
+INPUT_LAYOUTS: tuple[InputLayout, ...] = get_args(InputLayout)
+
 
 @dataclass(frozen=True)
 class Selection:
     """The tensors that are to be the model's outputs (none: its own), and its inputs that are constant, with the value
     of all their elements. `states` are pairs of an input and an output; where `stateful`, the states of recurrent
-    operators are such pairs too. `initial` has the values of states to begin with that are not 0, by their inputs."""
+    operators are such pairs too. `initial` has the values of states to begin with that are not 0, by their inputs.
+    `layout` says whether images are given with their channels last, whatever the file's own order."""
 
     outputs: tuple[str, ...] = ()
     fixed: tuple[tuple[str, float], ...] = ()
     states: tuple[tuple[str, str], ...] = ()
     stateful: bool = False
     initial: tuple[tuple[str, float], ...] = ()
+    layout: InputLayout = "model"
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -47,7 +53,8 @@ class Selection:
         fixed = tuple(f"input {name!r} fixed to {value}" for name, value in self.fixed)
         initial = dict(self.initial)
         states = tuple(f"state {x}={y}" + (f" from {initial[x]:g}" if x in initial else "") for x, y in self.states)
-        return outputs + fixed + states + (("stateful",) if self.stateful else ())
+        layout = ("images given with channels last",) if self.layout == "nhwc" else ()
+        return outputs + fixed + states + (("stateful",) if self.stateful else ()) + layout
 
 
 WHOLE = Selection()
@@ -59,11 +66,14 @@ def selection(
     states: Mapping[str, str] | None = None,
     stateful: bool = False,
     initial_states: Mapping[str, float] | None = None,
+    layout: InputLayout | None = None,
 ) -> Selection:
     """The Selection of what callers from Python give: None for what stays as it is. A single name is one output.
 
-    Raises ModelError for a value that is no number.
+    Raises ModelError for a value that is no number, and a layout that is none.
     """
+    if layout is not None and layout not in INPUT_LAYOUTS:
+        raise ModelError(f"input_layout: '{layout}' is none; there are {', '.join(map(repr, INPUT_LAYOUTS))}")
     for name, value in (fix_inputs or {}).items():
         if not isinstance(value, numbers.Real):
             raise ModelError(f"fix_inputs: input '{name}' cannot be fixed to {value!r}; give a number")
@@ -76,6 +86,7 @@ def selection(
         tuple((states or {}).items()),
         stateful,
         tuple((initial_states or {}).items()),
+        layout or "model",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mcuq.graph.ir import State
 from mcuq.importer import (
+    InputLayout,
     Model,
     Sizes,
     Unsupported,
@@ -73,13 +74,14 @@ def inspect_model(
     states: Mapping[str, str] | None = None,
     stateful: bool = False,
     initial_states: Mapping[str, float] | None = None,
+    input_layout: InputLayout | None = None,
 ) -> Inspection:
     """Read a model and list its contents; all else as for compile.
 
     Raises ModelError where the file cannot be read or is invalid.
     """
     path = model_path(source)
-    selected = selection(outputs, fix_inputs, states, stateful, initial_states)
+    selected = selection(outputs, fix_inputs, states, stateful, initial_states, input_layout)
     model, asked = read_states(read_model(source, shapes, selected), selected, path.name)
     nodes = needed_nodes(model.graph, path.name)
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}

@@ -150,6 +150,7 @@ def test_inspect_refuses_what_is_for_the_other_kind_of_model(folder: Path) -> No
     found = call("inspect", MODEL, "--picture", "arena.svg")
     assert found.exit_code == 2
     assert "--picture: draws the arena of a compiled model; give the folder that compile wrote\n" in found.stderr
-    found = call("inspect", str(folder), "--outputs", "logits")
-    assert found.exit_code == 2
-    assert "--outputs: is for a model that is not compiled yet\n" in found.stderr
+    for option, value in (("outputs", "y"), ("shape", "x=1"), ("fix-input", "x=1"), ("input-layout", "nhwc")):
+        found = call("inspect", str(folder), f"--{option}", value)
+        assert found.exit_code == 2
+        assert f"--{option}: is for a model that is not compiled yet\n" in found.stderr

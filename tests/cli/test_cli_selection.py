@@ -1,4 +1,4 @@
-"""--outputs and --fix-input as they are typed, in the verbs that read an ONNX file."""
+"""--outputs, --fix-input and --input-layout as they are typed, in the verbs that read an ONNX file."""
 
 from __future__ import annotations
 
@@ -73,6 +73,19 @@ def test_the_values_are_those_of_the_whole_network_given_the_constant(
     whole = onnx.load(network)
     wanted = np.stack([original_outputs(whole, {"x": sample, "-a=b": constant})["z"] for sample in x])
     np.testing.assert_allclose(got, wanted, rtol=0, atol=3 / 256)
+
+
+def test_images_are_given_with_their_channels_last(tmp_path: Path) -> None:
+    image = saved(
+        model([node("Conv", ["x", "w"], "y")], {"x": [1, 2, 5, 4]}, ["y"], {"w": random(3, 2, 1, 1)}), tmp_path
+    )
+    found = call_json("inspect", str(image), "--input-layout", "nhwc")
+    assert found["inputs"] == {"x": [1, 5, 4, 2]}
+    np.save(tmp_path / "x.npy", random(20, 5, 4, 2))
+    options = ("--board", "host", "--input-layout", "nhwc", "--calibration", str(tmp_path / "x.npy"), "--no-judge")
+    compiled = call_json("compile", str(image), *options, "-o", str(tmp_path / "out"))
+    assert [port["shape"] for port in compiled["inputs"]] == [[1, 5, 4, 2]]
+    assert call_json("run", str(tmp_path / "out"))["bit_exact"]
 
 
 @pytest.mark.slow

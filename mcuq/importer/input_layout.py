@@ -1,0 +1,66 @@
+"""Images given as cameras give them, whatever the order of the file's input."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import onnx
+from onnx import helper
+
+from mcuq.errors import ModelError
+from mcuq.importer.rewriter import Rewriter
+
+CHANNELS_FIRST = (0, 3, 1, 2)  # of an image with its channels last
+CHANNELS_LAST = (0, 2, 3, 1)
+
+
+def with_channels_last(model: onnx.ModelProto, states: Collection[str], name: str) -> onnx.ModelProto:
+    """A copy whose inputs (n, c, h, w) are (n, h, w, c), each behind a Transpose of its own; all sizes are known. The
+    inputs of `states` stay as the outputs are that come back in them.
+
+    Raises ModelError where no input is an image, and where the file itself has its channels last.
+    """
+    turned = onnx.ModelProto()
+    turned.CopyFrom(model)
+    graph = turned.graph
+    weights = {t.name for t in graph.initializer}
+    images = [
+        v for v in graph.input if v.name not in weights and len(v.type.tensor_type.shape.dim) == len(CHANNELS_LAST)
+    ]
+    if not images:
+        raise ModelError(f"{name}: --input-layout nhwc: no input has four dimensions, as images have; leave it out")
+    rewriter = Rewriter(model)
+    transposes = []
+    for value in images:
+        if _is_channels_last(graph.node, value.name):
+            raise ModelError(
+                f"{name}: --input-layout nhwc: input '{value.name}' has its channels last in the file; leave it out"
+            )
+        inner = rewriter.fresh(f"{value.name}.channels_first")
+        _rename(graph.node, value.name, inner)
+        dims = value.type.tensor_type.shape.dim
+        for dim, size in zip(dims, [dims[axis].dim_value for axis in CHANNELS_LAST], strict=True):
+            dim.dim_value = size
+        transposes.append(helper.make_node("Transpose", [value.name], [inner], inner, perm=CHANNELS_FIRST))
+    nodes = [*transposes, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return turned
+
+
+def _is_channels_last(nodes: Iterable[onnx.NodeProto], name: str) -> bool:
+    """Whether all that reads the input puts its channels first, as files do whose tool has them last."""
+    readers = [node for node in nodes if name in node.input]
+    orders = [[list(a.ints) for a in node.attribute if a.name == "perm"] for node in readers]
+    return bool(readers) and all(order == [list(CHANNELS_FIRST)] for order in orders)
+
+
+def _rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    """Have the nodes, and those of the graphs in them, read another tensor."""
+    for node in nodes:
+        for i, name in enumerate(node.input):
+            if name == old:
+                node.input[i] = new
+        for attribute in node.attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                _rename(inner.node, old, new)
