@@ -24,9 +24,8 @@ def with_channels_last(model: onnx.ModelProto, states: Collection[str], name: st
     turned.CopyFrom(model)
     graph = turned.graph
     weights = {t.name for t in graph.initializer}
-    images = [
-        v for v in graph.input if v.name not in weights and len(v.type.tensor_type.shape.dim) == len(CHANNELS_LAST)
-    ]
+    inputs = [v for v in graph.input if v.name not in weights and v.name not in states]
+    images = [v for v in inputs if len(v.type.tensor_type.shape.dim) == len(CHANNELS_LAST)]
     if not images:
         raise ModelError(f"{name}: --input-layout nhwc: no input has four dimensions, as images have; leave it out")
     rewriter = Rewriter(model)
