@@ -11,8 +11,6 @@ from onnx import TensorProto, numpy_helper
 from mcuq.importer.types import element_types, type_errors
 
 _OTHERS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
-# Of decision trees: rounding them may change decisions, so that their reader does it.
-_THRESHOLDS = frozenset({"nodes_values_as_tensor", "nodes_splits"})
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype", "stash_type"})
 
 
@@ -42,7 +40,7 @@ def _compute_in_float32(graph: onnx.GraphProto) -> None:
         _store_as_float32(tensor)
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.HasField("t") and not (node.domain and attribute.name in _THRESHOLDS):
+            if attribute.HasField("t"):
                 _store_as_float32(attribute.t)
             elif attribute.name in _TYPE_ATTRIBUTES and attribute.i in _OTHERS:
                 attribute.i = TensorProto.FLOAT

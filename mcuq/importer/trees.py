@@ -64,7 +64,8 @@ class _Trees:
 def _as_numbers(attributes: dict[str, Any]) -> None:
     """Tensors of numbers are read as lists of them."""
     for name in [name for name in attributes if name.endswith("_as_tensor")]:
-        attributes[name.removesuffix("_as_tensor")] = numpy_helper.to_array(attributes.pop(name)).reshape(-1).tolist()
+        numbers = numpy_helper.to_array(attributes.pop(name)).reshape(-1)
+        attributes[name.removesuffix("_as_tensor")] = numbers.astype(np.float32).tolist()
 
 
 def _trees(attributes: Mapping[str, Any]) -> _Trees:
@@ -93,9 +94,8 @@ def _trees(attributes: Mapping[str, Any]) -> _Trees:
         if depth > len(keys):
             raise ValueError("a tree that comes back to itself")
         reached, depth = np.unique(np.concatenate([true[reached], false[reached]])), depth + 1
+    thresholds = np.where(is_leaf, 0, attributes["nodes_values"]).astype(np.float32)
     comparisons = [_COMPARISONS.get(mode, ("", False)) for mode in modes]
-    upwards = np.array([comparison == "Less" for comparison, _ in comparisons])
-    thresholds = _float32_thresholds(np.where(is_leaf, 0, attributes["nodes_values"]), upwards)
     swaps = np.array([swap for _, swap in comparisons])
     used = {comparison for comparison, _ in comparisons} - {""}
     if len(used) == 2:
@@ -119,15 +119,6 @@ def _trees(attributes: Mapping[str, Any]) -> _Trees:
         rows,
         depth,
     )
-
-
-def _float32_thresholds(thresholds: Array, upwards: Array) -> Array:
-    """What float32 features decide by as they do by float64 thresholds: x <= t by the next number down, x < t up."""
-    with np.errstate(over="ignore"):
-        found = thresholds.astype(np.float32)
-    exact = found.astype(np.float64)
-    found = np.where(~upwards & (exact > thresholds), np.nextafter(found, np.float32(-np.inf)), found)
-    return np.where(upwards & (exact < thresholds), np.nextafter(found, np.float32(np.inf)), found).astype(np.float32)
 
 
 def _alike(flat: Flattening, x: str, trees: _Trees, prefix: str) -> tuple[str, _Trees]:
@@ -251,7 +242,7 @@ def _ensemble(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope
         )
     roots, branches = given["tree_roots"], len(given["nodes_featureids"])
     modes = [_MODES[mode].encode() for mode in numpy_helper.to_array(given["nodes_modes"]).tolist()]
-    thresholds = numpy_helper.to_array(given["nodes_splits"]).tolist()
+    thresholds = numpy_helper.to_array(given["nodes_splits"]).astype(np.float32).tolist()
     weights = numpy_helper.to_array(given["leaf_weights"]).astype(np.float32).tolist()
     leaves = len(weights)
     children = [
