@@ -10,6 +10,9 @@ as constants, and if that is refused too, all but the first (the lists say which
 float32: the simulator's outputs are those of the test to 1e-4 of the largest magnitude; float16, bfloat16 and float64
 are computed as float32, and have that type's rounding besides. int8: calibrated on the test's input, the output is
 within 4 steps of what float32 makes of the inputs as their int8 codes have them. Integers and bools are equal.
+
+Those of floats are the node tests all of whose inputs and outputs are float32 tensors, and whose operator is one of
+OF_NETWORKS: the first node's, or where that is a function spelled in others, the function.
 """
 
 from __future__ import annotations
@@ -46,6 +49,27 @@ STEPS = 4.0
 AS_RUNTIME = {"test_resize_downsample_scales_cubic_align_corners", "test_resize_downsample_scales_linear_align_corners"}
 LEAST = float(np.finfo(np.float32).tiny)
 ROUNDING = {"float16": 2e-3, "bfloat16": 2e-2}
+
+# What networks are made of, and their exporters write: arithmetic, functions of one value, movement and selection,
+# reductions and normalizations, convolutions and pools, attention, recurrent layers, control flow.
+_NETWORKS = """
+Add Cast Div Max Mean Min Mod Mul Neg Pow Sub Sum And Equal Greater GreaterOrEqual Less LessOrEqual Not Or Where Xor
+Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu
+Log Mish PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh
+ThresholdedRelu
+ArgMax ArgMin Compress Concat CumSum DepthToSpace Expand Flatten Gather GatherElements GatherND Hardmax Identity
+NonMaxSuppression OneHot Pad Reshape ReverseSequence ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile
+TopK Transpose Trilu Unique Unsqueeze
+GlobalLpPool LpNormalization LpPool ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin
+ReduceProd ReduceSum ReduceSumSquare
+BatchNormalization GroupNormalization InstanceNormalization LRN LayerNormalization MeanVarianceNormalization
+RMSNormalization
+AveragePool Col2Im Conv ConvTranspose DeformConv GlobalAveragePool GlobalMaxPool GridSample MaxPool MaxUnpool Resize
+Upsample
+Attention Einsum Gemm LogSoftmax MatMul RotaryEmbedding Softmax
+GRU If LSTM Loop RNN Scan
+"""
+OF_NETWORKS = frozenset(_NETWORKS.split())
 
 Value = Any  # an array, or a list of them for a sequence, or None for an optional that holds nothing
 
@@ -341,8 +365,22 @@ def outcome(results: dict[str, Result]) -> str:
     return "pass" if verdicts["int8"] == "pass" else f"int8 {verdicts['int8']}"
 
 
-def table(found: Found) -> str:
-    """The text of conformance.md."""
+def of_floats(wanted: Sequence[Case]) -> frozenset[str]:
+    """Names of the node tests of floats (above)."""
+    operators = {case.name: case.model.graph.node[0].op_type for case in wanted if case.kind == "node"}
+
+    def is_of_floats(case: Case) -> bool:
+        values = (*case.model.graph.input, *case.model.graph.output)
+        operator = operators[case.name]
+        if "_expanded" in case.name:
+            operator = operators.get(case.name.split("_expanded")[0], operator)
+        return operator in OF_NETWORKS and all(v.type.tensor_type.elem_type == TensorProto.FLOAT for v in values)
+
+    return frozenset(case.name for case in wanted if case.kind == "node" and is_of_floats(case))
+
+
+def table(found: Found, floats: frozenset[str]) -> str:
+    """The text of conformance.md; `floats` are the names of the node tests of floats."""
     assert __doc__ is not None
     lines = ["# ONNX's backend tests", "", "What `python benchmarks/conformance.py` found.", ""]
     lines += [
@@ -351,10 +389,14 @@ def table(found: Found) -> str:
         "| tests | of | float32 | int8 |",
         "|---|---|---|---|",
     ]
-    for kind in KINDS:
-        of_kind = [results for k, _, results in found if k == kind]
+    groups_of_tests = [
+        ("node", [results for k, _, results in found if k == "node"]),
+        ("of these, of floats", [results for k, name, results in found if k == "node" and name in floats]),
+        *((kind, [results for k, _, results in found if k == kind]) for kind in KINDS[1:]),
+    ]
+    for title, of_kind in groups_of_tests:
         passed = [sum(r[scheme].verdict == "pass" for r in of_kind) for scheme in ("float32", "int8")]
-        lines.append(f"| {kind} | {len(of_kind):,} | {passed[0]:,} | {passed[1]:,} |")
+        lines.append(f"| {title} | {len(of_kind):,} | {passed[0]:,} | {passed[1]:,} |")
     lines += ["", "## Pass in both", ""]
     for kind in KINDS:
         for how in ("all", "but integers", "the first"):
@@ -412,7 +454,7 @@ def main() -> None:
     wanted = [case for kind in KINDS for case in cases(kind) if options.only in case.name]
     found = run(wanted, options.jobs)
     if not options.only:
-        RESULTS.write_text(table(found), encoding="utf-8")
+        RESULTS.write_text(table(found, of_floats(wanted)), encoding="utf-8")
         return
     for kind, name, results in found:
         print(f"{kind}/{name}: {outcome(results)}")

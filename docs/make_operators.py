@@ -115,7 +115,9 @@ int8. A CPU's column says what its own kernels compute; portable C computes ever
 MISSING = """\
 ## What is not read
 
-`inspect` and `compile` list all that is in the way of a file at once. To operators that are not read, these come near:
+`inspect` and `compile` list all that is in the way of a file at once. To operators that are not read, these come near.
+Sizes are fixed when compiling, so that none is read whose output has as many rows as the data says (NonMaxSuppression,
+NonZero, Unique), but of constants.
 """
 
 

@@ -9,6 +9,7 @@ from mcuq.ops import FROM_ONNX
 
 _BEFORE = "numbers as inputs, which are made of it before the network"
 _BY_CHANCE = "an input of random numbers"
+_AS_MANY = "as the data says how many it gives, and the C has fixed sizes"
 _IN_INTEGERS = "QuantizeLinear and DequantizeLinear around"
 
 # ONNX operator, behind its domain where that is another -> what of FROM_ONNX comes nearest to it, or else helps.
@@ -21,11 +22,11 @@ NEAREST: Mapping[str, str] = {
     "MatMulInteger": f"{_IN_INTEGERS} MatMul",
     "MaxRoiPool": "MaxPool",
     "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
-    "NonMaxSuppression": "--outputs to end before it, at boxes and scores",
-    "NonZero": "Mul by a mask, which keeps the shape, or --outputs to end before it",
+    "NonMaxSuppression": f"--outputs to end before it, at boxes and scores, {_AS_MANY}",
+    "NonZero": f"Mul by a mask, which keeps the shape, or --outputs to end before it, {_AS_MANY}",
     "STFT": "MatMul with the transform's matrix",
     "SoftmaxCrossEntropyLoss": "Softmax",
-    "Unique": "inputs that are told apart before the network, or --outputs to end before it",
+    "Unique": f"inputs that are told apart before the network, or --outputs to end before it, {_AS_MANY}",
     "com.microsoft.QAttention": f"{_IN_INTEGERS} Attention's MatMul, Softmax and MatMul",
     **dict.fromkeys(("Bernoulli", "Multinomial"), _BY_CHANCE),
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), _BY_CHANCE),

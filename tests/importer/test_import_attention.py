@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from onnx_models import check_import, imported, model, node, original_outputs, random, refusal
-from support import check_portable_c, with_ranges
+from support import beside, check_c, check_portable_c, with_ranges
 
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
@@ -187,6 +187,15 @@ def test_scores_that_a_mask_leaves_out_are_refused():
 def test_c_of_a_cache_gives_the_simulators_bytes(scheme):
     """Its keys and values of before are inputs, and those with the new ones outputs."""
     check_portable_c(with_ranges(optimize(imported(cached(is_causal=1))), scheme=Scheme(NAMED[scheme])), "host")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "board", ["cortex-m0", "cortex-m4", "rv32imc", pytest.param("cortex-m55", marks=pytest.mark.toolchain)]
+)
+def test_c_of_a_cache_on_an_emulated_cpu_gives_the_simulators_bytes(board):
+    forms = ({"is_causal": 1}, {"shared": 2, "flat": True}, {"mask": (2, 4, 6, 9), "of_booleans": True})
+    check_c(beside([with_ranges(optimize(imported(cached(**form)))) for form in forms]), "emulator", 2, board=board)
 
 
 def test_masks_that_are_infinite_are_found():

@@ -273,3 +273,40 @@ def test_importing_leaves_the_graph_in_float32():
     nodes = [node("Cast", ["stored"], "w", to=TensorProto.FLOAT), *conv_relu()]
     graph = imported(model(nodes, X, constants={"stored": random(4, 3, 3, 3).astype(np.float64)}))
     assert {t.dtype for t in graph.tensors.values()} == {"float32"}
+
+
+def test_what_has_as_many_rows_as_the_data_says_is_computed_of_constants_alone():
+    boxes = np.float32([[[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 10, 1, 11]]])
+    constants = {"c": np.float32([[1, 0, 2], [0, 0, 3]]), "u": np.float32([3, 1, 3, 2]), "b": boxes}
+    constants |= {"s": np.float32([[[0.9, 0.75, 0.6]]]), "most": np.array([3]), "overlap": np.float32([0.5])}
+    nodes = [
+        node("NonZero", ["c"], "places"),
+        node("Transpose", ["places"], "pairs", perm=[1, 0]),
+        node("GatherND", ["x", "pairs"], "y"),
+        node("Unique", ["u"], "different"),
+        node("Add", ["x", "different"], "z"),
+        node("NonMaxSuppression", ["b", "s", "most", "overlap"], "kept"),
+        node("Cast", ["kept"], "numbers", to=TensorProto.FLOAT),
+        node("ReduceMax", ["numbers"], "last", keepdims=1),
+        node("Add", ["x", "last"], "w"),
+    ]
+    check_import(model(nodes, {"x": (2, 3)}, ["y", "z", "w"], constants=constants))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "instead"),
+    [
+        ([node("NonMaxSuppression", ["x", "x"], "y", "n")], "--outputs to end before it, at boxes and scores"),
+        ([node("NonZero", ["x"], "y", "n")], "Mul by a mask, which keeps the shape, or --outputs to end before it"),
+        (
+            [node("Unique", ["x"], "y", "n")],
+            "inputs that are told apart before the network, or --outputs to end before it",
+        ),
+    ],
+)
+def test_what_has_as_many_rows_as_the_data_says_is_refused(nodes: list[onnx.NodeProto], instead: str) -> None:
+    text = refusal(model(nodes, {"x": (1, 3, 4)}))
+    assert text.startswith(
+        f"net.onnx: operators that are not supported: {nodes[0].op_type} ('n'), use {instead}, as the data says how "
+        "many it gives, and the C has fixed sizes; supported: Abs, "
+    )
