@@ -7,6 +7,7 @@
 #include "model/requests.h"
 #include "model/rows.h"
 #include "model/run.h"
+#include "model/weights.h"
 #include "protocol/little_endian.h"
 #include "protocol/session.h"
 #include "stack.h"
@@ -34,14 +35,28 @@ uint8_t mcuq_handle(struct mcuq_message *message)
         return mcuq_answer_marks(message);
     case MCUQ_CHECKSUM:
         return mcuq_answer_checksum(message);
+#if defined(MCUQ_WEIGHTS_ADDRESS)
+    case MCUQ_ERASE_WEIGHTS:
+        return mcuq_answer_erase_weights(message);
+    case MCUQ_WRITE_WEIGHTS:
+        return mcuq_answer_write_weights(message);
+    case MCUQ_USE_WEIGHTS:
+        return mcuq_answer_use_weights(message);
+#endif
     default:
         return MCUQ_UNKNOWN_TYPE;
     }
 }
 
+#if defined(MCUQ_WEIGHTS_ADDRESS)
+enum { OF_WEIGHTS = MCUQ_TAKES_WEIGHTS };
+#else
+enum { OF_WEIGHTS = 0 };
+#endif
+
 uint8_t mcuq_hello_flags(void)
 {
-    return (uint8_t)((MCUQ_MODEL.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
+    return (uint8_t)(OF_WEIGHTS | (MCUQ_MODEL.kept_input != 0 ? MCUQ_KEEPS_ITS_INPUT : 0) |
                      (MCUQ_ROW != 0 ? MCUQ_TAKES_ROWS : 0) | (mcuq_is_paused() ? MCUQ_IS_PAUSED : 0));
 }
 
@@ -65,7 +80,9 @@ void mcuq_main(void)
     mcuq_run_forget();
     mcuq_models_forget();
     board_start();
-#if !defined(MCUQ_NO_START) /* the models' weights are in their C */
+#if defined(MCUQ_WEIGHTS_ADDRESS)
+    mcuq_weights_start();
+#elif !defined(MCUQ_NO_START) /* the models' weights are in their C */
     mcuq_models_start();
 #endif
     mcuq_session_start();

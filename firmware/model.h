@@ -45,6 +45,11 @@ struct mcuq_model {
     uint32_t row_bytes;
     void (*reset)(void);                   /* where there is a row: the next one is the first of an input */
     int32_t (*start)(void);                /* gives it its weights, to be called before the first, or 0 */
+#if defined(MCUQ_WEIGHTS_ADDRESS)          /* weights can be replaced: */
+    int32_t (*set_weights)(const void *blob, uint32_t bytes);
+    const void *blob;                      /* those of the program */
+    uint32_t blob_bytes;
+#endif
 };
 
 /* The model that a request is about, and the one that has run last. A build for several has MCUQ_MODELS of them, the first

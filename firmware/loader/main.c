@@ -6,8 +6,10 @@
 #include "../protocol/little_endian.h"
 #include "../protocol/mailbox.h"
 #include "../protocol/session.h"
+#include "../slots/slot.h"
 #include "jump.h"
-#include "slot.h"
+
+#define MCUQ_IMAGE_ADDRESS ((uint32_t)(MCUQ_SLOT_ADDRESS) + (uint32_t)(MCUQ_PAGE_BYTES))
 
 enum { ERASE_BYTES = 4, WRITE_HEAD_BYTES = 4, COMMIT_BYTES = 8 };
 
@@ -17,14 +19,14 @@ static uint8_t erase(const struct mcuq_message *message)
 {
     if (message->n_bytes != ERASE_BYTES)
         return MCUQ_BAD_LENGTH;
-    return mcuq_slot_erase(mcuq_get_u32(message->body));
+    return mcuq_slot_erase(MCUQ_SLOT_ADDRESS, mcuq_get_u32(message->body));
 }
 
 static uint8_t write(const struct mcuq_message *message)
 {
     if (message->n_bytes < WRITE_HEAD_BYTES)
         return MCUQ_BAD_LENGTH;
-    return mcuq_slot_write(mcuq_get_u32(message->body), message->body + WRITE_HEAD_BYTES,
+    return mcuq_slot_write(MCUQ_SLOT_ADDRESS, mcuq_get_u32(message->body), message->body + WRITE_HEAD_BYTES,
                            (uint32_t)(message->n_bytes - WRITE_HEAD_BYTES));
 }
 
@@ -32,14 +34,14 @@ static uint8_t commit(const struct mcuq_message *message)
 {
     if (message->n_bytes != COMMIT_BYTES)
         return MCUQ_BAD_LENGTH;
-    return mcuq_slot_commit(mcuq_get_u32(message->body), mcuq_get_u32(message->body + 4));
+    return mcuq_slot_commit(MCUQ_SLOT_ADDRESS, mcuq_get_u32(message->body), mcuq_get_u32(message->body + 4), 0);
 }
 
 static uint8_t boot(struct mcuq_message *message)
 {
     if (message->n_bytes != 0)
         return MCUQ_BAD_LENGTH;
-    if (!mcuq_slot_is_whole())
+    if (!mcuq_slot_is_whole(MCUQ_SLOT_ADDRESS))
         return MCUQ_WRONG_IMAGE;
     mcuq_session_answer(message, MCUQ_OK);
     mcuq_session_drain();
@@ -71,7 +73,7 @@ uint8_t mcuq_hello_flags(void)
 
 void mcuq_hello_numbers(uint8_t *bytes)
 {
-    const struct mcuq_slot_header *header = mcuq_slot_header();
+    const struct mcuq_slot_header *header = mcuq_slot_header(MCUQ_SLOT_ADDRESS);
 
     bytes = mcuq_put_u32(bytes, MCUQ_SLOT_ADDRESS);
     bytes = mcuq_put_u32(bytes, MCUQ_SLOT_BYTES);
@@ -89,7 +91,7 @@ const char *mcuq_hello_name(void)
 /* The decision comes before board_start(): the image finds the chip as a reset leaves it. */
 void mcuq_main(void)
 {
-    if (!mcuq_mailbox_take() && mcuq_slot_is_whole() && mcuq_mailbox_count_start())
+    if (!mcuq_mailbox_take() && mcuq_slot_is_whole(MCUQ_SLOT_ADDRESS) && mcuq_mailbox_count_start())
         mcuq_jump(MCUQ_IMAGE_ADDRESS);
     board_start();
     mcuq_session_start();

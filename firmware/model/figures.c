@@ -8,6 +8,7 @@
 #include "requests.h"
 #include "rows.h"
 #include "run.h"
+#include "weights.h"
 
 enum { LAYER_CYCLES_BYTES = 4 };
 
@@ -98,7 +99,7 @@ uint8_t mcuq_answer_checksum(struct mcuq_message *message)
     if (message->n_bytes != 0)
         return MCUQ_BAD_LENGTH;
     for (uint16_t i = 0; i < MCUQ_MODEL.n_constants; i++) {
-        crc = mcuq_crc32(crc, MCUQ_MODEL.constants[i].data, MCUQ_MODEL.constants[i].n_bytes);
+        crc = mcuq_crc32(crc, mcuq_constant_data(&MCUQ_MODEL.constants[i]), MCUQ_MODEL.constants[i].n_bytes);
         n_bytes += MCUQ_MODEL.constants[i].n_bytes;
     }
     mcuq_put_u32(message->answer, crc);

@@ -26,6 +26,9 @@ enum {
     MCUQ_MARKS = 0x17,
     MCUQ_CHECKSUM = 0x18,
     MCUQ_OF_MODEL = 0x19,
+    MCUQ_ERASE_WEIGHTS = 0x1a,
+    MCUQ_WRITE_WEIGHTS = 0x1b,
+    MCUQ_USE_WEIGHTS = 0x1c,
     MCUQ_ERASE = 0x20,
     MCUQ_WRITE = 0x21,
     MCUQ_COMMIT = 0x22,
@@ -61,7 +64,8 @@ enum {
     MCUQ_COUNTS_CYCLES = 2,
     MCUQ_EMULATED_TIME = 4,
     MCUQ_IS_PAUSED = 8,
-    MCUQ_TAKES_ROWS = 16
+    MCUQ_TAKES_ROWS = 16,
+    MCUQ_TAKES_WEIGHTS = 32
 };
 
 /* RESET's target */

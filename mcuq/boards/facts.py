@@ -218,6 +218,22 @@ class Loader:
 
 
 @dataclass(frozen=True)
+class WeightSlots:
+    """[weights]: two slots, one behind the other, for weights that the host replaces: each a page of header and a blob.
+    `kind` as the loader's."""
+
+    address: int
+    slot_bytes: int
+    page_bytes: int
+    kind: str
+
+    @property
+    def most_bytes(self) -> int:
+        """Of a blob."""
+        return self.slot_bytes - self.page_bytes
+
+
+@dataclass(frozen=True)
 class Usb:
     """What the board's USB interface calls itself: `--port auto` looks for it."""
 
@@ -255,6 +271,7 @@ class Board:
     clock: tuple[tuple[str, int], ...] = ()
     flashing: Flashing | None = None
     loader: Loader | None = None
+    weights: WeightSlots | None = None
     usb: Usb | None = None
     qemu: Qemu | None = None
     source: str = field(default="", repr=False, compare=False)

@@ -27,18 +27,20 @@ from mcuq.boards.facts import (
     Ram,
     Uart,
     Usb,
+    WeightSlots,
 )
 from mcuq.boards.family import COMMON_UART_KEYS, family_keys, family_names
 from mcuq.boards.toml_table import Table
 from mcuq.errors import BoardError
 
 _ADDRESS_SPACE = 1 << 32
+_WEIGHTS_ALIGNMENT = 8  # of ID.weights.bin: docs/weights.md
 _UART_KEYS_OF_ALL = ("address", "clock_hz", "baud", "interrupt")  # what Uart always has, or knows how to do without
 _RAM_KEYS = ("address", "bytes", "fast")
 # A memory's name is a part of names in C: ID_arena_NAME, ID_ARENA_NAME_BYTES.
 RAM_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 _NO_RAM_NAMES = ("alignment", "bytes", "flash", "section")
-_TABLES = ("cpu", "memory", "firmware", "uart", "clock", "flash", "loader", "usb", "qemu")
+_TABLES = ("cpu", "memory", "firmware", "uart", "clock", "flash", "loader", "weights", "usb", "qemu")
 
 
 def parse_board(text: str, file_name: str) -> Board:
@@ -64,6 +66,7 @@ def parse_board(text: str, file_name: str) -> Board:
         clock=_settings(table, "clock", driver),
         flashing=_flashing(table, driver) if "flash" in table else None,
         loader=_loader(table.table("loader", _keys(Loader))) if "loader" in table else None,
+        weights=_weights(table.table("weights", _keys(WeightSlots))) if "weights" in table else None,
         usb=_usb(table.table("usb", _keys(Usb))) if "usb" in table else None,
         qemu=_qemu(table.table("qemu", _keys(Qemu))) if "qemu" in table else None,
         source=text,
@@ -203,11 +206,33 @@ def _loader(table: Table) -> Loader:
         kind=table.choice("kind", LOADER_KINDS),
         address=table.address("address") if "address" in table else None,
     )
-    if loader.slot_bytes % loader.page_bytes or loader.slot_bytes < 2 * loader.page_bytes:
-        raise BoardError(
-            f"{table.where}: slot_bytes = {loader.slot_bytes:,} must be 2 or more pages of {loader.page_bytes:,} bytes"
-        )
+    _check_pages(table, loader)
     return loader
+
+
+def _weights(table: Table) -> WeightSlots:
+    slots = WeightSlots(
+        address=table.address("address"),
+        slot_bytes=table.positive("slot_bytes"),
+        page_bytes=table.positive("page_bytes"),
+        kind=table.choice("kind", LOADER_KINDS),
+    )
+    _check_pages(table, slots)
+    if slots.address % slots.page_bytes or slots.page_bytes % _WEIGHTS_ALIGNMENT:
+        raise BoardError(
+            f"{table.where}: address = {slots.address:#x} must be a multiple of page_bytes = {slots.page_bytes:,}, and "
+            f"that of {_WEIGHTS_ALIGNMENT}: a page is erased as a whole, and weights are aligned"
+        )
+    if slots.address + 2 * slots.slot_bytes > _ADDRESS_SPACE:
+        raise BoardError(f"{table.where}: slots end beyond 32-bit addresses; check address and slot_bytes")
+    return slots
+
+
+def _check_pages(table: Table, slot: Loader | WeightSlots) -> None:
+    if slot.slot_bytes % slot.page_bytes or slot.slot_bytes < 2 * slot.page_bytes:
+        raise BoardError(
+            f"{table.where}: slot_bytes = {slot.slot_bytes:,} must be 2 or more pages of {slot.page_bytes:,} bytes"
+        )
 
 
 def _usb(table: Table) -> Usb:
@@ -223,8 +248,25 @@ def _qemu(table: Table) -> Qemu:
     )
 
 
+def _check_weights(board: Board, where: str) -> None:
+    """Slots lie outside of all that programs use."""
+    slots, memory = board.weights, board.memory
+    if slots is None:
+        return
+    if board.driver is None or memory is None:
+        raise BoardError(f"{where} [weights]: needs a [firmware] table too")
+    both = Ram("slots", slots.address, 2 * slots.slot_bytes)
+    for other in (Ram("flash", memory.flash_address, memory.flash_bytes), *memory.rams):
+        if _overlap(both, other):
+            raise BoardError(
+                f"{where} [weights]: slots from {both.address:#010x} to {both.end:#010x} overlap '{other.name}'; leave "
+                "them out of its bytes"
+            )
+
+
 def _check_parts(board: Board, where: str) -> None:
     """What no table can tell alone."""
+    _check_weights(board, where)
     if board.driver is not None and (board.memory is None or board.clock_hz is None):
         raise BoardError(f"{where}: [firmware] needs [memory] and clock_hz too")
     if board.loader is None:

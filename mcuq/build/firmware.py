@@ -28,6 +28,7 @@ from mcuq.build.firmware_source import (
 from mcuq.build.several import as_several, called
 from mcuq.build.target import build_device, is_in_main
 from mcuq.compile import CompiledModel, check_features
+from mcuq.emit.weights import HEAD_BYTES
 from mcuq.errors import BoardError
 from mcuq.resources import resource_dir
 
@@ -92,9 +93,10 @@ def build_firmware(model: CompiledModel | Sequence[CompiledModel], board: Board 
         sources = firmware_sources(models, buffers.keeps_input)
         includes = [f"{each.name}.c" for each in models]
         program = {**_files("main.c", "stack.c"), **_folder("model"), **_files_of_all(board)}
-        files: dict[str, str | bytes] = {**sources, **program}
+        slots = _weight_slots(models, board)
+        files: dict[str, str | bytes] = {**sources, **program, **(_folder("slots") if slots else {})}
         arenas = sections_of_all(models, board)
-        macros = {**model_macros(models), **arenas.macros}
+        macros = {**model_macros(models), **arenas.macros, **slots}
         firmware = _link(files, includes, _Place(board, memory, buffers, arenas), _OPTIMIZE, macros, goal)
         if _free_bytes(firmware, memory) >= 0:
             _check_flash(what, firmware, memory)
@@ -108,6 +110,27 @@ def build_firmware(model: CompiledModel | Sequence[CompiledModel], board: Board 
         f"{shortest.ram_bytes + _mailbox_bytes(board) - arena_bytes - stack_bytes:,}), {board.name} has "
         f"{memory.ram_bytes:,} for it; use a smaller model or a board with more RAM"
     )
+
+
+def _weight_slots(models: Sequence[CompiledModel], board: Board) -> dict[str, str]:
+    """Macros of a firmware whose weights the host can replace."""
+    if board.weights is None or not takes_weights(models, board):
+        return {}
+    return {
+        "MCUQ_WEIGHTS_ADDRESS": f"{board.weights.address:#x}u",
+        "MCUQ_SLOT_BYTES": f"{board.weights.slot_bytes}u",
+        "MCUQ_PAGE_BYTES": f"{board.weights.page_bytes}u",
+        f"MCUQ_SLOT_{board.weights.kind.upper()}": "1",
+    }
+
+
+def takes_weights(models: Sequence[CompiledModel], board: Board) -> bool:
+    """Whether firmware is built so that the host can replace weights: of one model that has them in a file, on a board
+    with slots that hold them."""
+    if len(models) != 1 or board.weights is None:
+        return False
+    blob = models[0].blob
+    return blob is not None and HEAD_BYTES < len(blob) <= board.weights.most_bytes
 
 
 def build_loader(board: Board) -> Firmware:
@@ -131,7 +154,7 @@ def build_loader(board: Board) -> Firmware:
         "MCUQ_PAGE_BYTES": f"{slot.page_bytes}u",
         f"MCUQ_SLOT_{slot.kind.upper()}": "1",
     }
-    files = {**_folder("loader"), **_files_of_all(board)}
+    files = {**_folder("loader"), **_folder("slots"), **_files_of_all(board)}
     firmware = _link(files, [], _Place(board, place, buffers), _LOADER_OPTIMIZE, macros)
     if _free_bytes(firmware, place) < 0:
         raise BoardError(
@@ -360,6 +383,6 @@ def _check_flash(what: str, firmware: Firmware, memory: Memory) -> None:
 
 
 def slot_header(firmware: Firmware) -> bytes:
-    """What the loader writes in front of a committed image (firmware/loader/slot.h)."""
+    """What the loader writes in front of a committed image (firmware/slots/slot.h)."""
     n_bytes, crc = len(firmware.image), zlib.crc32(firmware.image)
-    return b"MCUQ" + struct.pack("<III", n_bytes, crc, ~(n_bytes ^ crc) & 0xFFFFFFFF)
+    return b"MCUQ" + struct.pack("<IIII", n_bytes, crc, ~(n_bytes ^ crc) & 0xFFFFFFFF, 0xFFFFFFFF)

@@ -42,7 +42,7 @@ const struct mcuq_model $symbol = {
     .layer_cycles = $layer_cycles_or_none,
 $row_fields    .run = run,
     .start = $start_or_none,
-    .n_inputs = $n_inputs,
+$blob_fields    .n_inputs = $n_inputs,
     .n_outputs = $n_outputs,
     .n_constants = $n_constants,
     .layers = $layers,
@@ -146,6 +146,7 @@ def model_sources(model: CompiledModel, keeps_input: bool, symbol: str = "mcuq_m
         layer_cycles_or_none="layer_cycles" if layers else "0",
         **_run(model, [port for side in sides for port in side if port != ports.get(STATE)]),
         start_or_none=model.start or "0",
+        blob_fields="" if model.blob is None else _blob_fields(model.name, model.blob),
         arena_bytes=model.arena_bytes,
         input_bytes=input_bytes,
         output_bytes=output_bytes,
@@ -163,6 +164,13 @@ def _blob(model: CompiledModel) -> str:
         return ""
     array = f"extern const uint64_t {blob_array(model.name)}[{len(model.blob) // 8}];"
     return f"\n{array}\nint32_t {model.start}(void);\n"
+
+
+def _blob_fields(name: str, blob: bytes) -> str:
+    """What replaces it, where the board has slots for that."""
+    fields = {"set_weights": f"{name}_set_weights", "blob": blob_array(name), "blob_bytes": f"{len(blob)}"}
+    lines = "".join(f"    .{key} = {value},\n" for key, value in fields.items())
+    return f"#if defined(MCUQ_WEIGHTS_ADDRESS)\n{lines}#endif\n"
 
 
 def _arena(model: CompiledModel) -> dict[str, str]:

@@ -70,6 +70,7 @@ class Ability(IntFlag):
     EMULATED = 4
     IS_PAUSED = 8
     TAKES_ROWS = 16
+    TAKES_WEIGHTS = 32
 
 
 class SelfTest(IntFlag):
@@ -490,6 +491,31 @@ class Commit(Plain):
 
     def pack(self) -> bytes:
         return struct.pack("<II", self.image_bytes, self.image_crc)
+
+
+@dataclass(frozen=True)
+class EraseWeights(Plain):
+    """Make room for a blob that begins so; refused, before anything is erased, where the program cannot use it."""
+
+    head: bytes
+    type = 0x1A
+
+    def pack(self) -> bytes:
+        return self.head
+
+
+@dataclass(frozen=True)
+class WriteWeights(Write):
+    """A part of the blob."""
+
+    type = 0x1B
+
+
+@dataclass(frozen=True)
+class UseWeights(Commit):
+    """Use the blob from now on if it is whole."""
+
+    type = 0x1C
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from mcuq.device.messages import (
     DeviceInfo,
     Echo,
     Erase,
+    EraseWeights,
     Hello,
     HighWater,
     Infer,
@@ -39,8 +40,10 @@ from mcuq.device.messages import (
     RunSelfTest,
     SelfTest,
     Status,
+    UseWeights,
     Write,
     WriteInput,
+    WriteWeights,
 )
 from mcuq.errors import DeviceError
 
@@ -53,6 +56,7 @@ WORD_BYTES = 4  # each WRITE begins at a whole word of flash
 STATUS_BYTES = 1
 CYCLES_BYTES = 4
 SHORT_WORK_S = 0.1
+WEIGHTS_HEAD_BYTES = 64
 MEMORY_WORK_S = 5.0  # CRC-32 over a megabyte, bit by bit, at 16 MHz
 UNKNOWN_INFERENCE_S = 10.0
 LEAST_INFERENCE_S = 1.0
@@ -277,8 +281,11 @@ class Session:
 
     def write(self, image: bytes, tick: Callable[[int], None] = lambda n_bytes: None, work_s: float = 0.5) -> None:
         """Write the image into the erased slot; `tick(bytes)` after each part."""
+        self._write(Write, image, tick, work_s)
+
+    def _write(self, kind: type[Write], image: bytes, tick: Callable[[int], None], work_s: float) -> None:
         step = (self.info.payload_bytes - OFFSET_BYTES) // WORD_BYTES * WORD_BYTES
-        parts = [Write(offset, image[offset : offset + step]) for offset in range(0, len(image), step)]
+        parts = [kind(offset, image[offset : offset + step]) for offset in range(0, len(image), step)]
         answers = self._exchange.answers(parts, self.info.window_bytes, work_s)
         for part, _ in zip(parts, answers, strict=True):
             tick(len(part.data))
@@ -286,6 +293,21 @@ class Session:
     def commit(self, image: bytes) -> None:
         """Make the written image valid. Raises StatusError with WRONG_IMAGE where the slot holds other bytes."""
         self.request(Commit(len(image), zlib.crc32(image)), work_s=MEMORY_WORK_S)
+
+    # Weights that are replaced
+
+    def erase_weights(self, blob: bytes, page_bytes: int) -> None:
+        """Make room for the blob. Raises StatusError, WRONG_IMAGE, where it is another program's: nothing is erased."""
+        pages = 1 + -(-len(blob) // page_bytes)
+        self.request(EraseWeights(blob[:WEIGHTS_HEAD_BYTES]), work_s=SHORT_WORK_S + PAGE_ERASE_S * pages)
+
+    def write_weights(self, blob: bytes, tick: Callable[[int], None] = lambda n_bytes: None) -> None:
+        """Write the blob into the slot that was erased; `tick(bytes)` after each part."""
+        self._write(WriteWeights, blob, tick, 0.5)
+
+    def use_weights(self, blob: bytes) -> None:
+        """Let the device compute with the blob from now on. Raises StatusError, WRONG_IMAGE, where it is not whole."""
+        self.request(UseWeights(len(blob), zlib.crc32(blob)), work_s=MEMORY_WORK_S)
 
     def boot(self) -> DeviceInfo:
         """Leave the loader for the image, and ask who is there then.

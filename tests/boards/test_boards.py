@@ -16,6 +16,7 @@ from mcuq.boards.facts import (
     Ram,
     Uart,
     Usb,
+    WeightSlots,
 )
 from mcuq.boards.family import family_keys, family_names
 from mcuq.boards.find import board_names, load_board
@@ -434,3 +435,56 @@ def test_stm32f4_clocks_come_out_of_their_pll_as_the_board_says(name: str) -> No
     bus = clock["apb2_divider"] if board.uart.address >= 0x4001_0000 else clock["apb1_divider"]
     assert board.clock_hz is not None
     assert board.clock_hz / bus == board.uart.clock_hz
+
+
+WEIGHTS = """
+[weights]
+address = 0x3000_0000
+slot_bytes = 65_536
+page_bytes = 1_024
+kind = "ram"
+"""
+
+
+def test_slots_for_weights_are_read(tmp_path: Path) -> None:
+    board = load_board(write(tmp_path, TEXT + FULL + WEIGHTS))
+    assert board.weights == WeightSlots(0x3000_0000, 65_536, 1024, "ram")
+    assert board.weights.most_bytes == 64_512
+    assert load_board(write(tmp_path, TEXT + FULL)).weights is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("slot_bytes = 65_536", "", "mine.toml [weights]: key 'slot_bytes' is missing"),
+        ('kind = "ram"', 'kind = "rom"', "mine.toml [weights]: kind has 'rom', must be from: ram, nrf51"),
+        (
+            "slot_bytes = 65_536",
+            "slot_bytes = 1_024",
+            "mine.toml [weights]: slot_bytes = 1,024 must be 2 or more pages of 1,024 bytes",
+        ),
+        (
+            "0x3000_0000",
+            "0x3000_0200",
+            "mine.toml [weights]: address = 0x30000200 must be a multiple of page_bytes = 1,024, and that of 8: a page "
+            "is erased as a whole, and weights are aligned",
+        ),
+        (
+            "0x3000_0000",
+            "0xffff_0000",
+            "mine.toml [weights]: slots end beyond 32-bit addresses; check address and slot_bytes",
+        ),
+        (
+            "0x3000_0000",
+            "0x1fff_0000",
+            "mine.toml [weights]: slots from 0x1fff0000 to 0x20010000 overlap 'ram'; leave them out of its bytes",
+        ),
+    ],
+)
+def test_wrong_slots_for_weights_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert WEIGHTS.count(old) == 1
+    assert error_of(tmp_path, TEXT + FULL + WEIGHTS.replace(old, new)) == message
+
+
+def test_slots_for_weights_need_firmware(tmp_path: Path) -> None:
+    assert error_of(tmp_path, TEXT + WEIGHTS) == "mine.toml [weights]: needs a [firmware] table too"

@@ -9,14 +9,14 @@
 
 #define _GNU_SOURCE
 #include "../../firmware/board.h"
-#include "../../firmware/loader/flash.h"
 #include "../../firmware/loader/jump.h"
-#include "../../firmware/loader/slot.h"
 #include "../../firmware/protocol/crc32.h"
 #include "../../firmware/protocol/frame.h"
 #include "../../firmware/protocol/little_endian.h"
 #include "../../firmware/protocol/ring.h"
 #include "../../firmware/protocol/session.h"
+#include "../../firmware/slots/flash.h"
+#include "../../firmware/slots/slot.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -414,7 +414,7 @@ void fuzz_idle(void)
 /* No word of an image may change below a valid header. */
 static void check_change(uint32_t address)
 {
-    if (mcuq_slot_header() != 0 && address >= MCUQ_IMAGE_ADDRESS)
+    if (mcuq_slot_header(MCUQ_SLOT_ADDRESS) != 0 && address >= MCUQ_SLOT_ADDRESS + MCUQ_PAGE_BYTES)
         fail("changes an image that is committed");
     if (address < MCUQ_SLOT_ADDRESS || address >= MCUQ_SLOT_ADDRESS + MCUQ_SLOT_BYTES || address % 4 != 0)
         fail("changes what is no word of the slot");

@@ -35,7 +35,8 @@ PROTOCOL_SOURCES = tuple(sorted((FIRMWARE / "protocol").glob("*.c")))
 FIRMWARE_SOURCES = (FIRMWARE / "main.c", FIRMWARE / "stack.c", *sorted((FIRMWARE / "model").glob("*.c")))
 MODEL_SOURCES = (*FIRMWARE_SOURCES, ROOT / "tests/device/pair_model.c")
 TWO_SOURCES = (*MODEL_SOURCES, ROOT / "tests/device/reverse_model.c")
-LOADER_SOURCES = tuple(FIRMWARE / "loader" / name for name in ("main.c", "slot.c", "flash_ram.c"))
+SLOT_SOURCES = tuple(FIRMWARE / "slots" / name for name in ("slot.c", "flash_ram.c"))
+LOADER_SOURCES = (FIRMWARE / "loader/main.c", *SLOT_SOURCES)
 
 
 def build(

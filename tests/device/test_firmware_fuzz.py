@@ -22,7 +22,7 @@ SETTINGS = (
     "-DMCUQ_PAGE_BYTES=1024u",
     "-DMCUQ_MAILBOX_ADDRESS=0x10010000u",
 )
-LOADER = (FIRMWARE / "loader/main.c", FIRMWARE / "loader/slot.c")
+LOADER = (FIRMWARE / "loader/main.c", FIRMWARE / "slots/slot.c")
 KINDS = {
     "model": (MODEL_SOURCES, ("-DMCUQ_WINDOW_BYTES=0",)),
     "model-with-window": (MODEL_SOURCES, ("-DMCUQ_WINDOW_BYTES=1200", "-DMCUQ_KEEPS_INPUT")),

@@ -76,7 +76,7 @@ class Slot:
 
     def put_image(self, image: bytes) -> None:
         n_bytes, crc = len(image), zlib.crc32(image)
-        self.put(b"MCUQ" + struct.pack("<III", n_bytes, crc, ~(n_bytes ^ crc) & 0xFFFFFFFF))
+        self.put(b"MCUQ" + struct.pack("<IIII", n_bytes, crc, ~(n_bytes ^ crc) & 0xFFFFFFFF, 0xFFFFFFFF))
         self.put(image, PAGE_BYTES)
 
 
@@ -347,7 +347,7 @@ def test_wherever_power_is_cut_a_whole_image_starts_or_the_loader(programs: Prog
 
 def test_a_cut_at_every_word_and_page_leaves_the_old_image_none_or_the_new(tmp_path: Path) -> None:
     macros = ("-DMCUQ_SLOT_ADDRESS=0x10000000u", "-DMCUQ_SLOT_BYTES=0x10000u", "-DMCUQ_PAGE_BYTES=1024u")
-    sources = [ROOT / "tests/device/cut_slot.c", FIRMWARE / "loader/slot.c", FIRMWARE / "protocol/crc32.c"]
+    sources = [ROOT / "tests/device/cut_slot.c", FIRMWARE / "slots/slot.c", FIRMWARE / "protocol/crc32.c"]
     program = compile_c(tmp_path / "cut_slot", sources, macros)
     rounds = 40
     ended = subprocess.run([str(program), str(rounds)], capture_output=True, text=True, check=False)

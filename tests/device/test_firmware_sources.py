@@ -30,16 +30,17 @@ MACROS = {
     "MCUQ_SLOT_BYTES": "0x8000u",
     "MCUQ_PAGE_BYTES": "1024u",
 }
-LOADER = ("main.c", "slot.c", "jump.c", "flash_ram.c", "flash_nrf51.c")
+LOADER = ("loader/main.c", "loader/jump.c", "slots/slot.c", "slots/flash_ram.c", "slots/flash_nrf51.c")
 SOURCES = {
     "model": (*FIRMWARE_SOURCES, *PROTOCOL_SOURCES, FIRMWARE / "memory.c"),
     "model of rows": (*FIRMWARE_SOURCES, *PROTOCOL_SOURCES, FIRMWARE / "memory.c"),
     "several models": (*FIRMWARE_SOURCES, *PROTOCOL_SOURCES, FIRMWARE / "memory.c"),
-    "loader": (*(FIRMWARE / "loader" / name for name in LOADER), *PROTOCOL_SOURCES, FIRMWARE / "memory.c"),
+    "model of weights": (*FIRMWARE_SOURCES, *PROTOCOL_SOURCES, FIRMWARE / "memory.c", FIRMWARE / "slots/slot.c"),
+    "loader": (*(FIRMWARE / name for name in LOADER), *PROTOCOL_SOURCES, FIRMWARE / "memory.c"),
 }
 # The board's functions, the model, the stack; what compilers bring for what a CPU cannot do.
 OUTSIDE = re.compile(
-    r"board_\w+|mcuq_models?|mcuq_stack_(bottom|top)|__aeabi_\w+|__(mul|ashl|ashr|lshr)di3|__gnu_thumb1_\w+"
+    r"board_\w+|mcuq_flash_\w+|mcuq_models?|mcuq_stack_(bottom|top)|__aeabi_\w+|__(mul|ashl|ashr|lshr)di3|__gnu_thumb1_\w+"
 )
 
 # Bytes of flash (with constants) and of RAM beside the frame of MCUQ_PAYLOAD_BYTES and the ring of MCUQ_WINDOW_BYTES,
@@ -47,6 +48,7 @@ OUTSIDE = re.compile(
 MOST_FLASH_BYTES = {"model": {"cortex-m0": 5600, "cortex-m4": 5000, "rv32imc": 7450}}
 MOST_FLASH_BYTES["model of rows"] = {"cortex-m0": 6100, "cortex-m4": 5400, "rv32imc": 8100}
 MOST_FLASH_BYTES["several models"] = {"cortex-m0": 5900, "cortex-m4": 5350, "rv32imc": 7950}
+MOST_FLASH_BYTES["model of weights"] = {"cortex-m0": 7000, "cortex-m4": 6300, "rv32imc": 9400}
 MOST_FLASH_BYTES["loader"] = {"cortex-m0": 4100, "cortex-m4": 3800, "rv32imc": 5100}
 MOST_OTHER_RAM_BYTES = 96
 MOST_OTHER_RAM_BYTES_OF = {"model of rows": 100, "several models": 108}
@@ -55,6 +57,7 @@ MOST_OTHER_RAM_BYTES_OF = {"model of rows": 100, "several models": 108}
 def compile_all(folder: Path, command: list[str], kind: str, macros: dict[str, str]) -> list[Path]:
     objects = []
     own = {} if kind == "model of rows" else {"MCUQ_NO_ROWS": "1", "MCUQ_NO_START": "1"}
+    own |= {"MCUQ_WEIGHTS_ADDRESS": "0x8000u"} if kind == "model of weights" else {}
     own |= {"MCUQ_MODELS": "2"} if kind == "several models" else {}
     defines = [f"-D{name}={value}" for name, value in (MACROS | own | macros).items()]
     for i, source in enumerate(SOURCES[kind]):

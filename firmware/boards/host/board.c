@@ -174,7 +174,7 @@ void board_start(void)
 /* Slot and mailbox at their addresses, which the build gives one behind the other. */
 static void map_memory(void)
 {
-    const size_t n_bytes = MCUQ_SLOT_BYTES + MAILBOX_BYTES;
+    const size_t n_bytes = MCUQ_MAILBOX_ADDRESS - MCUQ_SLOT_ADDRESS + MAILBOX_BYTES;
     const int protection = PROT_READ | PROT_WRITE;
     int file = -1;
     void *memory;
