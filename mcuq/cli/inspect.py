@@ -39,8 +39,7 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: st
         _show_arena(load(model), picture, as_json)
         return
     refuse_unused("draws the arena of a compiled model; give the folder that compile wrote", "picture")
-    asked = dict(selected.states), selected.stateful, dict(selected.initial), selected.layout
-    found = inspect_model(model, shapes, selected.outputs, dict(selected.fixed), *asked)
+    found = inspect_model(model, shapes, selected)
     if as_json:
         print_json(asdict(found))
         return

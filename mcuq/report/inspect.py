@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuq.graph.ir import State
 from mcuq.importer import (
-    InputLayout,
+    WHOLE,
     Model,
+    Selection,
     Sizes,
     Unsupported,
     dynamic_layers,
@@ -17,7 +18,6 @@ from mcuq.importer import (
     needed_nodes,
     read_model,
     read_states,
-    selection,
     suggested_states,
     try_convert,
     with_states,
@@ -66,22 +66,13 @@ class Inspection:
     suggested: tuple[State, ...] = ()
 
 
-def inspect_model(
-    source: Model,
-    shapes: Sizes | None = None,
-    outputs: Sequence[str] | None = None,
-    fix_inputs: Mapping[str, float] | None = None,
-    states: Mapping[str, str] | None = None,
-    stateful: bool = False,
-    initial_states: Mapping[str, float] | None = None,
-    input_layout: InputLayout | None = None,
-) -> Inspection:
-    """Read a model and list its contents; all else as for compile.
+def inspect_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> Inspection:
+    """Read a model and list its contents; `shapes` gives sizes to symbolic dimensions and whole shapes to inputs, and
+    `selected` says what of it is wanted.
 
     Raises ModelError where the file cannot be read or is invalid.
     """
     path = model_path(source)
-    selected = selection(outputs, fix_inputs, states, stateful, initial_states, input_layout)
     model, asked = read_states(read_model(source, shapes, selected), selected, path.name)
     nodes = needed_nodes(model.graph, path.name)
     inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
