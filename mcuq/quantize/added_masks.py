@@ -12,7 +12,6 @@ from mcuq.graph.ir import Graph, Node
 from mcuq.graph.tensor import Quant
 from mcuq.ops.add import Add
 from mcuq.ops.compare import Compare
-from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.masked_softmax import NEAR, NOTHING, MaskedSoftmax
 from mcuq.ops.moves import Moves
@@ -72,9 +71,9 @@ def _is_made_of_large_numbers(graph: Graph, producers: Mapping[str, Node], name:
 
 def _keeps_elements(graph: Graph, node: Node) -> bool:
     """Whether none of the node's outputs is a sum of several of an input's elements."""
-    op = node.op
-    scales = isinstance(op, Conv2d) and op.window.kernel == (1, 1) and op.groups == graph.tensors[node.output].shape[-1]
-    return op.is_elementwise or op.is_view or isinstance(op, Moves) or scales
+    layer = graph.layer(node)
+    scales = layer.op.macs(layer) == layer.output.elements
+    return layer.op.is_elementwise or layer.op.is_view or isinstance(layer.op, Moves) or scales
 
 
 def check_real_masks(graph: Graph, data: Iterable[Sample]) -> None:
