@@ -29,7 +29,7 @@ from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
 from mcuq.graph.ir import Graph, Node, State, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
-from mcuq.lower import parse_goal, parse_placement
+from mcuq.lower import parse_goal, parse_placement, parse_solver
 from mcuq.lower.memories import parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.ops import OPS
@@ -181,6 +181,7 @@ def _load(path: Path) -> CompiledModel:
             _regular(blob_path).read_bytes() if placement.is_external else None,
             frozenset(map(str, manifest["names"])),
             tuple(use for text in manifest["memories"] for use in parse_memories(text)),
+            parse_solver(manifest["solver"]),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -257,6 +258,7 @@ def _pack(model: CompiledModel) -> bytes:
         "fast_weights": model.placement.fast.text if model.placement.fast else "",
         "shared_arena": model.placement.arena,
         "memories": [use.text for use in model.memories],
+        "solver": model.solver,
         "names": sorted(model.names),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),

@@ -40,7 +40,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
-from mcuq.lower import INLINE, Goal, Placement, Program, Stepped, alternatives, check_section
+from mcuq.lower import INLINE, Goal, Placement, Program, Solver, Stepped, alternatives, check_section
 from mcuq.lower.fast import Keys, choose_fast, least_bytes
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
@@ -116,7 +116,7 @@ class CompiledModel(Described):
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
     went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C. `memories` are those
-    that the arena was asked to lie in.
+    that the arena was asked to lie in, `solver` what found the places in it.
     """
 
     name: str
@@ -136,6 +136,7 @@ class CompiledModel(Described):
     blob: bytes | None = None
     names: frozenset[str] = frozenset()
     memories: tuple[RamUse, ...] = ()
+    solver: Solver = "search"
 
     @property
     def macs(self) -> int:
@@ -429,7 +430,15 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
     ModelError where the input is to come row by row and cannot."""
     graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
-    aim = Aim(options.optimize, options.max_ram_bytes, options.weights, options.push, options.memories, options.step)
+    aim = Aim(
+        options.optimize,
+        options.max_ram_bytes,
+        options.weights,
+        options.push,
+        options.memories,
+        options.step,
+        options.solver,
+    )
     return _assemble(graph, board, name, known, aim)
 
 
@@ -486,7 +495,7 @@ class _Known:
 @dataclass(frozen=True)
 class Aim:
     """What is asked of the C: fields of CompiledModel, whether its input comes row by row, the board's memories for its
-    arena, and whether it goes by steps."""
+    arena, whether it goes by steps, and what finds the places in it."""
 
     optimize: Goal = "balanced"
     max_ram_bytes: int | None = None
@@ -494,6 +503,7 @@ class Aim:
     push: bool = False
     memories: tuple[RamUse, ...] = ()
     step: Stepped | None = None
+    solver: Solver = "search"
 
 
 def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledModel:
@@ -541,7 +551,8 @@ class _Planner:
         return None
 
     def _programs(self, graph: Graph) -> list[Program]:
-        return alternatives(graph, self._features, self._aim.optimize, self._aim.push)
+        found = alternatives(graph, self._features, self._aim.optimize, self._aim.push)
+        return [replace(program, solver=self._aim.solver) for program in found]
 
     def _may_take(self, program: Program) -> bool:
         return may_take(program, self._features, self._aim.push)
@@ -613,6 +624,7 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         emitted.blob,
         emitted.names,
         aim.memories,
+        aim.solver,
     )
 
 
@@ -731,7 +743,7 @@ def check_names(models: Sequence[CompiledModel], arena: str) -> None:
 def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> CompiledModel:
     steps = model.listing.steps
     step = None if steps is None else Stepped(steps.asked)
-    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories, step)
+    aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories, step, model.solver)
     known = _Known(model.onnx_model, model.origin, model.pruned)
     return _assemble(model.graph, model.board, model.name, known, aim)
 

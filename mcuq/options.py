@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
 from mcuq.importer import WHOLE, InputLayout, Selection, Sizes, selection
-from mcuq.lower import INLINE, Goal, Placement, Stepped, parse_goal, parse_placement, stepped
+from mcuq.lower import INLINE, Goal, Placement, Solver, Stepped, parse_goal, parse_placement, parse_solver, stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.quantize import (
@@ -53,6 +53,7 @@ class Options:
     push: bool = False
     memories: tuple[RamUse, ...] = ()
     step: Stepped | None = None
+    solver: Solver = "search"
 
 
 class Asked(TypedDict, total=False):
@@ -65,7 +66,8 @@ class Asked(TypedDict, total=False):
     output that is its value at the next inference, `stateful` makes the states of recurrent operators such pairs, and
     `initial_states` has the numbers that states begin with, by their inputs (default: 0); data then has sequences.
     With `input_layout` "nhwc" images are given with their channels last, in the C and in data, whatever the file's
-    order. `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too.
+    order. `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too. The
+    `solver` "cp-sat" goes on looking for a smaller arena, or the proof that there is none, where the search ends.
     """
 
     scheme: Scheme | str
@@ -88,6 +90,7 @@ class Asked(TypedDict, total=False):
     fast_weights: str
     step: bool
     step_cycles: int | None
+    solver: Solver
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -118,4 +121,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("push", False),
         parse_memories(asked["memory"]) if asked.get("memory") else (),
         stepped(asked.get("step", False), asked.get("step_cycles")),
+        parse_solver(cast(str, asked.get("solver", "search"))),
     )

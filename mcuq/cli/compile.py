@@ -45,6 +45,7 @@ from mcuq.cli.options import (
     scheme_options,
     selection_options,
     shape_options,
+    solver_option,
     weights_option,
     with_options,
 )
@@ -136,6 +137,7 @@ class Shown:
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @weights_option
 @memory_option
+@solver_option
 @shape_options
 @selection_options
 @json_option
@@ -152,6 +154,7 @@ class Shown:
     "push",
     "memories",
     "step",
+    "solver",
 )
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)

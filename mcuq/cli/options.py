@@ -18,7 +18,7 @@ from mcuq.budget import Budget
 from mcuq.compile import CompiledModel
 from mcuq.errors import DataError, ModelError
 from mcuq.importer import INPUT_LAYOUTS, Selection
-from mcuq.lower import GOALS, parse_placement
+from mcuq.lower import GOALS, SOLVERS, parse_placement
 from mcuq.lower.memories import parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.options import Options
@@ -238,6 +238,14 @@ optimize_option = click.option(
     help="Least flash or RAM, fewest instructions, or all in measure; outputs are the same.",
 )
 
+
+solver_option = click.option(
+    "--solver",
+    type=click.Choice(SOLVERS),
+    default=SOLVERS[0],
+    show_default=True,
+    help="What finds places in the arena: the own search, or behind it OR-tools (pip install 'mcuq[solver]').",
+)
 
 weights_option = option_group(
     "weights",

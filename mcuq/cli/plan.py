@@ -8,7 +8,9 @@ import click
 
 from mcuq.artifact import save_text
 from mcuq.cli.common import json_option, out, print_json
+from mcuq.cli.options import solver_option
 from mcuq.errors import DataError
+from mcuq.lower import Solver
 from mcuq.plan.buffers import Buffer, plan_buffers, read_buffers, write_buffers
 from mcuq.plan.layout import Layout
 from mcuq.system.regular_file import what_is_no_file
@@ -27,9 +29,10 @@ MOST_BYTES = 2**22  # of a file: a thousand lines have far fewer
     metavar="N",
     help="Search N times as long for a smaller arena, and for the proof that there is none.",
 )
+@solver_option
 @click.option("-o", "--output", type=click.Path(), metavar="FILE.csv", help="Write the buffers with their offsets.")
 @json_option
-def plan(file: str, capacity: int | None, effort: int, output: str | None, as_json: bool) -> None:
+def plan(file: str, capacity: int | None, effort: int, solver: Solver, output: str | None, as_json: bool) -> None:
     """Lay out the buffers of a CSV file in as little memory as possible: those that live at one time do not overlap.
 
     The file is as MiniMalloc's: a first line id,lower,upper,size, then a line for each buffer, which lives from time
@@ -39,7 +42,7 @@ def plan(file: str, capacity: int | None, effort: int, output: str | None, as_js
     Example:  mcuq plan buffers.csv --capacity 1048576 -o planned.csv
     """
     buffers = read_buffers(_read(Path(file)), Path(file).name)
-    layout = plan_buffers(buffers, effort)
+    layout = plan_buffers(buffers, effort, solver)
     if capacity is not None and layout.size_bytes > capacity:
         raise DataError(_too_large(Path(file).name, layout, capacity))
     written = None if output is None else save_text(Path(output), write_buffers(buffers, layout.offsets))

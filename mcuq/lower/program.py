@@ -15,6 +15,7 @@ from mcuq.kernels.kernel import Call
 from mcuq.kernels.overwriting import Below, common_bytes
 from mcuq.lower.goal import Goal
 from mcuq.lower.placement import INLINE, Placement
+from mcuq.lower.solver import Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def scratch_bytes(calls: Sequence[Call]) -> int:
 @dataclass(frozen=True, eq=False)
 class Program:
     """The steps of an integer graph in order, what they are optimized for, what GCC is told for it, and where constants
-    go; those of `fast`, by `array_key`, into faster memory."""
+    go; those of `fast`, by `array_key`, into faster memory. `solver` finds the places of tensors."""
 
     graph: Graph
     steps: tuple[Step, ...]
@@ -61,6 +62,7 @@ class Program:
     gcc_options: tuple[str, ...] = ()
     placement: Placement = INLINE
     fast: frozenset[tuple[str, bytes]] = frozenset()
+    solver: Solver = "search"
 
     @property
     def more(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mcuq.errors import DataError, did_you_mean
 from mcuq.graph.liveness import ALIGNMENT
+from mcuq.lower import Solver
 from mcuq.plan.layout import Block, Layout, lay_out
 
 MOST_BUFFERS = 1000
@@ -40,13 +41,14 @@ class Buffer:
     size_bytes: int
 
 
-def plan_buffers(buffers: Sequence[Buffer], effort: int = 1) -> Layout:
-    """Offsets of the buffers, which need no alignment; `effort` is how many times as long may be searched."""
+def plan_buffers(buffers: Sequence[Buffer], effort: int = 1, solver: Solver = "search") -> Layout:
+    """Offsets of the buffers, which need no alignment; `effort` is how many times as long may be searched, and `solver`
+    what does it. Raises ModelError where that is not installed."""
     times = sorted({time for b in buffers for time in (b.lower, b.upper)})
     blocks = [
         Block(ALIGNMENT * b.size_bytes, bisect_left(times, b.lower), bisect_left(times, b.upper) - 1) for b in buffers
     ]
-    found = lay_out(blocks, effort=effort)
+    found = lay_out(blocks, effort=effort, solver=solver)
     offsets = tuple(offset // ALIGNMENT for offset in found.offsets)
     return Layout(offsets, found.size_bytes // ALIGNMENT, -(-found.least_bytes // ALIGNMENT))
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuq.lower import Solver
 from mcuq.plan.blocks import NOTHING_OVER, Block, Over, distances, end_of, lower_bound, meeting
+from mcuq.plan.cp_sat import check_installed, solve
 from mcuq.plan.exact import least, steps_of
 from mcuq.plan.first_fit import fit_all
 
@@ -50,13 +52,16 @@ def lay_out_quickly(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> Layou
     return Layout(tuple(offsets), end, bound)
 
 
-def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1) -> Layout:
-    """A layout with a small end; `effort` is how many times as long may be searched for it.
+def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1, solver: Solver = "search") -> Layout:
+    """A layout with a small end; `effort` is how many times as long may be searched for it, and the `solver` cp-sat
+    goes on where the search leaves a gap. Raises ModelError where that is not installed.
 
     Blocks i and j that meet lie apart, or `over` says by how many bytes j must lie above i (0 or less: at it, or at
     most so much below it): offset_j - offset_i >= over[(i, j)]; so an output lies over rows of its input that are used
     up.
     """
+    if solver == "cp-sat":
+        check_installed()
     near, others = distances(blocks, over), meeting(blocks)
     bound = lower_bound(blocks, over)
     offsets, end = fit_all(blocks, others, near, bound, SEARCH_ROUNDS)
@@ -68,6 +73,9 @@ def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1)
     if end > bound:
         more, less = fit_all(blocks, others, near, bound, effort * MORE_ROUNDS // len(blocks))
         offsets = more if less < end else offsets
+        end = end_of(blocks, offsets)
+    if end > bound and solver == "cp-sat":
+        offsets, bound = solve(blocks, near, offsets, end, bound, effort)
     return Layout(tuple(offsets), end_of(blocks, offsets), bound)
 
 

@@ -9,7 +9,7 @@ from itertools import chain
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
-from mcuq.lower import Goal, Program
+from mcuq.lower import Goal, Program, Solver
 from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Extent, Over
@@ -424,9 +424,9 @@ def _without_copies(program: Program, storages: Sequence[Storage]) -> Program:
 
 
 @lru_cache(maxsize=32)
-def _laid_out(blocks: tuple[Block, ...], over: tuple[tuple[tuple[int, int], int], ...]) -> Layout:
+def _laid_out(blocks: tuple[Block, ...], over: tuple[tuple[tuple[int, int], int], ...], solver: Solver) -> Layout:
     """The layout, which most goals of a model have in common: each is searched for once."""
-    return lay_out(blocks, dict(over))
+    return lay_out(blocks, dict(over), solver=solver)
 
 
 class _Way:
@@ -503,7 +503,7 @@ class _Way:
 
     def plan(self) -> Plan:
         """The best layout that is found."""
-        return self._placed(_laid_out(tuple(self._blocks), tuple(self._over().items())))
+        return self._placed(_laid_out(tuple(self._blocks), tuple(self._over().items()), self.program.solver))
 
     def split_plan(self, rooms: Sequence[Room]) -> Plan | None:
         """One whose parts fit into the rooms, if it is found."""
