@@ -58,7 +58,7 @@ from mcuq.ops.normalize import Normalize
 from mcuq.ops.pad import Pad
 from mcuq.ops.power import Power
 from mcuq.ops.prelu import PRelu
-from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceMin, ReduceProd, ReduceSumSquare
+from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd, ReduceSumSquare
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
@@ -169,6 +169,7 @@ LAYERS: Mapping[str, Mapping[str, Case]] = {
         "AveragePool 2x2": (AveragePool(Window((2, 2), (2, 2))), [_IMAGE]),
         "LpPool 2x2, p=1": (LpPool(Window((2, 2), (2, 2)), 1), [_IMAGE]),
         "LpPool 2x2, p=2": (LpPool(Window((2, 2), (2, 2)), 2), [_IMAGE]),
+        "LpPool 2x2, p=3": (LpPool(Window((2, 2), (2, 2)), 3), [_IMAGE]),
         "MaxPlaces 2x2": (MaxPlaces(Window((2, 2), (2, 2))), [_IMAGE]),
         "MaxPool 2x2 of integers": (MaxPool(Window((2, 2), (2, 2))), [_WIDE]),
         "Unfold of 3": (Unfold(1, 3, 1, 1, 1), [_IMAGE]),
@@ -182,6 +183,7 @@ LAYERS: Mapping[str, Mapping[str, Case]] = {
             for op in (ReduceSum, ReduceMin, ReduceL1, ReduceL2, ReduceSumSquare)
             for what, axes, shape in (("images", (1, 2), _IMAGE), ("channels", (3,), _IMAGE))
         },
+        "ReduceLp of channels, p=3": (ReduceLp((3,), 3), [_IMAGE]),
         "ReduceProd of 4": (ReduceProd((2,)), [(1, 24, 4, 32)]),
     },
     "two tensors": {

@@ -56,30 +56,38 @@ class Options:
     solver: Solver = "search"
 
 
-class Asked(TypedDict, total=False):
-    """Options as Python callers spell them; what is left out is as in Options.
+class Wanted(TypedDict, total=False):
+    """What of a model is wanted, as Python callers spell it.
 
-    `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
-    names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `outputs` are
-    the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs constants,
-    all of whose elements are the value given; data then holds the other inputs. `states` are pairs of an input and the
-    output that is its value at the next inference, `stateful` makes the states of recurrent operators such pairs, and
-    `initial_states` has the numbers that states begin with, by their inputs (default: 0); data then has sequences.
-    With `input_layout` "nhwc" images are given with their channels last, in the C and in data, whatever the file's
-    order. `step_cycles` is about the most that a step is to take, with which layers are cut; it says `step` too. The
-    `solver` "cp-sat" goes on looking for a smaller arena, or the proof that there is none, where the search ends.
+    `outputs` are the tensors of the file to give out, by name (default: the model's own), and `fix_inputs` makes inputs
+    constants, all of whose elements are the value given; data then holds the other inputs. `states` are pairs of an
+    input and the output that is its value at the next inference, `stateful` makes the states of recurrent operators
+    such pairs, and `initial_states` has the numbers that states begin with, by their inputs (default: 0); data then has
+    sequences. With `input_layout` "nhwc" images are given with their channels last, in the C and in data, whatever the
+    file's order.
     """
 
-    scheme: Scheme | str
-    method: CalibrationMethod | str
-    recovery: Recovery | str
-    shapes: Sizes | None
     outputs: Sequence[str] | None
     fix_inputs: Mapping[str, float] | None
     states: Mapping[str, str] | None
     stateful: bool
     initial_states: Mapping[str, float] | None
     input_layout: InputLayout | None
+
+
+class Asked(Wanted, total=False):
+    """Options as Python callers spell them; what is left out is as in Options.
+
+    `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
+    names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `step_cycles`
+    is about the most that a step is to take, with which layers are cut; it says `step` too. The `solver` "cp-sat" goes
+    on looking for a smaller arena, or the proof that there is none, where the search ends.
+    """
+
+    scheme: Scheme | str
+    method: CalibrationMethod | str
+    recovery: Recovery | str
+    shapes: Sizes | None
     prune: bool
     judged: bool
     optimize: Goal

@@ -14,7 +14,6 @@ import numpy as np
 import mcuq
 from mcuq.compile import CompiledModel
 from mcuq.graph.tensor import Array
-from mcuq.options import options_of
 from mcuq.report.inspect import inspect_model
 
 EXPORTERS = Path(__file__).resolve().parents[1] / "examples" / "exporters"
@@ -58,8 +57,7 @@ def recorded(path: Path) -> tuple[dict[str, Array], dict[str, Array]]:
 
 def kept(file: Exported) -> str:
     """What stays of the file's own quantization."""
-    asked = options_of(**(file.options or {}))
-    given = inspect_model(FILES / file.name, asked.shapes, asked.selected).quantization
+    given = inspect_model(FILES / file.name, **(file.options or {})).quantization
     if given is None or not given.is_quantized:
         return "-"
     layers = len(given.weights) + len(given.rounded)

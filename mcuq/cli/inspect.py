@@ -16,7 +16,7 @@ from mcuq.cli.table import Column, Row, table_lines
 from mcuq.compile import CompiledModel
 from mcuq.importer import Selection, nearest
 from mcuq.report.arena_picture import arena_svg
-from mcuq.report.inspect import Inspection, inspect_model
+from mcuq.report.inspect import Inspection, inspect_selected
 
 
 @click.command()
@@ -39,7 +39,7 @@ def inspect(model: str, shapes: dict[str, int], selected: Selection, picture: st
         _show_arena(load(model), picture, as_json)
         return
     refuse_unused("draws the arena of a compiled model; give the folder that compile wrote", "picture")
-    found = inspect_model(model, shapes, selected)
+    found = inspect_selected(model, shapes, selected)
     if as_json:
         print_json(asdict(found))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Unpack
 
 from mcuq.graph.ir import State
 from mcuq.importer import (
@@ -23,6 +24,7 @@ from mcuq.importer import (
     with_states,
 )
 from mcuq.importer.load import opset
+from mcuq.options import Wanted, options_of
 from mcuq.passes import optimize
 from mcuq.quantize import GivenQuantization, given_quantization
 
@@ -66,9 +68,16 @@ class Inspection:
     suggested: tuple[State, ...] = ()
 
 
-def inspect_model(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> Inspection:
-    """Read a model and list its contents; `shapes` gives sizes to symbolic dimensions and whole shapes to inputs, and
-    `selected` says what of it is wanted.
+def inspect_model(source: Model, shapes: Sizes | None = None, **wanted: Unpack[Wanted]) -> Inspection:
+    """Read a model and list its contents; `shapes` and all else as for compile.
+
+    Raises ModelError where the file cannot be read or is invalid, TypeError for what is none of Wanted.
+    """
+    return inspect_selected(source, shapes, options_of(**wanted).selected)
+
+
+def inspect_selected(source: Model, shapes: Sizes | None = None, selected: Selection = WHOLE) -> Inspection:
+    """The same of what is selected.
 
     Raises ModelError where the file cannot be read or is invalid.
     """

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.graphs import digits, tiny
+from state_models import recurrent, states_of
 from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
@@ -28,6 +29,7 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.tensor import Array
 from mcuq.graph.tensor_bytes import join_tensors
+from mcuq.importer import import_model, selection
 from mcuq.lower import Goal, Placement, Stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.ops.conv2d import Conv2d
@@ -338,6 +340,8 @@ def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
     fast = replace(Placement(), fast=RamUse("psram", 2_000))
     parts = Aim(memories=parse_memories("ram:2000,psram:2000"), weights=fast)
     models.append(assemble_for(digits(), load_board("mps2-an386"), "tiny", parts))
+    graph, _ = import_model(recurrent("GRU"), None, selection(None, None, states_of("GRU")))
+    models.append(model_of(graph, name="tiny"))
     header = "".join(model.files["tiny.h"] for model in models)
     for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
         assert re.search(name.replace("ID_", "(?i:tiny)_").replace("_NAME_", "_PSRAM_"), header), name

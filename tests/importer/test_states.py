@@ -72,7 +72,7 @@ def test_pairs_are_suggested_by_shape_and_name_alone(proto: onnx.ModelProto, wan
 
 
 def test_what_is_asked_for_is_not_suggested() -> None:
-    found = inspect_model(delay_line(), None, selection(None, None, {"first": "first_out"}))
+    found = inspect_model(delay_line(), states={"first": "first_out"})
     assert (found.states, found.suggested) == ((State("first", "first_out"),), ())
 
 
