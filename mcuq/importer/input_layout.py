@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.errors import ModelError
 from mcuq.importer.rewriter import Rewriter
 
 CHANNELS_FIRST = (0, 3, 1, 2)  # of an image with its channels last
 CHANNELS_LAST = (0, 2, 3, 1)
+# What exporters put between an input and the first layer that reads it as an image.
+_ELEMENTWISE = frozenset(("QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Add", "Sub", "Mul", "Div", "Clip"))
 
 
 def with_channels_last(model: onnx.ModelProto, states: Collection[str], name: str) -> onnx.ModelProto:
@@ -31,7 +33,7 @@ def with_channels_last(model: onnx.ModelProto, states: Collection[str], name: st
     rewriter = Rewriter(model)
     transposes = []
     for value in images:
-        if _is_channels_last(graph.node, value.name):
+        if _is_channels_last(graph, value):
             raise ModelError(
                 f"{name}: --input-layout nhwc: input '{value.name}' has its channels last in the file; leave it out"
             )
@@ -47,11 +49,25 @@ def with_channels_last(model: onnx.ModelProto, states: Collection[str], name: st
     return turned
 
 
-def _is_channels_last(nodes: Iterable[onnx.NodeProto], name: str) -> bool:
-    """Whether all that reads the input puts its channels first, as files do whose tool has them last."""
-    readers = [node for node in nodes if name in node.input]
-    orders = [[list(a.ints) for a in node.attribute if a.name == "perm"] for node in readers]
-    return bool(readers) and all(order == [list(CHANNELS_FIRST)] for order in orders)
+def _is_channels_last(graph: onnx.GraphProto, value: onnx.ValueInfoProto) -> bool:
+    """Whether something that reads the input puts its channels first, as files do whose tool has them last: a
+    Transpose, or of one channel a Reshape, behind what is done to each element."""
+    n, *image, channels = (d.dim_value for d in value.type.tensor_type.shape.dim)
+    shapes = {t.name: numpy_helper.to_array(t).tolist() for t in graph.initializer if t.data_type == TensorProto.INT64}
+    found = {value.name}
+    for node in graph.node:
+        if found.isdisjoint(node.input):
+            continue
+        if node.op_type in _ELEMENTWISE:
+            found.update(node.output)
+        elif node.op_type == "Transpose":
+            if [list(a.ints) for a in node.attribute if a.name == "perm"] == [list(CHANNELS_FIRST)]:
+                return True
+        elif node.op_type == "Reshape" and channels == 1:
+            given = shapes.get(node.input[1], [])
+            if len(given) == len(CHANNELS_FIRST) and given[1:] == [1, *image] != [*image, 1] and given[0] in (n, 0, -1):
+                return True
+    return False
 
 
 def _rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:

@@ -15,6 +15,8 @@ from mcuq.ops.transpose import Transpose
 from mcuq.passes import optimize
 
 LAST = selection(None, None, layout="nhwc")
+LAST_ALREADY = "model: --input-layout nhwc: input 'x' has its channels last in the file; leave it out"
+CONSTANTS = {"s": np.float32(0.1), "z": np.int8(3), "k": random(2, 1, 2, 2), "first": np.array([-1, 1, 4, 5])}
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3)}
 
 
@@ -91,13 +93,24 @@ def test_a_name_that_is_taken_is_left_alone() -> None:
         (
             [node("Transpose", ["x"], "t", perm=[0, 3, 1, 2]), node("Relu", ["t"], "y")],
             [1, 4, 5, 3],
-            "model: --input-layout nhwc: input 'x' has its channels last in the file; leave it out",
+            LAST_ALREADY,
         ),
+        (
+            [
+                node("QuantizeLinear", ["x", "s", "z"], "q"),
+                node("DequantizeLinear", ["q", "s", "z"], "d"),
+                node("Transpose", ["d"], "t", perm=[0, 3, 1, 2]),
+                node("Relu", ["t"], "y"),
+            ],
+            [1, 4, 5, 3],
+            LAST_ALREADY,
+        ),
+        ([node("Reshape", ["x", "first"], "t"), node("Conv", ["t", "k"], "y")], [1, 4, 5, 1], LAST_ALREADY),
     ],
 )
 def test_what_has_no_channels_first_is_refused(nodes: list[onnx.NodeProto], shape: list[int], said: str) -> None:
     with pytest.raises(ModelError) as caught:
-        import_model(model(nodes, {"x": shape}, ("y",), {}), None, LAST)
+        import_model(model(nodes, {"x": shape}, ("y",), CONSTANTS), None, LAST)
     assert str(caught.value) == said
 
 
