@@ -434,7 +434,7 @@ void mcuq_flash_write_word(uint32_t address, uint32_t word)
 
 void mcuq_jump(uint32_t address)
 {
-    if (address != MCUQ_IMAGE_ADDRESS || !mcuq_slot_is_whole())
+    if (address != MCUQ_SLOT_ADDRESS + MCUQ_PAGE_BYTES || !mcuq_slot_is_whole(MCUQ_SLOT_ADDRESS))
         fail("jumps to what is no image");
     resets++;
     *(volatile uint32_t *)(uintptr_t)MCUQ_SLOT_ADDRESS = 0; /* else it would start the image for ever */
