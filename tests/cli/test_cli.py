@@ -399,7 +399,7 @@ def test_an_interrupted_verb_ends_with_130(monkeypatch: pytest.MonkeyPatch, argu
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mcuq.cli.inspect.inspect_model", interrupted)
+    monkeypatch.setattr("mcuq.cli.inspect.inspect_selected", interrupted)
     result = call("inspect", MODEL, *arguments)
     assert result.exit_code == 130
     assert result.stderr == "\ninterrupted\n"  # behind the ^C of a terminal
