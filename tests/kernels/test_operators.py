@@ -67,7 +67,7 @@ OWN = {
     **{("packed", f"cortex-m{core}"): 4 for core in (0, 3, 4)},
 }
 OTHER_SIZES = [
-    *((scheme, PORTABLE, "host", part, 2) for scheme in LOOPS for part in range(2)),
+    *((scheme, PORTABLE, "host", part, 3) for scheme in LOOPS for part in range(3)),
     *((scheme, PORTABLE, "host", i % 4, 4) for i, scheme in enumerate(OTHER_SCHEMES) if scheme not in LOOPS),
     *((scheme, board, "emulator", part, parts) for (scheme, board), parts in OWN.items() for part in range(parts)),
     *((scheme, board, "host", 0, 4) for scheme, board in OWN),
