@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 from mcuq.errors import ModelError
 from mcuq.graph.tensor import Array
+from mcuq.importer.subgraphs import subgraphs
 from mcuq.onnx_runtime import RuntimeFault, Session
 
 NOT_CONSTANT = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -67,12 +68,11 @@ def shape_query_value(node: onnx.NodeProto, shape: tuple[int, ...]) -> Array:
 def reads(node: onnx.NodeProto) -> list[str]:
     """The tensors that a node needs: its inputs, and what its subgraphs take from around them."""
     names = [name for name in node.input if name]
-    for attribute in node.attribute:
-        for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-            own = {t.name for t in graph.initializer} | {v.name for v in graph.input}
-            own |= {name for inner in graph.node for name in inner.output}
-            read = [name for inner in graph.node for name in reads(inner)] + [v.name for v in graph.output]
-            names += [name for name in read if name not in own]
+    for graph in subgraphs(node):
+        own = {t.name for t in graph.initializer} | {v.name for v in graph.input}
+        own |= {name for inner in graph.node for name in inner.output}
+        read = [name for inner in graph.node for name in reads(inner)] + [v.name for v in graph.output]
+        names += [name for name in read if name not in own]
     return names
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import onnx
 from onnx import defs
 
+from mcuq.importer.subgraphs import graphs_in
+
 # Domains whose operators ONNX defines by standard ones.
 DOMAINS = ("", "ai.onnx.preview")
 # Operators of which mcuq computes the first output alone.
@@ -91,7 +93,7 @@ def _fill_in(nodes: Sequence[onnx.NodeProto], call: onnx.NodeProto, schema: defs
         kept = []
         for attribute in node.attribute:
             if not attribute.ref_attr_name:
-                for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                for graph in graphs_in(attribute):
                     _fill_in(graph.node, call, schema)
                 kept.append(attribute)
             elif attribute.ref_attr_name in given:

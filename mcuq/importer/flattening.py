@@ -19,6 +19,7 @@ from mcuq.importer.functions import MOST_NODES
 from mcuq.importer.load import opset
 from mcuq.importer.nodes import node_name
 from mcuq.importer.precision import in_float32
+from mcuq.importer.subgraphs import subgraphs
 from mcuq.importer.types import element_types, type_errors
 from mcuq.ops import FROM_ONNX
 
@@ -248,9 +249,8 @@ class Flattening:
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         copy.input[:] = [self.tensor(scope.get(name, name)) if name else "" for name in node.input]
-        for attribute in copy.attribute:
-            for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                self._rename(graph, scope)
+        for graph in subgraphs(copy):
+            self._rename(graph, scope)
         if prefix:
             copy.name = prefix + node_name(node)
             copy.output[:] = [self._fresh(prefix + name) if name else "" for name in node.output]
@@ -276,9 +276,8 @@ class Flattening:
         around = {name: value for name, value in scope.items() if name not in own}
         for node in graph.node:
             node.input[:] = [self.tensor(around.get(name, name)) for name in node.input]
-            for attribute in node.attribute:
-                for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                    self._rename(inner, around)
+            for inner in subgraphs(node):
+                self._rename(inner, around)
         for value in graph.output:
             value.name = self.tensor(around.get(value.name, value.name))
 

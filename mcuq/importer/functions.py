@@ -8,6 +8,7 @@ import onnx
 from onnx import inliner
 
 from mcuq.errors import ModelError
+from mcuq.importer.subgraphs import subgraphs
 
 # Some stages take the square of the nodes: 10,000 1x1 convolutions in a chain took 69 s of CPU, a minute is the aim.
 MOST_NODES = 8_000
@@ -76,6 +77,5 @@ def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
     """The nodes, and those of their subgraphs, which protobuf nests 100 deep at most."""
     for node in nodes:
         yield node
-        for attribute in node.attribute:
-            for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield from _all_nodes(graph.node)
+        for graph in subgraphs(node):
+            yield from _all_nodes(graph.node)

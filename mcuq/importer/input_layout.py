@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.errors import ModelError
 from mcuq.importer.rewriter import Rewriter
+from mcuq.importer.subgraphs import subgraphs
 
 CHANNELS_FIRST = (0, 3, 1, 2)  # of an image with its channels last
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -76,6 +77,7 @@ def _rename(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
         for i, name in enumerate(node.input):
             if name == old:
                 node.input[i] = new
-        for attribute in node.attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                _rename(inner.node, old, new)
+        for inner in subgraphs(node):
+            _rename(inner.node, old, new)
+            for value in inner.output:
+                value.name = new if value.name == old else value.name

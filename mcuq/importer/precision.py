@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from mcuq.importer.subgraphs import subgraphs
 from mcuq.importer.types import element_types, type_errors
 
 _OTHERS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
@@ -27,9 +28,8 @@ def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """The graph, and those of its branches and loops."""
     yield graph
     for node in graph.node:
-        for attribute in node.attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield from graphs_of(inner)
+        for inner in subgraphs(node):
+            yield from graphs_of(inner)
 
 
 def _compute_in_float32(graph: onnx.GraphProto) -> None:

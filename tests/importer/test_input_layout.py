@@ -65,6 +65,18 @@ def test_other_inputs_stay_and_branches_read_the_image_too() -> None:
     np.testing.assert_array_equal(got, original_outputs(proto, {"x": x, "k": k})["y"])
 
 
+def test_a_branch_that_gives_out_the_image_gives_it_in_the_files_order() -> None:
+    then = helper.make_graph([], "then", [], [onnx.ValueInfoProto(name="x")])
+    other = helper.make_graph([node("Relu", ["x"], "e")], "else", [], [onnx.ValueInfoProto(name="e")])
+    chosen = helper.make_node("If", ["c"], ["y"], "if", then_branch=then, else_branch=other)
+    proto = model([chosen], {"x": [1, 3, 4, 5]}, ("y",), {})
+    proto.graph.initializer.append(helper.make_tensor("c", TensorProto.BOOL, [], [True]))
+    turned = read_model(proto, None, LAST)
+    assert [n.op_type for n in turned.graph.node] == ["Transpose", "If"]
+    (kept,) = (a.g for a in turned.graph.node[1].attribute if a.name == "then_branch")
+    assert [value.name for value in kept.output] == list(turned.graph.node[0].output) == ["x.channels_first"]
+
+
 def test_states_stay_as_the_outputs_that_come_back_in_them() -> None:
     proto = model(
         [node("Add", ["x", "h"], "g"), node("Relu", ["g"], "y")], {n: [1, 2, 3, 4] for n in "xh"}, ("y", "g"), {}
