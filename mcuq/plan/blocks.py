@@ -115,9 +115,10 @@ def common_bytes(blocks: Sequence[Block], near: Distances) -> dict[tuple[int, in
     return found
 
 
-def lower_bound(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> int:
-    """Bytes that any layout takes: the most alive at one step, of which some have some bytes in common."""
-    near = distances(blocks, over)
+def lower_bound(blocks: Sequence[Block], over: Over = NOTHING_OVER, near: Distances | None = None) -> int:
+    """Bytes that any layout takes: the most alive at one step, of which some have some bytes in common. `near` are the
+    distances of these, where they are known."""
+    near = distances(blocks, over) if near is None else near
     overlapping = {i for pair in over for i in pair if near[pair[0]].get(pair[1])}
     common = {pair: n for pair, n in common_bytes(blocks, near).items() if pair in over or pair[::-1] in over}
     alone = live_bytes(

@@ -47,8 +47,9 @@ def place(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> list[int]:
 
 def lay_out_quickly(blocks: Sequence[Block], over: Over = NOTHING_OVER) -> Layout:
     """As `lay_out`, without a search: for comparing many choices."""
-    bound = lower_bound(blocks, over)
-    offsets, end = fit_all(blocks, meeting(blocks), distances(blocks, over), bound, rounds=0)
+    near = distances(blocks, over)
+    bound = lower_bound(blocks, over, near)
+    offsets, end = fit_all(blocks, meeting(blocks), near, bound, rounds=0)
     return Layout(tuple(offsets), end, bound)
 
 
@@ -63,7 +64,7 @@ def lay_out(blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1,
     if solver == "cp-sat":
         check_installed()
     near, others = distances(blocks, over), meeting(blocks)
-    bound = lower_bound(blocks, over)
+    bound = lower_bound(blocks, over, near)
     offsets, end = fit_all(blocks, others, near, bound, SEARCH_ROUNDS)
     if end > bound and len(blocks) <= MOST_SEARCHED:
         bound = _bound_of_parts(blocks, over, end, bound)
