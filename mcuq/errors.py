@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+Name = TypeVar("Name", bound=str)
 
 # A name in quotation marks, or what has no space in it.
 _LONG = re.compile(r"(?<=')[^'\n]{1001,}(?=')|[^\s']{1001,}")
@@ -63,3 +65,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return "; did you mean 'X'?" for the nearest candidate, or "" where none is near."""
     near = difflib.get_close_matches(name, list(candidates), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def one_of(known: Sequence[Name], text: str, what: str) -> Name:
+    """The one of `known` that a text names, `what` being asked for. Raises ModelError for any other text."""
+    for name in known:
+        if name == text:
+            return name
+    raise ModelError(f"{what} '{text}': is not known; use {', '.join(known)}{did_you_mean(text, known)}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from mcuq.boards.facts import MAILBOX_BYTES, Board, Memory
+from mcuq.boards.facts import MAILBOX_BYTES, Board, Loader, Memory, WeightSlots
 from mcuq.boards.toml_table import pin_numbers
 from mcuq.build.arena_sections import NO_SECTIONS, ArenaSections, sections_of_all
 from mcuq.build.compiler import target_compiler
@@ -118,9 +118,16 @@ def _weight_slots(models: Sequence[CompiledModel], board: Board) -> dict[str, st
         return {}
     return {
         "MCUQ_WEIGHTS_ADDRESS": f"{board.weights.address:#x}u",
-        "MCUQ_SLOT_BYTES": f"{board.weights.slot_bytes}u",
-        "MCUQ_PAGE_BYTES": f"{board.weights.page_bytes}u",
-        f"MCUQ_SLOT_{board.weights.kind.upper()}": "1",
+        **_slot_macros(board.weights),
+    }
+
+
+def _slot_macros(slot: Loader | WeightSlots) -> dict[str, str]:
+    """What firmware/slots asks for."""
+    return {
+        "MCUQ_SLOT_BYTES": f"{slot.slot_bytes}u",
+        "MCUQ_PAGE_BYTES": f"{slot.page_bytes}u",
+        f"MCUQ_SLOT_{slot.kind.upper()}": "1",
     }
 
 
@@ -148,12 +155,7 @@ def build_loader(board: Board) -> Firmware:
     place = replace(ram, flash_address=start, flash_bytes=(slot.slot_address if slot_is_next else flash_end) - start)
     payload_bytes = slot.page_bytes + 8 if ram.ram_bytes > SMALL_RAM_BYTES else 256
     buffers = _Buffers(min(payload_bytes, MOST_PAYLOAD_BYTES + 8), 0, False)
-    macros = {
-        "MCUQ_SLOT_ADDRESS": f"{slot.slot_address:#x}u",
-        "MCUQ_SLOT_BYTES": f"{slot.slot_bytes}u",
-        "MCUQ_PAGE_BYTES": f"{slot.page_bytes}u",
-        f"MCUQ_SLOT_{slot.kind.upper()}": "1",
-    }
+    macros = {"MCUQ_SLOT_ADDRESS": f"{slot.slot_address:#x}u", **_slot_macros(slot)}
     files = {**_folder("loader"), **_folder("slots"), **_files_of_all(board)}
     firmware = _link(files, [], _Place(board, place, buffers), _LOADER_OPTIMIZE, macros)
     if _free_bytes(firmware, place) < 0:

@@ -45,6 +45,7 @@ from mcuq.device.messages import (
     WriteInput,
     WriteWeights,
 )
+from mcuq.emit.weights import HEAD_BYTES
 from mcuq.errors import DeviceError
 
 A = TypeVar("A")
@@ -56,7 +57,6 @@ WORD_BYTES = 4  # each WRITE begins at a whole word of flash
 STATUS_BYTES = 1
 CYCLES_BYTES = 4
 SHORT_WORK_S = 0.1
-WEIGHTS_HEAD_BYTES = 64
 MEMORY_WORK_S = 5.0  # CRC-32 over a megabyte, bit by bit, at 16 MHz
 UNKNOWN_INFERENCE_S = 10.0
 LEAST_INFERENCE_S = 1.0
@@ -156,7 +156,8 @@ class Session:
         self._exchange.model = 0
         first = self.hello()
         if first.role == Role.MODEL and first.digest != digest:
-            for self._exchange.model in range(1, first.models):
+            for index in range(1, first.models):
+                self._exchange.model = index
                 if self.hello().digest == digest:
                     return self.info
             self._exchange.model = 0
@@ -299,7 +300,7 @@ class Session:
     def erase_weights(self, blob: bytes, page_bytes: int) -> None:
         """Make room for the blob. Raises StatusError, WRONG_IMAGE, where it is another program's: nothing is erased."""
         pages = 1 + -(-len(blob) // page_bytes)
-        self.request(EraseWeights(blob[:WEIGHTS_HEAD_BYTES]), work_s=SHORT_WORK_S + PAGE_ERASE_S * pages)
+        self.request(EraseWeights(blob[:HEAD_BYTES]), work_s=SHORT_WORK_S + PAGE_ERASE_S * pages)
 
     def write_weights(self, blob: bytes, tick: Callable[[int], None] = lambda n_bytes: None) -> None:
         """Write the blob into the slot that was erased; `tick(bytes)` after each part."""

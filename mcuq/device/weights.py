@@ -9,6 +9,7 @@ from mcuq.device.exchange import StatusError
 from mcuq.device.flash.method import Progress, silent
 from mcuq.device.messages import Ability, Role, Status
 from mcuq.device.session import Session
+from mcuq.emit.weights import HEAD_BYTES
 from mcuq.errors import BoardError, DeviceError, ModelError
 
 WRITES = 3  # of the whole blob: the memory may fail once, the device be reset in between
@@ -30,7 +31,8 @@ def check_weights(model: CompiledModel, board: Board) -> None:
     if not takes_weights([model], board):
         raise BoardError(
             f"model '{model.name}': has {len(model.blob):,} bytes of weights, a slot of {board.name} holds more than "
-            f"64 and at most {board.weights.most_bytes:,}; flash the firmware with the weights in it, without --weights"
+            f"{HEAD_BYTES} and at most {board.weights.most_bytes:,}; flash the firmware with the weights in it, "
+            "without --weights"
         )
 
 

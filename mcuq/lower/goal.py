@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Literal, get_args
 
-from mcuq.errors import ModelError, did_you_mean
+from mcuq.errors import one_of
 
 Goal = Literal["balanced", "speed", "size", "ram"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
@@ -22,10 +22,7 @@ _APART = ("no-store-merging", "no-tree-slp-vectorize")
 
 def parse_goal(text: str) -> Goal:
     """One of GOALS by its name. Raises ModelError for any other text."""
-    for goal in GOALS:
-        if goal == text:
-            return goal
-    raise ModelError(f"optimize '{text}': is not known; use {', '.join(GOALS)}{did_you_mean(text, GOALS)}")
+    return one_of(GOALS, text, "optimize")
 
 
 def gcc_options(goal: Goal, features: Set[str]) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ def profile_model(model: CompiledModel) -> Profile:
     apart_files = {**model.sources, f"{model.name}.c": with_functions_apart(model.files[f"{model.name}.c"], listing)}
     probes = model.as_given(probe_inputs(model.graph))
     if model.graph.states:
-        found = model.calls().run(probes)
-        probes = {name: {**probes, **found}[name] for name in model.wire.inputs}
+        known = {**probes, **model.calls().run(probes)}
+        probes = {name: known[name] for name in model.wire.inputs}
     sample = {name: np.ascontiguousarray(samples[SAMPLE]).tobytes() for name, samples in probes.items()}
     marks = [*listing.functions, *([f"{model.name}_{BETWEEN}"] if listing.order else [])]
     built, plain, apart = emulator.traces(model, apart_files, sorted(marks), sample)

@@ -106,7 +106,8 @@ def check_bits(
         calls = model.calls()
         for batch in batches:
             expected = calls.run(batch)
-            given = {name: {**batch, **expected}[name] for name in model.wire.inputs}
+            known = {**batch, **expected}
+            given = {name: known[name] for name in model.wire.inputs}
             for i, outputs in enumerate(runner.run(given, _all_wrong(model.wire, expected))):
                 equal = [tally.compare(done, name, expected[name][i], got) for name, got in outputs.items()]
                 exact += all(equal)

@@ -5,6 +5,7 @@
 #define MCUQ_CUTTING_FLASH_H
 
 #include "../../firmware/slots/flash.h"
+#include "xorshift.h"
 
 #include <setjmp.h>
 #include <stdint.h>
@@ -15,22 +16,12 @@
 enum { FOR_EVER = -1 };
 
 static long steps_left = FOR_EVER; /* before the power goes; FOR_EVER: it stays */
-static uint32_t random_state = 1;
 static jmp_buf power_cut;
 
 static void fail(const char *what)
 {
     fprintf(stderr, "%s\n", what);
     abort();
-}
-
-/* Xorshift, Marsaglia, Journal of Statistical Software 8(14), 2003. */
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
 }
 
 /* Whether this step is the one in which the power goes. */

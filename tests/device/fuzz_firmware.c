@@ -17,6 +17,7 @@
 #include "../../firmware/protocol/session.h"
 #include "../../firmware/slots/flash.h"
 #include "../../firmware/slots/slot.h"
+#include "xorshift.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -42,7 +43,6 @@ static uint8_t sent[MCUQ_FRAME_BYTES + MCUQ_PAYLOAD_BYTES];
 static struct mcuq_decoder decoder;
 static int has_hello, has_echo, has_reset;
 static unsigned long frames, wanted_frames, bunches, answers, resets;
-static uint32_t random_state;
 static jmp_buf reset_target;
 static pthread_t core;
 
@@ -50,15 +50,6 @@ static void fail(const char *what)
 {
     fprintf(stderr, "bunch %lu: %s\n", bunches, what);
     abort();
-}
-
-/* Xorshift, Marsaglia, Journal of Statistical Software 8(14), 2003. */
-static uint32_t random_u32(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
 }
 
 static uint32_t below(uint32_t n)

@@ -41,6 +41,12 @@ def fused(
     return model([made], shapes, given, constants, kinds=kinds, opset_imports=imports)
 
 
+def rotary(**attributes: Any) -> onnx.ModelProto:
+    """RotaryEmbedding of places that are computed, with caches of four columns."""
+    given = {"x": X, "i": (1,)}
+    return fused("RotaryEmbedding", list("xicc"), given, {"c": square(3, 9, 4)}, kinds={"i": INT64}, **attributes)
+
+
 def square(seed: int, rows: int, columns: int) -> Array:
     return random(rows, columns, seed=seed)
 
@@ -237,25 +243,11 @@ def test_what_they_become_has_layers_of_its_own(form: str, operators: list[str])
     ("proto", "message"),
     [
         (
-            fused(
-                "RotaryEmbedding",
-                list("xicc"),
-                {"x": X, "i": (1,)},
-                {"c": square(3, 9, 4)},
-                kinds={"i": INT64},
-                rotary_embedding_dim=4,
-            ),
+            rotary(rotary_embedding_dim=4),
             "RotaryEmbedding 'op': rotary_embedding_dim=4 does not fit caches of 4 columns; use 8",
         ),
         (
-            fused(
-                "RotaryEmbedding",
-                list("xicc"),
-                {"x": X, "i": (1,)},
-                {"c": square(3, 9, 4)},
-                kinds={"i": INT64},
-                is_packed_batching=1,
-            ),
+            rotary(is_packed_batching=1),
             "RotaryEmbedding 'op': is_packed_batching=1 is not supported; use a batch of equal lengths",
         ),
         (
