@@ -44,8 +44,8 @@ class _NoNodesLeft(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """Blocks that are placed apart from all others that are left, at `floor` and above, after block `last`, and the
-    parts that come later.
+    """Blocks `todo`, those that begin first first, that are placed apart from all others that are left, at `floor` and
+    above, after block `last`, and the parts that come later.
 
     Choices from number `split` on were made since it became a part, its own are from `start`.
     """
@@ -96,6 +96,7 @@ class _Search:
         for step, alive in enumerate(self._steps):
             for i in alive:
                 self._steps_of[i].append(step)
+        self._alive = [sum(1 << step for step in own) for own in self._steps_of]
         self._common: list[dict[int, int]] = [{} for _ in blocks]
         for (i, j), n in common_bytes(blocks, near).items():
             self._common[i][j] = self._common[j][i] = self._scale * n
@@ -150,7 +151,9 @@ class _Search:
         """The same in one order, and whether the search was finished with so many nodes left."""
         self._rewind(0)
         choices: list[_Choice] = []
-        part = self._next(_Part(list(range(len(self._blocks))), 0, -1, 0, 0, None), 0)
+        begin = [b.first for b in self._blocks]
+        todo = sorted(range(len(begin)), key=begin.__getitem__)
+        part = self._next(_Part(todo, 0, -1, 0, 0, None), 0)
         while part is not None:
             choices.append(_Choice(self._options(part, capacity), len(self._placed), part))
             while choices and not choices[-1].options:
@@ -167,18 +170,20 @@ class _Search:
             self.nodes -= 1
             self._put(i, offset)
             todo = [j for j in here.todo if j != i]
-            part = self._next(replace(here, todo=todo, floor=offset, last=i), len(choices))
+            part = self._next(_Part(todo, offset, i, here.split, here.start, here.later), len(choices))
         return [(at - point) // self._scale for at, point in zip(self._offset, self._point, strict=True)], True
 
     def _next(self, part: _Part, choices: int) -> _Part | None:
         """The part, or the first of those that it falls into, or a later one if nothing is left of it."""
         groups: list[list[int]] = []
         until = -1
-        for i in sorted(part.todo, key=lambda i: self._blocks[i].first):
-            if not groups or self._blocks[i].first > until:
+        for i in part.todo:
+            block = self._blocks[i]
+            if not groups or block.first > until:
                 groups.append([])
             groups[-1].append(i)
-            until = max(until, self._blocks[i].last)
+            if block.last > until:
+                until = block.last
         if len(groups) == 1:
             return part
         later = part.later
@@ -188,18 +193,24 @@ class _Search:
 
     def _options(self, part: _Part, capacity: int) -> list[tuple[int, int]]:
         """Offsets of blocks that may come next, none where the capacity does not do."""
-        place = {i: max(self._lowest[i], part.floor) for i in part.todo}
-        if any(at + self._size[i] - self._point[i] > capacity for i, at in place.items()):
+        lowest, floor = self._lowest, part.floor
+        starts = [((lowest[i] if lowest[i] > floor else floor) - self._point[i], i) for i in part.todo]
+        if any(start + self._size[i] > capacity for start, i in starts):
             return []
-        for step in {step for i in part.todo for step in self._steps_of[i]}:
-            ground = min(place[i] - self._point[i] for i in self._steps[step] if self._offset[i] < 0)
-            if ground + self._left[step] > capacity:
-                return []
-        ceiling = min(self._lowest[i] + self._room[i] for i in part.todo)
+        seen = 0  # steps, as bits
+        for start, i in sorted(starts):  # the first that is alive at a step is the ground there
+            new = self._alive[i] & ~seen
+            seen |= new
+            while new:
+                step = new & -new
+                if start + self._left[step.bit_length() - 1] > capacity:
+                    return []
+                new ^= step
+        ceiling = min([lowest[i] + self._room[i] for i in part.todo])
         options = [
-            (at, self._rank[i], i)
-            for i, at in place.items()
-            if self._lowest[i] == at < ceiling and (self._like[i] < 0 or self._offset[self._like[i]] >= 0)
+            (lowest[i], self._rank[i], i)
+            for i in part.todo
+            if floor <= lowest[i] < ceiling and (self._like[i] < 0 or self._offset[self._like[i]] >= 0)
         ]
         if part.last >= 0:  # what could have come before it, at the same offset, did not
             apart = self._above[part.last]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mcuq.graph.liveness import live_bytes
 from mcuq.plan.blocks import Block, Distances
@@ -18,11 +18,12 @@ def fit_all(
 ) -> tuple[list[int], int]:
     """The best of several orders, and of as many more as `rounds` in which a block comes earlier; it ends as soon as
     `bound` is met."""
-    best_order, (best_offsets, best_end) = [], ([], -1)
+    first_fit = FirstFit(blocks, others, near)
+    best_order, best_offsets, best_end = list[int](), list[int](), -1
     for order in _orders(blocks):
-        offsets, end = first_fit(blocks, order, others, near)
-        if best_end < 0 or end < best_end:
-            best_order, best_offsets, best_end = order, offsets, end
+        found = first_fit.place(order, most=best_end - 1 if best_end >= 0 else None)
+        if found is not None:
+            best_order, (best_offsets, best_end) = order, found
     rng = random.Random(0)
     for _ in range(rounds):
         if best_end == bound or len(blocks) < 3:
@@ -34,9 +35,9 @@ def fit_all(
             order[early], order[late] = order[late], order[early]
         else:
             order.insert(early, order.pop(late))
-        offsets, end = first_fit(blocks, order, others, near, best_offsets, early)
-        if end <= best_end:
-            best_order, best_offsets, best_end = order, offsets, end
+        found = first_fit.place(order, best_offsets, early, best_end)
+        if found is not None:
+            best_order, (best_offsets, best_end) = order, found
     return best_offsets, best_end
 
 
@@ -69,53 +70,65 @@ def _in_the_way(
     return found
 
 
-def first_fit(
-    blocks: Sequence[Block],
-    order: Sequence[int],
-    others: Sequence[set[int]],
-    near: Distances,
-    before: Sequence[int] = (),
-    kept: int = 0,
-) -> tuple[list[int], int]:
-    """Each block at the lowest offset that is free throughout its life; returns (offsets, end).
+class FirstFit:
+    """Blocks that are placed one after another."""
 
-    The first `kept` of the order stay at their offsets of `before`.
-    """
-    sizes = [block.size_bytes for block in blocks]
-    offsets = [-1] * len(blocks)  # of those that are not placed yet
-    for i in order[:kept]:
-        offsets[i] = before[i]
-    # Where most meet, going through all in order is less work than sorting the others of each.
-    is_crowded = sum(map(len, others)) * 4 > len(blocks) ** 2
-    placed = sorted((offsets[i], offsets[i] + sizes[i], i) for i in order[:kept]) if is_crowded else []
-    for i in order[kept:]:
-        met = others[i]
-        offset = 0
-        taken: Iterable[tuple[int, int, int]]
-        if near[i]:
-            taken = sorted(_taken(i, sizes, offsets, met, near[i]))
-        elif is_crowded:
-            taken = (span for span in placed if span[2] in met)
-        else:
-            taken = sorted((offsets[j], offsets[j] + sizes[j], j) for j in met if offsets[j] >= 0)
-        for start, end, _ in taken:
-            if start - offset >= sizes[i]:
-                break
-            if end > offset:
-                offset = end
-        offsets[i] = offset
-        if is_crowded:
-            insort(placed, (offset, offset + sizes[i], i))
-    return offsets, max((offset + size for offset, size in zip(offsets, sizes, strict=True)), default=0)
+    def __init__(self, blocks: Sequence[Block], others: Sequence[set[int]], near: Distances) -> None:
+        self._others = others
+        self._sizes = [block.size_bytes for block in blocks]
+        # Where most meet, going through all in order is less work than sorting the others of each.
+        self._is_crowded = sum(map(len, others)) * 4 > len(blocks) ** 2
+        # For blocks that may overlap some: the bytes that each must not touch of others, from their offset on.
+        self._taken = [
+            [
+                (j, self._sizes[i] - above, below)
+                for j in met
+                for above, below in (may_overlap.get(j, (self._sizes[i], self._sizes[j])),)
+                if above + below > 0
+            ]
+            if may_overlap
+            else []
+            for i, (met, may_overlap) in enumerate(zip(others, near, strict=True))
+        ]
+        self._may_overlap = [bool(may_overlap) for may_overlap in near]
 
+    def place(
+        self, order: Sequence[int], before: Sequence[int] = (), kept: int = 0, most: int | None = None
+    ) -> tuple[list[int], int] | None:
+        """Each block at the lowest offset that is free throughout its life: (offsets, end), None where the end is
+        beyond `most`.
 
-def _taken(
-    i: int, sizes: Sequence[int], offsets: Sequence[int], met: Iterable[int], near: Mapping[int, tuple[int, int]]
-) -> Iterable[tuple[int, int, int]]:
-    """Bytes of placed others that block i must not touch, where it may overlap some of them: (start, end, whose)."""
-    for j in met:
-        if offsets[j] >= 0:
-            above, below = near.get(j, (sizes[i], sizes[j]))
-            start, end = offsets[j] - above + sizes[i], offsets[j] + below
-            if start - sizes[i] < end:
-                yield start, end, j
+        The first `kept` of the order stay at their offsets of `before`.
+        """
+        sizes = self._sizes
+        offsets = [-1] * len(sizes)  # of those that are not placed yet
+        end_of_all = 0
+        for i in order[:kept]:
+            offsets[i] = before[i]
+            end_of_all = max(end_of_all, before[i] + sizes[i])
+        is_crowded = self._is_crowded
+        placed = sorted((offsets[i], offsets[i] + sizes[i], i) for i in order[:kept]) if is_crowded else []
+        for i in order[kept:]:
+            if most is not None and end_of_all > most:
+                return None
+            met, size_bytes = self._others[i], sizes[i]
+            offset = 0
+            taken: Iterable[tuple[int, int]]
+            if self._may_overlap[i]:
+                taken = sorted(
+                    [(offsets[j] + start, offsets[j] + end) for j, start, end in self._taken[i] if offsets[j] >= 0]
+                )
+            elif is_crowded:
+                taken = ((start, end) for start, end, j in placed if j in met)
+            else:
+                taken = sorted([(offsets[j], offsets[j] + sizes[j]) for j in met if offsets[j] >= 0])
+            for start, end in taken:
+                if start - offset >= size_bytes:
+                    break
+                if end > offset:
+                    offset = end
+            offsets[i] = offset
+            end_of_all = max(end_of_all, offset + size_bytes)
+            if is_crowded:
+                insort(placed, (offset, offset + size_bytes, i))
+        return (offsets, end_of_all) if most is None or end_of_all <= most else None

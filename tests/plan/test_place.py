@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from selections import quick
 
 from mcuq.plan.blocks import Extent, distances, meeting
-from mcuq.plan.first_fit import first_fit
+from mcuq.plan.first_fit import FirstFit
 from mcuq.plan.layout import Block, lay_out_quickly, lower_bound, place
 
 BLOCKS = st.lists(
@@ -120,8 +120,8 @@ def test_the_least_layout_of_what_needs_other_bytes_at_other_times_is_found(seed
             Extent(rng.choice([0, own.size_bytes - less]), less, turn, own.last),
         )
         blocks.append(replace(own, extents=both if rng.random() < 0.7 and turn > own.first else ()))
-    others, near = meeting(blocks), distances(blocks, {})
-    least = min(first_fit(blocks, order, others, near)[1] for order in permutations(range(len(blocks))))
+    first_fit = FirstFit(blocks, meeting(blocks), distances(blocks, {}))
+    least = min(end for order in permutations(range(len(blocks))) for _, end in [first_fit.place(order)])
     offsets = place(blocks)
     assert_valid(blocks, offsets)
     assert end_of(blocks, offsets) == least
@@ -222,10 +222,11 @@ def lowest(block: Block, placed: list[tuple[Block, int]]) -> int:
 def test_each_block_of_an_order_has_the_lowest_free_offset_however_many_stay(longest: int) -> None:
     blocks = random_blocks(3, 40, 40, longest)
     order = random.Random(4).sample(range(40), 40)
-    others = meeting(blocks)
-    offsets, end = first_fit(blocks, order, others, [{}] * 40)
+    first_fit = FirstFit(blocks, meeting(blocks), [{}] * 40)
+    offsets, end = first_fit.place(order)
     for n, i in enumerate(order):
         assert offsets[i] == lowest(blocks[i], [(blocks[j], offsets[j]) for j in order[:n]])
     assert end == end_of(blocks, offsets)
     for kept in (1, 20, 40):
-        assert first_fit(blocks, order, others, [{}] * 40, offsets, kept) == (offsets, end)
+        assert first_fit.place(order, offsets, kept) == (offsets, end) == first_fit.place(order, offsets, kept, end)
+        assert first_fit.place(order, offsets, kept, end - 4) is None
