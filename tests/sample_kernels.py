@@ -27,6 +27,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
+from mcuq.ops.dynamic_quantize import PARTS, DynamicQuantize
 from mcuq.ops.elu import Elu
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.from_integers import FromIntegers
@@ -35,6 +36,7 @@ from mcuq.ops.gather import Gather
 from mcuq.ops.gather_elements import GatherElements
 from mcuq.ops.gru import Gru
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lstm import Lstm
 from mcuq.ops.mat_mul import MatMul
@@ -96,6 +98,8 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((TopK(1, 2, largest), [(1, 4)]) for largest in (True, False)),
     *((CumSum(1, exclusive), [(1, 4)]) for exclusive in (True, False)),
     (CumSum(1), [Whole((1, 4), 0, 9)]),
+    (IntegerMatMul(), [Whole((3, 4), 0, 9), Whole((4, 2), 0, 9)]),
+    *((DynamicQuantize(part), [(1, 4)]) for part in PARTS),
     (ToIntegers(0, 9), [(1, 4)]),
     *((Compare(relation), [(1, 4), (1, 4)]) for relation in ("<", "<=", ">", ">=", "==")),
     *(

@@ -21,17 +21,16 @@ _LSTM = "DynamicQuantizeLSTM"
 _WEIGHT_AXIS = {"ConvInteger": 0, "MatMulInteger": -1}
 
 
-def dynamic_layers(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Names of the layers that ask for ranges found at run time, in the order of the file."""
+def asking_layers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The nodes that read, or are, what is quantized in ranges found at run time, in the order of the file."""
     producers = {output: node for node in model.graph.node for output in node.output}
     names = (*_FLOAT_FORM, *_FUSED)
-    found = [
+    return [
         node
         for node in model.graph.node
         if node.op_type in ("DynamicQuantizeMatMul", _LSTM)
         or (node.op_type in names and any(dynamic_source(producers, operand) for operand in node.input[:2]))
     ]
-    return tuple(str(node.name or node.output[0]) for node in found)
 
 
 def read_dynamic(rewriter: Rewriter) -> None:

@@ -14,12 +14,9 @@ _IN_INTEGERS = "QuantizeLinear and DequantizeLinear around"
 
 # ONNX operator, behind its domain where that is another -> what of FROM_ONNX comes nearest to it, or else helps.
 NEAREST: Mapping[str, str] = {
-    "ConvInteger": f"{_IN_INTEGERS} Conv",
     "DFT": "MatMul with the transform's matrix",
     "DeformConv": "Conv",
-    "DynamicQuantizeLinear": f"{_IN_INTEGERS} what reads it",
     "ImageDecoder": "pixels as an input",
-    "MatMulInteger": f"{_IN_INTEGERS} MatMul",
     "MaxRoiPool": "MaxPool",
     "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
     "NonMaxSuppression": f"--outputs to end before it, at boxes and scores, {_AS_MANY}",

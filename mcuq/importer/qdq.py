@@ -11,7 +11,7 @@ from __future__ import annotations
 import onnx
 
 from mcuq.importer.blocked import read_blocked
-from mcuq.importer.dynamic import dynamic_layers, read_dynamic
+from mcuq.importer.dynamic import asking_layers, read_dynamic
 from mcuq.importer.integer_sums import read_integer_sums
 from mcuq.importer.qlinear import read_qlinear
 from mcuq.importer.rewriter import Rewriter
@@ -30,4 +30,11 @@ def to_qdq(model: onnx.ModelProto) -> onnx.ModelProto:
     return rewriter.model()
 
 
-__all__ = ["dynamic_layers", "to_qdq"]
+def dynamic_layers(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Names of the layers that ask for ranges found at run time and have their float form instead, in the order of the
+    file."""
+    asking = asking_layers(model)
+    if not asking:
+        return ()
+    left = {(node.op_type, node.output[0]) for node in to_qdq(model).graph.node}
+    return tuple(str(n.name or n.output[0]) for n in asking if (n.op_type, n.output[0]) not in left)

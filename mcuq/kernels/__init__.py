@@ -52,6 +52,7 @@ from mcuq.kernels.portable.convert import lower_convert
 from mcuq.kernels.portable.cum_sum import lower_cum_sum
 from mcuq.kernels.portable.depthwise import lower_depthwise
 from mcuq.kernels.portable.div import DIV_KERNELS
+from mcuq.kernels.portable.dynamic_quantize import lower_dynamic_quantize
 from mcuq.kernels.portable.extreme import EXTREME_KERNELS
 from mcuq.kernels.portable.from_integers import lower_from_integers
 from mcuq.kernels.portable.fully_connected import lower_fully_connected
@@ -61,6 +62,7 @@ from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
 from mcuq.kernels.portable.greatest import lower_greatest
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
+from mcuq.kernels.portable.integer_mat_mul import lower_integer_mat_mul
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
@@ -119,7 +121,8 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
-from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED
+from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED, WHOLE
+from mcuq.ops.dynamic_quantize import DynamicQuantize
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.from_integers import FromIntegers
@@ -131,6 +134,7 @@ from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
@@ -219,6 +223,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     CumSum: (Kernel(lower_cum_sum, activations=ANY),),
     FakeQuantize: UNARY,
     Div: DIV_KERNELS,
+    DynamicQuantize: (Kernel(lower_dynamic_quantize, activations=ANY),),
     FromIntegers: (Kernel(lower_from_integers, activations=ANY),),
     FullyConnected: (
         *FULLY_CONNECTED_FLOAT32_KERNELS,
@@ -251,6 +256,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Gru: (MVE_GRU_KERNEL, DSP_GRU_KERNEL, *GRU_KERNELS),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     IntegerArithmetic: INTEGER_ARITHMETIC_KERNELS,
+    IntegerMatMul: (Kernel(lower_integer_mat_mul, activations=WHOLE, constants=WHOLE),),
     Join: CONCAT,
     LogSoftmax: (
         Kernel(lower_log_softmax_float32, activations=FLOAT32),

@@ -63,6 +63,11 @@ def _places(op: MatMul, layer: Layer) -> Array:
     if op.part is not None:
         begins = [sum(i * prod(t.shape[axis + 1 :]) for axis, i in enumerate(op.begin(t.shape))) for t in layer.inputs]
         return np.array([begins], np.int32)
+    return batch_places(layer)
+
+
+def batch_places(layer: Layer) -> Array:
+    """The same of all matrices."""
     batch = layer.output.shape[:-2]
     matrices = (np.arange(t.elements).reshape(t.shape)[..., 0, 0] for t in layer.inputs)
     return np.stack([np.broadcast_to(m, batch).reshape(-1) for m in matrices], axis=1).astype(np.int32)

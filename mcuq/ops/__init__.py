@@ -29,6 +29,7 @@ from mcuq.ops.cos import Cos
 from mcuq.ops.cosh import Cosh
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
+from mcuq.ops.dynamic_quantize import DynamicQuantize
 from mcuq.ops.elu import Elu
 from mcuq.ops.erf import Erf
 from mcuq.ops.exp import Exp
@@ -46,6 +47,7 @@ from mcuq.ops.hard_sigmoid import HardSigmoid
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log import Log
 from mcuq.ops.log_softmax import LogSoftmax
@@ -124,6 +126,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     CumSum,
     Cosh,
     Div,
+    DynamicQuantize,
     Elu,
     Erf,
     Exp,
@@ -140,6 +143,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     HardSwish,
     Identity,
     IntegerArithmetic,
+    IntegerMatMul,
     Join,
     LeakyRelu,
     Least,

@@ -32,7 +32,7 @@ from mcuq.ops.operands import operands_of_one_rank
 _LOGIC = ("And", "Or", "Xor")
 # What wraps around where int32 does not hold a result.
 _WRAPPING = {"Add": "WrappedAdd", "Sub": "WrappedSub", "Mul": "WrappedMul"}
-_INT32 = (-INT32_MAX - 1, INT32_MAX)
+INT32 = (-INT32_MAX - 1, INT32_MAX)
 _FUNCTIONS: Mapping[str, Callable[[Array, Array], Array]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -49,6 +49,12 @@ _FUNCTIONS: Mapping[str, Callable[[Array, Array], Array]] = {
     "Or": np.bitwise_or,
     "Xor": np.bitwise_xor,
 }
+
+
+def integer(graph: GraphBuilder, values: Array, stem: str = "integers") -> str:
+    """A constant of integers that stand for themselves, as float32 holds them."""
+    quant = Integers.of(int(values.min()), int(values.max()))
+    return graph.constant(np.asarray(values, np.float32), stem, quant)
 
 
 def from_arithmetic(kind: str) -> FromOneOutput:
@@ -83,7 +89,7 @@ def wrapped(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -
     steps = [("Sub", low), ("Mod", high - low + 1), ("Add", low)] if low else [("Mod", high + 1)]
     shape = (1,) * len(graph.tensors[y].shape)
     for index, (own, number) in enumerate(steps, 1):
-        constant = graph.constant(np.full(shape, number, np.float32), "integers", Integers.of(number, number))
+        constant = integer(graph, np.full(shape, number))
         output = node.outputs[0] if index == len(steps) else None
         y = graph.add(IntegerArithmetic(own), [y, constant], output, node.name)
     return y
@@ -91,10 +97,10 @@ def wrapped(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -
 
 def kind_of(node: OnnxNode, graph: GraphBuilder, kind: str, inputs: list[str]) -> str:
     """The kind, or where the node is of int32 and may leave it that which wraps around."""
-    if node.output_range != _INT32 or kind not in _WRAPPING:
+    if node.output_range != INT32 or kind not in _WRAPPING:
         return kind
     low, high = _ends(kind, [graph.tensors[name] for name in inputs])
-    return kind if _INT32[0] <= low and high <= _INT32[1] else _WRAPPING[kind]
+    return kind if INT32[0] <= low and high <= INT32[1] else _WRAPPING[kind]
 
 
 def _ends(kind: str, inputs: Sequence[Tensor]) -> tuple[int, int]:
@@ -140,7 +146,7 @@ class IntegerArithmetic(Elementwise):
         if self.kind in _LOGIC:
             return Integers.of(0, 1)
         if self.kind in _WRAPPING.values():
-            return Integers.of(*_INT32)
+            return Integers.of(*INT32)
         return Integers.of(*_ends(self.kind, inputs))
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:

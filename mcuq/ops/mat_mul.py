@@ -25,9 +25,9 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.transpose import Transpose
 
 
-def add_mat_mul(node: OnnxNode, graph: GraphBuilder) -> str:
-    """Any ranks, of which one at most is constant: a vector is a row on the left and a column on the right, batches
-    broadcast."""
+def product_shapes(node: OnnxNode) -> tuple[Shape, Shape, Shape]:
+    """What the node's two inputs are as matrices of one rank, and its output's shape: a vector is a row on the left and
+    a column on the right, batches broadcast."""
     a, b = (node.shape(i) for i in range(2))
     rows, columns = (1, *a) if len(a) == 1 else a, (*b, 1) if len(b) == 1 else b
     if not a or not b or rows[-1] != columns[-2]:
@@ -37,9 +37,15 @@ def add_mat_mul(node: OnnxNode, graph: GraphBuilder) -> str:
         batch = np.broadcast_shapes(rows[:-2], columns[:-2])
     except ValueError:
         raise node.error(f"{list(a)} times {list(b)}: batches do not broadcast") from None
-    x = _operand(node, graph, 0, (1,) * (rank - len(rows)) + rows)
-    y = _operand(node, graph, 1, (1,) * (rank - len(columns)) + columns)
     shape = (*batch, *rows[-2:-1][: len(a) - 1], *columns[-1:][: len(b) - 1])
+    return (1,) * (rank - len(rows)) + rows, (1,) * (rank - len(columns)) + columns, shape
+
+
+def add_mat_mul(node: OnnxNode, graph: GraphBuilder) -> str:
+    """Any ranks, of which one at most is constant."""
+    rows, columns, shape = product_shapes(node)
+    rank = len(rows)
+    x, y = _operand(node, graph, 0, rows), _operand(node, graph, 1, columns)
     output = node.outputs[0]
     if node.is_constant(0):
         # a b = (b' a')'

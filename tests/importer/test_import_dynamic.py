@@ -118,20 +118,6 @@ def test_dequantized_at_once_is_the_tensor_itself() -> None:
     assert "Tanh(x)" in imported(model(nodes, X)).text()
 
 
-def test_another_use_of_the_sums_is_not_supported() -> None:
-    nodes = [
-        node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
-        node("MatMulInteger", ["q", "w", "z"], "sums", "layer"),
-        node("Cast", ["sums"], "y", "cast", to=TensorProto.FLOAT),
-    ]
-    text = refusal(model(nodes, {"x": (2, 6)}, constants={"w": np.ones((6, 4), np.int8)}))
-    assert text.startswith(
-        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('q'), use QuantizeLinear and "
-        "DequantizeLinear around what reads it; MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear "
-        "around MatMul; supported: "
-    )
-
-
 @pytest.mark.parametrize(("per_channel", "directions"), [(False, 1), (True, 1), (False, 2), (True, 2)])
 def test_an_lstm_keeps_its_integer_weights(tmp_path: Path, per_channel: bool, directions: int) -> None:
     rows, hidden = 32, 8

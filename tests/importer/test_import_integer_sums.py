@@ -186,12 +186,14 @@ def test_integers_that_are_moved_and_dequantized_are_the_tensor_moved() -> None:
         "y: float32[2,12] = Tanh(moved.real)",
     ]
     other = [*nodes[:2], node("DequantizeLinear", ["moved", "k", "xz"], "y", "other")]
-    assert refusal(model(other, {"x": (6, 4)}, constants={"shape": ints(2, 12), "k": scale_of(1)})).startswith(
-        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('xq'), use "
+    assert refusal(model(other, {"x": (6, 4)}, constants={"shape": ints(2, 12), "k": scale_of(1)})) == (
+        "DequantizeLinear 'other': dequantizes integers that are computed; supported are rows of a constant table; use "
+        "Cast and Mul"
     )
-    padded = [DYNAMIC, node("Pad", ["xq", "pads"], "p"), node("DequantizeLinear", ["p", "xs", "xz"], "y")]
-    assert refusal(model(padded, {"x": (6, 4)}, constants={"pads": ints(0, 1, 0, 1)})).startswith(
-        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('xq'), use "
+    padded = [DYNAMIC, node("Pad", ["xq", "pads"], "p"), node("DequantizeLinear", ["p", "xs", "xz"], "y", "other")]
+    assert refusal(model(padded, {"x": (6, 4)}, constants={"pads": ints(0, 1, 0, 1)})) == (
+        "DequantizeLinear 'other': dequantizes integers that are computed; supported are rows of a constant table; use "
+        "Cast and Mul"
     )
 
 
@@ -252,19 +254,23 @@ def test_products_of_constant_scales_in_one_operator() -> None:
     ],
     ids=["no scale", "another scale", "a bias of integers", "codes themselves"],
 )
-def test_sums_that_are_not_multiplied_by_their_scale_are_refused(nodes: list[onnx.NodeProto]) -> None:
-    constants = {"w": weights(24, 8), "k": scale_of(K), "b": np.zeros(8, np.int32)}
-    assert refusal(model(nodes, {"x": (6, 24)}, constants=constants)).startswith(
-        "net.onnx: operators that are not supported: DynamicQuantizeLinear ('xq'), use QuantizeLinear and "
-        "DequantizeLinear around what reads it; MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear "
-        "around MatMul; supported: "
-    )
+def test_sums_that_are_not_multiplied_by_their_scale_are_those_of_codes(nodes: list[onnx.NodeProto]) -> None:
+    """As the file says: a code may be the next one where a value is as near to both."""
+    constants = {"w": weights(24, 8), "k": scale_of(K), "b": np.arange(8, dtype=np.int32)}
+    proto = model(nodes, {"x": (6, 24)}, constants=constants)
+    graph = imported(proto)
+    assert {"DynamicQuantize", "IntegerMatMul"} <= {type(layer.op).__name__ for layer in graph.layers()}
+    assert dynamic_layers(proto) == ()
+    sample = {"x": random(6, 24)}
+    want = original_outputs(proto, sample)["y"]
+    got = FloatModel(write_onnx(graph)).run(sample)["y"]
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
 def test_sums_that_stay_integers_are_refused() -> None:
     nodes = [quantize("x", "xq"), node("MatMulInteger", ["xq", "w", "z"], "y", "layer")]
     proto = model(nodes, {"x": (6, 24)}, {"y": TensorProto.INT32}, {**GIVEN, "w": weights(24, 8)})
     assert refusal(proto).startswith(
-        "net.onnx: operators that are not supported: MatMulInteger ('layer'), use QuantizeLinear and DequantizeLinear "
-        "around MatMul; supported: "
+        "MatMulInteger 'layer': computes with the integers 'xq' of a QuantizeLinear; put a DequantizeLinear before it: "
+        "only "
     )

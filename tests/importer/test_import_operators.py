@@ -27,6 +27,7 @@ FLAT = {
     "Gemm": (2, 5),
     "LSTM": (4, 2, 3),
     "MatMul": (2, 5),
+    "MatMulInteger": (2, 5),
     "SpaceToDepth": (1, 3, 6, 4),
     "Col2Im": (1, 12, 6),
     "MaxUnpool": (1, 3, 6, 4),
@@ -56,6 +57,7 @@ BEFORE = {
     **dict.fromkeys(("Log", "Pow", "Reciprocal", "ReduceLogSum", "Sqrt"), "Exp"),
     **dict.fromkeys(("Acos", "Asin", "Atanh"), "Sin"),
     "Acosh": "Cosh",
+    "ConvInteger": "Softplus",
 }
 
 # What gives integers.
@@ -63,8 +65,17 @@ OF_INTEGERS = {"ArgMax", "ArgMin"}
 OF_BOOLEANS = {
     *("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"),
 }
+# What gives others than float32.
+GIVES = {
+    **dict.fromkeys(OF_INTEGERS, TensorProto.INT64),
+    **dict.fromkeys(OF_BOOLEANS, TensorProto.BOOL),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger"), TensorProto.INT32),
+    "DynamicQuantizeLinear": TensorProto.UINT8,
+}
 # What reads such, made of the real input.
 READS = {
+    "ConvInteger": TensorProto.UINT8,
+    "MatMulInteger": TensorProto.INT8,
     **dict.fromkeys(("And", "Not", "Or", "Where", "Xor"), TensorProto.BOOL),
     **dict.fromkeys(("Equal", "OneHot"), TensorProto.INT64),
 }
@@ -96,6 +107,7 @@ FORMS: dict[str, Form] = {
     "Compress": always({"axis": 2}, {"condition": np.array([True, False, True, True, False])}),
     "Concat": always({"axis": 1}, {"b": random(1, 2, 6, 5)}),
     "Conv": always({"pads": [1, 1, 1, 1]}, {"w": random(4, 3, 3, 3), "b": random(4)}),
+    "ConvInteger": always({"pads": [1, 0, 1, 1]}, {"w": np.arange(108, dtype=np.uint8).reshape(4, 3, 3, 3)}),
     "ConvTranspose": always({"strides": [2, 2], "pads": [1, 0, 1, 1]}, {"w": random(3, 4, 3, 2), "b": random(4)}),
     "Cos": always(),
     "CumSum": always({"reverse": 1}, {"axis": np.int64(2)}),
@@ -104,6 +116,7 @@ FORMS: dict[str, Form] = {
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
     "Dropout": attribute_or_input(12, {"ratio": 0.25}, {"ratio": random()}),
+    "DynamicQuantizeLinear": always(),
     "Einsum": always({"equation": "nchw,kc->nkhw"}, {"b": random(4, 3)}),
     "Elu": always({"alpha": 0.75}),
     "Equal": always(constants={"b": ints(0, 1, -1, 0, 2)}),
@@ -146,6 +159,7 @@ FORMS: dict[str, Form] = {
     "LogSoftmax": always({"axis": 1}),
     "LpNormalization": always({"axis": 1}),
     "MatMul": always(constants={"b": random(5, 4)}),
+    "MatMulInteger": always(constants={"b": np.arange(-10, 10, dtype=np.int8).reshape(5, 4)}),
     "Max": always(constants={"limit": np.full(IMAGE, 0.25, np.float32)}),
     "MaxPool": always({"kernel_shape": [2, 2]}),
     "Mean": always(constants={"b": random(*IMAGE)}),
@@ -252,13 +266,14 @@ def plain_model(op_type: str, opset: int) -> onnx.ModelProto:
     if constants is SCALE:
         # One is nothing without the other, as integers are no output here.
         layers = [node("QuantizeLinear", ["x", *SCALE], "q"), node("DequantizeLinear", ["q", *SCALE], "y")]
+    if op_type == "DynamicQuantizeLinear":
+        layers = [node(op_type, ["x"], ["y", "scale", "zero"])]
     if op_type == "TopK":
         layers = [node(op_type, ["x", *constants], ["y", "indices"], **attributes)]
     if op_type in READS:
-        cast = node("Cast", ["x"], "whole", to=READS[op_type])
-        layers = [cast, node(op_type, ["whole", *constants], "y", **attributes)]
-    kind = TensorProto.INT64 if op_type in OF_INTEGERS else TensorProto.FLOAT
-    outputs = {"y": TensorProto.BOOL if op_type in OF_BOOLEANS else kind}
+        cast = node("Cast", layers[-1].input[:1], "whole", to=READS[op_type])
+        layers = [*layers[:-1], cast, node(op_type, ["whole", *constants], "y", **attributes)]
+    outputs = {"y": GIVES.get(op_type, TensorProto.FLOAT)}
     return model(layers, {"x": FLAT.get(op_type, IMAGE)}, outputs, constants=constants, opset=opset)
 
 

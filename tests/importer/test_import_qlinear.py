@@ -286,5 +286,6 @@ def test_types_of_the_model_are_int8_and_uint8() -> None:
     proto = model([node("QLinearSigmoid", ["x", "s", "z", "t", "u"], "y", domain=MICROSOFT)], (4,), {}, "int8")
     proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT16
     assert refusal(proto) == (
-        "DequantizeLinear 'x.real': dequantizes integers that are computed; supported are rows of a constant table"
+        "DequantizeLinear 'x.real': dequantizes integers that are computed; supported are rows of a constant table; "
+        "use Cast and Mul"
     )

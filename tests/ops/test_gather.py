@@ -118,5 +118,6 @@ def test_integers_that_are_computed_are_not_dequantized() -> None:
     constants = {"s": np.float32(0.5), "one": np.uint8([1])}
     proto = model(nodes, {"n": (2,)}, constants=constants, kinds={"n": TensorProto.UINT8})
     assert refusal(proto) == (
-        "DequantizeLinear 'real': dequantizes integers that are computed; supported are rows of a constant table"
+        "DequantizeLinear 'real': dequantizes integers that are computed; supported are rows of a constant table; use "
+        "Cast and Mul"
     )

@@ -26,6 +26,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
+from mcuq.ops.dynamic_quantize import DynamicQuantize
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.from_integers import FromIntegers
@@ -37,6 +38,7 @@ from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.leaky_relu import LeakyRelu
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
@@ -103,6 +105,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (ToIntegers(-9, 9), [IMAGE]),
     (TopK(3, 2), [IMAGE]),
     (CumSum(1), [IMAGE]),
+    (DynamicQuantize("scale"), [IMAGE]),
     (AveragePool(WINDOW), [IMAGE]),
     (AveragePool(WINDOW, count_include_pad=True), [IMAGE]),
     (MaxPool(WINDOW), [IMAGE]),
@@ -145,6 +148,7 @@ WITH_CONSTANTS = {
     GatherElements,
     Gru,
     IntegerArithmetic,
+    IntegerMatMul,
     ScatterElements,
     ScatterSum,
     Where,

@@ -8,8 +8,8 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis
-from mcuq.ops.composed.logic import integer
 from mcuq.ops.gather import Gather
+from mcuq.ops.integer_arithmetic import integer
 from mcuq.ops.picked import picked
 from mcuq.ops.reshape import Reshape
 

@@ -9,11 +9,10 @@ from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.add import Add, Sub
 from mcuq.ops.clip import Clip
-from mcuq.ops.composed.logic import integer
 from mcuq.ops.concat import Concat
 from mcuq.ops.from_integers import FromIntegers
 from mcuq.ops.gather import Gather
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, integer
 from mcuq.ops.mat_mul import MatMul
 from mcuq.ops.mul import Mul
 from mcuq.ops.pad import Pad

@@ -13,7 +13,9 @@ def from_dequantize_of_integers(node: OnnxNode, graph: GraphBuilder) -> str:
     """Of one scale; integers that are computed have none that calibration could use."""
     producer = graph.producer(node.integers(0))
     if producer is None or not producer.op.choosing or not graph.tensors[producer.inputs[0]].is_constant:
-        raise node.error("dequantizes integers that are computed; supported are rows of a constant table")
+        raise node.error(
+            "dequantizes integers that are computed; supported are rows of a constant table; use Cast and Mul"
+        )
     given, zero_points = read_given(node, node.shape(0))
     if given.axis is not None:
         raise node.error(f"has a scale for each index of dimension {given.axis} of a table's rows; give the table one")

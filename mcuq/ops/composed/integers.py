@@ -8,8 +8,7 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops.composed.logic import integer
-from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic, kind_of, wrapped
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, from_arithmetic, integer, kind_of, wrapped
 
 
 def from_neg(node: OnnxNode, graph: GraphBuilder) -> str:

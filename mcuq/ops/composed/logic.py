@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
-from mcuq.graph.tensor import Array, Integers
 from mcuq.onnx_io.reader import OnnxNode
 from mcuq.ops.compare import Compare, beyond_largest
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, integer
 
 
 def from_not(node: OnnxNode, graph: GraphBuilder) -> str:
@@ -47,9 +46,3 @@ def negated(graph: GraphBuilder, x: str, node: OnnxNode) -> str:
     """The node's output, not of the boolean `x`."""
     one = integer(graph, np.ones((1,) * len(graph.tensors[x].shape)))
     return graph.add(IntegerArithmetic("Xor"), [x, one], node.outputs[0], node.name)
-
-
-def integer(graph: GraphBuilder, values: Array) -> str:
-    """A constant of integers that stand for themselves."""
-    quant = Integers.of(int(values.min()), int(values.max()))
-    return graph.constant(np.asarray(values, np.float32), "integers", quant)

@@ -11,10 +11,9 @@ from mcuq.graph.tensor import Shape
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.compare import Compare
-from mcuq.ops.composed.logic import integer
 from mcuq.ops.from_integers import reach
 from mcuq.ops.gather import Gather
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, integer
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.scatter_elements import scatter, scattered
 from mcuq.ops.slice import Slice

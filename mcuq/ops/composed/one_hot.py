@@ -11,9 +11,8 @@ from mcuq.onnx_io.given import given_integers
 from mcuq.onnx_io.reader import OnnxNode, normalized_axis, weights
 from mcuq.ops.arg_max import ArgMax
 from mcuq.ops.compare import Compare
-from mcuq.ops.composed.logic import integer
 from mcuq.ops.from_integers import FromIntegers, reach
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, integer
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.where import Where
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.onnx_io.reader import OnnxNode
-from mcuq.ops.composed.logic import integer
+from mcuq.ops.integer_arithmetic import integer
 from mcuq.ops.where import Where
 
 

@@ -15,6 +15,7 @@ from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
+from mcuq.ops.dynamic_quantize import PARTS, DynamicQuantize
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
 from mcuq.ops.from_integers import FromIntegers
@@ -26,6 +27,7 @@ from mcuq.ops.gru import Gru
 from mcuq.ops.hard_swish import HardSwish
 from mcuq.ops.identity import Identity
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
@@ -130,6 +132,10 @@ CASES: list[Case] = [
     (CumSum(1), [(2, 5, 3)]),
     (CumSum(0, True, True), [(9,)]),
     (CumSum(1), [Whole((2, 5), 0, 100)]),
+    (IntegerMatMul(), [Whole((2, 3, 4), -128, 127), Whole((1, 4, 5), 0, 255)]),
+    (IntegerMatMul(), [Whole((3, 4), -255, 255), _NUMBERS.integers(-128, 128, (4, 2))]),
+    (IntegerMatMul(), [_NUMBERS.integers(0, 256, (1, 2, 3, 4)), Whole((2, 2, 4, 5), -255, 255)]),
+    *((DynamicQuantize(part), [(2, 9)]) for part in PARTS),
     (ToIntegers(-128, 127), [(9,)]),
     (ToIntegers(-(2**31), 2**31 - 1), [(9,)]),
     (Compare("<"), [IMAGE, (1, 1, 1, 4)]),
