@@ -14,14 +14,13 @@ _IN_INTEGERS = "QuantizeLinear and DequantizeLinear around"
 
 # ONNX operator, behind its domain where that is another -> what of FROM_ONNX comes nearest to it, or else helps.
 NEAREST: Mapping[str, str] = {
-    "DFT": "MatMul with the transform's matrix",
     "DeformConv": "Conv",
     "ImageDecoder": "pixels as an input",
     "MaxRoiPool": "MaxPool",
+    "MelWeightMatrix": "constants as its inputs",
     "NegativeLogLikelihoodLoss": "--outputs to end before the loss",
     "NonMaxSuppression": f"--outputs to end before it, at boxes and scores, {_AS_MANY}",
     "NonZero": f"Mul by a mask, which keeps the shape, or --outputs to end before it, {_AS_MANY}",
-    "STFT": "MatMul with the transform's matrix",
     "SoftmaxCrossEntropyLoss": "Softmax",
     "Unique": f"inputs that are told apart before the network, or --outputs to end before it, {_AS_MANY}",
     "com.microsoft.QAttention": f"{_IN_INTEGERS} Attention's MatMul, Softmax and MatMul",

@@ -21,6 +21,7 @@ IMAGE = (1, 3, 6, 5)
 Form = Callable[[int], tuple[dict[str, object], dict[str, Array]]]
 FLAT = {
     "AffineGrid": (1, 2, 3),
+    "DFT": (2, 8, 1),
     "DepthToSpace": (1, 8, 3, 2),
     "GroupNormalization": (1, 4, 6, 5),
     "GRU": (4, 2, 3),
@@ -28,6 +29,7 @@ FLAT = {
     "LSTM": (4, 2, 3),
     "MatMul": (2, 5),
     "MatMulInteger": (2, 5),
+    "STFT": (2, 30, 1),
     "SpaceToDepth": (1, 3, 6, 4),
     "Col2Im": (1, 12, 6),
     "MaxUnpool": (1, 3, 6, 4),
@@ -112,6 +114,7 @@ FORMS: dict[str, Form] = {
     "Cos": always(),
     "CumSum": always({"reverse": 1}, {"axis": np.int64(2)}),
     "Cosh": always(),
+    "DFT": always(),
     "DepthToSpace": always({"blocksize": 2}),
     "DequantizeLinear": always(constants=SCALE),
     "Div": always(constants={"b": random(3, 1, 1) + 2}),
@@ -203,6 +206,7 @@ FORMS: dict[str, Form] = {
     "ReverseSequence": always({"batch_axis": 0, "time_axis": 1}, {"lens": ints(2)}),
     "Round": always(),
     "Scatter": always({"axis": 3}, {"indices": np.zeros((1, 3, 6, 1), np.int64), "updates": random(1, 3, 6, 1)}),
+    "STFT": always(constants={"step": np.int64(4), "window": random(8)}),
     "ScatterElements": always({"axis": 1}, {"indices": np.full((1, 1, 6, 5), 2), "updates": random(1, 1, 6, 5)}),
     "ScatterND": always(constants={"indices": np.array([[0, 2], [0, 1]]), "updates": random(2, 6, 5)}),
     "Selu": always({"alpha": 1.5, "gamma": 1.25}),

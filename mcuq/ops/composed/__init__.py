@@ -20,6 +20,7 @@ from mcuq.ops.composed.dequantize import from_dequantize_of_integers
 from mcuq.ops.composed.einsum import from_einsum
 from mcuq.ops.composed.expand import from_expand, from_tile
 from mcuq.ops.composed.extreme import from_max, from_min
+from mcuq.ops.composed.fourier import from_dft, from_stft
 from mcuq.ops.composed.gather import from_gather, from_gather_of_integers
 from mcuq.ops.composed.integers import from_abs, from_clip_of_integers, from_neg
 from mcuq.ops.composed.linear_images import from_affine_grid, from_col2im, from_grid_sample, from_roi_align
@@ -54,6 +55,7 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "Col2Im": from_col2im,
     "Compress": from_compress,
     "ConvTranspose": from_conv_transpose,
+    "DFT": from_dft,
     "DepthToSpace": from_depth_to_space,
     "Einsum": from_einsum,
     "Expand": from_expand,
@@ -79,6 +81,7 @@ COMPOSED: Mapping[str, FromOnnx] = {
     "Resize": from_resize,
     "RoiAlign": from_roi_align,
     "ReverseSequence": from_reverse_sequence,
+    "STFT": from_stft,
     "ScatterND": from_scatter_nd,
     "SpaceToDepth": from_space_to_depth,
     "Split": from_split,
@@ -109,12 +112,14 @@ OF_INTEGERS: Mapping[str, FromOnnx] = {
     "Abs": from_abs,
     "Cast": from_cast_of_integers,
     "Clip": from_clip_of_integers,
+    "DFT": from_dft,
     "DequantizeLinear": from_dequantize_of_integers,
     "Gather": from_gather_of_integers,
     "GatherND": from_gather_nd,
     "Neg": from_neg,
     "Not": from_not,
     "OneHot": from_one_hot,
+    "STFT": from_stft,
     "ScatterND": from_scatter_nd,
     "Trilu": from_trilu,
 }
