@@ -44,7 +44,9 @@ class Block:
 
     def bytes_at(self, step: int) -> int:
         """How many of them are needed at a step of its life."""
-        return next(own.size_bytes for own in self.all_extents() if own.first <= step <= own.last)
+        if not self.extents:
+            return self.size_bytes
+        return next(own.size_bytes for own in self.extents if own.first <= step <= own.last)
 
     def apart(self, other: Block) -> int:
         """How far another that it meets begins above it at least for none of its bytes to lie at or below any that
@@ -89,11 +91,13 @@ def distances(blocks: Sequence[Block], over: Over) -> Distances:
 def meeting(blocks: Sequence[Block]) -> list[set[int]]:
     """For each block the others that live at some step with it; work is theirs, not the square of all."""
     others: list[set[int]] = [set() for _ in blocks]
+    first, last = [b.first for b in blocks], [b.last for b in blocks]
     alive: list[int] = []
-    for i in sorted(range(len(blocks)), key=lambda i: blocks[i].first):
-        alive = [j for j in alive if blocks[j].meets(blocks[i])]
+    for i in sorted(range(len(blocks)), key=first.__getitem__):
+        begin = first[i]
+        alive = [j for j in alive if last[j] >= begin]
+        others[i].update(alive)
         for j in alive:
-            others[i].add(j)
             others[j].add(i)
         alive.append(i)
     return others

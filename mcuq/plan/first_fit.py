@@ -24,6 +24,8 @@ def fit_all(
         found = first_fit.place(order, most=best_end - 1 if best_end >= 0 else None)
         if found is not None:
             best_order, (best_offsets, best_end) = order, found
+        if best_end == bound:
+            break
     rng = random.Random(0)
     for _ in range(rounds):
         if best_end == bound or len(blocks) < 3:

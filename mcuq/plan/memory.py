@@ -14,7 +14,7 @@ from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Extent, Over
 from mcuq.plan.kept import kept_storages
-from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly, lower_bound
+from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
 from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, all_work, choose, trade_offs, work_of
 from mcuq.plan.split import SplitLayout, split
@@ -429,6 +429,12 @@ def _laid_out(blocks: tuple[Block, ...], over: tuple[tuple[tuple[int, int], int]
     return lay_out(blocks, dict(over), solver=solver)
 
 
+@lru_cache(maxsize=64)
+def _laid_out_quickly(blocks: tuple[Block, ...], over: tuple[tuple[tuple[int, int], int], ...]) -> Layout:
+    """The layout that is found at once, which many ways have in common."""
+    return lay_out_quickly(blocks, dict(over))
+
+
 class _Way:
     """One way to share memory, and what is to be placed for it."""
 
@@ -478,7 +484,7 @@ class _Way:
     @cached_property
     def quick_bytes(self) -> int:
         """What a layout that is found at once takes."""
-        return lay_out_quickly(self._blocks, self._over()).size_bytes
+        return self._quickly.size_bytes
 
     @cached_property
     def more(self) -> float:
@@ -499,15 +505,24 @@ class _Way:
     @cached_property
     def least_bytes(self) -> int:
         """What any layout takes at least."""
-        return lower_bound(self._blocks, self._over())
+        return self._quickly.least_bytes
+
+    @cached_property
+    def _quickly(self) -> Layout:
+        return _laid_out_quickly(*self._problem)
+
+    @property
+    def _problem(self) -> tuple[tuple[Block, ...], tuple[tuple[tuple[int, int], int], ...]]:
+        """Blocks, and the pairs that may overlap."""
+        return tuple(self._blocks), tuple(self._over.items())
 
     def plan(self) -> Plan:
         """The best layout that is found."""
-        return self._placed(_laid_out(tuple(self._blocks), tuple(self._over().items()), self.program.solver))
+        return self._placed(_laid_out(*self._problem, self.program.solver))
 
     def split_plan(self, rooms: Sequence[Room]) -> Plan | None:
         """One whose parts fit into the rooms, if it is found."""
-        found = split(self._blocks, self._over(), self._uses(), [room.size_bytes for room in rooms])
+        found = split(self._blocks, self._over, self._uses(), [room.size_bytes for room in rooms])
         return None if found is None else replace(self._placed(found.layout), parts=_parts(found, rooms))
 
     def _uses(self) -> list[int]:
@@ -555,6 +570,7 @@ class _Way:
             layout.size_bytes, placed, scratch, layout.least_bytes, segments, self._pushed, steps=steps, kept=self._kept
         )
 
+    @cached_property
     def _over(self) -> Over:
         """Pairs of storages, an output and the input that it may be written over, and how far it begins below."""
         storages, time = self._storages, self._time
