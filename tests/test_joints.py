@@ -46,7 +46,7 @@ STAGES = (
     ("described", "errors", "resources", "version"),
     ("system", "graph"),
     ("arithmetic", "boards", "dataset", "onnx_runtime"),
-    ("onnx_io",),
+    ("onnx_io", "front_end"),
     ("ops",),
     ("kernels",),
     ("importer", "passes", "lower", "quantize"),
