@@ -247,6 +247,10 @@ def test_a_dimension_that_is_not_known(refused):
     assert refused(relu(shape=[1, 2, None, 4])) == (
         "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; give the input's shape with --shape x=1,2,N,4"
     )
+    assert refused(relu(shape=[1, 2, 0, 4])) == (
+        "net.onnx: input 'x' has a size of 0 at axis 2, and so no elements; leave it out, or where that stands for a "
+        "size that was not known, give its shape with --shape x=1,2,N,4"
+    )
     # What exporters write where they know no name.
     assert refused(relu(shape=["N", 2, "?", "?"])) == (
         "net.onnx: input 'x' has an unknown, unnamed dimension at axis 2; give the input's shape with --shape x=1,2,N,N"

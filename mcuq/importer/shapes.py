@@ -176,6 +176,12 @@ def fix_dimensions(value: onnx.ValueInfoProto, sizes: Mapping[str, int], name: s
             dim.dim_value = 1
         elif symbol and not is_unnamed(symbol):
             symbols.setdefault(symbol, axis)
+        elif dim.HasField("dim_value") and dim.dim_value == 0:
+            raise ModelError(
+                f"{name}: input '{value.name}' has a size of 0 at axis {axis}, and so no elements; leave it out, or "
+                "where that stands for a size that was not known, give its shape with --shape "
+                f"{value.name}={_example(value)}"
+            )
         else:
             raise ModelError(
                 f"{name}: input '{value.name}' has an unknown, unnamed dimension at axis {axis}; "

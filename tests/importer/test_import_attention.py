@@ -10,6 +10,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx_models import check_import, imported, model, node, original_outputs, random, refusal
 from support import beside, check_c, check_portable_c, with_ranges
 
+from mcuq.errors import ModelError
 from mcuq.onnx_io.writer import write_onnx
 from mcuq.onnx_runtime.float_model import FloatModel
 from mcuq.passes import optimize
@@ -78,6 +79,72 @@ def test_attention(opset, form):
     check_import(attention(opset=opset, **form))
 
 
+def filled(counts=(2,), mask=None, of_booleans=False, opset=24, keys=9, **attributes) -> onnx.ModelProto:
+    """Attention of keys that are filled as far as is computed, or known, for each of a batch."""
+    shapes = {"q": (2, 4, 3, 8), "k": (2, 2, keys, 8), "v": (2, 2, keys, 5)}
+    kinds = {"n": TensorProto.INT64, **({"m": TensorProto.BOOL} if of_booleans else {})}
+    constants = {}
+    for name, given in (("n", counts), ("m", mask)):
+        if isinstance(given, tuple):
+            shapes[name] = given
+        elif given is not None:
+            constants[name] = given
+    names = ["q", "k", "v", "" if mask is None else "m", "", "", "n"]
+    return model([node("Attention", names, "y", "att", **attributes)], shapes, (*"y",), constants, opset, kinds)
+
+
+FILLED = [
+    {},
+    {"is_causal": 1},
+    {"is_causal": 1, "left_window_size": 2, "opset": 25},
+    {"left_window_size": 1, "right_window_size": 1, "opset": 25},
+    {"mask": random(3, 9)},
+    {"mask": random(3, 9), "is_causal": 1},
+    {"mask": np.where(random(2, 1, 3, 9, seed=3) > -0.5, random(2, 1, 3, 9), -np.inf).astype(np.float32)},
+    {"mask": random(3, 9, seed=2) > -0.5},
+    {"mask": random(4, 3, 6)},  # of the first keys alone
+    {"mask": random(2, 1, 3, 6, seed=2) > -0.5, "is_causal": 1},
+    {"mask": (3, 9)},
+    {"mask": (2, 4, 3, 6), "is_causal": 1},
+    {"mask": (2, 1, 3, 9), "of_booleans": True},
+    {"mask": (3, 6), "of_booleans": True, "is_causal": 1},
+]
+
+
+@pytest.mark.parametrize("form", FILLED, ids=lambda form: " ".join(f"{k}={np.shape(v) or v}" for k, v in form.items()))
+def test_keys_that_are_filled_alone_are_read(form):
+    """As ONNX's own evaluator has it, from none to all of the keys."""
+    computed = filled(**form)
+    graphs = [imported(computed), optimize(imported(computed))]
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in computed.graph.input}
+    refused = []
+    for seed, counts in enumerate(([0, 9], [1, 3], [6, 7], [9, 9])):
+        x = {name: random(*shape, seed=seed) for name, shape in shapes.items()}
+        x["n"] = np.array(counts)
+        if form.get("of_booleans"):
+            x["m"] = x["m"] > -0.5
+        (want,) = ReferenceEvaluator(computed).run(None, x)
+        fed = {name: np.asarray(value, np.float32) for name, value in x.items()}
+        for graph in graphs:
+            got = FloatModel(write_onnx(graph)).run(fed)["y"]
+            np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+        del fed["n"]
+        try:
+            known = optimize(imported(filled(np.array(counts), **form)))
+        except ModelError as error:
+            assert "its mask leaves out all of a row; keep something in each" in str(error)
+            refused.append(counts)
+            continue
+        np.testing.assert_allclose(FloatModel(write_onnx(known)).run(fed)["y"], want, rtol=0, atol=1e-5)
+    assert [0, 9] in refused or form.get("of_booleans")
+    assert [9, 9] not in refused
+
+
+def test_c_of_keys_that_are_filled_gives_the_simulators_bits():
+    graphs = [with_ranges(optimize(imported(filled(**form)))) for form in FILLED[:4] + FILLED[-2:]]
+    check_portable_c(beside(graphs), "host")
+
+
 @pytest.mark.parametrize(
     ("proto", "message"),
     [
@@ -90,8 +157,16 @@ def test_attention(opset, form):
             "past of shape [2, 4, 6, 8] does not fit keys or values of shape [2, 4, 6, 5]",
         ),
         (
-            attention(mask=(6, 6), inputs=("", "", "n"), opset=24),
-            "nonpad_kv_seqlen is not supported; give attn_mask which keys are left out",
+            attention(mask=(6, 6), inputs=("pk", "pv", "n"), opset=24),
+            "has nonpad_kv_seqlen beside past keys and values; give it one of the two",
+        ),
+        (
+            filled((3,)),
+            "nonpad_kv_seqlen of shape [3] does not fit a batch of 2",
+        ),
+        (
+            filled(np.array([3, 4, 5])),
+            "nonpad_kv_seqlen of shape [3] does not fit a batch of 2",
         ),
         (
             attention({"q": (2, 6, 30), "k": (2, 6, 30), "v": (2, 6, 30)}, q_num_heads=4, kv_num_heads=4),

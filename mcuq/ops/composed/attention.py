@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
-from mcuq.graph.tensor import Array, Integers, Shape
+from mcuq.graph.tensor import LARGEST_INTEGER, Array, Shape
 from mcuq.onnx_io.reader import OnnxNode, weights
 from mcuq.ops.add import Add
+from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat
-from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_arithmetic import IntegerArithmetic, integer
 from mcuq.ops.masked_softmax import NOTHING, MaskedSoftmax
 from mcuq.ops.mat_mul import MatMul, broadcasts_to
 from mcuq.ops.mul import Mul
+from mcuq.ops.pad import Pad
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.tanh import Tanh
@@ -25,9 +28,10 @@ LEAST = float(np.finfo(np.float32).min)  # what passes.mask_softmax takes for a 
 
 def from_attention(node: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
     """Inputs of 4 dimensions, or of 3 with numbers of heads; groups of heads may share keys and values. Masks may be
-    computed. Past keys and values, as many as the file says, stand before the others, and both together are outputs."""
-    if node.has(6):
-        raise node.error("nonpad_kv_seqlen is not supported; give attn_mask which keys are left out")
+    computed, and how many keys are filled. Past keys and values, as many as the file says, stand before the others, and
+    both together are outputs."""
+    if node.has(6) and (node.has(4) or node.has(5)):
+        raise node.error("has nonpad_kv_seqlen beside past keys and values; give it one of the two")
     if node.has(4) != node.has(5):
         raise node.error("has one of past_key and past_value; it must have both or none")
     q, k, v = (_heads(node, graph, i, "q_num_heads" if i == 0 else "kv_num_heads") for i in range(3))
@@ -50,9 +54,18 @@ def from_attention(node: OnnxNode, graph: GraphBuilder) -> tuple[str, ...]:
         scores = graph.add(Reshape(whole), [scores])
     given = {0: scores}
     scores = given[1] = _capped(node, graph, scores)
-    allowed = _allowed(node, *whole[2:], past)
-    if node.has(3) and not node.is_constant(3) and graph.tensors[node.computed(3)].integers is not None:
-        keep = _kept(node, graph, whole, allowed)
+    filled = node.has(6) and not node.is_constant(6)
+    masked = _masked_keys(node, keys)
+    node = _with_whole_mask(node, graph, keys - masked)
+    allowed = None if filled else _allowed(node, queries, keys, past)
+    if masked < keys:
+        behind = np.broadcast_to(np.arange(keys) < masked, (queries, keys))
+        allowed = behind if allowed is None else allowed & behind
+    of_booleans = node.has(3) and not node.is_constant(3) and graph.tensors[node.computed(3)].integers is not None
+    if filled or of_booleans:
+        if not of_booleans:
+            scores = _with_finite_mask(node, graph, scores, whole)
+        keep = _kept(node, graph, whole, allowed, of_booleans)
         shares = graph.add(MaskedSoftmax(), [scores, keep], None, f"{node.name}.softmax")
     else:
         scores = _masked(node, graph, scores, whole, allowed)
@@ -107,18 +120,55 @@ def _with_past(node: OnnxNode, graph: GraphBuilder, index: int, x: str) -> str:
     return graph.add(Concat(2), [before, x])
 
 
+def _masked_keys(node: OnnxNode, keys: int) -> int:
+    """How many keys a mask is about: from opset 24 on it may leave out the last ones, which are then not read."""
+    last = node.shape(3)[-1] if node.has(3) and node.shape(3) else 1
+    return last if node.opset >= 24 and 1 < last < keys else keys
+
+
+def _with_whole_mask(node: OnnxNode, graph: GraphBuilder, missing: int) -> OnnxNode:
+    """The node whose mask has so many keys more, to which it adds nothing."""
+    if not missing:
+        return node
+    before, after = ((0,) * (len(node.shape(3)) - 1) + (count,) for count in (0, missing))
+    if node.is_constant(3):
+        mask = np.pad(node.constant(3, "attn_mask"), [*zip(before, after, strict=True)])
+        return replace(node, constants={**node.constants, node.inputs[3]: mask})
+    padded = graph.add(Pad(before, after), [node.computed(3)], None, node.name)
+    inputs = (*node.inputs[:3], padded, *node.inputs[4:])
+    return replace(node, inputs=inputs, tensors=graph.tensors)
+
+
 def _allowed(node: OnnxNode, queries: int, keys: int, past: int) -> Array | None:
-    """bool (queries, keys): what the file's attributes let each query, which stands behind the past, read; None where
-    that is all."""
-    ahead = np.arange(keys) - (np.arange(queries)[:, None] + past)
-    found = np.ones(ahead.shape, bool)
-    if node.attribute("is_causal", 0):
-        found &= ahead <= 0
-    if (left := node.attribute("left_window_size", -1)) >= 0:
-        found &= -ahead <= left
-    if (right := node.attribute("right_window_size", -1)) >= 0:
-        found &= ahead <= right
+    """bool (queries, keys), or with a batch and 1 before: what the file's attributes let each query, which stands
+    behind the past or is the last of those that are filled, read; None where that is all."""
+    # Without it as if all that is before the last query was filled.
+    filled = np.array(past + queries)
+    if node.has(6):
+        _check_filled(node)
+        filled = node.constant(6, "nonpad_kv_seqlen").reshape(-1, 1, 1, 1)
+    least, most = _bounds(node, queries, keys, is_filled=not node.has(6))
+    found: Array = (filled >= least) & (filled <= most)
     return None if found.all() else found
+
+
+def _bounds(node: OnnxNode, queries: int, keys: int, is_filled: bool = False) -> tuple[Array, Array]:
+    """int64 (queries, keys): how many keys must be filled at least and may be at most for each query to read each key,
+    where the last query stands at the last of them. Where all are filled anyway no key is beyond."""
+    ahead = np.arange(keys) - np.arange(queries)[:, None] + queries
+    least = np.full(ahead.shape, 0) if is_filled else np.broadcast_to(np.arange(keys) + 1, ahead.shape)
+    if node.attribute("is_causal", 0):
+        least = np.maximum(least, ahead)
+    if (right := node.attribute("right_window_size", -1)) >= 0:
+        least = np.maximum(least, ahead - right)
+    left = node.attribute("left_window_size", -1)
+    most = ahead + left if left >= 0 else np.full(ahead.shape, LARGEST_INTEGER)
+    return least, most
+
+
+def _check_filled(node: OnnxNode) -> None:
+    if node.shape(6) != node.shape(0)[:1]:
+        raise node.error(f"nonpad_kv_seqlen of shape {list(node.shape(6))} does not fit a batch of {node.shape(0)[0]}")
 
 
 def _heads(node: OnnxNode, graph: GraphBuilder, index: int, attribute: str) -> str:
@@ -163,17 +213,54 @@ def _capped(node: OnnxNode, graph: GraphBuilder, scores: str) -> str:
     return graph.add(Mul(), [inner, _number(graph, cap, 4)])
 
 
-def _kept(node: OnnxNode, graph: GraphBuilder, whole: Shape, allowed: Array | None) -> str:
-    """A mask of booleans that is computed, of 4 dimensions, and of allowed keys alone. A row of nothing gives zeros, as
-    the operator has it."""
-    keep, shape = node.computed(3), (1,) * (4 - len(node.shape(3))) + node.shape(3)
+def _kept(node: OnnxNode, graph: GraphBuilder, whole: Shape, allowed: Array | None, of_booleans: bool) -> str:
+    """A mask of booleans that is computed, of 4 dimensions: one that is given, allowed keys, those that are filled. A
+    row of nothing gives zeros, as the operator has it."""
+    parts = []
+    if of_booleans:
+        _check_mask(node, whole)
+        parts.append(_of_four(graph, node.computed(3), node.shape(3)))
+    elif node.has(3) and node.is_constant(3):
+        mask = node.constant(3, "attn_mask")
+        kept = mask if mask.dtype == bool else mask >= NOTHING
+        kept = kept if allowed is None else kept & allowed
+        allowed = None if kept.all() else kept
+    if allowed is not None:
+        allowed = allowed.reshape((1,) * (4 - allowed.ndim) + allowed.shape)
+        parts.append(integer(graph, allowed.astype(np.int64), f"{node.name}.allowed"))
+    if node.has(6) and not node.is_constant(6):
+        _check_filled(node)
+        filled = graph.add(Reshape((node.shape(6)[0], 1, 1, 1)), [node.integers(6)])
+        least, most = _bounds(node, whole[2], whole[3])
+        for relation, bound in ((">=", least), ("<=", most)):
+            bound = bound[:1] if (bound == bound[:1]).all() else bound
+            if relation == ">=" or bound.min() < whole[3]:
+                limit = integer(graph, bound[None, None], f"{node.name}.filled")
+                parts.append(graph.add(Compare(relation), [filled, limit], None, node.name))
+    keep, *others = sorted(parts, key=lambda name: graph.tensors[name].is_constant)
+    for other in others:
+        keep = graph.add(IntegerArithmetic("And"), [keep, other], None, node.name)
+    return keep
+
+
+def _with_finite_mask(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape) -> str:
+    """Scores and what a mask of real values adds to those that it keeps."""
+    if not node.has(3):
+        return scores
     _check_mask(node, whole)
-    if shape != node.shape(3):
-        keep = graph.add(Reshape(shape), [keep])
-    if allowed is None:
-        return keep
-    also = graph.constant(allowed.astype(np.float32)[None, None], f"{node.name}.allowed", Integers.of(0, 1))
-    return graph.add(IntegerArithmetic("And"), [keep, also])
+    if not node.is_constant(3):
+        return graph.add(Add(), [scores, _of_four(graph, node.computed(3), node.shape(3))])
+    mask = node.constant(3, "attn_mask")
+    added = np.zeros(mask.shape) if mask.dtype == bool else np.where(mask < NOTHING, 0, mask)
+    if not added.any():
+        return scores
+    added = added.reshape((1,) * (4 - added.ndim) + added.shape).astype(np.float32)
+    return graph.add(Add(), [scores, graph.constant(added, f"{node.name}.mask")])
+
+
+def _of_four(graph: GraphBuilder, x: str, shape: Shape) -> str:
+    """The tensor with as many dimensions as scores have."""
+    return x if len(shape) == 4 else graph.add(Reshape((1,) * (4 - len(shape)) + shape), [x])
 
 
 def _check_mask(node: OnnxNode, whole: Shape) -> None:
@@ -191,11 +278,7 @@ def _masked(node: OnnxNode, graph: GraphBuilder, scores: str, whole: Shape, allo
             given = np.where(given, 0.0, LEAST) if given.dtype == bool else np.maximum(given, LEAST)
             mask = given if mask is None else np.where(mask < 0, mask, given)
         else:
-            shape = (1,) * (4 - len(node.shape(3))) + node.shape(3)
-            given_mask = node.computed(3)
-            if shape != node.shape(3):
-                given_mask = graph.add(Reshape(shape), [given_mask])
-            scores = graph.add(Add(), [scores, given_mask])
+            scores = graph.add(Add(), [scores, _of_four(graph, node.computed(3), node.shape(3))])
     if mask is None:
         return scores
     mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape).astype(np.float32)
