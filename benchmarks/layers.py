@@ -62,6 +62,7 @@ from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd,
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -223,6 +224,7 @@ LAYERS: Mapping[str, Mapping[str, Case]] = {
     "moves": {
         "Concat of channels": (Concat(3), [_PIXELS, _PIXELS]),
         "Pad": (Pad((0, 1, 1, 0), (0, 1, 1, 0), 0.5), [_PIXELS]),
+        "ShiftIn, one row of eight": (ShiftIn(1), [_PIXELS, (1, 1, *_PIXELS[2:])]),
         "Slice, every second row back": (Slice((0, 7, 0, 0), (1, 4, 8, 32), (1, -2, 1, 1)), [_PIXELS]),
         "Transpose, channels first": (Transpose((0, 3, 1, 2)), [_PIXELS]),
         "Transpose, heads": (Transpose((0, 2, 1, 3)), [(1, 32, 4, 16)]),

@@ -27,7 +27,7 @@ from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, L
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
-from mcuq.graph.ir import Graph, Node, State, verify
+from mcuq.graph.ir import Graph, Node, State, Stream, StreamedOutput, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal, parse_placement, parse_solver
 from mcuq.lower.memories import parse_memories
@@ -291,6 +291,7 @@ def _graph_manifest(graph: Graph, constants: list[str]) -> dict[str, Any]:
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         **({"states": [asdict(state) for state in graph.states]} if graph.states else {}),
+        **({"stream": asdict(graph.stream)} if graph.stream else {}),
         "nodes": [
             {"name": n.name, "op": _encode(n.op), "inputs": n.inputs, "output": n.output, "source": n.source}
             for n in graph.nodes
@@ -328,7 +329,11 @@ def _graph_from(manifest: dict[str, Any], constants: Mapping[str, np.ndarray[Any
         raise ValueError("no model is without inputs or outputs")
     states = tuple(State(str(s["input"]), str(s["output"]), float(s["initial"])) for s in manifest.get("states", ()))
     ports = tuple(manifest["inputs"]), tuple(manifest["outputs"])
-    return verify(Graph(manifest["name"], nodes, tensors, *ports, states))
+    own = manifest.get("stream")
+    if own is not None:
+        outputs = tuple(StreamedOutput(**output) for output in own["outputs"])
+        own = Stream(**{**own, "outputs": outputs, "whole": tuple(own["whole"])})
+    return verify(Graph(manifest["name"], nodes, tensors, *ports, states, own))
 
 
 def _quant_from(manifest: dict[str, Any]) -> Quant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, Unpack, cast
@@ -27,7 +27,9 @@ from mcuq.dataset import (
     open_dataset,
     other_part,
 )
+from mcuq.dataset.samples import InputSpec
 from mcuq.dataset.sequences import Sequences, open_sequences
+from mcuq.dataset.windows import Windows
 from mcuq.described import Described
 from mcuq.emit.arena import Sharer, arena_files, arena_names
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
@@ -48,6 +50,7 @@ from mcuq.options import Asked, Options, options_of
 from mcuq.passes import optimize as simplify
 from mcuq.passes.never_nan import never_nan
 from mcuq.passes.split_heads import split_heads
+from mcuq.passes.stream import check_stream, stream
 from mcuq.plan import Plan, Stepper, may_take, plan_pushed, plan_rows, plan_split, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.arena_part import ArenaPart
@@ -352,7 +355,8 @@ def quantize_as(
     graph, missing = never_nan(graph, in_floats)
     missing += notes_of_masks(graph, in_floats)
     memory = _memory_of(board, options.weights)
-    check_least_fit(graph.name, graph, scheme, memory, options.prune, options.push)
+    arrives = options.push or options.stream is not None
+    check_least_fit(graph.name, graph, scheme, memory, options.prune, arrives)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
@@ -430,6 +434,10 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
     ModelError where the input is to come row by row and cannot."""
     graph, pruned = prune_graph(quantized.graph) if options.prune else (quantized.graph, UNPRUNED)
     known = _Known(quantized.onnx_model, quantized.origin, pruned)
+    if options.stream is not None:
+        windowed, graph = graph, stream(graph, options.stream)
+        notes = (*known.origin.notes, *_stream_notes(graph, check_stream(windowed, graph)))
+        known = replace(known, origin=replace(known.origin, notes=notes))
     aim = Aim(
         options.optimize,
         options.max_ram_bytes,
@@ -440,6 +448,19 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
         options.solver,
     )
     return _assemble(graph, board, name, known, aim)
+
+
+def _stream_notes(graph: Graph, is_checked: bool) -> Iterator[str]:
+    """What a user who streams should know."""
+    assert graph.stream is not None
+    if not is_checked:
+        yield "--stream: too many calls fill a window for outputs to be compared with those of whole windows"
+    if graph.macs() >= graph.stream.macs:
+        first = next(layer.where for layer in graph.layers() if layer.name in graph.stream.whole)
+        yield (
+            f"--stream: all layers compute the whole window in each call, from {first} on, which needs all of its "
+            "input: frames are held, and no work is saved"
+        )
 
 
 def quantization_notes(given: GivenQuantization, dynamic: Sequence[str]) -> tuple[str, ...]:
@@ -794,16 +815,22 @@ def on_board(model: CompiledModel, board: str | Board | None) -> CompiledModel:
 def dataset_for(graph: Graph, data: Calibration, labels: Array | None = None) -> Dataset:
     """Samples for the graph's inputs: a file or folder, arrays with `labels`, (arrays, labels), what makes samples and
     is read here, or a part of these."""
+    return _dataset(input_specs(graph), data, labels)
+
+
+def _dataset(specs: Sequence[InputSpec], data: Calibration, labels: Array | None) -> Dataset:
     if isinstance(data, Part):
-        return (held_back_part if data.held_back else other_part)(dataset_for(graph, data.data, labels))
-    specs = input_specs(graph)
+        return (held_back_part if data.held_back else other_part)(_dataset(specs, data.data, labels))
     if is_source(data):
         return from_source(data, specs, labels)
     return open_dataset(data, specs) if isinstance(data, str | Path) else from_arrays(cast(Array, data), specs, labels)
 
 
 def calls_for(graph: Graph, data: Calibration, labels: Array | None = None) -> Dataset | Sequences:
-    """What `dataset_for` gives; for a graph with states sequences of calls, or a part of these."""
+    """What `dataset_for` gives; for a graph with states sequences of calls, or a part of these, and of one that streams
+    windows too, each of which is as many calls as fill it."""
+    if graph.stream is not None:
+        return _calls_of_stream(graph, data, labels)
     if not graph.states:
         return dataset_for(graph, data, labels)
     if labels is not None:
@@ -813,6 +840,24 @@ def calls_for(graph: Graph, data: Calibration, labels: Array | None = None) -> D
         assert isinstance(whole, Sequences)
         return whole.part(data.held_back)
     return open_sequences(data, input_specs(graph))
+
+
+def _calls_of_stream(graph: Graph, data: Calibration, labels: Array | None) -> Sequences:
+    """Windows of the model's input as the calls that fill them, or sequences of calls."""
+    own = graph.stream
+    assert own is not None
+    (spec,) = input_specs(graph)
+    window = replace(spec, shape=(*spec.shape[: own.axis], own.window, *spec.shape[own.axis + 1 :]))
+    try:
+        return Windows((spec,), (), windows=_dataset((window,), data, labels), stream=own)
+    except DataError:
+        if isinstance(data, Part) or labels is not None:
+            raise
+        try:
+            return open_sequences(data, (spec,))
+        except DataError:
+            pass
+        raise
 
 
 def calibration_samples(graph: Graph, data: Calibration) -> Iterable[Sample]:

@@ -11,6 +11,7 @@ from mcuq.importer import WHOLE, InputLayout, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, Solver, Stepped, parse_goal, parse_placement, parse_solver, stepped
 from mcuq.lower.memories import RamUse, parse_memories
 from mcuq.lower.placement import parse_fast
+from mcuq.passes.stream import Streaming, parse_streaming
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -38,6 +39,7 @@ class Options:
     time again. `weights` says where constants go: into the C, into a section, or into a file of their own.
     `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
     the arena is to lie in; none: its main one, or all where that is too small. With `step`, an inference goes by steps.
+    `stream` says along which dimension of the input frames come one by one, of which windows are made.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -54,6 +56,7 @@ class Options:
     memories: tuple[RamUse, ...] = ()
     step: Stepped | None = None
     solver: Solver = "search"
+    stream: Streaming | None = None
 
 
 class Wanted(TypedDict, total=False):
@@ -81,7 +84,9 @@ class Asked(Wanted, total=False):
     `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
     names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `step_cycles`
     is about the most that a step is to take, with which layers are cut; it says `step` too. The `solver` "cp-sat" goes
-    on looking for a smaller arena, or the proof that there is none, where the search ends.
+    on looking for a smaller arena, or the proof that there is none, where the search ends. `stream` is the dimension of
+    the input along which frames come, or "AXIS:HOP" with how many a call takes; `stream_whole` computes
+    layers that padding reaches of the whole window, which holds less.
     """
 
     scheme: Scheme | str
@@ -99,6 +104,8 @@ class Asked(Wanted, total=False):
     step: bool
     step_cycles: int | None
     solver: Solver
+    stream: int | str | None
+    stream_whole: bool
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -130,4 +137,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         parse_memories(asked["memory"]) if asked.get("memory") else (),
         stepped(asked.get("step", False), asked.get("step_cycles")),
         parse_solver(cast(str, asked.get("solver", "search"))),
+        None
+        if asked.get("stream") is None
+        else parse_streaming(str(asked["stream"]), not asked.get("stream_whole", False)),
     )

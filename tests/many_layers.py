@@ -1,5 +1,4 @@
-"""What makes tests of many layers side by side quick: fixtures for the conftest.py of tests/kernels, tests/ops
-and tests/importer."""
+"""What makes tests of many layers side by side quick: fixtures for the conftest.py of tests/kernels and tests/ops."""
 
 from __future__ import annotations
 

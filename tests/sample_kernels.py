@@ -119,7 +119,8 @@ LAYERS: list[tuple[Operator, Inputs]] = [
     *((Mean((1,)), [(1, size, 4)]) for size in (5, 70_000)),  # the longer of int16 adds up more than int32 holds
 ]
 # Those with weights, of few kinds, as packed ones have codes for: convolutions of whole words, few and many, and of
-# others, 1x1 and depthwise ones; rows of whole words and of others, and with sums that need 64 bits in int16.
+# others, 1x1 and depthwise ones, of which one has the whole image for its window; rows of whole words and of others,
+# and with sums that need 64 bits in int16.
 WEIGHTED: list[tuple[Operator, Inputs]] = [
     *(
         (Conv2d(Window(kernel, pads=pads), groups, minimum=minimum), [(1, 5, 5, channels), weight, np.zeros(4)])
@@ -129,6 +130,7 @@ WEIGHTED: list[tuple[Operator, Inputs]] = [
             ((3, 3), (0, 0, 0, 0), 1, -inf, 3, few(4, 3, 3, 3)),
             ((1, 1), (0, 0, 0, 0), 1, 0.0, 4, few(4, 1, 1, 4)),
             ((3, 3), (1, 1, 1, 1), 4, 0.0, 4, few(4, 3, 3, 1)),
+            ((5, 5), (0, 0, 0, 0), 4, 0.0, 4, few(4, 5, 5, 1)),
         )
     ),
     *(

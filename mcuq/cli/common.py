@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import click
@@ -135,7 +136,24 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
             {**_tensor_json(model, state.input), "output": state.output, "initial": state.initial}
             for state in model.graph.states
         ],
+        "stream": None if model.graph.stream is None else asdict(model.graph.stream),
     }
+
+
+def _stream_lines(model: CompiledModel) -> Iterator[str]:
+    """What a call takes of a window, and what it costs."""
+    own = model.graph.stream
+    if own is None:
+        return
+    new = "one new frame" if own.hop == 1 else f"{own.hop} new frames"
+    yield f"  stream  {new} a call, of {own.window} along dimension {own.axis}"
+    yield f"          outputs are the window's from call {own.calls} on"
+    yield f"          {model.macs:,} MACs a call, {own.macs:,} a whole window"
+    for output in own.outputs:
+        behind = f"{output.delay} frames behind the newest" if output.delay else "up to the newest frame"
+        yield f"          '{output.name}' has its newest places along dimension {output.axis}, {behind}"
+    if own.whole:
+        yield f"          {len(own.whole)} of its layers, from {own.whole[0]} on, compute the whole window in each call"
 
 
 def _steps_json(model: CompiledModel) -> dict[str, Any] | None:
@@ -253,7 +271,8 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
                 continue
             offset = f" {'-' if tensor.zero_point >= 0 else '+'} {abs(tensor.zero_point)}"
             yield f"  {kind:<7} {name}  {shape}  real = {tensor.scale:.6g} * (q{offset}){dtype}"
-    for state in states:
+    yield from _stream_lines(model)
+    for state in () if model.graph.stream else states:
         tensor = model.graph.tensors[state.input]
         shape = " x ".join(map(str, tensor.shape))
         first = f", {state.initial:g} at first" if state.initial else ""

@@ -46,6 +46,7 @@ from mcuq.cli.options import (
     selection_options,
     shape_options,
     solver_option,
+    stream_option,
     weights_option,
     with_options,
 )
@@ -137,6 +138,7 @@ class Shown:
 @click.option("--compare", is_flag=True, help="Count the instructions of each --optimize too, on the emulated board.")
 @weights_option
 @memory_option
+@stream_option
 @solver_option
 @shape_options
 @selection_options
@@ -155,6 +157,7 @@ class Shown:
     "memories",
     "step",
     "solver",
+    "stream",
 )
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)
@@ -375,7 +378,7 @@ def _warn_of(compiled: CompiledModel, calibration: str | None, where: str = "") 
         statistics = f"the statistics of {count} BatchNormalization{'s' * (count != 1)} and " if count else ""
         wanted = "about a hundred real inputs: --calibration inputs.npz (array `x`), or a folder of .npy or images"
         inputs = "made-up inputs"
-        if compiled.graph.states:
+        if compiled.graph.states and compiled.graph.stream is None:
             inputs = "one made-up sequence, which is all that is known of what states become"
             wanted = (
                 "real sequences: --calibration sequences.npz (array `x`, (sequences, steps, ...)), or a folder with a "

@@ -22,6 +22,7 @@ from mcuq.lower import GOALS, SOLVERS, parse_placement
 from mcuq.lower.memories import parse_memories
 from mcuq.lower.placement import parse_fast
 from mcuq.options import Options
+from mcuq.passes.stream import Streaming, parse_streaming
 from mcuq.quantize import (
     DEFAULT_METHOD,
     DEFAULT_RECOVERY,
@@ -245,6 +246,30 @@ solver_option = click.option(
     default=SOLVERS[0],
     show_default=True,
     help="What finds places in the arena: the own search, or behind it OR-tools (pip install 'mcuq[solver]').",
+)
+
+
+def _streaming(stream: str | None, stream_whole: bool) -> Streaming | None:
+    if stream is None:
+        if stream_whole:
+            raise ModelError("--stream-whole: says how --stream computes; give --stream AXIS too")
+        return None
+    return parse_streaming(stream, not stream_whole)
+
+
+stream_option = option_group(
+    "stream",
+    _streaming,
+    click.option(
+        "--stream",
+        metavar="AXIS[:HOP]",
+        help="Each call takes HOP new frames along that dimension of the input: outputs are those of the whole window.",
+    ),
+    click.option(
+        "--stream-whole",
+        is_flag=True,
+        help="With --stream, layers that padding reaches compute the whole window in each call: less RAM, more work.",
+    ),
 )
 
 weights_option = option_group(

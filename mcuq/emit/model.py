@@ -154,6 +154,8 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "shared": placement.arena,
         "result": "int32_t" if placement.is_external else "void",
         "states": states_of(graph, plan, pointers) if graph.states else None,
+        "stream": graph.stream,
+        "stream_outputs": [(in_comment(own.name), own) for own in graph.stream.outputs] if graph.stream else [],
         "functions": marked_functions(functions),
         "runtime": [item.text for item in runtime],
         "renamed": [name for name in _names(runtime) if name.islower()],

@@ -24,6 +24,7 @@ _STEPS = ("step", "step_in", "reset", "reset_in", "take_steps", "units", "steps"
 
 
 # What there is besides where states go on from one inference to the next.
+_STREAM = ("stream_hop", "stream_window", "stream_calls")
 _STATES = ("reset", "reset_in", "state", "state_bytes", "state_alignment", "states", "state_ok", "no_state")
 
 
@@ -39,6 +40,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     parts += (*_PUSH, "rows_without_weights") if plan.pushed else ()
     parts += (*_STEPS, "step_without_weights") if plan.steps else ()
     parts += _STATES if graph.states else ()
+    parts += _STREAM if graph.stream else ()
     for kind, names in (("input", graph.given_inputs), ("output", graph.given_outputs)):
         if len(names) == 1:
             parts += [kind, *macro_parts(kind, has_channels(graph))]

@@ -59,6 +59,7 @@ class GraphBuilder:
             self.inputs = list(source.inputs)
             self.outputs = list(source.outputs)
             self.states = source.states
+            self.stream = source.stream
         else:
             self.name = source
             self.tensors = {}
@@ -66,6 +67,7 @@ class GraphBuilder:
             self.inputs = []
             self.outputs = []
             self.states = ()
+            self.stream = None
         self._reserved: set[str] = set()
         # Stem of a tensor or node name -> a number below which all were taken when one was last looked for.
         self._numbers: dict[tuple[str, bool], int] = {}
@@ -218,4 +220,4 @@ class GraphBuilder:
         used = {*self.inputs, *self.outputs, *done, *(i for node in order for i in node.inputs)}
         tensors = {name: self.tensors[name] for name in self.tensors if name in used}
         ports = tuple(self.inputs), tuple(self.outputs)
-        return verify(Graph(self.name, tuple(order), tensors, *ports, self.states))
+        return verify(Graph(self.name, tuple(order), tensors, *ports, self.states, self.stream))

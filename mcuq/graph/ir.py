@@ -42,10 +42,38 @@ class State:
     initial: float = 0.0
 
 
+@dataclass(frozen=True)
+class StreamedOutput:
+    """An output with a dimension along the stream: each call gives its newest places along `axis`, of what the window
+    has `places` [first, places behind them); the last of them is made as soon as `delay` frames behind its own came."""
+
+    name: str
+    axis: int
+    first: int
+    delay: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A window that moves on along a signal. Of dimension `axis` of the input, which has `window` frames, each call
+    takes `hop` new ones; from call `calls` on outputs are those of the window that ends with them, of `outputs` the
+    newest places alone. A whole window takes `macs` multiply-accumulates; the nodes `whole` are computed of whole
+    windows in each call."""
+
+    axis: int
+    window: int
+    hop: int
+    calls: int
+    macs: int
+    outputs: tuple[StreamedOutput, ...] = ()
+    whole: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """Nodes in an order in which they can run; `tensors` holds inputs, constants and everything computed. `states` are
-    pairs of an input and an output that the caller neither gives nor is given."""
+    pairs of an input and an output that the caller neither gives nor is given. With a `stream`, the input has the new
+    frames of a window, and states have those of before, and what was made of them."""
 
     name: str
     nodes: tuple[Node, ...]
@@ -53,6 +81,7 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     states: tuple[State, ...] = ()
+    stream: Stream | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
@@ -111,6 +140,7 @@ class Graph:
             )
         lines += [f"output {name}" for name in self.outputs]
         lines += [f"state {s.input} = {s.output}, {s.initial:g} at first" for s in self.states]
+        lines += [f"stream {self.stream}"] if self.stream else []
         return "\n".join(lines) + "\n"
 
 

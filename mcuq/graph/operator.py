@@ -228,6 +228,22 @@ class Operator(ABC):
         own = self.is_elementwise and layer.inputs[index].shape == layer.output.shape
         return OWN_ROW if own else None
 
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        """The dimension of the output that goes along dimension `axis` of computed input `index`, and which of the
+        indices there one of its own is made of, by the same sums wherever it is; None where there is none."""
+        if self.is_elementwise and _varies(layer, axis):
+            return None
+        window = None if self.row_pitch(layer, axis) is not None else self.row_window(layer, index, axis)
+        if window is not None:
+            return axis, window
+        out = self.moved_axis(layer, axis, index)
+        tie = None if out is None else self.tie(layer, index, axis, out)
+        if out is None or tie is None:
+            return None
+        own, made = tie
+        same = np.arange(layer.output.shape[out])
+        return (out, OWN_ROW) if np.array_equal(made, same) and np.array_equal(own, same) else None
+
     def row_pitch(self, layer: Layer, axis: int) -> int | None:
         """How many elements of its one computed input lie between what two rows of the output begin with, where a row
         is made of elements here and there in the whole of it; None where it is made of the input's rows."""
@@ -276,6 +292,12 @@ class Operator(ABC):
     def in_place(self, layer: Layer) -> tuple[int, ...]:
         """Indices of inputs whose memory the output may take over, element by element."""
         return ()
+
+
+def _varies(layer: Layer, axis: int) -> bool:
+    """Whether a constant is not the same at all indices of a dimension of the output."""
+    behind = len(layer.output.shape) - axis
+    return any(t.is_constant and len(t.shape) >= behind and t.shape[-behind] != 1 for t in layer.inputs)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ from mcuq.kernels.portable.reduce import (
 )
 from mcuq.kernels.portable.scatter_elements import lower_scatter_elements
 from mcuq.kernels.portable.scatter_sum import lower_scatter_sum
+from mcuq.kernels.portable.shift_in import lower_shift_in
 from mcuq.kernels.portable.slice import lower_slice
 from mcuq.kernels.portable.softmax import lower_softmax
 from mcuq.kernels.portable.softmax_float32 import lower_softmax_float32
@@ -155,6 +156,7 @@ from mcuq.ops.regrid import QuantizeChannels
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
@@ -299,6 +301,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Rnn: (MVE_RNN_KERNEL, DSP_RNN_KERNEL, *RNN_KERNELS),
     ScatterElements: (Kernel(lower_scatter_elements, activations=MOVED, constants=MOVED),),
     ScatterSum: (Kernel(lower_scatter_sum, activations=MOVED, constants=MOVED),),
+    ShiftIn: (Kernel(lower_shift_in, activations=MOVED),),
     Slice: (Kernel(lower_slice, activations=MOVED),),
     Softmax: (
         Kernel(lower_softmax_float32, activations=FLOAT32),

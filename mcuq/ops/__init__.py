@@ -78,6 +78,7 @@ from mcuq.ops.round import Round
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
 from mcuq.ops.selu import Selu
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.shrink import Shrink
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.sign import Sign
@@ -185,6 +186,7 @@ _OPERATORS: tuple[type[Operator], ...] = (
     ScatterElements,
     ScatterSum,
     Selu,
+    ShiftIn,
     Shrink,
     Sigmoid,
     Sign,

@@ -13,6 +13,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.given import weight_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
@@ -161,6 +162,10 @@ class FullyConnected(Weighted):
         if bias.shape != weight.shape[:1]:
             raise ModelError(f"bias {list(bias.shape)} does not fit {weight.shape[0]} outputs")
         return (x.shape[0], weight.shape[0])
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        # The range of a dynamic layer's input is that of all its rows.
+        return None if axis or is_dynamic(layer) else (0, OWN_ROW)
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         y = writer.node("Gemm", [t.name for t in layer.inputs], transB=1)

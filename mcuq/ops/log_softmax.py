@@ -14,6 +14,7 @@ from mcuq.arithmetic.int8 import INT32_MAX, clamp
 from mcuq.errors import QuantizationError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.dtypes import MIXED
@@ -36,6 +37,9 @@ class LogSoftmax(Operator):
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        return (axis, OWN_ROW) if axis < len(layer.output.shape) - 1 else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("LogSoftmax", [layer.inputs[0].name], layer.output.name, axis=-1)

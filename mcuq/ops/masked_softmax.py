@@ -12,6 +12,7 @@ from onnx import TensorProto
 from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer
+from mcuq.graph.rows import RowWindow
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx
 from mcuq.ops.softmax import Softmax, simulate_softmax_float32, softmax_s8
@@ -55,6 +56,10 @@ class MaskedSoftmax(Softmax):
         if not keep.values.any(axis=-1).all():
             raise ModelError("the mask leaves out all of a row; keep something in each")
         return x.shape
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        keep = layer.inputs[1]
+        return super().along(layer, index, axis) if keep.is_constant and len(keep.shape) == 1 else None
 
     def quantize_constants(self, layer: Layer) -> tuple[Tensor, ...]:
         """What is kept, as 1."""

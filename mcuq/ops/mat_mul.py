@@ -15,6 +15,7 @@ from mcuq.errors import ModelError, QuantizationError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import operand_quant
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, weights
@@ -102,6 +103,10 @@ class MatMul(Clamped):
                 raise ModelError(f"part={list(self.part)} is no index of a batch of shape {list(batch)}")
             batch = (1,) * len(batch)
         return (*batch, a[-2], outputs)
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        own = index == 0 and axis == len(layer.output.shape) - 2 and layer.inputs[1].is_constant
+        return (axis, OWN_ROW) if own else None
 
     def begin(self, shape: Shape) -> tuple[int, ...]:
         """Where the matrix of `part` begins in an operand of this shape, in its batch."""

@@ -24,6 +24,7 @@ from mcuq.arithmetic.normalize import (
 from mcuq.errors import ModelError, QuantizationError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Clamped, Layer, Operator
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.ops.dtypes import MIXED
 
@@ -82,6 +83,10 @@ class Normalize(Clamped):
     def count(self, layer: Layer) -> int:
         """How many elements have one mean."""
         return prod(layer.output.shape[axis] for axis in self.axes) // self.groups
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        same = axis not in self.axes and all(t.shape[axis] == 1 for t in layer.inputs[1:])
+        return (axis, OWN_ROW) if same else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, scale, bias = layer.inputs

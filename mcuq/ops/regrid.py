@@ -15,6 +15,7 @@ from mcuq.arithmetic.float32 import quantize_float
 from mcuq.errors import ModelError
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, ChannelQuant, Quant, Shape, Tensor
 from mcuq.ops.dtypes import INTEGERS, MOVED
 
@@ -36,6 +37,9 @@ class Regrid(Operator):
                 f"{list(x.shape)}"
             )
         return x.shape
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        return (axis, OWN_ROW) if axis != self.axis else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         x, scale, shift = layer.inputs

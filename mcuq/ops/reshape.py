@@ -13,6 +13,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator, Tie
+from mcuq.graph.rows import Band
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.given import same_dimension
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
@@ -114,6 +115,9 @@ class Reshape(Moves):
         if size > max(x[a], y[b]) and size == x[a] * y[b]:
             return None
         return np.arange(size) % x[a], np.arange(size) % y[b]
+
+    def banded(self, axis: int, band: Band) -> Operator:
+        return Reshape((*self.shape[:axis], band.out_rows, *self.shape[axis + 1 :]))
 
     def resized(self, layer: Layer, y: Shape) -> Operator | None:
         return Reshape(y)

@@ -12,6 +12,7 @@ import numpy as np
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator, Tie
+from mcuq.graph.rows import Band, RowWindow
 from mcuq.graph.tensor import Array, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.moves import Moves
@@ -72,6 +73,15 @@ class Slice(Moves):
     def tie(self, layer: Layer, index: int, a: int, b: int) -> Tie | None:
         own = np.arange(self.sizes[b])
         return (self.begin[b] + self.steps[b] * own, own) if a == b else None
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        step = self.steps[axis]
+        return (axis, RowWindow(1, step, -self.begin[axis])) if step > 0 else None
+
+    def banded(self, axis: int, band: Band) -> Operator:
+        begin, sizes = list(self.begin), list(self.sizes)
+        begin[axis], sizes[axis] = 0, band.out_rows
+        return replace(self, begin=tuple(begin), sizes=tuple(sizes))
 
     def resized(self, layer: Layer, y: Shape) -> Operator | None:
         return replace(self, sizes=y) if self._is_whole(layer.inputs[0].shape, len(y) - 1) else None

@@ -14,6 +14,7 @@ from mcuq.arithmetic.int8 import clamp
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.onnx import OnnxWriter
 from mcuq.graph.operator import Layer, Operator
+from mcuq.graph.rows import OWN_ROW, RowWindow
 from mcuq.graph.tensor import Array, Quant, Shape, Tensor
 from mcuq.onnx_io.reader import FromOnnx, OnnxNode, normalized_axis
 from mcuq.ops.dtypes import MIXED
@@ -88,6 +89,9 @@ class Softmax(Operator):
 
     def infer(self, inputs: Sequence[Tensor]) -> Shape:
         return inputs[0].shape
+
+    def along(self, layer: Layer, index: int, axis: int) -> tuple[int, RowWindow] | None:
+        return (axis, OWN_ROW) if axis < len(layer.output.shape) - 1 else None
 
     def to_onnx(self, layer: Layer, writer: OnnxWriter) -> None:
         writer.node("Softmax", [layer.inputs[0].name], layer.output.name, axis=-1)

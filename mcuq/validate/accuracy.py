@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import onnx
@@ -11,10 +12,12 @@ import onnx
 from mcuq.compile import CompiledModel
 from mcuq.dataset import Dataset
 from mcuq.dataset.sequences import Sequences
+from mcuq.dataset.windows import windows_of
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import quantize_inputs
 from mcuq.graph.states import Calls
+from mcuq.graph.streams import newest, of_windows
 from mcuq.graph.tensor import Array
 from mcuq.quantize import OutputQuality, QualityMeter, quality_notes, watched_tensors
 from mcuq.quantize.calls import FloatCalls
@@ -59,7 +62,10 @@ def compare_with_float(
     output = graph.given_outputs[0]
     tensors, float_model = _watched(graph, onnx_model)
     names = tuple(dict.fromkeys((output, *tensors.values())))
-    calls = Calls(graph)
+    simulated = Calls(graph).tensors
+    if graph.stream is not None:
+        assert isinstance(dataset, Sequences)
+        dataset, simulated = windows_of(dataset, graph.stream), partial(_of_windows, graph)
     quality, inputs = QualityMeter(tensors), InputMeter(graph)
     tensor = graph.tensors[output]
     is_class = tensor.integers is not None and tensor.elements == 1
@@ -71,9 +77,11 @@ def compare_with_float(
     for batch in dataset.batches(BATCH):
         count = len(next(iter(batch.values())))
         inputs.add(batch)
-        integers = calls.tensors(quantize_inputs(graph, batch), names)
+        integers = simulated(quantize_inputs(graph, batch), names)
         references = [float_model.run({k: v[i] for k, v in batch.items()}, names) for i in range(count)]
         expected = {name: np.stack([r[name] for r in references]) for name in names}
+        if graph.stream is not None:
+            expected = {name: newest(graph.stream, name, x, integers[name].shape) for name, x in expected.items()}
         _check_shapes(integers, expected)
         quality.add(graph, integers, expected)
         chosen = answers(tensor.decode(integers[output]))
@@ -99,10 +107,21 @@ def compare_with_float(
 def _watched(graph: Graph, onnx_model: bytes) -> tuple[dict[str, str], FloatCalls]:
     """For each output the tensor to take the SQNR of, and the float model with them among its outputs."""
     proto = onnx.load_model_from_string(onnx_model)
-    tensors = watched_tensors(graph, [name for node in proto.graph.node for name in node.output])
+    names = [name for node in proto.graph.node for name in node.output]
+    # Of what moves along a stream the tensors are others than the window's.
+    moving = {output.name for output in graph.stream.outputs} if graph.stream else set()
+    seen = replace(graph, outputs=graph.given_outputs) if graph.stream else graph
+    tensors = {x: x if x in moving else y for x, y in watched_tensors(seen, names).items()}
     given = {value.name for value in proto.graph.output}
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {*tensors.values()} - given)
-    return tensors, FloatCalls(proto, graph.states, {name: graph.tensors[name].shape for name in graph.inputs})
+    states = () if graph.stream else graph.states
+    return tensors, FloatCalls(proto, states, {name: graph.tensors[name].shape for name in graph.inputs})
+
+
+def _of_windows(graph: Graph, batch: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+    """What a graph that streams gives at the end of each window."""
+    (windows,) = batch.values()
+    return of_windows(graph, windows, names)
 
 
 def _check_shapes(integers: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

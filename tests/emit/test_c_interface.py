@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from golden.graphs import digits, tiny
 from state_models import recurrent, states_of
+from stream_models import temporal_convolutions
 from support import model_of, random_inputs, with_ranges
 
 from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
 from mcuq.build.host_program import HostModel, build_host
 from mcuq.build.target import build_target
-from mcuq.compile import Aim, CompiledModel, assemble_for, compile_model, with_goal
+from mcuq.compile import Aim, CompiledModel, assemble_for, compile_model, quantize_model, with_goal
 from mcuq.emit.stack import FRAMES_BYTES
 from mcuq.errors import BuildError
 from mcuq.graph.builder import GraphBuilder
@@ -38,6 +39,7 @@ from mcuq.ops.max_pool import MaxPool
 from mcuq.ops.reshape import Reshape
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.window import Window
+from mcuq.passes.stream import Streaming, stream
 from mcuq.quantize import parse_method, parse_scheme
 from mcuq.resources import resource_dir
 
@@ -342,6 +344,8 @@ def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
     models.append(assemble_for(digits(), load_board("mps2-an386"), "tiny", parts))
     graph, _ = import_model(recurrent("GRU"), None, selection(None, None, states_of("GRU")))
     models.append(model_of(graph, name="tiny"))
+    streaming = stream(quantize_model(temporal_convolutions()).graph, Streaming(2))
+    models.append(model_of(streaming, name="tiny"))
     header = "".join(model.files["tiny.h"] for model in models)
     for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
         assert re.search(name.replace("ID_", "(?i:tiny)_").replace("_NAME_", "_PSRAM_"), header), name

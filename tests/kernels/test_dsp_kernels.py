@@ -27,6 +27,22 @@ def test_depthwise_image_larger_than_the_scratch_is_done_in_bands() -> None:
         check_c(graph, "emulator", samples=4)
 
 
+def test_a_window_that_is_the_whole_image_needs_no_copy_of_it() -> None:
+    rng = np.random.default_rng(5)
+    for image, window, channels, is_taken in (
+        ((15, 1), Window((15, 1)), 128, True),
+        ((3, 3), Window((3, 3)), 4, True),
+        ((3, 3), Window((3, 3)), 6, False),
+        ((3, 3), Window((3, 3), pads=(1, 0, 0, 0)), 4, False),
+        ((4, 3), Window((3, 3), (2, 2)), 4, False),
+    ):
+        inputs = [(1, *image, channels), weights(rng, channels, *window.kernel, 1), bias(rng, channels)]
+        (layer,) = integer_branches([(Conv2d(window, channels), inputs)]).layers()
+        (call,) = choose_kernel(layer, DSP).lower(layer.op, layer)
+        assert (call.constants.template == "dsp/one_pixel") == is_taken
+        assert (call.scratch_bytes == 0) == is_taken
+
+
 def test_layers_finer_than_their_products_stay_with_the_portable_kernels() -> None:
     rng = np.random.default_rng(4)
     inputs = [(1, 3, 3, 4), weights(rng, 4, 1, 1, 4), bias(rng, 4)]

@@ -61,6 +61,7 @@ from mcuq.ops.reshape import Reshape
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.sparse_product import SparseProduct
@@ -130,6 +131,7 @@ CASES: list[tuple[Operator, list[Shape]]] = [
     (Pad((0, 0, 0, 0), (0, 0, 1, 0), 0.5), [IMAGE]),
     (Reshape((1, 24, 3)), [IMAGE]),
     (Reshape((1, 72)), [IMAGE]),
+    (ShiftIn(1), [IMAGE, (1, 1, 6, 3)]),
     (Slice((0, 1, 5, 0), (1, 2, 3, 3), (1, 1, -2, 1)), [IMAGE]),
     (Softmax(), [IMAGE]),
     (LogSoftmax(), [IMAGE]),

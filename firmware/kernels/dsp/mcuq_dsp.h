@@ -256,6 +256,52 @@ static inline int8_t mcuq_dsp_int8(int32_t x)
 #endif
 }
 
+/* item mcuq_dsp_pixel_sums: needs mcuq_dsp_load, mcuq_dsp_even, mcuq_dsp_odd; code 238 */
+/* Adds up the products of four channels over `taps` pixels, `distance` bytes apart, and their weights, four a tap.
+ * 11 instructions for four products. */
+static inline void mcuq_dsp_pixel_sums(const int8_t *x, int32_t distance, int32_t taps, const int8_t *weight,
+                                       int32_t *sums, int is_aligned)
+{
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    for (int32_t k = 0; k < taps; k++) {
+        const uint32_t values = mcuq_dsp_load(x, is_aligned), factors = mcuq_dsp_load(weight, is_aligned);
+        const uint32_t x02 = mcuq_dsp_even(values), x13 = mcuq_dsp_odd(values);
+        const uint32_t w02 = mcuq_dsp_even(factors), w13 = mcuq_dsp_odd(factors);
+        s0 += (int16_t)x02 * (int16_t)w02;
+        s1 += (int16_t)x13 * (int16_t)w13;
+        s2 += (int16_t)(x02 >> 16) * (int16_t)(w02 >> 16);
+        s3 += (int16_t)(x13 >> 16) * (int16_t)(w13 >> 16);
+        x += distance;
+        weight += 4;
+    }
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
+}
+
+/* item mcuq_dsp_one_pixel: needs MCUQ_NOINLINE, mcuq_multiply_high, mcuq_dsp_int8, mcuq_dsp_pixel_sums; stack 16; code 200 */
+/* A pixel of a depthwise convolution whose window is the image of `taps` pixels: four channels after the other.
+ * channel: for each four channels their biases and their multipliers. */
+MCUQ_NOINLINE
+static void mcuq_dsp_one_pixel(const int8_t *x, int32_t taps, const int8_t *weight, const int32_t *channel,
+                               int32_t offset, int32_t shift, int32_t channels, int8_t *y)
+{
+    /* CPUs may trap words from other addresses. */
+    const int are_words = (((uintptr_t)x | (uintptr_t)weight | (uint32_t)channels) & 3u) == 0;
+    for (int32_t oc = 0; oc < channels; oc += 4) {
+        int32_t sums[4] = {channel[0], channel[1], channel[2], channel[3]};
+        if (are_words)
+            mcuq_dsp_pixel_sums(x + oc, channels, taps, weight, sums, 1);
+        else
+            mcuq_dsp_pixel_sums(x + oc, channels, taps, weight, sums, 0);
+        for (int32_t k = 0; k < 4; k++)
+            y[oc + k] = mcuq_dsp_int8((mcuq_multiply_high(sums[k], channel[4 + k]) + offset) >> shift);
+        weight += 4 * taps;
+        channel += 8;
+    }
+}
+
 /* item mcuq_dsp_add: needs MCUQ_GNU, MCUQ_NOINLINE, mcuq_clamp; cpu dsp; stack 48; code 337 */
 /* y[i] = (a[i] * factor_a + b[i] * factor_b + constant) >> shift, limited to int8, for i < 4 * words, words > 0.
  * The generator keeps the sum below 2^31. Each four are read before they are written: y may be a or b.

@@ -10,7 +10,7 @@ from mcuq.graph.operator import Layer
 from mcuq.graph.tensor import Tensor
 from mcuq.kernels.dsp.conv2d_s16 import lower_conv2d_dsp_s16
 from mcuq.kernels.dsp.conv2d_taps import CONV2D_TAPS_KERNEL
-from mcuq.kernels.dsp.depthwise import DEPTHWISE_KERNEL, PACKED_DEPTHWISE_KERNEL
+from mcuq.kernels.dsp.depthwise import DEPTHWISE_KERNEL, ONE_PIXEL_KERNEL, PACKED_DEPTHWISE_KERNEL
 from mcuq.kernels.dsp.order import DSP, PIXELS, is_short
 from mcuq.kernels.dsp.packed_blocks import block_of, packed_in
 from mcuq.kernels.dsp.pairs import Pairs, in_pairs, packed_in_pairs
@@ -122,6 +122,7 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
 
 
 CONV2D_KERNELS = (
+    ONE_PIXEL_KERNEL,
     DEPTHWISE_KERNEL,
     POINTWISE_KERNEL,
     CONV2D_TAPS_KERNEL,

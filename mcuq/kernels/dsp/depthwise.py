@@ -9,7 +9,7 @@ from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.dsp.order import DSP, is_short, pack_channel_fours, pack_fours
 from mcuq.kernels.dsp.packed_blocks import depthwise_block_of, four_blocks, packed_in
 from mcuq.kernels.dsp.pasted import limit, load, width
-from mcuq.kernels.kernel import NOTHING, Call, Fragment, Kernel
+from mcuq.kernels.kernel import NOTHING, Call, Constants, Fragment, Kernel
 from mcuq.kernels.overwriting import by_channels
 from mcuq.kernels.packed import PACKED_CONSTANTS, PackedBlocks, unpack
 from mcuq.kernels.window import UndilatedConstants, undilated_constants
@@ -102,6 +102,29 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     return (Call(constants, arrays=arrays, scratch_bytes=8 * pixels, bound=accumulator_bound(layer), below=below),)
 
 
+@dataclass(frozen=True)
+class OnePixelConstants(Constants):
+    """Depthwise convolution of a window that is the whole image: one pixel of a multiple of four channels."""
+
+    template = "dsp/one_pixel"
+
+    channels: int
+    taps: int
+    limit: Fragment
+
+
+def lower_one_pixel_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
+    """Nothing is expanded, as nothing is read twice."""
+    _, weight, bias = layer.inputs
+    taps = weight.values[..., 0].reshape(len(weight.values), -1)
+    constants = OnePixelConstants(len(taps), taps.shape[1], limit(op, layer, "channels"))
+    arrays = {
+        "weight": pack_fours(taps),
+        "channel": pack_channel_fours(bias.values, layer_requantization(layer), layer.output.zero_point),
+    }
+    return (Call(constants, arrays=arrays, bound=accumulator_bound(layer)),)
+
+
 def lower_packed_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
     """Scratch: that of lower_depthwise_dsp, then a block."""
     packing = packing_of(layer)
@@ -160,6 +183,13 @@ def _accepts(op: Conv2d, layer: Layer) -> bool:
     )
 
 
+def _accepts_one_pixel(op: Conv2d, layer: Layer) -> bool:
+    x = layer.inputs[0].shape
+    is_window = op.window.kernel == x[1:3] and not any(op.window.pads)
+    return x[0] == 1 and x[3] % 4 == 0 and is_window and _accepts(op, layer)
+
+
+ONE_PIXEL_KERNEL = Kernel(lower_one_pixel_dsp, DSP, _accepts_one_pixel)
 DEPTHWISE_KERNEL = Kernel(lower_depthwise_dsp, DSP, _accepts, MIXED)
 PACKED_DEPTHWISE_KERNEL = Kernel(
     lower_packed_depthwise_dsp, DSP, packed_in(depthwise_block_of, _accepts), constants=PACKED_CONSTANTS

@@ -153,6 +153,10 @@ def dense() -> list[Case]:
     ]
 
 
+WHOLE_IMAGES = ((1, 1), (1, 2), (3, 1), (3, 3), (15, 1), (2, 2))
+"""Windows of one output, of which the DSP extension computes four channels at a time."""
+
+
 def depthwise() -> list[Case]:
     """Rows of outputs around the block of four, planes with padding on each side, several outputs a channel, 1-D."""
     rng = np.random.default_rng(35)
@@ -168,6 +172,7 @@ def depthwise() -> list[Case]:
         clamped(rng, (1, 30, 1, 5), (3, 1), 5, 5),
         clamped(rng, (1, 15, 1, 3), (15, 1), 3, 3),
         clamped(rng, (1, 20, 1, 2), (15, 1), 2, 2),
+        *(clamped(rng, (1, *size, n), size, n, n) for size, n in zip(WHOLE_IMAGES, (4, 12, 8, 20, 4, 6), strict=True)),
         clamped(rng, (1, 1, 20, 2), (1, 10), 4, 2),
         clamped(rng, (2, 14, 1, 3), (4, 1), 6, 3, strides=(3, 1), pads=(2, 0, 3, 0)),
         clamped(rng, (1, 1, 15, 3), (1, 5), 3, 3, strides=(1, 2), pads=(0, 2, 0, 2)),

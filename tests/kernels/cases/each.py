@@ -47,6 +47,7 @@ from mcuq.ops.reduce import ReduceL1, ReduceL2, ReduceLp, ReduceMin, ReduceProd,
 from mcuq.ops.rnn import Rnn
 from mcuq.ops.scatter_elements import ScatterElements
 from mcuq.ops.scatter_sum import ScatterSum
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.sigmoid import Sigmoid
 from mcuq.ops.slice import Slice
 from mcuq.ops.softmax import Softmax
@@ -107,6 +108,7 @@ CASES: list[Case] = [
     (Concat(3), [IMAGE, (1, 5, 6, 1), _constant(1, 5, 6, 2)]),
     (Identity(), [IMAGE]),
     (Pad((0, 1, 0, 2), (0, 0, 1, 1), 0.5), [IMAGE]),
+    (ShiftIn(1), [IMAGE, (1, 2, 6, 4)]),
     (Slice((0, 1, 5, 0), (1, 2, 3, 4), (1, 1, -2, 1)), [IMAGE]),
     (Transpose((0, 3, 1, 2)), [IMAGE]),
     (Gather(0), [_constant(9, 5), Whole((1, 4), -9, 8)]),

@@ -10,6 +10,7 @@ from support import Case
 from mcuq.ops.concat import Concat
 from mcuq.ops.identity import Identity
 from mcuq.ops.pad import Pad
+from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.slice import Slice
 from mcuq.ops.transpose import Transpose
 
@@ -45,6 +46,17 @@ def concats() -> list[Case]:
         (Concat(1), [rng.normal(size=(2, 4)), (2, 3), rng.normal(size=(2, 1))]),
         (Concat(1), [(1, 1, 1)] * 17),
     ]
+
+
+def shifts() -> list[Case]:
+    """Along each axis, of one new place to all of them, rows of whole words and of odd bytes."""
+    shapes = ((1, 15, 1, 16), (1, 7, 3, 5), (2, 5, 4, 3), (6, 9), (31,))
+    cases: list[Case] = []
+    for shape in shapes:
+        for axis, size in enumerate(shape):
+            for new in sorted({1, 2, size - 1, size} & set(range(1, size + 1))):
+                cases.append((ShiftIn(axis), [shape, (*shape[:axis], new, *shape[axis + 1 :])]))
+    return cases
 
 
 def pads(values: tuple[float, ...]) -> list[Case]:
@@ -89,7 +101,7 @@ def slices(seed: int, count: int) -> list[Case]:
 
 def fixed() -> list[Case]:
     """All of the above; pads by a code, by what is none, and by what is beyond the input's range."""
-    return [*concats(), *pads((0.0, -1.7, 40.0)), *slices(0, 30), *TRANSPOSES, (Identity(), [(2, 3)])]
+    return [*concats(), *shifts(), *pads((0.0, -1.7, 40.0)), *slices(0, 30), *TRANSPOSES, (Identity(), [(2, 3)])]
 
 
 def any_slice(rng: np.random.Generator) -> Case:
