@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from mcuq.graph.liveness import live_bytes
 from mcuq.plan.blocks import Block, Distances
@@ -115,20 +115,24 @@ class FirstFit:
                 return None
             met, size_bytes = self._others[i], sizes[i]
             offset = 0
-            taken: Iterable[tuple[int, int]]
-            if self._may_overlap[i]:
-                taken = sorted(
-                    [(offsets[j] + start, offsets[j] + end) for j, start, end in self._taken[i] if offsets[j] >= 0]
-                )
-            elif is_crowded:
-                taken = ((start, end) for start, end, j in placed if j in met)
+            if is_crowded and not self._may_overlap[i]:
+                for start, end, j in placed:
+                    if end > offset:
+                        if start - offset >= size_bytes:  # and so do all that follow
+                            break
+                        if j in met:
+                            offset = end
             else:
-                taken = sorted([(offsets[j], offsets[j] + sizes[j]) for j in met if offsets[j] >= 0])
-            for start, end in taken:
-                if start - offset >= size_bytes:
-                    break
-                if end > offset:
-                    offset = end
+                taken = (
+                    [(offsets[j] + start, offsets[j] + end) for j, start, end in self._taken[i] if offsets[j] >= 0]
+                    if self._may_overlap[i]
+                    else [(offsets[j], offsets[j] + sizes[j]) for j in met if offsets[j] >= 0]
+                )
+                for start, end in sorted(taken):
+                    if start - offset >= size_bytes:
+                        break
+                    if end > offset:
+                        offset = end
             offsets[i] = offset
             end_of_all = max(end_of_all, offset + size_bytes)
             if is_crowded:
