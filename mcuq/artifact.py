@@ -159,7 +159,12 @@ def _load(path: Path) -> CompiledModel:
         names = _c_files(manifest["name"]) + (_c_files(arena) if arena else ())
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
         fast = manifest["fast_weights"]
-        placement = replace(parse_placement(manifest["weights"]), arena=arena, fast=parse_fast(fast) if fast else None)
+        placement = replace(
+            parse_placement(manifest["weights"]),
+            arena=arena,
+            fast=parse_fast(fast) if fast else None,
+            copied_bytes=int(manifest["copied_bytes"]),
+        )
         blob_path = path.parent / weights_file(manifest["name"])
         if placement.is_external != (len(bytes.fromhex(manifest["listing"]["weights_head"])) == CHECKED_BYTES):
             raise ValueError("it is not said what weights are to begin with")
@@ -256,6 +261,7 @@ def _pack(model: CompiledModel) -> bytes:
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "weights": model.placement.text,
         "fast_weights": model.placement.fast.text if model.placement.fast else "",
+        "copied_bytes": model.placement.copied_bytes,
         "shared_arena": model.placement.arena,
         "memories": [use.text for use in model.memories],
         "solver": model.solver,

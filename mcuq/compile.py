@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import TypeVar, Unpack, cast
 
@@ -43,6 +44,7 @@ from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, Solver, Stepped, alternatives, check_section
+from mcuq.lower.copied import LEAST_USES, copied_bytes_of, largest_copy, with_copied_weights
 from mcuq.lower.fast import Keys, choose_fast, least_bytes
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
@@ -533,6 +535,9 @@ def assemble_for(graph: Graph, board: Board, name: str, aim: Aim) -> CompiledMod
     return _assemble(graph, board, name, _Known(b"", UNKNOWN_ORIGIN, UNPRUNED), aim)
 
 
+_Found = TypeVar("_Found", tuple[Program, Plan], tuple[Program, Plan] | None)
+
+
 class _Planner:
     """Kernels and memory of graphs, as is asked for a board; `rooms` are what the arena may lie in."""
 
@@ -545,11 +550,13 @@ class _Planner:
     def plan(self, graph: Graph) -> tuple[Program, Plan]:
         """With the arena in one memory: the smallest for as much work as the goal allows, or the fastest within the
         bound; the smallest of all where none is."""
-        push, most_bytes = self._aim.push, self._aim.max_ram_bytes
+        most_bytes = self._aim.max_ram_bytes
         programs = self._programs(graph)
         if most_bytes is None:
-            return _smallest([self._planned(program) for program in programs if self._may_take(program)])
-        found = [plan_within(program, self._features, most_bytes, push, self._stepper) for program in programs]
+            return _smallest(
+                [self._with_copies(program, self._planned) for program in programs if self._may_take(program)]
+            )
+        found = [self._with_copies(program, self._within) for program in programs]
         fitting = [i for i, own in enumerate(found) if own[1].arena_bytes <= most_bytes]
         if not fitting:
             return _smallest(found)
@@ -565,11 +572,40 @@ class _Planner:
         asked = self.rooms, self._aim.push, self._aim.max_ram_bytes, self._stepper
         programs = self._programs(graph)
         for kind in (True, False):
-            found = [plan_split(own, self._features, *asked) for own in programs if self._may_take(own) == kind]
+            found = [
+                self._with_copies(own, lambda program: plan_split(program, self._features, *asked))
+                for own in programs
+                if self._may_take(own) == kind
+            ]
             in_parts = [own for own in found if own is not None]
             if in_parts:
                 return _smallest(in_parts)
         return None
+
+    def _with_copies(self, program: Program, planned: Callable[[Program], _Found]) -> _Found:
+        """What `planned` makes of a program that copies weights, where it is to. Layers that do run whole; where the
+        arena then has no room, or the input comes row by row, only those copy that would anyway, or none."""
+        most_bytes = self._aim.weights.copied_bytes
+        if most_bytes and not self._aim.push:
+            copying = planned(with_copied_weights(program, most_bytes))
+            if copying is not None and copying[1].arena_bytes <= self._most_room():
+                return copying
+        found = planned(program)
+        if found is None or not most_bytes:
+            return found
+        by_rows = [found[0].steps[i].layer.output.name for i in _run_by_rows(found[1])]
+        copying = planned(with_copied_weights(program, most_bytes, by_rows))
+        return copying if copying is not None and copying[1].arena_bytes <= self._most_room() else found
+
+    def _most_room(self) -> float:
+        """Bytes that the arena may take."""
+        bound = self._aim.max_ram_bytes
+        return min(inf if bound is None else bound, sum(room.size_bytes for room in self.rooms) or inf)
+
+    def _within(self, program: Program) -> tuple[Program, Plan]:
+        most_bytes = self._aim.max_ram_bytes
+        assert most_bytes is not None
+        return plan_within(program, self._features, most_bytes, self._aim.push, self._stepper)
 
     def _programs(self, graph: Graph) -> list[Program]:
         found = alternatives(graph, self._features, self._aim.optimize, self._aim.push)
@@ -595,6 +631,11 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         raise ModelError(
             f"model '{name}': --step: does not go with --push, where what is computed of a row is a step; leave out "
             "one of the two"
+        )
+    if weights.copied_bytes and optimize == "size":
+        raise ModelError(
+            f"model '{name}': --copy-weights: does not go with --optimize size, whose functions are told where weights "
+            "lie; leave out one of the two"
         )
     for option, is_asked in (("--push", aim.push), ("--step", aim.step is not None)):
         if graph.states and is_asked:
@@ -622,6 +663,9 @@ def _assemble(graph: Graph, board: Board, name: str, known: _Known, aim: Aim) ->
         made_for.insert(1, f"an arena of {max_ram_bytes:,} bytes at most")
     if aim.memories:
         made_for.insert(1, f"memory {','.join(use.text for use in aim.memories)}")
+    if weights.copied_bytes:
+        _check_copies(name, program, weights.copied_bytes)
+        made_for.insert(1, f"copies of weights of {weights.copied_bytes:,} bytes at most")
     placed = replace(program, placement=weights)
     if weights.fast is not None:
         placed = replace(placed, fast=_fast_of(program, plan, board, weights.fast, weights.is_external))
@@ -663,6 +707,28 @@ def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_externa
     if not keys:
         raise ModelError(f"fast weights '{use.text}': {_why_none(least_bytes(program), most_bytes, free, use.memory)}")
     return keys
+
+
+def _run_by_rows(plan: Plan) -> frozenset[int]:
+    """The numbers of the steps in segments."""
+    segments = [own.segment for own in plan.segments]
+    return frozenset(i for segment in segments for i in range(segment.first, segment.last + 1))
+
+
+def _check_copies(name: str, program: Program, most_bytes: int) -> None:
+    """Raise ModelError where no layer copies its weights."""
+    if largest_copy(program):
+        return
+    least = min(filter(None, map(copied_bytes_of, program.steps)), default=0)
+    if not least:
+        why = (
+            f"no layer uses each of its weights {LEAST_USES} times or more by a kernel that reads copies; leave it out"
+        )
+    elif least > most_bytes:
+        why = f"the weights that are used often enough have {least:,} bytes a layer, or more; allow as many"
+    else:
+        why = "there is no RAM for copies beside the arena; allow fewer bytes of weights, or more RAM, or leave it out"
+    raise ModelError(f"model '{name}': --copy-weights {most_bytes}: {why}")
 
 
 def _why_none(least: int, most_bytes: int, free: int, memory: str) -> str:

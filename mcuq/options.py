@@ -82,7 +82,8 @@ class Asked(Wanted, total=False):
     """Options as Python callers spell them; what is left out is as in Options.
 
     `scheme`, `method` and `recovery` also by name, `weights` as "inline", "external" or "section:NAME", and `memory`
-    names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k". `step_cycles`
+    names the board's memories, as in "dtcm:64k,axi", `fast_weights` one for constants, as in "dtcm:32k"; `copied_bytes`
+    are the most of a layer's weights that are copied into the arena before they are read. `step_cycles`
     is about the most that a step is to take, with which layers are cut; it says `step` too. The `solver` "cp-sat" goes
     on looking for a smaller arena, or the proof that there is none, where the search ends. `stream` is the dimension of
     the input along which frames come, or "AXIS:HOP" with how many a call takes; `stream_whole` computes
@@ -101,6 +102,7 @@ class Asked(Wanted, total=False):
     push: bool
     memory: str
     fast_weights: str
+    copied_bytes: int
     step: bool
     step_cycles: int | None
     solver: Solver
@@ -115,6 +117,10 @@ def options_of(**asked: Unpack[Asked]) -> Options:
     scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
     recovery, weights = asked.get("recovery", DEFAULT_RECOVERY), asked.get("weights", INLINE)
     placement, fast = parse_placement(weights) if isinstance(weights, str) else weights, asked.get("fast_weights")
+    if fast:
+        placement = replace(placement, fast=parse_fast(fast))
+    if asked.get("copied_bytes"):
+        placement = replace(placement, copied_bytes=asked["copied_bytes"])
     return Options(
         parse_scheme(scheme) if isinstance(scheme, str) else scheme,
         parse_method(method) if isinstance(method, str) else method,
@@ -132,7 +138,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         asked.get("judged", True),
         parse_goal(cast(str, asked.get("optimize", "balanced"))),
         asked.get("max_ram_bytes"),
-        placement if not fast else replace(placement, fast=parse_fast(fast)),
+        placement,
         asked.get("push", False),
         parse_memories(asked["memory"]) if asked.get("memory") else (),
         stepped(asked.get("step", False), asked.get("step_cycles")),

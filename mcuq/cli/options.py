@@ -274,7 +274,9 @@ stream_option = option_group(
 
 weights_option = option_group(
     "weights",
-    lambda place, fast: replace(parse_placement(place), fast=None if fast is None else parse_fast(fast)),
+    lambda place, fast, copied: replace(
+        parse_placement(place), fast=None if fast is None else parse_fast(fast), copied_bytes=copied or 0
+    ),
     click.option(
         "--weights",
         "place",
@@ -288,6 +290,13 @@ weights_option = option_group(
         "fast",
         metavar="NAME[:BYTES]",
         help="Memory of the board into which start-up copies the constants that are used most: dtcm:32k.",
+    ),
+    click.option(
+        "--copy-weights",
+        "copied",
+        type=Bytes(),
+        metavar="BYTES",
+        help="Copy weights that a layer reads often into the arena first, if they are no more: 16k.",
     ),
 )
 

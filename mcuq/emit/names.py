@@ -33,6 +33,7 @@ def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Place
     parts = ["run", "run_in", "arena", "alignment", "digest", "arena_bytes", "arena_alignment", "stack_bytes"]
     parts += ["arena_section", "weights_section", "no_arena", "assert"]
     parts += ["fast_weights_section", "fast_weights_bytes"] if placement.fast else []
+    parts += ["copied_weights_bytes"] if placement.copied_bytes else []
     if has_channels(graph):
         parts += ["quantize", "dequantize"]
     for part in plan.parts:

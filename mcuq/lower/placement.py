@@ -20,12 +20,14 @@ _SECTION = {*string.ascii_letters, *string.digits, *"._$,-"}
 class Placement:
     """`kind` of place of constants, and the name of the `section` where it is one. `arena` is the C array that working
     memory is, where it is shared with other models; "": one of the model's own. Into the memory `fast` those constants
-    are copied at start that are used most."""
+    are copied at start that are used most; into working memory weights that a layer reads again and again, before its
+    calls, where they are `copied_bytes` at most."""
 
     kind: Kind = "inline"
     section: str = ""
     arena: str = ""
     fast: RamUse | None = None
+    copied_bytes: int = 0
 
     @property
     def is_external(self) -> bool:
