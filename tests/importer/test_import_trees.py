@@ -107,6 +107,40 @@ def test_float64_features_at_a_threshold_decide_as_they_do_there() -> None:
         assert np.array_equal(got, want.astype(np.float32)), mode
 
 
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"])
+@pytest.mark.parametrize("op_type", ["TreeEnsemble", "TreeEnsembleRegressor"])
+def test_float32_features_next_to_float64_thresholds_decide_as_they_do_there(mode: str, op_type: str) -> None:
+    """Of features that a Cast makes float64: those next to thresholds that float32 does not have, and these."""
+    near = np.float32([0.1, 0.7, -0.7, 2.5, 1e-30])
+    splits = np.array([0.1, 0.7, -0.7, 2.5, 1e-30])
+    assert np.sign(near.astype(float) - splits).tolist() == [1, -1, 1, 0, 1]
+    if op_type == "TreeEnsemble":
+        proto = tables(mode, tensor_type=np.float64)
+        given = {a.name: helper.get_attribute_value(a) for a in proto.graph.node[0].attribute}
+        given["nodes_splits"] = numpy_helper.from_array(splits)
+        imports, opset = proto.opset_import, 20
+    else:
+        proto = in_doubles(regression(2, base_values=[0.5, -0.25], mode=mode))
+        given = {a.name: helper.get_attribute_value(a) for a in proto.graph.node[0].attribute}
+        count = len(numpy_helper.to_array(given["nodes_values_as_tensor"]))
+        given["nodes_values_as_tensor"] = numpy_helper.from_array(np.resize(splits, count))
+        imports, opset = IMPORTS, 17
+    nodes = [
+        helper.make_node("Cast", ["x"], ["wide"], to=TensorProto.DOUBLE),
+        helper.make_node(op_type, ["wide"], ["y"], "trees", domain="ai.onnx.ml", **given),
+    ]
+    kind = TensorProto.DOUBLE if op_type == "TreeEnsemble" else TensorProto.FLOAT
+    shape = (200, 4)
+    proto = model(nodes, {"x": shape}, {"y": kind}, opset=opset, opset_imports=imports)
+    rng = np.random.default_rng(0)
+    x = rng.choice(near, shape)
+    steps = rng.integers(-1, 2, shape)
+    x = np.where(steps == 0, x, np.nextafter(x, np.where(steps > 0, np.inf, -np.inf).astype(np.float32)))
+    want = original_outputs(proto, {"x": x})["y"]
+    got = FloatModel(write_onnx(imported(proto))).run({"x": x})["y"]
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+
+
 def tables(*modes: str, tensor_type: type[np.floating[Any]] = np.float32, **attributes: Any) -> onnx.ModelProto:
     """TreeEnsemble of opset 5: two trees, of four branches and one leaf, and of one branch."""
     numbers = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER")
