@@ -13,6 +13,15 @@ from smoke import mark_smoke
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# Half a minute each and more, most of them at the end of all tests: begun first, none of them leaves other cores idle.
+LONGEST = (
+    "tests/device/test_boards_end_to_end.py::test_the_keyword_spotter",
+    "tests/test_conformance.py::test_every_case",
+    "tests/test_conformance.py::test_the_c_of_some",
+    "tests/test_examples.py::test_training_it_again",
+    "tests/test_wheel.py::test_the_installed_wheel",
+)
+
 # Shared machines stall now and then: a deadline would fail tests for that, and timings do not belong in tests.
 settings.register_profile("mcuq", deadline=None, derandomize=True)
 settings.load_profile("mcuq")
@@ -38,3 +47,4 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_smoke(items)
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
