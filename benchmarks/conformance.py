@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -95,8 +96,9 @@ class Result:
     detail: str
 
 
-def cases(kind: str) -> list[Case]:
-    """All of a kind, by name."""
+@cache
+def cases(kind: str) -> Sequence[Case]:
+    """All of a kind, by name; ONNX computes them when it is asked first."""
     from onnx.backend.test.loader import load_model_tests
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -1,4 +1,5 @@
-"""What makes tests of many layers side by side quick: fixtures for the conftest.py of tests/kernels and tests/ops."""
+"""What makes tests of many layers side by side quick: fixtures for the conftest.py of tests/kernels, tests/ops
+and tests/importer."""
 
 from __future__ import annotations
 
