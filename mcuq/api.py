@@ -80,7 +80,7 @@ def simulate(model: CompiledModel, data: Data | Source, labels: Array | None = N
     sequences, as for compile, and the result has all calls in order.
     Raises DataError for data that does not fit.
     """
-    dataset = calls_for(model.graph, data, labels)
+    dataset = calls_for(model.graph, model.heard(data), labels)
     calls = model.calls()
     parts = [calls.run(batch) for batch in integer_batches(model.graph, dataset)]
     integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.given_outputs}
@@ -93,7 +93,7 @@ def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run
     `on` is "host" or "emulator" (default: the emulator where the board has one). `data` as for simulate. Raises
     BuildError where a compiler or emulator is missing.
     """
-    dataset = calls_for(model.graph, data)
+    dataset = calls_for(model.graph, model.heard(data))
     seen: list[Mapping[str, Array]] = []
     report = check_bits(
         model,

@@ -27,6 +27,7 @@ from mcuq.emit.listing import ListedCall, ListedFast, ListedLayer, ListedPush, L
 from mcuq.emit.qdq_export import export_qdq
 from mcuq.emit.weights import CHECKED_BYTES, weights_file
 from mcuq.errors import ArtifactError
+from mcuq.front_end.read import parse_front_end
 from mcuq.graph.ir import Graph, Node, State, Stream, StreamedOutput, verify
 from mcuq.graph.tensor import Array, ChannelQuant, Integers, Quant, Tensor
 from mcuq.lower import parse_goal, parse_placement, parse_solver
@@ -157,6 +158,8 @@ def _load(path: Path) -> CompiledModel:
         onnx.load_model_from_string(onnx_model)
         arena = manifest["shared_arena"]
         names = _c_files(manifest["name"]) + (_c_files(arena) if arena else ())
+        front = parse_front_end(manifest["front_end"]) if "front_end" in manifest else None
+        names += () if front is None else _c_files(f"{manifest['name']}_front_end")
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
         fast = manifest["fast_weights"]
         placement = replace(
@@ -187,6 +190,7 @@ def _load(path: Path) -> CompiledModel:
             frozenset(map(str, manifest["names"])),
             tuple(use for text in manifest["memories"] for use in parse_memories(text)),
             parse_solver(manifest["solver"]),
+            front,
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -265,6 +269,7 @@ def _pack(model: CompiledModel) -> bytes:
         "shared_arena": model.placement.arena,
         "memories": [use.text for use in model.memories],
         "solver": model.solver,
+        **({} if model.front_end is None else {"front_end": model.front_end.source}),
         "names": sorted(model.names),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),

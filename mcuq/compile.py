@@ -33,11 +33,14 @@ from mcuq.dataset.sequences import Sequences, open_sequences
 from mcuq.dataset.windows import Windows
 from mcuq.described import Described
 from mcuq.emit.arena import Sharer, arena_files, arena_names
+from mcuq.emit.front_end import FrontEndFiles, files_of
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
 from mcuq.errors import ArtifactError, BoardError, DataError, ModelError
+from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.heard import heard, is_sound
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
@@ -121,7 +124,8 @@ class CompiledModel(Described):
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
     went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C. `memories` are those
-    that the arena was asked to lie in, `solver` what found the places in it.
+    that the arena was asked to lie in, `solver` what found the places in it. `front_end` makes its input of sound, by
+    files beside ID.c.
     """
 
     name: str
@@ -142,6 +146,7 @@ class CompiledModel(Described):
     names: frozenset[str] = frozenset()
     memories: tuple[RamUse, ...] = ()
     solver: Solver = "search"
+    front_end: FrontEnd | None = None
 
     @property
     def macs(self) -> int:
@@ -223,6 +228,29 @@ class CompiledModel(Described):
         """Whether an inference goes by steps."""
         return self.listing.steps is not None
 
+    def front_end_files(self) -> FrontEndFiles | None:
+        """What is emitted for the front end, if there is one."""
+        if self.front_end is None:
+            return None
+        return files_of(
+            self.front_end, self.graph, self.listing, self.name, self.board.cpu.features, self.blob is not None
+        )
+
+    def heard(self, data: Calibration) -> Calibration:
+        """Data as it is; of sound the codes that the front end's C gives the network, as real values."""
+        if isinstance(data, Part):
+            return replace(data, data=cast(Data, self.heard(data.data)))
+        if self.front_end is None or not is_sound(data):
+            return data
+        made = self.front_end_files()
+        assert made is not None
+        tensor = self.graph.tensors[self.graph.given_inputs[0]]
+
+        def decoded(integers: Array) -> Array:
+            return tensor.decode(made.last.codes(integers))
+
+        return cast(Calibration, heard(data, self.graph, self.front_end, self.name, decoded))
+
     def as_given(self, batch: Mapping[str, Array]) -> Mapping[str, Array]:
         """Inputs (samples, *shape) of the graph, in the order in which the C takes them."""
         if self.listing.push is None:
@@ -249,6 +277,9 @@ class CompiledModel(Described):
             raise ArtifactError(
                 f"{self.name}.c, {self.name}.h: were changed after mcuq wrote them; compile the model again"
             )
+        made = self.front_end_files()
+        if made is not None and any(self.files[name] != text for name, text in made.files.items()):
+            raise ArtifactError(f"{', '.join(made.files)}: were changed after mcuq wrote them; compile the model again")
         if self.blob is not None:
             _ = self.sources
         return self.listing
@@ -359,6 +390,8 @@ def quantize_as(
     memory = _memory_of(board, options.weights)
     arrives = options.push or options.stream is not None
     check_least_fit(graph.name, graph, scheme, memory, options.prune, arrives)
+    if options.front_end is not None and calibration is not None:
+        calibration = _heard(calibration, graph, options.front_end)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
@@ -393,6 +426,13 @@ def quantize_as(
     origin = replace(origin, notes=(*origin.notes, *later))
     note(onnx_model, OPTIONS, _options_text(options, origin))
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
+
+
+def _heard(data: Calibration, graph: Graph, front: FrontEnd) -> Calibration:
+    """Data as it is; of sound the features."""
+    if isinstance(data, Part):
+        return replace(data, data=cast(Data, _heard(data.data, graph, front)))
+    return cast(Calibration, heard(data, graph, front, graph.name)) if is_sound(data) else data
 
 
 # What may fit where something else does not.
@@ -449,7 +489,17 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
         options.step,
         options.solver,
     )
-    return _assemble(graph, board, name, known, aim)
+    return with_front_end(_assemble(graph, board, name, known, aim), options.front_end)
+
+
+def with_front_end(model: CompiledModel, front: FrontEnd | None) -> CompiledModel:
+    """The model with the C that feeds it sound, for None as it is. Raises ModelError where that cannot be."""
+    if front is None:
+        return model
+    model = replace(model, front_end=front)
+    made = model.front_end_files()
+    assert made is not None
+    return replace(model, files={**model.files, **made.files})
 
 
 def _stream_notes(graph: Graph, is_checked: bool) -> Iterator[str]:
@@ -832,7 +882,7 @@ def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> Compil
     step = None if steps is None else Stepped(steps.asked)
     aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories, step, model.solver)
     known = _Known(model.onnx_model, model.origin, model.pruned)
-    return _assemble(model.graph, model.board, model.name, known, aim)
+    return with_front_end(_assemble(model.graph, model.board, model.name, known, aim), model.front_end)
 
 
 def check_features(model: CompiledModel, board: Board) -> None:

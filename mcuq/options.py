@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
 from mcuq.errors import did_you_mean
+from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.read import read_front_end
 from mcuq.importer import WHOLE, InputLayout, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, Solver, Stepped, parse_goal, parse_placement, parse_solver, stepped
 from mcuq.lower.memories import RamUse, parse_memories
@@ -40,6 +43,7 @@ class Options:
     `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
     the arena is to lie in; none: its main one, or all where that is too small. With `step`, an inference goes by steps.
     `stream` says along which dimension of the input frames come one by one, of which windows are made.
+    `front_end` makes the input of sound.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -57,6 +61,7 @@ class Options:
     step: Stepped | None = None
     solver: Solver = "search"
     stream: Streaming | None = None
+    front_end: FrontEnd | None = None
 
 
 class Wanted(TypedDict, total=False):
@@ -87,7 +92,7 @@ class Asked(Wanted, total=False):
     is about the most that a step is to take, with which layers are cut; it says `step` too. The `solver` "cp-sat" goes
     on looking for a smaller arena, or the proof that there is none, where the search ends. `stream` is the dimension of
     the input along which frames come, or "AXIS:HOP" with how many a call takes; `stream_whole` computes
-    layers that padding reaches of the whole window, which holds less.
+    layers that padding reaches of the whole window, which holds less. `front_end` may be its .toml file.
     """
 
     scheme: Scheme | str
@@ -108,6 +113,7 @@ class Asked(Wanted, total=False):
     solver: Solver
     stream: int | str | None
     stream_whole: bool
+    front_end: FrontEnd | str | Path | None
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -116,6 +122,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         raise TypeError(f"'{name}' is no option{did_you_mean(name, Asked.__annotations__)}")
     scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
     recovery, weights = asked.get("recovery", DEFAULT_RECOVERY), asked.get("weights", INLINE)
+    front = asked.get("front_end")
     placement, fast = parse_placement(weights) if isinstance(weights, str) else weights, asked.get("fast_weights")
     if fast:
         placement = replace(placement, fast=parse_fast(fast))
@@ -146,4 +153,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         None
         if asked.get("stream") is None
         else parse_streaming(str(asked["stream"]), not asked.get("stream_whole", False)),
+        read_front_end(front) if isinstance(front, str | Path) else front,
     )

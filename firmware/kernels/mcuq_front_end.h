@@ -102,6 +102,24 @@ static inline int32_t mcuq_windowed(int32_t x, int32_t weight)
 #endif
 }
 
+/* item mcuq_near_root: needs mcuq_bits_of; code 205 */
+/* The square root of x < 2^62, within 2^-17 of it and 1: as mcuq_inverse_square_root has it, by an iteration less. */
+static inline uint32_t mcuq_near_root(uint64_t x)
+{
+    const uint32_t high = (uint32_t)(x >> 32);
+    const int32_t bits = high > 0 ? 32 + mcuq_bits_of(high) : mcuq_bits_of((uint32_t)x);
+    const int32_t room = (62 - bits) >> 1;
+    const uint32_t upper = (uint32_t)((x << (2 * room)) >> 30);
+    uint32_t y = 0xffffffffu - (upper >> 1) - (upper >> 4);
+
+    for (int i = 0; i < 3; i++) {
+        const uint32_t square = (uint32_t)(((uint64_t)y * y) >> 32);
+        const uint32_t near = (uint32_t)(((uint64_t)upper * square) >> 32);
+        y = (uint32_t)(((uint64_t)y * (0xc0000000u - near)) >> 31);
+    }
+    return (uint32_t)(((uint64_t)upper * y) >> 32) >> room;
+}
+
 /* item mcuq_log2_of_sum: needs mcuq_bits_of, mcuq_binary_logarithm; code 269 */
 /* log2(upper * 2^32 + lower + added * 2^places), upper < 2^62, places <= 62, in 2^-16; -2^29 of 0. Of the sum's first 63
  * bits 32 are looked at. */

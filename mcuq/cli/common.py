@@ -131,6 +131,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "notes": list(model.origin.notes),
         "inputs": [_tensor_json(model, name) for name in model.graph.given_inputs],
         "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.given_outputs],
+        "front_end": _front_end_json(model),
         "state_bytes": model.listing.state_bytes,
         "states": [
             {**_tensor_json(model, state.input), "output": state.output, "initial": state.initial}
@@ -170,6 +171,31 @@ def _steps_json(model: CompiledModel) -> dict[str, Any] | None:
         "asked": steps.asked,
         "too_long": [{"layer": layer, "takes": cycles} for layer, cycles in steps.too_long],
     }
+
+
+def _front_end_json(model: CompiledModel) -> dict[str, Any] | None:
+    """What makes the input of sound, and what it takes."""
+    made = model.front_end_files()
+    if made is None or model.front_end is None:
+        return None
+    return {
+        "what": model.front_end.described(),
+        "table_bytes": made.table_bytes,
+        "state_bytes": made.state_bytes,
+        "instructions_per_second": made.instructions,
+    }
+
+
+def _front_end_lines(model: CompiledModel) -> Iterator[str]:
+    """The same for people."""
+    made = model.front_end_files()
+    if made is None or model.front_end is None:
+        return
+    yield f"  sound   {model.front_end.described()}"
+    yield (
+        f"          {made.table_bytes:,} bytes of tables, {made.state_bytes:,} of RAM, about {made.instructions:,} "
+        "instructions a second"
+    )
 
 
 def _step_lines(model: CompiledModel) -> Iterator[str]:
@@ -248,6 +274,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         order = f", in the order behind layer {push.taken}" if push.taken else ""
         yield f"  push    {push.rows:>9,} rows an inference, of {push.row_bytes:,} bytes{order}"
     yield from _step_lines(model)
+    yield from _front_end_lines(model)
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"

@@ -34,6 +34,7 @@ from mcuq.cli.options import (
     board_option,
     budget_options,
     calibrations_option,
+    front_end_option,
     gathered,
     is_given,
     memory_option,
@@ -140,6 +141,7 @@ class Shown:
 @memory_option
 @stream_option
 @solver_option
+@front_end_option
 @shape_options
 @selection_options
 @json_option
@@ -158,6 +160,7 @@ class Shown:
     "step",
     "solver",
     "stream",
+    "front_end",
 )
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)

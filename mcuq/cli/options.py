@@ -17,6 +17,7 @@ from mcuq.boards.find import board_names
 from mcuq.budget import Budget
 from mcuq.compile import CompiledModel
 from mcuq.errors import DataError, ModelError
+from mcuq.front_end.read import read_front_end
 from mcuq.importer import INPUT_LAYOUTS, Selection
 from mcuq.lower import GOALS, SOLVERS, parse_placement
 from mcuq.lower.memories import parse_memories
@@ -269,6 +270,18 @@ stream_option = option_group(
         "--stream-whole",
         is_flag=True,
         help="With --stream, layers that padding reaches compute the whole window in each call: less RAM, more work.",
+    ),
+)
+
+front_end_option = option_group(
+    "front_end",
+    lambda file: None if file is None else read_front_end(file),
+    click.option(
+        "--front-end",
+        "file",
+        type=click.Path(),
+        metavar="FILE.toml",
+        help="How the input is made of sound: ID_push_samples too, and DATA may be folders of WAV files.",
     ),
 )
 

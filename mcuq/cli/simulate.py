@@ -26,7 +26,7 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     Example:  mcuq simulate build/model --data test.npz
     """
     model = load(folder)
-    dataset = calls_for(model.graph, data)
+    dataset = calls_for(model.graph, model.heard(data))
     with progress() as ticker:
         report = measure_accuracy(model, dataset, ticker("simulating", len(dataset)))
     for note in report.notes:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
 
+from mcuq.arithmetic.powers import LOGARITHMS
 from mcuq.emit.data import DataArray
+from mcuq.emit.listing import Listing
 from mcuq.emit.port import Port
 from mcuq.emit.render import environment
+from mcuq.errors import ModelError
 from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.fft import digit_order, fft_calls, fft_needs, twiddles_s16, twiddles_s32
-from mcuq.front_end.front_end import FrontEnd, last_step
+from mcuq.front_end.front_end import FrontEnd, LastStep, last_step
+from mcuq.front_end.heard import windows_of
 from mcuq.front_end.micro_speech import MicroSpeech
-from mcuq.graph.tensor import Array
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Quant
 from mcuq.kernels.runtime import needed_items
 from mcuq.version import __version__
 
@@ -25,17 +31,20 @@ _MICRO = (*fft_needs(16), "mcuq_bits_of", "mcuq_complex_s16", "mcuq_energy_s16",
 _GAINS = ("mcuq_gain_for", "mcuq_shrunk")
 _LOGARITHMS = ("mcuq_log_scaled",)
 _MELS = (*fft_needs(32), "mcuq_bits_of", "mcuq_windowed", "mcuq_log2_of_sum")
-_MAGNITUDES = ("mcuq_integer_root",)
+_MAGNITUDES = ("mcuq_near_root",)
 NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES)
 
 
 @dataclass(frozen=True)
 class FrontEndFiles:
-    """`files` by name; `table_bytes` of constants, and `state_bytes` of RAM that is the front end's own."""
+    """`files` by name; `table_bytes` of constants, and `state_bytes` of RAM that is the front end's own; about
+    the `instructions` for a second of sound. `last` is how features become codes."""
 
     files: dict[str, str]
     table_bytes: int
     state_bytes: int
+    instructions: int
+    last: LastStep
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
     names = [name for item in items for name in item.names]
     state_bytes = _state_bytes(front, fed)
     table_bytes = sum(values.size * _BYTES[c_type] for c_type, values in arrays.values())
+    table_bytes += 0 if is_micro else 4 * len(LOGARITHMS)
     context = {
         "version": __version__,
         "id": model_id,
@@ -103,9 +113,57 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         f"{model_id}_front_end.{kind}": render.get_template(f"front_end.{kind}.j2").render(context)
         for kind in ("h", "c")
     }
-    return FrontEndFiles(files, table_bytes, state_bytes)
+    return FrontEndFiles(files, table_bytes, state_bytes, instructions, last)
 
 
+def files_of(
+    front: FrontEnd, graph: Graph, listing: Listing, model_id: str, features: Collection[str], is_external: bool
+) -> FrontEndFiles:
+    """The files for a model of which `listing` says what its C has, on a CPU with these features. Raises ModelError
+    where the front end cannot feed it."""
+    windows = windows_of(graph, front, model_id)
+    tensor, where = graph.tensors[windows.name], f"model '{model_id}': --front-end"
+    if listing.push is not None:
+        raise ModelError(f"{where}: fills the whole input, which --push never has; leave out one of the two")
+    if graph.stream is not None:
+        raise ModelError(f"{where}: gives whole windows, and --stream takes new frames alone; leave out one of the two")
+    if is_external:
+        raise ModelError(
+            f"{where}: runs the model, which has no weights until it is given them; leave out --weights external"
+        )
+    if not isinstance(tensor.quant, Quant) or tensor.dtype not in ("int8", "int16"):
+        raise ModelError(
+            f"{where}: gives integers of one scale, input '{windows.name}' is of {tensor.dtype}; use a scheme of int8 "
+            "or int16 inputs"
+        )
+    c_name = {name: listing.accessors[name] for name in (*graph.given_inputs, *graph.given_outputs)}
+    accessor = c_name[windows.name].removeprefix(f"{model_id}_")
+    port = Port(windows.name, accessor, tensor, accessor)
+    arguments = ", ".join(["input", *(f"{c_name[name]}()" for name in graph.given_outputs)])
+    fed = Fed(port, windows.frames, windows.features_first, arguments, listing.digest, bool(graph.states))
+    return front_end_files(front, fed, model_id, instructions_of(front, features))
+
+
+def instructions_of(front: FrontEnd, features: Collection[str]) -> int:
+    """About the instructions for a second of sound, on a CPU with these features: counted on Cortex-M4, and how many
+    times as many others took."""
+    signal, size = front.signal, front.signal.fft_samples
+    frame = 3.6 * size * log2(size) + 22 * front.frame_samples
+    if isinstance(signal, MicroSpeech):
+        frame += 400 * signal.channels + 10 * int(micro_speech.filters_of(signal).widths.sum())
+    else:
+        tables = spectral.tables_of(signal)
+        bins = int((tables.starts.astype(np.int64) + tables.widths).max())
+        frame += 8 * len(tables.weights) + (6 if signal.order == 2 else 45) * bins
+        frame += 110 * signal.mels + 5 * signal.mels * signal.mfcc
+        frame += 22 * front.frame_samples if signal.remove_dc or signal.preemphasis else 0
+    times = next((times for feature, times in _TIMES.items() if feature in features), _TIMES[""])
+    frame *= times[isinstance(signal, MicroSpeech)]
+    return round(frame * front.sample_rate_hz / front.hop_samples / 1000) * 1000
+
+
+# By the CPU's feature: (of mel spectra, of micro_speech); "": none of them.
+_TIMES = {"dsp": (1, 1), "armv6m": (8, 4), "rv32m": (1.45, 2.2), "": (1.1, 1.65)}
 _BYTES = {"uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
 Arrays = dict[str, tuple[str, Array]]
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuq.arithmetic.powers import binary_logarithm
-from mcuq.arithmetic.reduce import integer_root
 from mcuq.front_end.conventions import Spectral, filter_bank, transform, window
 from mcuq.front_end.fft import Integers, halvings, real_fft_s32
 
@@ -118,7 +117,7 @@ def features(frames: Integers, front: Spectral) -> Integers:
     spectrum = real_fft_s32(padded)
     values = (spectrum**2).sum(axis=-1)
     if front.order == 1:
-        values = integer_root(values).astype(np.int64)
+        values = near_root(values)
     logarithms = _logarithms(values, front.order * shift, tables)
     logarithms -= front.order * shift[:, None] << LOG_BITS
     logarithms = np.maximum(logarithms, tables.log_floor)
@@ -155,6 +154,23 @@ def _log2(upper: Integers, lower: Integers) -> Integers:
     fraction = (binary_logarithm(np.maximum(mantissa, 2**31)).astype(np.int64) + 128) >> 8
     found = ((bits - 1 + 32 * is_long) << LOG_BITS) + fraction
     return np.where(top > 0, found, NOTHING)
+
+
+def near_root(x: Integers) -> Integers:
+    """The square root of x < 2^62, within 2^-17 of it and 1."""
+    bits = np.where(x >> 32 > 0, _bits(x >> 32) + 32, _bits(x & 0xFFFFFFFF))
+    room = (62 - bits) >> 1
+    upper = (x << (2 * room)) >> 30
+    y = 0xFFFFFFFF - (upper >> 1) - (upper >> 4)
+    for _ in range(3):
+        near = _upper_word(upper, _upper_word(y, y))
+        y = (y.astype(np.uint64) * (0xC0000000 - near).astype(np.uint64) >> np.uint64(31)).astype(np.int64) & 0xFFFFFFFF
+    return _upper_word(upper, y) >> room
+
+
+def _upper_word(a: Integers, b: Integers) -> Integers:
+    """Of the product of unsigned words."""
+    return (a.astype(np.uint64) * b.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
 
 
 def _bits(x: Integers) -> Integers:

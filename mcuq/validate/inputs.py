@@ -22,7 +22,7 @@ def int8_inputs(
         available = len(next(iter(probes.values())))
         count = min(samples or available, available)
         return count, iter([{name: x[:count] for name, x in probes.items()}])
-    dataset = calls_for(model.graph, data)
+    dataset = calls_for(model.graph, model.heard(data))
     count = min(samples or len(dataset), len(dataset))
     return count, _first(integer_batches(model.graph, dataset), count)
 

@@ -1,0 +1,119 @@
+"""Sound as data for a network: WAV files -> the inputs that the front end gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcuq.errors import DataError, ModelError
+from mcuq.front_end.fft import Integers
+from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.wav import SUFFIX, is_wav, read_wav
+from mcuq.graph.ir import Graph
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How an input holds frames: so many, and each feature's values together where `features_first`."""
+
+    name: str
+    shape: tuple[int, ...]
+    frames: int
+    features_first: bool
+
+    def of(self, values: Array, hop_frames: int) -> Array:
+        """(inferences, *shape) of a stream's (frames, features)."""
+        starts = range(0, len(values) - self.frames + 1, hop_frames)
+        found = [values[i : i + self.frames].T if self.features_first else values[i : i + self.frames] for i in starts]
+        return np.stack(found).reshape(-1, *self.shape)
+
+
+def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
+    """How the one input of a graph, but for states, holds the front end's frames. Raises ModelError where it does not.
+
+    Of two dimensions that both are as many as a frame's features the last one is theirs.
+    """
+    where = f"model '{model}': --front-end"
+    if len(graph.given_inputs) != 1:
+        names = ", ".join(f"'{name}'" for name in graph.given_inputs)
+        raise ModelError(
+            f"{where}: feeds one input, the model has {len(graph.given_inputs)} ({names}); make the others constants "
+            "or states (--fix-input, --state)"
+        )
+    (name,) = graph.given_inputs
+    shape, features = graph.tensors[name].shape, front.features
+    sizes = [size for size in shape if size > 1]
+    if sizes == [features]:
+        return Windows(name, shape, 1, False)
+    if len(sizes) == 2 and features in sizes:
+        first = sizes[1] != features
+        return Windows(name, shape, sizes[1] if first else sizes[0], first)
+    if len(sizes) == 1 and sizes[0] % features == 0:
+        return Windows(name, shape, sizes[0] // features, False)
+    raise ModelError(
+        f"{where}: input '{name}' of shape {'x'.join(map(str, shape))} does not hold frames of {features} features "
+        f"({front.described()}); give one of frames and {features}, in either order"
+    )
+
+
+def is_sound(data: object) -> bool:
+    """Whether it is a WAV file, a folder of some, or one with such a folder for each class."""
+    if not isinstance(data, str | Path):
+        return False
+    path = Path(data)
+    return is_wav(path) or (path.is_dir() and any(_files(path).values()))
+
+
+def heard(
+    data: object, graph: Graph, front: FrontEnd, model: str, step: Callable[[Integers], Array] | None = None
+) -> tuple[dict[str, Array], Array] | dict[str, Array] | list[dict[str, Array]]:
+    """What `data`, which `is_sound`, is to the network: inputs, with labels where folders are classes; for a model with
+    states a sequence a file. `step` are real values of integer features (default: those that are not yet quantized).
+
+    Raises DataError where a file is too short for one inference, or not as `read_wav` takes them.
+    """
+    windows, path = windows_of(graph, front, model), Path(str(data))
+    folders = {path.parent: [path]} if is_wav(path) else _files(path)
+    parts, labels = [], []
+    for label, (folder, files) in enumerate(folders.items()):
+        for file in files:
+            where = f"{folder.name}/{file.name}"
+            samples = read_wav(file, where, front.sample_rate_hz)
+            least = front.samples(windows.frames)
+            if len(samples) < least:
+                raise DataError(
+                    f"{where}: has {len(samples):,} samples, too few for one inference, which takes {least:,}; record "
+                    "longer ones"
+                )
+            integers = front.integers(samples)
+            parts.append(windows.of(front.real(integers) if step is None else step(integers), front.hop_frames))
+            labels += [label] * len(parts[-1])
+    if graph.states:
+        return [{windows.name: part} for part in parts]
+    inputs = {windows.name: np.concatenate(parts)}
+    return (inputs, np.array(labels)) if len(folders) > 1 else inputs
+
+
+def _files(path: Path) -> Mapping[Path, Sequence[Path]]:
+    """The WAV files of a folder, or of each of its own that has some, sorted; class 10 comes after 9."""
+    try:
+        found = sorted(file for file in path.iterdir() if is_wav(file))
+        if found:
+            return {path: found}
+        folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+        numbers = all(folder.name.isdecimal() for folder in folders)
+        folders.sort(key=lambda folder: (int(folder.name) if numbers else 0, folder.name))
+        each = {folder: sorted(file for file in folder.iterdir() if is_wav(file)) for folder in folders}
+    except OSError as error:
+        raise DataError(f"{path.name}: cannot be listed ({error.strerror}); give a folder of {SUFFIX} files") from None
+    if any(each.values()) and not all(each.values()):
+        empty = next(folder.name for folder, files in each.items() if not files)
+        raise DataError(f"{path.name}/{empty}: holds no {SUFFIX} file, other classes do; give each some")
+    return each
