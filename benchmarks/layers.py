@@ -32,6 +32,7 @@ from mcuq.ops.concat import Concat
 from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
+from mcuq.ops.dynamic_quantize import DynamicQuantize
 from mcuq.ops.exp import Exp
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -43,6 +44,7 @@ from mcuq.ops.gelu import Gelu
 from mcuq.ops.greatest import Greatest, Least
 from mcuq.ops.gru import Gru
 from mcuq.ops.integer_arithmetic import IntegerArithmetic
+from mcuq.ops.integer_mat_mul import IntegerMatMul
 from mcuq.ops.log_softmax import LogSoftmax
 from mcuq.ops.lp_pool import LpPool
 from mcuq.ops.lrn import LRN
@@ -133,6 +135,7 @@ LAYERS: Mapping[str, Mapping[str, Case]] = {
         "MatMul, b transposed": (MatMul(transposed=True), [(4, 32, 48), (4, 32, 48)]),
         "MatMul, 16 taps, b transposed": (MatMul(transposed=True), [(64, 16), (64, 16)]),
         "MatMul, b constant": (MatMul(), [(32, 48), _constant(48, 32)]),
+        "IntegerMatMul": (IntegerMatMul(), [Whole((4, 32, 48), -128, 127), Whole((4, 48, 32), -128, 127)]),
         "SparseProduct, 2 of 12 rows": (
             SparseProduct(1),
             [_IMAGE, _NUMBERS.integers(0, 12, (24, 2)).astype(np.float32), _constant(24, 2)],
@@ -220,6 +223,7 @@ LAYERS: Mapping[str, Mapping[str, Case]] = {
         "FakeQuantize": (FakeQuantize(0.01, 3), [_PIXELS]),
         "FromIntegers": (FromIntegers(), [Whole(_PIXELS, -300, 40_000)]),
         "ToIntegers": (ToIntegers(-128, 127), [_PIXELS]),
+        **{f"DynamicQuantize, {part}": (DynamicQuantize(part), [_PIXELS]) for part in ("codes", "scale")},
     },
     "moves": {
         "Concat of channels": (Concat(3), [_PIXELS, _PIXELS]),
