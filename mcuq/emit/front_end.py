@@ -19,7 +19,7 @@ from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.fft import digit_order, fft_calls, fft_needs, twiddles_s16, twiddles_s32
 from mcuq.front_end.front_end import FrontEnd, LastStep, last_step
-from mcuq.front_end.heard import windows_of
+from mcuq.front_end.heard import Windows, windows_of
 from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, Quant
@@ -49,12 +49,11 @@ class FrontEndFiles:
 
 @dataclass(frozen=True)
 class Fed:
-    """The network's input as a front end fills it: so many `frames`, each feature's together where `features_first`;
-    `arguments` of the run function, `digest` of the model, `states` where it has some."""
+    """The network's input as a front end fills it; `arguments` of the run function, `digest` of the model, and whether
+    it has states."""
 
     port: Port
-    frames: int
-    features_first: bool
+    windows: Windows
     arguments: str
     digest: int
     has_states: bool
@@ -90,8 +89,9 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "state_bytes": f"{state_bytes:,}",
         "instructions": f"{instructions:,}",
         "rate": front.sample_rate_hz,
-        "samples_per_inference": front.hop_frames * front.hop_samples,
-        "samples_until_first": front.samples(fed.frames),
+        "samples_per_inference": fed.windows.hop_frames * front.hop_samples,
+        "samples_until_first": front.samples(fed.windows.frames),
+        "samples_until_full": front.samples(fed.windows.full_frames),
         "has_states": fed.has_states,
         "renamed": [name for name in names if name.islower()],
         "macros": [name for name in names if not name.islower()],
@@ -99,11 +99,13 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "arrays": data,
         "signal": front.signal,
         "front": front,
-        "frames": fed.frames,
+        "frames": fed.windows.frames,
+        "hop_frames": fed.windows.hop_frames,
+        "is_streamed": fed.windows.full_frames > fed.windows.frames,
         "is_micro": is_micro,
         "fft": fft_calls(front.signal.fft_samples, 16 if is_micro else 32, f"{model_id}_turns"),
         "input": fed.port,
-        "features_first": fed.features_first,
+        "features_first": fed.windows.features_first,
         "arguments": fed.arguments,
         "last": last,
         **own,
@@ -125,8 +127,6 @@ def files_of(
     tensor, where = graph.tensors[windows.name], f"model '{model_id}': --front-end"
     if listing.push is not None:
         raise ModelError(f"{where}: fills the whole input, which --push never has; leave out one of the two")
-    if graph.stream is not None:
-        raise ModelError(f"{where}: gives whole windows, and --stream takes new frames alone; leave out one of the two")
     if is_external:
         raise ModelError(
             f"{where}: runs the model, which has no weights until it is given them; leave out --weights external"
@@ -140,7 +140,7 @@ def files_of(
     accessor = c_name[windows.name].removeprefix(f"{model_id}_")
     port = Port(windows.name, accessor, tensor, accessor)
     arguments = ", ".join(["input", *(f"{c_name[name]}()" for name in graph.given_outputs)])
-    fed = Fed(port, windows.frames, windows.features_first, arguments, listing.digest, bool(graph.states))
+    fed = Fed(port, windows, arguments, listing.digest, bool(graph.states))
     return front_end_files(front, fed, model_id, instructions_of(front, features))
 
 
@@ -236,5 +236,5 @@ def _state_bytes(front: FrontEnd, fed: Fed) -> int:
         words = points + 1 + 2 * front.features
     else:
         words = 2 * points + 2 + front.features + (signal.mels if signal.mfcc else 0)
-    size = 4 * (words + 2) + 2 * front.frame_samples + code_bytes * fed.frames * front.features
+    size = 4 * (words + 2) + 2 * front.frame_samples + code_bytes * fed.windows.frames * front.features
     return size + -size % 4

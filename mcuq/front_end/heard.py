@@ -21,22 +21,26 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Windows:
-    """How an input holds frames: so many, and each feature's values together where `features_first`."""
+    """How an input holds frames: so many, and each feature's values together where `features_first`; `hop_frames` of
+    them are new in each inference, and outputs are those of a window once `full_frames` came."""
 
     name: str
     shape: tuple[int, ...]
     frames: int
     features_first: bool
+    hop_frames: int
+    full_frames: int
 
-    def of(self, values: Array, hop_frames: int) -> Array:
+    def of(self, values: Array) -> Array:
         """(inferences, *shape) of a stream's (frames, features)."""
-        starts = range(0, len(values) - self.frames + 1, hop_frames)
+        starts = range(0, len(values) - self.frames + 1, self.hop_frames)
         found = [values[i : i + self.frames].T if self.features_first else values[i : i + self.frames] for i in starts]
         return np.stack(found).reshape(-1, *self.shape)
 
 
 def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
-    """How the one input of a graph, but for states, holds the front end's frames. Raises ModelError where it does not.
+    """How the one input of a graph, but for states, holds the front end's frames: of one that streams the new ones.
+    Raises ModelError where it does not.
 
     Of two dimensions that both are as many as a frame's features the last one is theirs.
     """
@@ -48,15 +52,37 @@ def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
             "or states (--fix-input, --state)"
         )
     (name,) = graph.given_inputs
-    shape, features = graph.tensors[name].shape, front.features
+    shape, own = graph.tensors[name].shape, graph.stream
+    if own is None:
+        frames, features_first = _frames_of(shape, name, front, where)
+        return Windows(name, shape, frames, features_first, front.hop_frames, frames)
+    window = (*shape[: own.axis], own.window, *shape[own.axis + 1 :])
+    frames, features_first = _frames_of(window, name, front, where)
+    behind = [size for size in window[own.axis + 1 :] if size > 1]
+    if frames != own.window or bool(behind) == features_first:
+        raise ModelError(
+            f"{where}: its frames are not along dimension {own.axis} of input '{name}' of shape "
+            f"{'x'.join(map(str, window))}, which --stream names; give the other one"
+        )
+    if front.hop_frames not in (1, own.hop):
+        raise ModelError(
+            f"{where}: has hop_frames = {front.hop_frames}, and --stream takes {own.hop} frames a call; leave out "
+            f"hop_frames, or give --stream {own.axis}:{front.hop_frames}"
+        )
+    return Windows(name, shape, own.hop, features_first, own.hop, own.calls * own.hop)
+
+
+def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd, where: str) -> tuple[int, bool]:
+    """How many frames an input holds, and whether each feature's values lie together."""
+    features = front.features
     sizes = [size for size in shape if size > 1]
     if sizes == [features]:
-        return Windows(name, shape, 1, False)
+        return 1, False
     if len(sizes) == 2 and features in sizes:
         first = sizes[1] != features
-        return Windows(name, shape, sizes[1] if first else sizes[0], first)
+        return (sizes[1] if first else sizes[0]), first
     if len(sizes) == 1 and sizes[0] % features == 0:
-        return Windows(name, shape, sizes[0] // features, False)
+        return sizes[0] // features, False
     raise ModelError(
         f"{where}: input '{name}' of shape {'x'.join(map(str, shape))} does not hold frames of {features} features "
         f"({front.described()}); give one of frames and {features}, in either order"
@@ -86,14 +112,14 @@ def heard(
         for file in files:
             where = f"{folder.name}/{file.name}"
             samples = read_wav(file, where, front.sample_rate_hz)
-            least = front.samples(windows.frames)
+            least = front.samples(windows.full_frames)
             if len(samples) < least:
                 raise DataError(
                     f"{where}: has {len(samples):,} samples, too few for one inference, which takes {least:,}; record "
                     "longer ones"
                 )
             integers = front.integers(samples)
-            parts.append(windows.of(front.real(integers) if step is None else step(integers), front.hop_frames))
+            parts.append(windows.of(front.real(integers) if step is None else step(integers)))
             labels += [label] * len(parts[-1])
     if graph.states:
         return [{windows.name: part} for part in parts]

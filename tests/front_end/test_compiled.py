@@ -183,8 +183,14 @@ def test_sound_that_does_not_fit_is_refused(model: CompiledModel, tmp_path: Path
         ),
         (
             network(1, 6, 13),
-            {"stream": 1},
-            "gives whole windows, and --stream takes new frames alone; leave out one of the two",
+            {"stream": 2},
+            "its frames are not along dimension 2 of input 'x' of shape 1x6x13, which --stream names; give the other "
+            "one",
+        ),
+        (
+            network(1, 6, 13),
+            {"stream": "1:3"},
+            "has hop_frames = 2, and --stream takes 3 frames a call; leave out hop_frames, or give --stream 1:2",
         ),
         (
             network(1, 6, 13),
