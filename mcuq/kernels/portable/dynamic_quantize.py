@@ -78,5 +78,6 @@ const int32_t zero_point = {zero_point};
 def _scale(op: DynamicQuantize, layer: Layer) -> Fragment:
     total = Sum(op, layer, op.requantization(layer), op.bound(layer))
     stored = total.stored("span", "*y", name=total.named("dynamic_scale") or "dynamic_scale")
-    one = Fragment.of("if (span == 0)\n    *y = scale_of_zeros;", numbers={"scale_of_zeros": op.scale_of_zeros(layer)})
+    of_zeros = f"if (span == 0)\n    *y = ({C_TYPES[layer.output.dtype]})scale_of_zeros;"
+    one = Fragment.of(of_zeros, numbers={"scale_of_zeros": op.scale_of_zeros(layer)})
     return stored.followed_by(one)
