@@ -17,7 +17,7 @@ from mcuq.graph.ir import Graph, Node, State, Stream, StreamedOutput, verify
 from mcuq.graph.operator import Operator
 from mcuq.graph.simulate import simulate
 from mcuq.graph.streams import newest, streamed, window_before
-from mcuq.graph.tensor import Array, Tensor
+from mcuq.graph.tensor import Array, ChannelQuant, Tensor
 from mcuq.ops.concat import Concat
 from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.slice import Slice
@@ -68,6 +68,12 @@ def stream(graph: Graph, asked: Streaming) -> Graph:
         raise ModelError(
             f"model '{graph.name}': --stream {axis}: dimension {axis} of input '{name}' of shape {list(shape)} is of "
             "one place; give the one along which frames come"
+        )
+    quant = graph.tensors[name].quant
+    if isinstance(quant, ChannelQuant) and len(shape) + quant.axis == axis:
+        raise ModelError(
+            f"model '{graph.name}': --stream {axis}: input '{name}' has a scale for each of its places along that "
+            "dimension, and frames move on from place to place; give --input-scale per-tensor"
         )
     try:
         hop = smallest_hop(graph, axis, asked.hop, asked.padded)

@@ -16,7 +16,7 @@ from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import simulate
 from mcuq.graph.streams import newest, streamed, window_before
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import Array, ChannelQuant
 from mcuq.ops.shift_in import ShiftIn
 from mcuq.passes.stream import Streaming, check_stream, parse_streaming, stream
 
@@ -208,6 +208,38 @@ def test_what_cannot_stream_is_refused(case: str) -> None:
     with pytest.raises(ModelError) as error:
         stream(quantize_model(make()).graph, asked)
     assert str(error.value) == f"model 'model': {text}"
+
+
+def test_an_input_with_a_scale_for_each_frame_cannot_move_on() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(FRAMES, 4)) / np.logspace(0, 4, FRAMES)[:, None]
+    proto = model([node("Gemm", ["x", "w"], "y", "fc")], {"x": (1, FRAMES)}, ["y"], {"w": weights.astype(np.float32)})
+    data = (rng.normal(size=(64, 1, FRAMES)) * np.logspace(0, 4, FRAMES)).astype(np.float32)
+    graph = quantize_model(proto, data).graph
+    with pytest.raises(ModelError) as error:
+        stream(graph, Streaming(1))
+    assert str(error.value) == (
+        "model 'model': --stream 1: input 'x' has a scale for each of its places along that dimension, and frames move "
+        "on from place to place; give --input-scale per-tensor"
+    )
+
+
+def test_features_with_scales_of_their_own_move_on() -> None:
+    rng = np.random.default_rng(0)
+    scales = np.logspace(0, 4, CHANNELS)
+    w = (rng.normal(size=(CHANNELS, CHANNELS, 3)) / scales[:, None]).astype(np.float32)
+    proto = model(
+        [node("Conv", ["x", "w"], "a", "conv"), node("GlobalAveragePool", ["a"], "y", "mean")],
+        {"x": (1, CHANNELS, FRAMES)},
+        ["y"],
+        {"w": w},
+    )
+    data = (rng.normal(size=(64, 1, CHANNELS, FRAMES)) * scales[:, None]).astype(np.float32)
+    graph = quantize_model(proto, data).graph
+    assert isinstance(graph.tensors["x"].quant, ChannelQuant)
+    streaming = stream(graph, Streaming(2))
+    assert streaming.macs() < graph.macs()
+    compared(graph, streaming)
 
 
 def test_states_of_the_model_do_not_go_with_it() -> None:
