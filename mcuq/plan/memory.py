@@ -403,8 +403,10 @@ def _storages(
 
 
 def _is_callers(graph: Graph, storage: Storage) -> bool:
+    """Whether it has an output, and more: other bytes, or another tensor that the caller gives or is given."""
     outputs = [name for name in storage.tensors if name in graph.outputs]
-    return bool(outputs) and storage.size_bytes > graph.tensors[outputs[0]].size_bytes
+    ports = [name for name in storage.tensors if name in graph.inputs or name in graph.outputs]
+    return bool(outputs) and (len(ports) > 1 or storage.size_bytes > graph.tensors[outputs[0]].size_bytes)
 
 
 def _without_copies(program: Program, storages: Sequence[Storage]) -> Program:

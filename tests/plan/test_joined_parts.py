@@ -121,6 +121,20 @@ def test_inputs_and_outputs_of_the_model_are_copied_into_others_and_out_of_them(
     assert check_c(graph, "host").first_mismatch is None
 
 
+@pytest.mark.parametrize(("begin", "sizes"), [((0, 0), (8, 4)), ((4, 0), (4, 4)), ((0, 0), (4, 4))])
+@pytest.mark.parametrize("is_view", [True, False])
+def test_what_is_taken_of_an_input_is_copied_into_an_output_though_a_view_is_given_out(
+    begin: tuple[int, int], sizes: tuple[int, int], is_view: bool
+) -> None:
+    builder = GraphBuilder("net")
+    y = builder.add(sliced(begin, sizes), [builder.input("x", (8, 4))], "taken")
+    y = builder.add(Reshape((sizes[0] * sizes[1],)), [y], "view") if is_view else y
+    builder.outputs.append(y)
+    graph = with_ranges(builder.graph())
+    assert sum(copies(graph).values()) == 1
+    check_c(graph, "host")
+
+
 def test_a_part_twice_is_copied_once() -> None:
     builder = GraphBuilder("net")
     a = builder.add(Sigmoid(), [builder.input("x", (1, 16))])
