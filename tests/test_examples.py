@@ -20,6 +20,7 @@ from mcuq.compile import CompiledModel, assemble
 ROOT = Path(__file__).resolve().parents[1]
 QAT = ROOT / "examples" / "pytorch_qat"
 ENCODER = ROOT / "examples" / "encoder" / "encoder.onnx"
+VIBRATION = ROOT / "examples" / "vibration"
 
 
 def commands(example: str) -> str:
@@ -102,7 +103,82 @@ def test_an_encoder_gives_the_simulators_bits(encoder: tuple[CompiledModel, dict
     assert report.samples == 2
 
 
-@pytest.mark.parametrize("path", [QAT / "digits_qat.onnx", ENCODER], ids=lambda path: path.stem)
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
+    """What examples/vibration writes: arrays x and y of each file."""
+    folder = tmp_path_factory.mktemp("vibration")
+    run(folder, sys.executable, str(VIBRATION / "machine.py"), ".")
+    return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
+
+
+def test_machines_that_vibrate_are_others_in_calibration_than_in_the_test(
+    windows: dict[str, dict[str, np.ndarray]],
+) -> None:
+    assert {name: own["x"].shape for name, own in windows.items()} == {
+        "calibration": (60, 96, 3),
+        "test": (1000, 96, 3),
+    }
+    assert all(set(own["y"]) == set(range(5)) for own in windows.values())
+    seen = {window.tobytes() for own in windows.values() for window in own["x"]}
+    assert len(seen) == 1060
+    for own in windows.values():
+        counts = own["x"] * 512
+        assert own["x"].dtype == np.float32
+        assert np.array_equal(counts, np.rint(counts))
+        assert np.abs(counts).max() < 2**15
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_vibration(folder: Path) -> None:
+    """int8 tells states as its README says, and loses at most 0.3 points of what float has."""
+    said = run(folder, "bash", "-euo", "pipefail", "-c", commands("vibration"))
+    measured = re.findall(r"accuracy +([\d.]+) % +float ([\d.]+) %\n.*\n +SQNR +([\d.]+) dB", said)
+    readme = (VIBRATION / "README.md").read_text()
+    row = r"^\| `(\w+)\.onnx` \| ([\d.]+) % \| ([\d.]+) % \| [\d.]+ % \| (\d+) \|"
+    stated = re.findall(row, readme, re.MULTILINE)
+    assert [name for name, *_ in stated] == ["lstm", "gru", "cnn"]
+    for (_, in_float, accuracy, db), found in zip(stated, measured, strict=True):
+        assert (accuracy, in_float, db) == (*found[:2], f"{float(found[2]):.0f}")
+        assert float(in_float) >= 97
+        assert round(100 * float(accuracy)) >= round(100 * float(in_float)) - 30
+    assert said.count("bit-exact: 10 of 10 output bytes equal, 2 samples") == 3
+    assert "outputs are the window's from call 96 on" in said
+    assert "bit-exact: 144,480 of 144,480 output bytes equal, 96 samples" in said  # states are compared, too
+
+
+FEW = 8  # windows are enough to calibrate what is compared bit by bit
+
+
+@pytest.fixture(scope="module", params=["lstm", "gru"])
+def recurrent(request: pytest.FixtureRequest, windows: dict[str, dict[str, np.ndarray]]) -> CompiledModel:
+    return mcuq.compile(VIBRATION / f"{request.param}.onnx", "cortex-m4", windows["calibration"]["x"][:FEW])
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        "host",
+        "cortex-m4",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("cortex-m0", "cortex-m55", "rv32imc")),
+    ],
+)
+def test_a_recurrent_network_that_was_trained_gives_the_simulators_bits(
+    recurrent: CompiledModel, windows: dict[str, dict[str, np.ndarray]], board: str
+) -> None:
+    on = "host" if board == "host" else "emulator"
+    built = assemble(
+        recurrent.graph, load_board("cortex-m4" if board == "host" else board), recurrent.name, recurrent.onnx_model
+    )
+    report = mcuq.run(built, windows["test"]["x"][:3], on=on).report
+    assert report.bit_exact
+    assert report.samples == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [QAT / "digits_qat.onnx", ENCODER, *(VIBRATION / f"{name}.onnx" for name in ("lstm", "gru", "cnn"))],
+    ids=lambda path: path.stem,
+)
 def test_the_committed_network_says_nothing_of_the_machine_that_made_it(path: Path) -> None:
     model = onnx.load(path)
     assert model.producer_version.count(".") == 2
