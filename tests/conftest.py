@@ -18,6 +18,7 @@ LONGEST = (
     "tests/device/test_boards_end_to_end.py::test_the_keyword_spotter",
     "tests/test_conformance.py::test_every_case",
     "tests/test_conformance.py::test_the_c_of_some",
+    "tests/test_examples.py::test_the_commands_of_the_vibration",
     "tests/test_examples.py::test_training_it_again",
     "tests/test_wheel.py::test_the_installed_wheel",
 )
