@@ -38,7 +38,7 @@ class Rates:
 
 # By the folder of a kernel; a feature, or "" where the CPU has none of them.
 _OWN: Mapping[str, Mapping[str, Rates]] = {
-    "dsp": {"": Rates(0.93, 1.5, 10, 8, 2)},
+    "dsp": {"": Rates(0.89, 1.5, 10, 8, 2)},
     "mve": {"": Rates(0.15, 0.3, 3, 2.3, 0.9)},
     "rv32": {"": Rates(2.6, 2.3, 18, 15, 4.2)},
     "blocked": {"armv6m": Rates(2.2, 6, 45, 20, 6.4, 55), "": Rates(1.4, 2.8, 20, 13, 2.7)},

@@ -39,7 +39,7 @@ def test_a_window_that_is_the_whole_image_needs_no_copy_of_it() -> None:
         inputs = [(1, *image, channels), weights(rng, channels, *window.kernel, 1), bias(rng, channels)]
         (layer,) = integer_branches([(Conv2d(window, channels), inputs)]).layers()
         (call,) = choose_kernel(layer, DSP).lower(layer.op, layer)
-        assert (call.constants.template == "dsp/one_pixel") == is_taken
+        assert (call.constants.template == "dsp/depthwise_pixel") == is_taken
         assert (call.scratch_bytes == 0) == is_taken
 
 

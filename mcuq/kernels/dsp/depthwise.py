@@ -106,7 +106,7 @@ def lower_depthwise_dsp(op: Conv2d, layer: Layer) -> tuple[Call, ...]:
 class OnePixelConstants(Constants):
     """Depthwise convolution of a window that is the whole image: one pixel of a multiple of four channels."""
 
-    template = "dsp/one_pixel"
+    template = "dsp/depthwise_pixel"
 
     channels: int
     taps: int
