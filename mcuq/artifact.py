@@ -166,7 +166,7 @@ def _load(path: Path) -> CompiledModel:
             parse_placement(manifest["weights"]),
             arena=arena,
             fast=parse_fast(fast) if fast else None,
-            copied_bytes=int(manifest["copied_bytes"]),
+            copied_bytes=int(manifest.get("copied_bytes", 0)),
         )
         blob_path = path.parent / weights_file(manifest["name"])
         if placement.is_external != (len(bytes.fromhex(manifest["listing"]["weights_head"])) == CHECKED_BYTES):
@@ -265,7 +265,7 @@ def _pack(model: CompiledModel) -> bytes:
         **({} if model.max_ram_bytes is None else {"max_ram_bytes": model.max_ram_bytes}),
         "weights": model.placement.text,
         "fast_weights": model.placement.fast.text if model.placement.fast else "",
-        "copied_bytes": model.placement.copied_bytes,
+        **({"copied_bytes": model.placement.copied_bytes} if model.placement.copied_bytes else {}),
         "shared_arena": model.placement.arena,
         "memories": [use.text for use in model.memories],
         "solver": model.solver,

@@ -23,9 +23,9 @@ _OF_STEPS = ("step", "used", "unit", "cost", "budget")
 _STEPS = ("step", "step_in", "reset", "reset_in", "take_steps", "units", "steps", "step_worst", "step_total")
 
 
-# What there is besides where states go on from one inference to the next.
-_STREAM = ("stream_hop", "stream_window", "stream_calls")
+# What there is besides where states go on from one inference to the next, and where they are of a window that moves on.
 _STATES = ("reset", "reset_in", "state", "state_bytes", "state_alignment", "states", "state_ok", "no_state")
+_STREAM = ("stream_hop", "stream_window", "stream_calls")
 
 
 def names_of_the_frame(graph: Graph, model_id: str, plan: Plan, placement: Placement = INLINE) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -32,3 +33,10 @@ class Band:
     out_rows: int
     begin: int
     end: int
+
+
+def of_shape(shape: Iterable[int], axis: int, rows: int) -> tuple[int, ...]:
+    """The shape with so many rows."""
+    sizes = list(shape)
+    sizes[axis] = rows
+    return tuple(sizes)

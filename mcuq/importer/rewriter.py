@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 from onnx import helper, numpy_helper
 
+from mcuq.graph.names import fresh
 from mcuq.graph.tensor import Array
 from mcuq.importer.constants import constant_node_value, tensor_value
 
@@ -43,12 +44,7 @@ class Rewriter:
 
     def fresh(self, stem: str) -> str:
         """A tensor name that is not yet taken."""
-        name, n = stem, 1
-        while name in self._names:
-            n += 1
-            name = f"{stem}_{n}"
-        self._names.add(name)
-        return name
+        return fresh(stem, self._names)
 
     def replace(self, nodes: Sequence[onnx.NodeProto]) -> None:
         """Take these nodes for all that there were."""

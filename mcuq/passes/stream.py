@@ -14,14 +14,16 @@ import numpy as np
 
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph, Node, State, Stream, StreamedOutput, verify
+from mcuq.graph.names import fresh
 from mcuq.graph.operator import Operator
+from mcuq.graph.rows import of_shape
 from mcuq.graph.simulate import simulate
 from mcuq.graph.streams import newest, streamed, window_before
 from mcuq.graph.tensor import Array, ChannelQuant, Tensor
 from mcuq.ops.concat import Concat
 from mcuq.ops.shift_in import ShiftIn
 from mcuq.ops.slice import Slice
-from mcuq.passes.stream_rows import Needs, Rows, Streams, band_of, of_shape, smallest_hop, streams_of
+from mcuq.passes.stream_rows import Needs, Rows, Streams, band_of, smallest_hop, streams_of
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,9 @@ class _Steps:
             op = layer.op.banded(along.output.axis, band_of(along.windows[first], size, rows))
             is_last = number == len(made) - 1
             is_own = is_last and outputs.get(name, rows) == rows
-            output = name if is_own else self._fresh(f"{name}_rows")
+            output = name if is_own else fresh(f"{name}_rows", self._names)
             self._tensors[output] = self._of_rows(name, rows, output)
-            own = node.name if is_last else self._fresh(f"{node.name}_top")
+            own = node.name if is_last else fresh(f"{node.name}_top", self._names)
             self._nodes.append(Node(own, op, inputs, output, node.source or node.name))
             pieces.append((rows, output))
         if made:
@@ -208,7 +210,7 @@ class _Steps:
         if held == new:
             return
         newest = self._rows(name, new)
-        before, behind = self._fresh(f"{name}_before"), self._fresh(f"{name}_held")
+        before, behind = fresh(f"{name}_before", self._names), fresh(f"{name}_held", self._names)
         for own in (before, behind):
             self._tensors[own] = self._of_rows(name, held, own)
         self._add(ShiftIn(self._streams.tensors[name].axis), (before, newest), behind)
@@ -250,7 +252,7 @@ class _Steps:
             found = self._slice(name, *parts[0], output)
         else:
             pieces = tuple(self._slice(name, *part) for part in parts)
-            found = output or self._fresh(f"{name}_rows")
+            found = output or fresh(f"{name}_rows", self._names)
             self._tensors[found] = self._of_rows(name, rows, found)
             self._add(Concat(self._streams.tensors[name].axis), pieces, found)
         self._cut.setdefault((name, rows), found)
@@ -262,7 +264,7 @@ class _Steps:
             return tensor
         if (name, rows) in self._cut and output is None:
             return self._cut[name, rows]
-        found = output or self._fresh(f"{name}_rows")
+        found = output or fresh(f"{name}_rows", self._names)
         t = self._tensors[found] = self._of_rows(name, rows, found)
         begin = [0] * len(t.shape)
         begin[self._streams.tensors[name].axis] = rows[0] - have[0]
@@ -271,18 +273,9 @@ class _Steps:
         return found
 
     def _add(self, op: Operator, inputs: tuple[str, ...], output: str) -> None:
-        self._nodes.append(Node(self._fresh(output), op, inputs, output))
+        self._nodes.append(Node(fresh(output, self._names), op, inputs, output))
 
     def _of_rows(self, name: str, rows: Rows, own: str) -> Tensor:
         t = self._graph.tensors[name]
         axis = self._streams.tensors[name].axis
         return replace(t, name=own, shape=of_shape(t.shape, axis, rows[1] - rows[0]))
-
-    def _fresh(self, stem: str) -> str:
-        """A name that nothing has."""
-        name, n = stem, 1
-        while name in self._names:
-            n += 1
-            name = f"{stem}_{n}"
-        self._names.add(name)
-        return name

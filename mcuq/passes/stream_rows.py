@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -242,10 +242,3 @@ def band_of(window: RowWindow, size: int, rows: Rows) -> Band:
     top = rows[0] * window.stride - window.begin
     bottom = (rows[1] - 1) * window.stride - window.begin + window.extent
     return Band(behind - first, rows[1] - rows[0], max(0, -top), max(0, bottom - size))
-
-
-def of_shape(shape: Iterable[int], axis: int, rows: int) -> tuple[int, ...]:
-    """The shape with so many rows."""
-    sizes = list(shape)
-    sizes[axis] = rows
-    return tuple(sizes)

@@ -61,6 +61,11 @@ class Plan:
     kept: tuple[Storage, ...] = ()
 
     @property
+    def by_rows(self) -> set[int]:
+        """The numbers of the steps that run row by row."""
+        return _steps([own.segment for own in self.segments])
+
+    @property
     def arenas(self) -> tuple[ArenaPart, ...]:
         """The parts of the arena; one where it is not split."""
         return self.parts or (ArenaPart("", 0, self.arena_bytes),)

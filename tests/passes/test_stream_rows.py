@@ -8,8 +8,8 @@ from stream_models import FRAMES, of_each_frame, strided, temporal_convolutions
 from mcuq.compile import quantize_model
 from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
-from mcuq.graph.rows import Band, RowWindow
-from mcuq.passes.stream_rows import Needs, NoHop, Streamed, band_of, of_shape, smallest_hop, streams_of
+from mcuq.graph.rows import Band, RowWindow, of_shape
+from mcuq.passes.stream_rows import Needs, NoHop, Streamed, band_of, smallest_hop, streams_of
 
 
 def named(graph: Graph, operator: str) -> list[str]:

@@ -15,6 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from mcuq.errors import ModelError
+from mcuq.graph.names import fresh
 from mcuq.graph.tensor import Array, Shape
 from mcuq.importer.tflite.network import INT4, RESOURCE, Network, Quantization, Tensor
 
@@ -70,12 +71,7 @@ class Writer:
 
     def fresh(self, stem: str) -> str:
         """A name that no tensor has."""
-        name, n = stem, 1
-        while name in self._taken:
-            n += 1
-            name = f"{stem}_{n}"
-        self._taken.add(name)
-        return name
+        return fresh(stem, self._taken)
 
     def node(
         self,
