@@ -33,16 +33,17 @@ from mcuq.dataset.sequences import Sequences, open_sequences
 from mcuq.dataset.windows import Windows
 from mcuq.described import Described
 from mcuq.emit.arena import Sharer, arena_files, arena_names
-from mcuq.emit.front_end import FrontEndFiles, files_of
+from mcuq.emit.front_end import FrontEndFiles, files_of, front_end_names
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
 from mcuq.errors import ArtifactError, BoardError, DataError, ModelError
-from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.front_end import FrontEnd, last_step
 from mcuq.front_end.heard import heard, is_sound
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
+from mcuq.graph.rows import of_shape
 from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
 from mcuq.graph.tensor import Array
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
@@ -238,18 +239,13 @@ class CompiledModel(Described):
 
     def heard(self, data: Calibration) -> Calibration:
         """Data as it is; of sound the codes that the front end's C gives the network, as real values."""
-        if isinstance(data, Part):
-            return replace(data, data=cast(Data, self.heard(data.data)))
-        if self.front_end is None or not is_sound(data):
+        if self.front_end is None:
             return data
-        made = self.front_end_files()
-        assert made is not None
         tensor = self.graph.tensors[self.graph.given_inputs[0]]
-
-        def decoded(integers: Array) -> Array:
-            return tensor.decode(made.last.codes(integers))
-
-        return cast(Calibration, heard(data, self.graph, self.front_end, self.name, decoded))
+        last = last_step(self.front_end, tensor.scale, tensor.zero_point, tensor.quantization.bounds)
+        return with_features(
+            data, self.graph, self.front_end, self.name, lambda integers: tensor.decode(last.codes(integers))
+        )
 
     def as_given(self, batch: Mapping[str, Array]) -> Mapping[str, Array]:
         """Inputs (samples, *shape) of the graph, in the order in which the C takes them."""
@@ -277,9 +273,10 @@ class CompiledModel(Described):
             raise ArtifactError(
                 f"{self.name}.c, {self.name}.h: were changed after mcuq wrote them; compile the model again"
             )
-        made = self.front_end_files()
-        if made is not None and any(self.files[name] != text for name, text in made.files.items()):
-            raise ArtifactError(f"{', '.join(made.files)}: were changed after mcuq wrote them; compile the model again")
+        if self.front_end is not None:
+            header, source = front_end_names(self.name)
+            if files_crc(self.files[header], self.files[source]) != self.listing.front_end_crc:
+                raise ArtifactError(f"{header}, {source}: were changed after mcuq wrote them; compile the model again")
         if self.blob is not None:
             _ = self.sources
         return self.listing
@@ -390,8 +387,8 @@ def quantize_as(
     memory = _memory_of(board, options.weights)
     arrives = options.push or options.stream is not None
     check_least_fit(graph.name, graph, scheme, memory, options.prune, arrives)
-    if options.front_end is not None and calibration is not None:
-        calibration = _heard(calibration, graph, options.front_end)
+    if calibration is not None:
+        calibration = with_features(calibration, graph, options.front_end, graph.name)
     without = float_tensors(graph, scheme)
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
@@ -428,11 +425,19 @@ def quantize_as(
     return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
 
 
-def _heard(data: Calibration, graph: Graph, front: FrontEnd) -> Calibration:
-    """Data as it is; of sound the features."""
+def with_features(
+    data: Calibration,
+    graph: Graph,
+    front: FrontEnd | None,
+    name: str,
+    step: Callable[[Array], Array] | None = None,
+) -> Calibration:
+    """Data as it is; of sound what the front end gives a model's input, as `heard` says, if there is one."""
+    if front is None:
+        return data
     if isinstance(data, Part):
-        return replace(data, data=cast(Data, _heard(data.data, graph, front)))
-    return cast(Calibration, heard(data, graph, front, graph.name)) if is_sound(data) else data
+        return replace(data, data=cast(Data, with_features(data.data, graph, front, name, step)))
+    return cast(Calibration, heard(data, graph, front, name, step)) if is_sound(data) else data
 
 
 # What may fit where something else does not.
@@ -499,7 +504,9 @@ def with_front_end(model: CompiledModel, front: FrontEnd | None) -> CompiledMode
     model = replace(model, front_end=front)
     made = model.front_end_files()
     assert made is not None
-    return replace(model, files={**model.files, **made.files})
+    header, source = (made.files[file] for file in front_end_names(model.name))
+    listing = replace(model.listing, front_end_crc=files_crc(header, source))
+    return replace(model, files={**model.files, **made.files}, listing=listing)
 
 
 def _stream_notes(graph: Graph, is_checked: bool) -> Iterator[str]:
@@ -643,7 +650,7 @@ class _Planner:
         found = planned(program)
         if found is None or not most_bytes:
             return found
-        by_rows = [found[0].steps[i].layer.output.name for i in _run_by_rows(found[1])]
+        by_rows = [found[0].steps[i].layer.output.name for i in found[1].by_rows]
         copying = planned(with_copied_weights(program, most_bytes, by_rows))
         return copying if copying is not None and copying[1].arena_bytes <= self._most_room() else found
 
@@ -757,12 +764,6 @@ def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_externa
     if not keys:
         raise ModelError(f"fast weights '{use.text}': {_why_none(least_bytes(program), most_bytes, free, use.memory)}")
     return keys
-
-
-def _run_by_rows(plan: Plan) -> frozenset[int]:
-    """The numbers of the steps in segments."""
-    segments = [own.segment for own in plan.segments]
-    return frozenset(i for segment in segments for i in range(segment.first, segment.last + 1))
 
 
 def _check_copies(name: str, program: Program, most_bytes: int) -> None:
@@ -963,7 +964,7 @@ def _calls_of_stream(graph: Graph, data: Calibration, labels: Array | None) -> S
     own = graph.stream
     assert own is not None
     (spec,) = input_specs(graph)
-    window = replace(spec, shape=(*spec.shape[: own.axis], own.window, *spec.shape[own.axis + 1 :]))
+    window = replace(spec, shape=of_shape(spec.shape, own.axis, own.window))
     try:
         return Windows((spec,), (), windows=_dataset((window,), data, labels), stream=own)
     except DataError:

@@ -18,8 +18,8 @@ from mcuq.errors import ModelError
 from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.fft import digit_order, fft_calls, fft_needs, twiddles_s16, twiddles_s32
-from mcuq.front_end.front_end import FrontEnd, LastStep, last_step
-from mcuq.front_end.heard import Windows, windows_of
+from mcuq.front_end.front_end import FrontEnd, last_step
+from mcuq.front_end.heard import HeldFrames, held_frames
 from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, Quant
@@ -38,13 +38,12 @@ NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES)
 @dataclass(frozen=True)
 class FrontEndFiles:
     """`files` by name; `table_bytes` of constants, and `state_bytes` of RAM that is the front end's own; about
-    the `instructions` for a second of sound. `last` is how features become codes."""
+    the `instructions` for a second of sound."""
 
     files: dict[str, str]
     table_bytes: int
     state_bytes: int
     instructions: int
-    last: LastStep
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,15 @@ class Fed:
     it has states."""
 
     port: Port
-    windows: Windows
+    held: HeldFrames
     arguments: str
     digest: int
     has_states: bool
+
+
+def front_end_names(model_id: str) -> tuple[str, str]:
+    """The header and the C file."""
+    return f"{model_id}_front_end.h", f"{model_id}_front_end.c"
 
 
 def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int) -> FrontEndFiles:
@@ -89,9 +93,9 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "state_bytes": f"{state_bytes:,}",
         "instructions": f"{instructions:,}",
         "rate": front.sample_rate_hz,
-        "samples_per_inference": fed.windows.hop_frames * front.hop_samples,
-        "samples_until_first": front.samples(fed.windows.frames),
-        "samples_until_full": front.samples(fed.windows.full_frames),
+        "samples_per_inference": fed.held.hop_frames * front.hop_samples,
+        "samples_until_first": front.samples(fed.held.frames),
+        "samples_until_full": front.samples(fed.held.full_frames),
         "has_states": fed.has_states,
         "renamed": [name for name in names if name.islower()],
         "macros": [name for name in names if not name.islower()],
@@ -99,23 +103,23 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "arrays": data,
         "signal": front.signal,
         "front": front,
-        "frames": fed.windows.frames,
-        "hop_frames": fed.windows.hop_frames,
-        "is_streamed": fed.windows.full_frames > fed.windows.frames,
+        "frames": fed.held.frames,
+        "hop_frames": fed.held.hop_frames,
+        "is_streamed": fed.held.full_frames > fed.held.frames,
         "is_micro": is_micro,
         "fft": fft_calls(front.signal.fft_samples, 16 if is_micro else 32, f"{model_id}_turns"),
         "input": fed.port,
-        "features_first": fed.windows.features_first,
+        "features_first": fed.held.features_first,
         "arguments": fed.arguments,
         "last": last,
         **own,
     }
     render = environment()
     files = {
-        f"{model_id}_front_end.{kind}": render.get_template(f"front_end.{kind}.j2").render(context)
-        for kind in ("h", "c")
+        name: render.get_template(f"front_end.{kind}.j2").render(context)
+        for name, kind in zip(front_end_names(model_id), "hc", strict=True)
     }
-    return FrontEndFiles(files, table_bytes, state_bytes, instructions, last)
+    return FrontEndFiles(files, table_bytes, state_bytes, instructions)
 
 
 def files_of(
@@ -123,8 +127,8 @@ def files_of(
 ) -> FrontEndFiles:
     """The files for a model of which `listing` says what its C has, on a CPU with these features. Raises ModelError
     where the front end cannot feed it."""
-    windows = windows_of(graph, front, model_id)
-    tensor, where = graph.tensors[windows.name], f"model '{model_id}': --front-end"
+    held = held_frames(graph, front, model_id)
+    tensor, where = graph.tensors[held.name], f"model '{model_id}': --front-end"
     if listing.push is not None:
         raise ModelError(f"{where}: fills the whole input, which --push never has; leave out one of the two")
     if is_external:
@@ -133,14 +137,14 @@ def files_of(
         )
     if not isinstance(tensor.quant, Quant) or tensor.dtype not in ("int8", "int16"):
         raise ModelError(
-            f"{where}: gives integers of one scale, input '{windows.name}' is of {tensor.dtype}; use a scheme of int8 "
+            f"{where}: gives integers of one scale, input '{held.name}' is of {tensor.dtype}; use a scheme of int8 "
             "or int16 inputs"
         )
     c_name = {name: listing.accessors[name] for name in (*graph.given_inputs, *graph.given_outputs)}
-    accessor = c_name[windows.name].removeprefix(f"{model_id}_")
-    port = Port(windows.name, accessor, tensor, accessor)
+    accessor = c_name[held.name].removeprefix(f"{model_id}_")
+    port = Port(held.name, accessor, tensor, accessor)
     arguments = ", ".join(["input", *(f"{c_name[name]}()" for name in graph.given_outputs)])
-    fed = Fed(port, windows, arguments, listing.digest, bool(graph.states))
+    fed = Fed(port, held, arguments, listing.digest, bool(graph.states))
     return front_end_files(front, fed, model_id, instructions_of(front, features))
 
 
@@ -236,5 +240,5 @@ def _state_bytes(front: FrontEnd, fed: Fed) -> int:
         words = points + 1 + 2 * front.features
     else:
         words = 2 * points + 2 + front.features + (signal.mels if signal.mfcc else 0)
-    size = 4 * (words + 2) + 2 * front.frame_samples + code_bytes * fed.windows.frames * front.features
+    size = 4 * (words + 2) + 2 * front.frame_samples + code_bytes * fed.held.frames * front.features
     return size + -size % 4

@@ -15,12 +15,13 @@ from mcuq.front_end.fft import Integers
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.wav import SUFFIX, is_wav, read_wav
 from mcuq.graph.ir import Graph
+from mcuq.graph.rows import of_shape
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Windows:
+class HeldFrames:
     """How an input holds frames: so many, and each feature's values together where `features_first`; `hop_frames` of
     them are new in each inference, and outputs are those of a window once `full_frames` came."""
 
@@ -38,7 +39,7 @@ class Windows:
         return np.stack(found).reshape(-1, *self.shape)
 
 
-def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
+def held_frames(graph: Graph, front: FrontEnd, model: str) -> HeldFrames:
     """How the one input of a graph, but for states, holds the front end's frames: of one that streams the new ones.
     Raises ModelError where it does not.
 
@@ -55,8 +56,8 @@ def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
     shape, own = graph.tensors[name].shape, graph.stream
     if own is None:
         frames, features_first = _frames_of(shape, name, front, where)
-        return Windows(name, shape, frames, features_first, front.hop_frames, frames)
-    window = (*shape[: own.axis], own.window, *shape[own.axis + 1 :])
+        return HeldFrames(name, shape, frames, features_first, front.hop_frames, frames)
+    window = of_shape(shape, own.axis, own.window)
     frames, features_first = _frames_of(window, name, front, where)
     behind = [size for size in window[own.axis + 1 :] if size > 1]
     if frames != own.window or bool(behind) == features_first:
@@ -69,7 +70,7 @@ def windows_of(graph: Graph, front: FrontEnd, model: str) -> Windows:
             f"{where}: has hop_frames = {front.hop_frames}, and --stream takes {own.hop} frames a call; leave out "
             f"hop_frames, or give --stream {own.axis}:{front.hop_frames}"
         )
-    return Windows(name, shape, own.hop, features_first, own.hop, own.calls * own.hop)
+    return HeldFrames(name, shape, own.hop, features_first, own.hop, own.calls * own.hop)
 
 
 def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd, where: str) -> tuple[int, bool]:
@@ -105,25 +106,25 @@ def heard(
 
     Raises DataError where a file is too short for one inference, or not as `read_wav` takes them.
     """
-    windows, path = windows_of(graph, front, model), Path(str(data))
+    held, path = held_frames(graph, front, model), Path(str(data))
     folders = {path.parent: [path]} if is_wav(path) else _files(path)
     parts, labels = [], []
     for label, (folder, files) in enumerate(folders.items()):
         for file in files:
             where = f"{folder.name}/{file.name}"
             samples = read_wav(file, where, front.sample_rate_hz)
-            least = front.samples(windows.full_frames)
+            least = front.samples(held.full_frames)
             if len(samples) < least:
                 raise DataError(
                     f"{where}: has {len(samples):,} samples, too few for one inference, which takes {least:,}; record "
                     "longer ones"
                 )
             integers = front.integers(samples)
-            parts.append(windows.of(front.real(integers) if step is None else step(integers)))
+            parts.append(held.of(front.real(integers) if step is None else step(integers)))
             labels += [label] * len(parts[-1])
     if graph.states:
-        return [{windows.name: part} for part in parts]
-    inputs = {windows.name: np.concatenate(parts)}
+        return [{held.name: part} for part in parts]
+    inputs = {held.name: np.concatenate(parts)}
     return (inputs, np.array(labels)) if len(folders) > 1 else inputs
 
 

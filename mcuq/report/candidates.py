@@ -18,8 +18,12 @@ from mcuq.compile import (
     float_graph_of,
     model_identifier,
     quantize_as,
+    with_features,
 )
+from mcuq.dataset import Dataset
+from mcuq.dataset.sequences import Sequences
 from mcuq.errors import BoardError
+from mcuq.graph.ir import Graph
 from mcuq.lower import Goal
 from mcuq.options import Options
 from mcuq.plan.fit import ArenaTooLarge
@@ -104,7 +108,7 @@ class Workbench:
         """Whether there are labels to count accuracy by."""
         if self.data is None:
             return False
-        return calls_for(float_graph_of(self.path, self.options), self.data).labels is not None
+        return self._calls(float_graph_of(self.path, self.options)).labels is not None
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Raises McuqError as quantize_as does."""
@@ -114,7 +118,12 @@ class Workbench:
         """What quantization costs, over the data; None without."""
         if self.data is None:
             return None
-        return compare_with_float(quantized.graph, quantized.onnx_model, calls_for(quantized.graph, self.data))
+        return compare_with_float(quantized.graph, quantized.onnx_model, self._calls(quantized.graph))
+
+    def _calls(self, graph: Graph) -> Dataset | Sequences:
+        """The data as inputs of the graph."""
+        assert self.data is not None
+        return calls_for(graph, with_features(self.data, graph, self.options.front_end, graph.name))
 
     def measure(self, candidate: Candidate) -> Figures:
         """Quantize, compare with the float model, build and run. Raises McuqError as these do."""

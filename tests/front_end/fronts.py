@@ -10,7 +10,7 @@ from mcuq.emit.front_end import Fed, front_end_files
 from mcuq.emit.port import Port
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.front_end import FrontEnd
-from mcuq.front_end.heard import Windows
+from mcuq.front_end.heard import HeldFrames
 from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.graph.tensor import Quant, Tensor
 
@@ -308,7 +308,7 @@ def probe_of(cpu: str, front: FrontEnd, port: Port, samples: int, features_first
         "most": most,
         "samples": samples,
     }
-    windows = Windows("x", port.tensor.shape, FRAMES, features_first, front.hop_frames, FRAMES)
-    made = front_end_files(front, Fed(port, windows, "input", 0x12345678, False), "stub", 1000)
+    held = HeldFrames("x", port.tensor.shape, FRAMES, features_first, front.hop_frames, FRAMES)
+    made = front_end_files(front, Fed(port, held, "input", 0x12345678, False), "stub", 1000)
     sizes = 4 + 2 * samples, 8 + most * FRAMES * front.features * port.tensor.size_bytes // port.tensor.elements
     return Probe(cpu, CODE % facts, sizes, {"stub.h": STUB % facts, **made.files}), most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mcuq.api import run, simulate
 from mcuq.artifact import load, save
-from mcuq.compile import CompiledModel, compile_model, with_goal
+from mcuq.boards.find import load_board
+from mcuq.compile import CompiledModel, Part, compile_model, on_board, with_goal
 from mcuq.errors import ArtifactError, DataError, McuqError, ModelError
 from mcuq.front_end.read import parse_front_end, read_front_end
+from mcuq.options import options_of
+from mcuq.report.candidates import Candidate, Workbench
 
 TEXT = 'kind = "kaldi"\nsample_rate_hz = 8000\nframe_samples = 200\nhop_samples = 80\nhop_frames = 2\n'
 FRAMES = 6
@@ -115,6 +119,32 @@ def test_front_ends_are_kept_with_the_model(model: CompiledModel, tmp_path: Path
 
 
 MAKE = "make it so: sox"
+
+
+def test_c_for_any_cpu_is_as_it_was_written_on_a_board_too(sounds: Path) -> None:
+    model = compile_model(network(1, FRAMES, 13), "host", sounds, "heard", front_end=parse_front_end(TEXT))
+    assert on_board(model, "cortex-m4").checked_listing() == model.listing
+    header = model.files["heard_front_end.h"]
+    other = header.replace("SAMPLE_RATE_HZ 8000", "SAMPLE_RATE_HZ 1")
+    with pytest.raises(ArtifactError) as error:
+        replace(model, files={**model.files, "heard_front_end.h": other}).checked_listing()
+    assert str(error.value) == (
+        "heard_front_end.h, heard_front_end.c: were changed after mcuq wrote them; compile the model again"
+    )
+
+
+def test_budgets_are_judged_on_sound(sounds: Path, tmp_path: Path) -> None:
+    path = tmp_path / "heard.onnx"
+    onnx.save(network(1, FRAMES, 13), path)
+    options = options_of(front_end=parse_front_end(TEXT), judged=False)
+    seen, unseen = Part(str(sounds), held_back=False), Part(str(sounds), held_back=True)
+    bench = Workbench(path, load_board("cortex-m4"), seen, unseen, options, counts=False)
+    assert bench.has_labels
+    found = bench.measure(Candidate("", options.scheme))
+    assert found.accuracy is not None
+    assert found.sqnr_db is not None
+    assert found.sqnr_db > 20
+    assert 0 < found.samples < 24
 
 
 def test_sound_that_does_not_fit_is_refused(model: CompiledModel, tmp_path: Path) -> None:
