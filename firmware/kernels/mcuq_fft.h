@@ -143,20 +143,22 @@ static MCUQ_ALWAYS_INLINE inline void mcuq_radix_4_s16(uint32_t *x, int32_t leng
     x[3 * length] = mcuq_add_turned_s16(odd, difference);
 }
 
-/* item mcuq_first_stage_s16: needs MCUQ_ALWAYS_INLINE, mcuq_divided_s16, mcuq_add_s16, mcuq_sub_s16, mcuq_radix_4_s16; code 150 */
-/* All twiddles are 1, which is 32767: times that, what was divided before is as it is. */
-static MCUQ_ALWAYS_INLINE inline void mcuq_first_stage_s16(uint32_t *x, int32_t points, int32_t radix)
+/* item mcuq_first_2_s16: needs MCUQ_ALWAYS_INLINE, mcuq_divided_s16, mcuq_add_s16, mcuq_sub_s16; code 60 */
+/* Two values through the first stage, whose twiddles are 1, which is 32767: times that, what is divided is as it is. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_first_2_s16(uint32_t *x, uint32_t a, uint32_t b)
 {
-    for (const uint32_t *const end = x + points; x < end; x += radix) {
-        if (radix == 2) {
-            const uint32_t a = mcuq_divided_s16(x[0], 16383), b = mcuq_divided_s16(x[1], 16383);
-            x[0] = mcuq_add_s16(a, b);
-            x[1] = mcuq_sub_s16(a, b);
-        } else {
-            mcuq_radix_4_s16(x, 1, mcuq_divided_s16(x[0], 8191), mcuq_divided_s16(x[1], 8191),
-                             mcuq_divided_s16(x[2], 8191), mcuq_divided_s16(x[3], 8191));
-        }
-    }
+    a = mcuq_divided_s16(a, 16383);
+    b = mcuq_divided_s16(b, 16383);
+    x[0] = mcuq_add_s16(a, b);
+    x[1] = mcuq_sub_s16(a, b);
+}
+
+/* item mcuq_first_4_s16: needs MCUQ_ALWAYS_INLINE, mcuq_divided_s16, mcuq_radix_4_s16; code 59 */
+/* Four of them. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_first_4_s16(uint32_t *x, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    mcuq_radix_4_s16(x, 1, mcuq_divided_s16(a, 8191), mcuq_divided_s16(b, 8191), mcuq_divided_s16(c, 8191),
+                     mcuq_divided_s16(d, 8191));
 }
 
 /* item mcuq_stage_s16: needs MCUQ_ALWAYS_INLINE, mcuq_divided_s16, mcuq_product_s16, mcuq_radix_4_s16; code 175 */
@@ -240,14 +242,13 @@ static inline int32_t mcuq_high_sub(int32_t acc, int32_t a, int32_t b)
 #endif
 }
 
-/* item mcuq_radix_4_s32: needs MCUQ_ALWAYS_INLINE; code 205 */
-/* Of halves of values times their twiddles, to places `step` words apart; the first is whole. */
-static MCUQ_ALWAYS_INLINE inline void mcuq_radix_4_s32(int32_t *x, int32_t step, int32_t r1, int32_t i1, int32_t r2,
-                                                       int32_t i2, int32_t r3, int32_t i3)
+/* item mcuq_radix_4_s32: needs MCUQ_ALWAYS_INLINE; code 177 */
+/* Of halves of values times their twiddles, to places `step` words apart. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_radix_4_s32(int32_t *x, int32_t step, int32_t r0, int32_t i0, int32_t r1,
+                                                       int32_t i1, int32_t r2, int32_t i2, int32_t r3, int32_t i3)
 {
     const int32_t sum_r = r1 + r3, sum_i = i1 + i3, difference_r = r1 - r3, difference_i = i1 - i3;
-    const int32_t even_r = r2 + (x[0] >> 1), even_i = i2 + (x[1] >> 1);
-    const int32_t odd_r = (x[0] >> 1) - r2, odd_i = (x[1] >> 1) - i2;
+    const int32_t even_r = r2 + r0, even_i = i2 + i0, odd_r = r0 - r2, odd_i = i0 - i2;
     x[0] = even_r + sum_r;
     x[1] = even_i + sum_i;
     x[2 * step] = even_r - sum_r;
@@ -258,21 +259,22 @@ static MCUQ_ALWAYS_INLINE inline void mcuq_radix_4_s32(int32_t *x, int32_t step,
     x[3 * step + 1] = odd_i + difference_r;
 }
 
-/* item mcuq_first_stage_s32: needs MCUQ_ALWAYS_INLINE, mcuq_radix_4_s32; code 202 */
-/* All twiddles are 1. */
-static MCUQ_ALWAYS_INLINE inline void mcuq_first_stage_s32(int32_t *x, int32_t points, int32_t radix)
+/* item mcuq_first_2_s32: needs MCUQ_ALWAYS_INLINE; code 100 */
+/* Two values through the first stage, whose twiddles are 1. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_first_2_s32(int32_t *x, int32_t r0, int32_t i0, int32_t r1, int32_t i1)
 {
-    for (const int32_t *const end = x + 2 * points; x < end; x += 2 * radix) {
-        if (radix == 2) {
-            const int32_t r = x[2] >> 1, i = x[3] >> 1;
-            x[2] = (x[0] >> 1) - r;
-            x[3] = (x[1] >> 1) - i;
-            x[0] = (x[0] >> 1) + r;
-            x[1] = (x[1] >> 1) + i;
-        } else {
-            mcuq_radix_4_s32(x, 2, x[2] >> 1, x[3] >> 1, x[4] >> 1, x[5] >> 1, x[6] >> 1, x[7] >> 1);
-        }
-    }
+    x[0] = (r0 >> 1) + (r1 >> 1);
+    x[1] = (i0 >> 1) + (i1 >> 1);
+    x[2] = (r0 >> 1) - (r1 >> 1);
+    x[3] = (i0 >> 1) - (i1 >> 1);
+}
+
+/* item mcuq_first_4_s32: needs MCUQ_ALWAYS_INLINE, mcuq_radix_4_s32; code 90 */
+/* Four of them. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_first_4_s32(int32_t *x, int32_t r0, int32_t i0, int32_t r1, int32_t i1,
+                                                       int32_t r2, int32_t i2, int32_t r3, int32_t i3)
+{
+    mcuq_radix_4_s32(x, 2, r0 >> 1, i0 >> 1, r1 >> 1, i1 >> 1, r2 >> 1, i2 >> 1, r3 >> 1, i3 >> 1);
 }
 
 /* item mcuq_stage_s32: needs MCUQ_ALWAYS_INLINE, mcuq_high, mcuq_high_add, mcuq_high_sub, mcuq_radix_4_s32; code 320 */
@@ -290,31 +292,35 @@ static MCUQ_ALWAYS_INLINE inline void mcuq_stage_s32(int32_t *x, const int32_t *
             const int32_t i3 = mcuq_high_add(mcuq_high(x[3 * step], turn[5]), x[3 * step + 1], turn[4]);
             const int32_t r2 = mcuq_high_sub(mcuq_high(x[2 * step], turn[2]), x[2 * step + 1], turn[3]);
             const int32_t i2 = mcuq_high_add(mcuq_high(x[2 * step], turn[3]), x[2 * step + 1], turn[2]);
-            mcuq_radix_4_s32(x, step, r1, i1, r2, i2, r3, i3);
+            mcuq_radix_4_s32(x, step, x[0] >> 1, x[1] >> 1, r1, i1, r2, i2, r3, i3);
         }
     }
 }
 
 /* item mcuq_spectrum_s32: needs MCUQ_ALWAYS_INLINE, mcuq_high, mcuq_high_add, mcuq_high_sub; code 274 */
-/* points + 1 values of a real signal's spectrum, in place of that of its pairs. */
-static MCUQ_ALWAYS_INLINE inline void mcuq_spectrum_s32(int32_t *x, const int32_t *turns, int32_t points)
+/* points + 1 values of a real signal's spectrum, in place of that of its pairs; if not all, those of its lower half. */
+static MCUQ_ALWAYS_INLINE inline void mcuq_spectrum_s32(int32_t *x, const int32_t *turns, int32_t points, int32_t all)
 {
     int32_t *const end = x + 2 * points;
     const int32_t first = x[0], second = x[1];
 
     x[0] = first + second;
     x[1] = 0;
-    end[0] = first - second;
-    end[1] = 0;
-    for (int32_t *a = x + 2, *b = end - 2; a <= b; a += 2, b -= 2, turns += 2) {
+    if (all) {
+        end[0] = first - second;
+        end[1] = 0;
+    }
+    for (int32_t *a = x + 2, *b = end - 2; all ? a <= b : a < b; a += 2, b -= 2, turns += 2) {
         const int32_t r = a[0] - b[0], i = a[1] + b[1];
         const int32_t turned_r = mcuq_high_sub(mcuq_high(r, turns[0]), i, turns[1]);
         const int32_t turned_i = mcuq_high_add(mcuq_high(r, turns[1]), i, turns[0]);
         const int32_t sum_r = a[0] + b[0], sum_i = a[1] - b[1];
         a[0] = turned_r + (sum_r >> 1);
         a[1] = turned_i + (sum_i >> 1);
-        b[0] = (sum_r >> 1) - turned_r;
-        b[1] = turned_i - (sum_i >> 1);
+        if (all) {
+            b[0] = (sum_r >> 1) - turned_r;
+            b[1] = turned_i - (sum_i >> 1);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ spectrum of them (Sorensen et al., "Real-valued fast Fourier transform algorithm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -20,6 +21,23 @@ def radices(points: int) -> tuple[int, ...]:
     """Of the stages, in order, for so many complex points."""
     bits = points.bit_length() - 1
     return (2,) * (bits % 2) + (4,) * (bits // 2)
+
+
+def group_places(size: int) -> NDArray[np.int64]:
+    """Where results of the first stage lie, in units of its radix: those of each pair of samples and of others, in steps
+    of size / radix samples."""
+    radix = radices(size // 2)[0]
+    return digit_order(size // 2)[: size // 2 // radix] // radix
+
+
+def group_parts(size: int, given: int) -> tuple[tuple[int, int, int], ...]:
+    """(begin, end, parts): groups of the first stage from one to another, where all but the first `parts` values of each
+    are 0, of `given` samples before zeros."""
+    radix, pairs = radices(size // 2)[0], (given + 1) // 2
+    groups = size // 2 // radix
+    most, more = divmod(pairs, groups)
+    found = (0, more, most + 1), (more, groups, most)
+    return tuple((begin, end, parts) for begin, end, parts in found if begin < end)
 
 
 def halvings(size: int) -> int:
@@ -65,23 +83,34 @@ def twiddles_s32(size: int) -> NDArray[np.int32]:
     return np.minimum(values, 2**31 - 1).astype(np.int32)
 
 
-def fft_calls(size: int, bits: int, turns: str) -> tuple[str, ...]:
-    """Lines of C that make the spectrum, in place of samples `x` of 16 or 32 bits, with the twiddles `turns`."""
-    points, length, read = size // 2, 1, 0
+def first_call(size: int, bits: int, place: str, values: Sequence[str]) -> str:
+    """The line of C that takes a group of values, zeros behind them left out, through the first stage to its place."""
+    radix = radices(size // 2)[0]
+    zeros = ["0"] * (radix * bits // 16 - len(values))
+    return f"mcuq_first_{radix}_s{bits}({place}, {', '.join([*values, *zeros])});"
+
+
+def fft_calls(size: int, bits: int, turns: str, end_bin: int | None = None) -> tuple[str, ...]:
+    """Lines of C that make the spectrum, in place of the first stage's results `x` of 16 or 32 bits, with the twiddles
+    `turns`. Of 32 bits, those before `end_bin` are enough if given."""
+    points, length, read = size // 2, radices(size // 2)[0], 0
     calls = []
-    for radix in radices(points):
-        if length == 1:
-            calls.append(f"mcuq_first_stage_s{bits}(x, {points}, {radix});")
-        else:
-            calls.append(f"mcuq_stage_s{bits}(x, {turns} + {read * bits // 16}, {points}, {length});")
-            read += 3 * length
+    for radix in radices(points)[1:]:
+        calls.append(f"mcuq_stage_s{bits}(x, {turns} + {read * bits // 16}, {points}, {length});")
+        read += 3 * length
         length *= radix
-    return (*calls, f"mcuq_spectrum_s{bits}(x, {turns} + {read * bits // 16}, {points});")
+    is_all = f", {int(end_bin is None or needs_all(size, end_bin))}" if bits == 32 else ""
+    return (*calls, f"mcuq_spectrum_s{bits}(x, {turns} + {read * bits // 16}, {points}{is_all});")
+
+
+def needs_all(size: int, end_bin: int) -> bool:
+    """Whether values before this one are in the spectrum's upper half."""
+    return end_bin > size // 4
 
 
 def fft_needs(bits: int) -> tuple[str, ...]:
     """The runtime items that these lines name."""
-    return tuple(f"mcuq_{name}_s{bits}" for name in ("first_stage", "stage", "spectrum"))
+    return tuple(f"mcuq_{name}_s{bits}" for name in ("first_2", "first_4", "stage", "spectrum"))
 
 
 def _wrapped_s16(x: Integers) -> Integers:

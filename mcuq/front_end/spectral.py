@@ -157,20 +157,18 @@ def _log2(upper: Integers, lower: Integers) -> Integers:
 
 
 def near_root(x: Integers) -> Integers:
-    """The square root of x < 2^62, within 2^-17 of it and 1."""
+    """The square root of x < 2^62, within 2^-20 of it and 1: two steps of Newton's method.
+
+    The line that they begin from is within 4.6 % of the root of the upper word, and the first step within 0.1 %.
+    """
     bits = np.where(x >> 32 > 0, _bits(x >> 32) + 32, _bits(x & 0xFFFFFFFF))
     room = (62 - bits) >> 1
     upper = (x << (2 * room)) >> 30
-    y = 0xFFFFFFFF - (upper >> 1) - (upper >> 4)
-    for _ in range(3):
-        near = _upper_word(upper, _upper_word(y, y))
-        y = (y.astype(np.uint64) * (0xC0000000 - near).astype(np.uint64) >> np.uint64(31)).astype(np.int64) & 0xFFFFFFFF
-    return _upper_word(upper, y) >> room
-
-
-def _upper_word(a: Integers, b: Integers) -> Integers:
-    """Of the product of unsigned words."""
-    return (a.astype(np.uint64) * b.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+    line = 24019 + (upper >> 17) + (upper >> 19)
+    near = (line + upper // line) >> 1
+    rest = (upper - near * near) * 128
+    root = ((near * 256 + np.sign(rest) * (np.abs(rest) // near)) << 7) >> room  # C divides towards 0
+    return np.where(x > 0, root, 0)
 
 
 def _bits(x: Integers) -> Integers:

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from mcuq.front_end.fft import (
     SIZES,
-    digit_order,
     fft_calls,
     fft_needs,
+    first_call,
+    group_parts,
+    group_places,
     halvings,
+    radices,
     real_fft_s16,
     real_fft_s32,
     twiddles_s16,
@@ -20,37 +23,58 @@ from mcuq.front_end.fft import (
 )
 
 MOST = max(SIZES) // 2
-LINE = "\n        "
+
+
+def case_of(size: int, bits: int) -> str:
+    """The FFT of so many samples `given`, or of half of them if `is_half`."""
+    groups = size // 2 // radices(size // 2)[0]
+    loops = []
+    for half in (0, 1):
+        for begin, end, parts in group_parts(size, size >> half):
+            words = bits // 16
+            pairs = [f"from[{words * groups * k + i}]" for k in range(parts) for i in range(words)]
+            call = first_call(size, bits, f"x + {size // 2 // groups * words} * *place++", pairs)
+            loops.append(f"if (is_half == {half})")
+            first, last = (f"given + {words * i}" for i in (begin, end))
+            loops.append(f"    for (from = {first}; from < {last}; from += {words}) {call}")
+    return "\n        ".join([f"    case {size // 2}:", f"place = places_{size};", *loops, *fft_calls(size, bits, "turns"), "break;\n"])
+
+
 CODE = f"""
 {runtime(*fft_needs(16), *fft_needs(32))}
 enum {{ POINTS = {MOST} }};
+{"".join(f"static const uint16_t places_{n}[] = {{{', '.join(map(str, group_places(n)))}}};" for n in SIZES)}
 
-static void fft_s16(uint32_t *x, const uint32_t *turns, int32_t points)
+static void fft_s16(uint32_t *x, const uint32_t *given, const uint32_t *turns, int32_t points, int32_t is_half)
 {{
+    const uint32_t *from;
+    const uint16_t *place;
+
     switch (points) {{
-{"".join(f"    case {n // 2}:{LINE}{LINE.join(fft_calls(n, 16, 'turns'))}{LINE}break;" for n in SIZES)}
+{"".join(case_of(n, 16) for n in SIZES)}
     }}
 }}
 
-static void fft_s32(int32_t *x, const int32_t *turns, int32_t points)
+static void fft_s32(int32_t *x, const int32_t *given, const int32_t *turns, int32_t points, int32_t is_half)
 {{
+    const int32_t *from;
+    const uint16_t *place;
+
     switch (points) {{
-{"".join(f"    case {n // 2}:{LINE}{LINE.join(fft_calls(n, 32, 'turns'))}{LINE}break;" for n in SIZES)}
+{"".join(case_of(n, 32) for n in SIZES)}
     }}
 }}
 
-/* Words: the bits of the FFT and its points; then data, and twiddles. */
+/* Words: the bits of the FFT, its points, whether the second half of the samples is 0; then data, and twiddles. */
 static void probe(const int8_t *input, int8_t *output)
 {{
     const int32_t *const word = (const int32_t *)(const void *)input;
     int32_t *const x = (int32_t *)(void *)output;
 
-    for (int32_t i = 0; i < 2 * POINTS + 2; i++)
-        x[i] = word[2 + i];
     if (word[0] == 16)
-        fft_s16((uint32_t *)x, (const uint32_t *)word + 2 * POINTS + 4, word[1]);
+        fft_s16((uint32_t *)x, (const uint32_t *)word + 3, (const uint32_t *)word + 3 + 2 * POINTS, word[1], word[2]);
     else
-        fft_s32(x, word + 2 * POINTS + 4, word[1]);
+        fft_s32(x, word + 3, word + 3 + 2 * POINTS, word[1], word[2]);
 }}
 """
 BYTES = 8 * (MOST + 1), 8 * (MOST + 1)
@@ -92,13 +116,12 @@ def test_fft_of_16_bits_is_one_where_its_stages_do_not_overflow(size: int) -> No
 
 
 def sample(size: int, x: NDArray[np.int64], bits: int) -> bytes:
-    """The input of the probe."""
+    """The input of the probe; that half of the samples are 0 is told where they are."""
     element = np.int16 if bits == 16 else np.int32
-    data = np.zeros((size // 2, 2), element)
-    data[digit_order(size // 2)] = x.reshape(-1, 2)
     turns = twiddles_s16(size) if bits == 16 else twiddles_s32(size)
-    head = np.array([bits, size // 2], np.int32).tobytes()
-    return (head + data.tobytes().ljust(BYTES[1], b"\0") + turns.tobytes()).ljust(BYTES[0] + 8 + 12 * MOST, b"\0")
+    head = np.array([bits, size // 2, not x[size // 2 :].any()], np.int32).tobytes()
+    data = x.astype(element).tobytes().ljust(8 * MOST, b"\0")
+    return (head + data + turns.tobytes()).ljust(BYTES[0] + 12 + 12 * MOST, b"\0")
 
 
 @pytest.mark.parametrize("cpu", CPUS)
@@ -107,9 +130,11 @@ def test_c_gives_the_same_bits(cpu: str) -> None:
     for size in SIZES if cpu == "host" else (64, 128, 512):
         rows = slice(None, None, 1 if cpu == "host" else 3)
         narrow = (signals(size, 32767) - (np.arange(size) % 7 == 0)).clip(-32768, 32767)[rows]
+        narrow[1::3, size // 2 :] = 0
         given += [sample(size, x, 16) for x in narrow]
         wanted += [x.astype(np.int16).tobytes() for x in real_fft_s16(narrow)]
         wide = signals(size, most_s32(size))[rows]
+        wide[::3, size // 2 :] = 0
         given += [sample(size, x, 32) for x in wide]
         wanted += [x.astype(np.int32).tobytes() for x in real_fft_s32(wide)]
     answers = Probe(cpu, CODE, (len(given[0]), BYTES[1])).run(given)
@@ -123,7 +148,7 @@ def test_c_gives_the_same_bits(cpu: str) -> None:
 def test_512_points_take_16000_instructions_at_most_on_a_cortex_m4(bits: int) -> None:
     given = sample(512, signals(512, 20000)[7], bits)
     counts = []
-    for code in (CODE, CODE.replace("word[1]);", "0 & word[1]);")):
+    for code in (CODE, CODE.replace("word[1], word[2]);", "0 & word[1], word[2]);")):
         probe = Probe("cortex-m4", code, (len(given), BYTES[1]))
         probe.run([given])
         assert probe.instructions is not None

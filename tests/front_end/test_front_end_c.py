@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from front_end_c import CPUS
-from fronts import FRAMES, SIGNALS, front_of, port_of, probe_of, sound
+from fronts import FRAMES, SIGNALS, TENSORFLOW, front_of, port_of, probe_of, sound
 from numpy.typing import NDArray
 
 from mcuq.front_end.front_end import FrontEnd, last_step
@@ -48,3 +48,17 @@ def test_c_gives_the_codes_of_its_twin_whatever_pieces_samples_come_in(name: str
         assert said == ran == len(want) > 3
         assert np.array_equal(got, want)
         assert len(np.unique(want)) > 20
+
+
+@pytest.mark.toolchain
+def test_keyword_spotting_hears_a_second_in_3_million_instructions_of_a_cortex_m4() -> None:
+    front = FrontEnd(TENSORFLOW, 320, 0, 1, (0.0,), (1.0,), 10 / 256, "")
+    counts = []
+    for frames in (FRAMES + 1, FRAMES + 11):
+        samples = np.random.default_rng(0).normal(0, 3000, front.samples(frames)).astype(np.int16)
+        probe, _ = probe_of("cortex-m4", front, port_of(front), len(samples))
+        probe.run([given(samples, True, front.hop_samples)])
+        assert probe.instructions is not None
+        counts.append(probe.instructions)
+    a_second = (counts[1] - counts[0]) / 10 * front.sample_rate_hz / front.hop_samples
+    assert 2e6 < a_second <= 3e6
