@@ -134,8 +134,8 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
 
 
 def _first_stage(front: FrontEnd, bits: int) -> list[dict[str, Any]]:
-    """Loops over groups of samples that go through the FFT's first stage as they are windowed: over samples from `begin`
-    to `end`, with `values` so many samples on, or pairs of them where these are one value of 16 bits."""
+    """Loops over groups of samples that go through the FFT's first stage as they are windowed: from sample `begin` to
+    `end`, with `values` so many samples on, or pairs of them where these are one value of 16 bits."""
     size = front.signal.fft_samples
     radix, loops = radices(size // 2)[0], []
     for begin, end, parts in group_parts(size, front.signal.frame_samples):

@@ -24,15 +24,15 @@ def radices(points: int) -> tuple[int, ...]:
 
 
 def group_places(size: int) -> NDArray[np.int64]:
-    """Where results of the first stage lie, in units of its radix: those of each pair of samples and of others, in steps
-    of size / radix samples."""
+    """Where results of the first stage lie, in units of its radix: those of each pair of samples, and of others in
+    steps of size / radix samples."""
     radix = radices(size // 2)[0]
     return digit_order(size // 2)[: size // 2 // radix] // radix
 
 
 def group_parts(size: int, given: int) -> tuple[tuple[int, int, int], ...]:
-    """(begin, end, parts): groups of the first stage from one to another, where all but the first `parts` values of each
-    are 0, of `given` samples before zeros."""
+    """(begin, end, parts): groups of the first stage, where all but the first `parts` values of each are 0, of `given`
+    samples before zeros."""
     radix, pairs = radices(size // 2)[0], (given + 1) // 2
     groups = size // 2 // radix
     most, more = divmod(pairs, groups)

@@ -37,7 +37,9 @@ def case_of(size: int, bits: int) -> str:
             loops.append(f"if (is_half == {half})")
             first, last = (f"given + {words * i}" for i in (begin, end))
             loops.append(f"    for (from = {first}; from < {last}; from += {words}) {call}")
-    return "\n        ".join([f"    case {size // 2}:", f"place = places_{size};", *loops, *fft_calls(size, bits, "turns"), "break;\n"])
+    return "\n        ".join(
+        [f"    case {size // 2}:", f"place = places_{size};", *loops, *fft_calls(size, bits, "turns"), "break;\n"]
+    )
 
 
 CODE = f"""
