@@ -139,7 +139,7 @@ def _first_stage(front: FrontEnd, bits: int) -> list[dict[str, Any]]:
     size = front.signal.fft_samples
     radix, loops = radices(size // 2)[0], []
     for begin, end, parts in group_parts(size, front.signal.frame_samples):
-        values = [
+        values: list[dict[str, Any]] = [
             {"name": f"{name}{k}", "offset": k * (size // radix) + more}
             for k in range(parts)
             for more, name in enumerate("ri" if bits == 32 else "x")
