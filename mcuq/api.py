@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from mcuq.options import Asked
 from mcuq.quantize import sqnr_text
 from mcuq.report.candidates import count_instructions
 from mcuq.validate import AccuracyReport, BitsReport, check_bits, integer_batches, measure_accuracy
+from mcuq.validate.after import Results
 from mcuq.validate.device import DeviceReport
 from mcuq.validate.fleet import validate_port
 from mcuq.validate.inputs import int8_inputs
@@ -32,11 +33,13 @@ from mcuq.validate.inputs import int8_inputs
 @dataclass(frozen=True, repr=False)
 class Simulation(Described):
     """What the simulator gave: `integers` are the int8 outputs by name, `outputs` their real values (float32),
-    each (samples, *shape); `report` compares them with the float model."""
+    each (samples, *shape); `report` compares them with the float model. `after` has what is done with those of each
+    sample (mcuq/after), where the model was compiled so."""
 
     integers: Mapping[str, Array]
     outputs: Mapping[str, Array]
     report: AccuracyReport
+    after: Sequence[Any] = ()
 
     def described(self) -> tuple[str, dict[str, str]]:
         """For `repr` and notebooks."""
@@ -56,6 +59,7 @@ class Run(Described):
     integers: Mapping[str, Array]
     outputs: Mapping[str, Array]
     report: BitsReport
+    after: Sequence[Any] = ()
 
     def described(self) -> tuple[str, dict[str, str]]:
         """For `repr` and notebooks."""
@@ -82,9 +86,13 @@ def simulate(model: CompiledModel, data: Data | Source, labels: Array | None = N
     """
     dataset = calls_for(model.graph, model.heard(data), labels)
     calls = model.calls()
-    parts = [calls.run(batch) for batch in integer_batches(model.graph, dataset)]
+    parts, results = [], Results(model)
+    for batch in integer_batches(model.graph, dataset):
+        parts.append(calls.run(batch))
+        results.add(batch, parts[-1])
     integers = {name: np.concatenate([part[name] for part in parts]) for name in model.graph.given_outputs}
-    return Simulation(integers, dequantize_outputs(model.graph, integers), measure_accuracy(model, dataset))
+    real = dequantize_outputs(model.graph, integers)
+    return Simulation(integers, real, measure_accuracy(model, dataset), results.found)
 
 
 def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run:
@@ -95,14 +103,15 @@ def run(model: CompiledModel, data: Data | Source, on: str | None = None) -> Run
     """
     dataset = calls_for(model.graph, model.heard(data))
     seen: list[Mapping[str, Array]] = []
-    report = check_bits(
-        model,
-        integer_batches(model.graph, dataset),
-        on,
-        observe=lambda sample, outputs: seen.append(outputs),
-    )
+    results = Results(model)
+
+    def observe(sample: int, outputs: Mapping[str, Array]) -> None:
+        seen.append(outputs)
+        results.see(sample, outputs)
+
+    report = check_bits(model, results.watch(integer_batches(model.graph, dataset)), on, observe)
     integers = {name: np.stack([outputs[name] for outputs in seen]) for name in model.graph.given_outputs}
-    return Run(integers, dequantize_outputs(model.graph, integers), report)
+    return Run(integers, dequantize_outputs(model.graph, integers), report, results.found)
 
 
 def validate(

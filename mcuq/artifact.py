@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from mcuq.after.read import parse_after
 from mcuq.boards.find import parse_board
 from mcuq.boards.read import RAM_NAME
 from mcuq.compile import CompiledModel
@@ -160,6 +161,8 @@ def _load(path: Path) -> CompiledModel:
         names = _c_files(manifest["name"]) + (_c_files(arena) if arena else ())
         front = parse_front_end(manifest["front_end"]) if "front_end" in manifest else None
         names += () if front is None else _c_files(f"{manifest['name']}_front_end")
+        after = parse_after(**manifest["after"]) if "after" in manifest else None
+        names += () if after is None else _c_files(f"{manifest['name']}_after")
         files = {name: _regular(path.parent / name).read_bytes().decode() for name in names}
         fast = manifest["fast_weights"]
         placement = replace(
@@ -191,6 +194,7 @@ def _load(path: Path) -> CompiledModel:
             tuple(use for text in manifest["memories"] for use in parse_memories(text)),
             parse_solver(manifest["solver"]),
             front,
+            after,
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
@@ -270,6 +274,7 @@ def _pack(model: CompiledModel) -> bytes:
         "memories": [use.text for use in model.memories],
         "solver": model.solver,
         **({} if model.front_end is None else {"front_end": model.front_end.source}),
+        **({} if model.after is None else {"after": model.after.manifest()}),
         "names": sorted(model.names),
         "origin": _encode(model.origin),
         "listing": asdict(model.listing),

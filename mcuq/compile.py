@@ -11,6 +11,8 @@ from typing import TypeVar, Unpack, cast
 import numpy as np
 import onnx
 
+from mcuq.after.after import After
+from mcuq.after.twins import Twin, twin_of
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
 from mcuq.dataset import (
@@ -32,6 +34,8 @@ from mcuq.dataset.samples import InputSpec
 from mcuq.dataset.sequences import Sequences, open_sequences
 from mcuq.dataset.windows import Windows
 from mcuq.described import Described
+from mcuq.emit.after import AfterFiles, after_names
+from mcuq.emit.after import files_of as after_files_of
 from mcuq.emit.arena import Sharer, arena_files, arena_names
 from mcuq.emit.front_end import FrontEndFiles, files_of, front_end_names
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
@@ -126,7 +130,7 @@ class CompiledModel(Described):
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
     went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C. `memories` are those
     that the arena was asked to lie in, `solver` what found the places in it. `front_end` makes its input of sound, by
-    files beside ID.c.
+    files beside ID.c, as `after` has what is done with its outputs.
     """
 
     name: str
@@ -148,6 +152,7 @@ class CompiledModel(Described):
     memories: tuple[RamUse, ...] = ()
     solver: Solver = "search"
     front_end: FrontEnd | None = None
+    after: After | None = None
 
     @property
     def macs(self) -> int:
@@ -237,6 +242,17 @@ class CompiledModel(Described):
             self.front_end, self.graph, self.listing, self.name, self.board.cpu.features, self.blob is not None
         )
 
+    def twin(self) -> Twin | None:
+        """What is done with the outputs, if anything, from the beginning of a stream on."""
+        return None if self.after is None else twin_of(self.after, self.graph)
+
+    def after_files(self) -> AfterFiles | None:
+        """What is emitted for it."""
+        twin = self.twin()
+        if twin is None:
+            return None
+        return after_files_of(twin, self.graph, self.listing, self.name, self.names)
+
     def heard(self, data: Calibration) -> Calibration:
         """Data as it is; of sound the codes that the front end's C gives the network, as real values."""
         if self.front_end is None:
@@ -274,12 +290,17 @@ class CompiledModel(Described):
                 f"{self.name}.c, {self.name}.h: were changed after mcuq wrote them; compile the model again"
             )
         if self.front_end is not None:
-            header, source = front_end_names(self.name)
-            if files_crc(self.files[header], self.files[source]) != self.listing.front_end_crc:
-                raise ArtifactError(f"{header}, {source}: were changed after mcuq wrote them; compile the model again")
+            self._check_pair(front_end_names(self.name), self.listing.front_end_crc)
+        if self.after is not None:
+            self._check_pair(after_names(self.name), self.listing.after_crc)
         if self.blob is not None:
             _ = self.sources
         return self.listing
+
+    def _check_pair(self, names: tuple[str, str], crc: int) -> None:
+        header, source = names
+        if files_crc(self.files[header], self.files[source]) != crc:
+            raise ArtifactError(f"{header}, {source}: were changed after mcuq wrote them; compile the model again")
 
     def described(self) -> tuple[str, dict[str, str]]:
         """For `repr` and notebooks."""
@@ -494,7 +515,7 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
         options.step,
         options.solver,
     )
-    return with_front_end(_assemble(graph, board, name, known, aim), options.front_end)
+    return with_after(with_front_end(_assemble(graph, board, name, known, aim), options.front_end), options.after)
 
 
 def with_front_end(model: CompiledModel, front: FrontEnd | None) -> CompiledModel:
@@ -506,6 +527,18 @@ def with_front_end(model: CompiledModel, front: FrontEnd | None) -> CompiledMode
     assert made is not None
     header, source = (made.files[file] for file in front_end_names(model.name))
     listing = replace(model.listing, front_end_crc=files_crc(header, source))
+    return replace(model, files={**model.files, **made.files}, listing=listing)
+
+
+def with_after(model: CompiledModel, after: After | None) -> CompiledModel:
+    """The model with the C behind it, for None as it is. Raises ModelError where it does not give what that reads."""
+    if after is None:
+        return model
+    model = replace(model, after=after)
+    made = model.after_files()
+    assert made is not None
+    header, source = (made.files[file] for file in after_names(model.name))
+    listing = replace(model.listing, after_crc=files_crc(header, source))
     return replace(model, files={**model.files, **made.files}, listing=listing)
 
 
@@ -883,7 +916,8 @@ def _again(model: CompiledModel, optimize: Goal, placement: Placement) -> Compil
     step = None if steps is None else Stepped(steps.asked)
     aim = Aim(optimize, model.max_ram_bytes, placement, model.is_pushed, model.memories, step, model.solver)
     known = _Known(model.onnx_model, model.origin, model.pruned)
-    return with_front_end(_assemble(model.graph, model.board, model.name, known, aim), model.front_end)
+    assembled = _assemble(model.graph, model.board, model.name, known, aim)
+    return with_after(with_front_end(assembled, model.front_end), model.after)
 
 
 def check_features(model: CompiledModel, board: Board) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict, Unpack, cast
 
+from mcuq.after.after import After
+from mcuq.after.read import read_after
 from mcuq.errors import did_you_mean
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.read import read_front_end
@@ -43,7 +45,7 @@ class Options:
     `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
     the arena is to lie in; none: its main one, or all where that is too small. With `step`, an inference goes by steps.
     `stream` says along which dimension of the input frames come one by one, of which windows are made.
-    `front_end` makes the input of sound.
+    `front_end` makes the input of sound, and `after` says what is done with the outputs.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -62,6 +64,7 @@ class Options:
     solver: Solver = "search"
     stream: Streaming | None = None
     front_end: FrontEnd | None = None
+    after: After | None = None
 
 
 class Wanted(TypedDict, total=False):
@@ -92,7 +95,7 @@ class Asked(Wanted, total=False):
     is about the most that a step is to take, with which layers are cut; it says `step` too. The `solver` "cp-sat" goes
     on looking for a smaller arena, or the proof that there is none, where the search ends. `stream` is the dimension of
     the input along which frames come, or "AXIS:HOP" with how many a call takes; `stream_whole` computes
-    layers that padding reaches of the whole window, which holds less. `front_end` may be its .toml file.
+    layers that padding reaches of the whole window, which holds less. `front_end` and `after` may be their .toml files.
     """
 
     scheme: Scheme | str
@@ -114,6 +117,7 @@ class Asked(Wanted, total=False):
     stream: int | str | None
     stream_whole: bool
     front_end: FrontEnd | str | Path | None
+    after: After | str | Path | None
 
 
 def options_of(**asked: Unpack[Asked]) -> Options:
@@ -122,7 +126,7 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         raise TypeError(f"'{name}' is no option{did_you_mean(name, Asked.__annotations__)}")
     scheme, method = asked.get("scheme", INT8_SCHEME), asked.get("method", DEFAULT_METHOD)
     recovery, weights = asked.get("recovery", DEFAULT_RECOVERY), asked.get("weights", INLINE)
-    front = asked.get("front_end")
+    front, after = asked.get("front_end"), asked.get("after")
     placement, fast = parse_placement(weights) if isinstance(weights, str) else weights, asked.get("fast_weights")
     if fast:
         placement = replace(placement, fast=parse_fast(fast))
@@ -154,4 +158,5 @@ def options_of(**asked: Unpack[Asked]) -> Options:
         if asked.get("stream") is None
         else parse_streaming(str(asked["stream"]), not asked.get("stream_whole", False)),
         read_front_end(front) if isinstance(front, str | Path) else front,
+        read_after(after) if isinstance(after, str | Path) else after,
     )

@@ -10,6 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 # Files, or tests in them, by the beginning of their names.
 SMOKE = (
+    "after/test_classes.py::test_labels_are_kept_as_they_are",
     "arithmetic/test_float32.py",
     "arithmetic/test_int16.py",
     "arithmetic/test_packing.py",

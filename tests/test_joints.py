@@ -49,7 +49,7 @@ STAGES = (
     ("onnx_io", "front_end"),
     ("ops",),
     ("kernels",),
-    ("importer", "passes", "lower", "quantize"),
+    ("importer", "passes", "lower", "quantize", "after"),
     ("plan", "options"),
     ("emit",),
     ("compile",),

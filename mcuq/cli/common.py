@@ -132,6 +132,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "inputs": [_tensor_json(model, name) for name in model.graph.given_inputs],
         "outputs": [{**_tensor_json(model, name), "sqnr_db": decibels.get(name)} for name in model.graph.given_outputs],
         "front_end": _front_end_json(model),
+        "after": _after_json(model),
         "state_bytes": model.listing.state_bytes,
         "states": [
             {**_tensor_json(model, state.input), "output": state.output, "initial": state.initial}
@@ -196,6 +197,28 @@ def _front_end_lines(model: CompiledModel) -> Iterator[str]:
         f"          {made.table_bytes:,} bytes of tables, {made.state_bytes:,} of RAM, about {made.instructions:,} "
         "instructions a second"
     )
+
+
+def _after_json(model: CompiledModel) -> dict[str, Any] | None:
+    """What is done with the outputs, and what it takes."""
+    made, twin = model.after_files(), model.twin()
+    if made is None or twin is None:
+        return None
+    return {
+        "kind": twin.after.kind,
+        "what": twin.described(),
+        "table_bytes": made.table_bytes,
+        "state_bytes": made.state_bytes,
+    }
+
+
+def _after_lines(model: CompiledModel) -> Iterator[str]:
+    """The same for people."""
+    made, twin = model.after_files(), model.twin()
+    if made is None or twin is None:
+        return
+    yield f"  after   {twin.described()}"
+    yield f"          {made.table_bytes:,} bytes of tables, {made.state_bytes:,} of state"
 
 
 def _step_lines(model: CompiledModel) -> Iterator[str]:
@@ -275,6 +298,7 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
         yield f"  push    {push.rows:>9,} rows an inference, of {push.row_bytes:,} bytes{order}"
     yield from _step_lines(model)
     yield from _front_end_lines(model)
+    yield from _after_lines(model)
     yield f"  stack   {model.stack_bytes:>9,} bytes at most"
     if model.pruned.channels:
         saved = f"{model.pruned.macs:,} MACs and {model.pruned.parameter_bytes:,} bytes of parameters"

@@ -31,6 +31,7 @@ from mcuq.cli.common import (
 from mcuq.cli.options import (
     BUDGET,
     RECOVERY_PARAMETERS,
+    after_option,
     board_option,
     budget_options,
     calibrations_option,
@@ -142,6 +143,7 @@ class Shown:
 @stream_option
 @solver_option
 @front_end_option
+@after_option
 @shape_options
 @selection_options
 @json_option
@@ -161,6 +163,7 @@ class Shown:
     "solver",
     "stream",
     "front_end",
+    "after",
 )
 @gathered("limits", ("budget", "data"), Limits)
 @gathered("shown", ("compare", "as_json"), Shown)

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from mcuq.after.read import read_after
 from mcuq.boards.find import board_names
 from mcuq.budget import Budget
 from mcuq.compile import CompiledModel
@@ -282,6 +283,18 @@ front_end_option = option_group(
         type=click.Path(),
         metavar="FILE.toml",
         help="How the input is made of sound: ID_push_samples too, and DATA may be folders of WAV files.",
+    ),
+)
+
+after_option = option_group(
+    "after",
+    lambda after_file: None if after_file is None else read_after(after_file),
+    click.option(
+        "--after",
+        "after_file",
+        type=click.Path(),
+        metavar="FILE.toml",
+        help="What is done with the outputs: labels, decisions, boxes, anomalies; ID_after.c too.",
     ),
 )
 

@@ -14,6 +14,7 @@ from mcuq.cli.exit_codes import DIFFERS
 from mcuq.cli.options import data_option, one_for_each
 from mcuq.compile import CompiledModel
 from mcuq.validate import BitsReport, check_bits
+from mcuq.validate.after import Results, result_json, result_lines
 from mcuq.validate.bits import TARGETS
 from mcuq.validate.inputs import int8_inputs
 
@@ -34,16 +35,18 @@ def run(folder: str, data: tuple[str, ...], on: str | None, samples: int | None,
     Example:  mcuq run build/model --data test.npz --on emulator
     """
     models = load_all(folder)
-    reports = []
+    reports, behind = [], []
     for model, own in zip(models, one_for_each("--data", data, models), strict=True):
         total, batches = int8_inputs(model, own, samples)
         with progress() as ticker:
-            reports.append(check_bits(model, batches, on, tick=ticker("running", total)))
+            results = Results(model)
+            reports.append(check_bits(model, results.watch(batches), on, results.see, ticker("running", total)))
+        behind.append(results.found)
         if not as_json:
-            for line in run_lines(model, reports[-1]):
+            for line in (*run_lines(model, reports[-1]), *result_lines(results.found)):
                 out().print(line, markup=False)
     if as_json:
-        print_json(_json(models, reports))
+        print_json(_json(models, reports, behind))
     for report in reports:
         if not report.bit_exact:
             warn(f"first difference: {report.first_mismatch}")
@@ -51,9 +54,14 @@ def run(folder: str, data: tuple[str, ...], on: str | None, samples: int | None,
         click.get_current_context().exit(DIFFERS)
 
 
-def _json(models: Sequence[CompiledModel], reports: Sequence[BitsReport]) -> dict[str, Any]:
+def _json(
+    models: Sequence[CompiledModel], reports: Sequence[BitsReport], behind: Sequence[list[Any]]
+) -> dict[str, Any]:
     """The facts of one model; sums over several, then each."""
-    each = [{**asdict(report), "bit_exact": report.bit_exact} for report in reports]
+    each = [
+        {**asdict(report), "bit_exact": report.bit_exact, **({"after": result_json(results)} if model.after else {})}
+        for model, report, results in zip(models, reports, behind, strict=True)
+    ]
     if len(each) == 1:
         return each[0]
     return {

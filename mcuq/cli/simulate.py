@@ -11,6 +11,7 @@ from mcuq.cli.common import json_option, out, percent, print_json, progress, war
 from mcuq.compile import calls_for
 from mcuq.quantize import sqnr_text
 from mcuq.validate import measure_accuracy
+from mcuq.validate.after import result_json, result_lines, simulated
 
 
 @click.command()
@@ -29,10 +30,12 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     dataset = calls_for(model.graph, model.heard(data))
     with progress() as ticker:
         report = measure_accuracy(model, dataset, ticker("simulating", len(dataset)))
+    results = simulated(model, dataset)
     for note in report.notes:
         warn(note)
     if as_json:
-        print_json(asdict(report))
+        after = {"after": result_json(results)} if model.after else {}
+        print_json({**asdict(report), **after})
         return
     console = out()
     console.print(f"{model.name}: {report.samples:,} samples", markup=False)
@@ -41,3 +44,5 @@ def simulate(folder: str, data: str, as_json: bool) -> None:
     console.print(f"  agreement   {percent(report.agreement)}   with the float model")
     for quality in report.outputs:
         console.print(f"  SQNR        {sqnr_text(quality.sqnr_db)}   of '{quality.tensor}'", markup=False)
+    for line in result_lines(results):
+        console.print(line, markup=False)

@@ -81,7 +81,8 @@ class Listing:
     an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
     tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start. `steps`
     say how the inference goes by steps; None: it does not. `state_bytes` is ID_STATE_BYTES, 0 where there is no state.
-    `front_end_crc` is CRC-32 over ID_front_end.h and ID_front_end.c, where there are such.
+    `front_end_crc` is CRC-32 over ID_front_end.h and ID_front_end.c, where there are such, `after_crc` over ID_after.h
+    and ID_after.c.
     """
 
     digest: int
@@ -102,6 +103,7 @@ class Listing:
     steps: ListedSteps | None = None
     state_bytes: int = 0
     front_end_crc: int = 0
+    after_crc: int = 0
 
     @property
     def calls(self) -> tuple[ListedCall, ...]:

@@ -23,6 +23,7 @@ from sample_kernels import (
 )
 
 from mcuq.arithmetic.expression import LIBRARY
+from mcuq.emit.after import NEEDS as AFTER_NEEDS
 from mcuq.emit.front_end import NEEDS as FRONT_END_NEEDS
 from mcuq.emit.render import render_kernel
 from mcuq.emit.segments import NEEDS as SEGMENT_NEEDS
@@ -140,7 +141,7 @@ def test_every_item_is_needed_by_something() -> None:
     """By kernels, by functions of one float, by another packing of weights, by the file around kernels, or by front
     ends."""
     needs = {need for constants in kernels_and_pasted() for need in needs_of(constants)}
-    needs |= {*SEGMENT_NEEDS, *FRONT_END_NEEDS, *(f"mcuq_{name}" for name in LIBRARY)} | {
+    needs |= {*SEGMENT_NEEDS, *FRONT_END_NEEDS, *AFTER_NEEDS, *(f"mcuq_{name}" for name in LIBRARY)} | {
         f"mcuq_unpack_{packing}" for packing in PACKINGS
     }
     used = {item.name for item in needed_items(needs)}

@@ -1,0 +1,133 @@
+"""What is done behind a network -> C files beside the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcuq.after.classes import Classes
+from mcuq.after.floats import Floats, has_floats
+from mcuq.after.scores import Scores
+from mcuq.after.twins import Twin
+from mcuq.emit.data import DataArray
+from mcuq.emit.listing import Listing
+from mcuq.emit.port import Port
+from mcuq.emit.render import environment
+from mcuq.emit.text import in_comment, wrap
+from mcuq.errors import ModelError
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Array, Tensor
+from mcuq.kernels.runtime import needed_items
+from mcuq.version import __version__
+
+_LABELLED = ("label",)
+_SCORES: Mapping[tuple[str, bool], tuple[str, ...]] = {
+    ("softmax", False): ("mcuq_power_below", "mcuq_share"),
+    ("probabilities", True): ("mcuq_power_below", "mcuq_logarithm_of", "mcuq_share"),
+    ("sigmoid", False): ("mcuq_logistic",),
+    ("probabilities", False): (),
+}
+NEEDS = tuple(name for names in _SCORES.values() for name in names)
+_BYTES = {"uint8_t": 1, "int8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+_POWERS_BYTES = 257 * 4
+
+
+@dataclass(frozen=True)
+class AfterFiles:
+    """`files` by name; `table_bytes` of constants, labels not counted, and `state_bytes` of RAM for each stream."""
+
+    files: dict[str, str]
+    table_bytes: int
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What one kind's templates read, the runtime items, the tables, and the names that its header has."""
+
+    context: Mapping[str, Any]
+    needs: Sequence[str] = ()
+    arrays: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    state_bytes: int = 0
+
+
+def after_names(model_id: str) -> tuple[str, str]:
+    """The header and the C file."""
+    return f"{model_id}_after.h", f"{model_id}_after.c"
+
+
+def files_of(twin: Twin, graph: Graph, listing: Listing, model_id: str, taken: frozenset[str]) -> AfterFiles:
+    """The files for a model of which `listing` says what its C has; `taken` are its names. The same twin and model give
+    the same bytes. Raises ModelError where names would clash."""
+
+    def port_of(tensor: Tensor) -> Port:
+        accessor = listing.accessors[tensor.name].removeprefix(f"{model_id}_")
+        return Port(tensor.name, accessor, tensor, accessor)
+
+    after = twin.after
+    own = _KINDS[after.kind](twin, port_of)
+    ports: list[Port] = []
+    if after.kind == "floats" or after.values["floats"]:
+        tensors = [graph.tensors[name] for name in (*graph.given_inputs, *graph.given_outputs)]
+        ports = [port_of(tensor) for tensor in tensors if has_floats(tensor)]
+    names = [*own.names, *(_LABELLED if after.labels else ())]
+    names += [f"{way}_{port.accessor}" for port in ports for way in ("quantize", "dequantize")]
+    for name in names:
+        if f"{model_id}_{name}".lower() in taken:
+            raise ModelError(
+                f"model '{model_id}': --after: its C and that of a tensor both have '{model_id}_{name}'; rename the "
+                "tensor in the model's file"
+            )
+    items = needed_items(own.needs)
+    item_names = [name for item in items for name in item.names]
+    tables = [DataArray(f"{model_id}_{name}", c_type, values) for name, (c_type, values) in own.arrays.items()]
+    table_bytes = sum(values.size * _BYTES[c_type] for c_type, values in own.arrays.values())
+    table_bytes += sum(_POWERS_BYTES for name in ("mcuq_binary_power", "mcuq_binary_logarithm") if name in item_names)
+    context = {
+        "version": __version__,
+        "id": model_id,
+        "ID": model_id.upper(),
+        "kind": after.kind,
+        "digest": f"0x{listing.digest:08x}",
+        "described": wrap(in_comment(f"{twin.described()}.").split(), " ", 116, "").split("\n"),
+        "table_bytes": f"{table_bytes:,}",
+        "state_bytes": own.state_bytes,
+        "labels": [_quoted(label) for label in after.labels],
+        "ports": ports,
+        "renamed": [name for name in item_names if name.islower()],
+        "macros": [name for name in item_names if not name.islower()],
+        "runtime": [item.text for item in items],
+        "arrays": tables,
+        **own.context,
+    }
+    render = environment()
+    files = {
+        name: render.get_template(f"after.{kind}.j2").render(context)
+        for name, kind in zip(after_names(model_id), "hc", strict=True)
+    }
+    return AfterFiles(files, table_bytes, own.state_bytes)
+
+
+def _quoted(label: str) -> str:
+    """A C string of its UTF-8; what is no plain letter is in octal, of which no digit can follow too many."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in label.encode()) + '"'
+
+
+def _scores(scores: Scores, port: Port) -> dict[str, Any]:
+    return {"scores": scores, "output": port, "classes": port.tensor.elements}
+
+
+def _classes(twin: Classes, port_of: Callable[[Tensor], Port]) -> _Own:
+    context = {**_scores(twin.scores, port_of(twin.output)), "top": twin.top, "threshold": twin.threshold}
+    needs = _SCORES[twin.scores.kind, twin.scores.is_tempered]
+    return _Own(context, needs, names=("score_one", "top", "class", "classify"))
+
+
+def _floats(twin: Floats, port_of: Callable[[Tensor], Port]) -> _Own:
+    return _Own({})
+
+
+_KINDS: Mapping[str, Callable[[Any, Callable[[Tensor], Port]], _Own]] = {"classes": _classes, "floats": _floats}
