@@ -37,19 +37,19 @@ from mcuq.described import Described
 from mcuq.emit.after import AfterFiles, after_names
 from mcuq.emit.after import files_of as after_files_of
 from mcuq.emit.arena import Sharer, arena_files, arena_names
-from mcuq.emit.front_end import FrontEndFiles, files_of, front_end_names
+from mcuq.emit.front_end import files_of
+from mcuq.emit.front_end_files import FrontEndFiles, front_end_names
 from mcuq.emit.identifiers import file_identifier, is_of_the_library
 from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
 from mcuq.errors import ArtifactError, BoardError, DataError, ModelError
-from mcuq.front_end.front_end import FrontEnd, last_step
-from mcuq.front_end.heard import heard, is_sound
+from mcuq.front_end.feed import AnyFrontEnd, fed
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import of_shape
 from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
-from mcuq.graph.tensor import Array
+from mcuq.graph.tensor import Array, Tensor
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, Solver, Stepped, alternatives, check_section
 from mcuq.lower.copied import LEAST_USES, copied_bytes_of, largest_copy, with_copied_weights
@@ -129,8 +129,8 @@ class CompiledModel(Described):
     the graph as no output depends on it. `optimize` is what kernels were chosen and compilers told for, `arena_map`
     what lies where in the arena, and when; `max_ram_bytes` what it was to take at most. `placement` is where constants
     went, and working memory, `blob` what is in ID.weights.bin. `names` are its names in C. `memories` are those
-    that the arena was asked to lie in, `solver` what found the places in it. `front_end` makes its input of sound, by
-    files beside ID.c, as `after` has what is done with its outputs.
+    that the arena was asked to lie in, `solver` what found the places in it. `front_end` makes its input of sound or
+    images, by files beside ID.c, as `after` has what is done with its outputs.
     """
 
     name: str
@@ -151,7 +151,7 @@ class CompiledModel(Described):
     names: frozenset[str] = frozenset()
     memories: tuple[RamUse, ...] = ()
     solver: Solver = "search"
-    front_end: FrontEnd | None = None
+    front_end: AnyFrontEnd | None = None
     after: After | None = None
 
     @property
@@ -254,14 +254,9 @@ class CompiledModel(Described):
         return after_files_of(twin, self.graph, self.listing, self.name, self.names)
 
     def heard(self, data: Calibration) -> Calibration:
-        """Data as it is; of sound the codes that the front end's C gives the network, as real values."""
-        if self.front_end is None:
-            return data
+        """Data as it is; of sound or images the codes that the front end's C gives the network, as real values."""
         tensor = self.graph.tensors[self.graph.given_inputs[0]]
-        last = last_step(self.front_end, tensor.scale, tensor.zero_point, tensor.quantization.bounds)
-        return with_features(
-            data, self.graph, self.front_end, self.name, lambda integers: tensor.decode(last.codes(integers))
-        )
+        return with_features(data, self.graph, self.front_end, self.name, tensor)
 
     def as_given(self, batch: Mapping[str, Array]) -> Mapping[str, Array]:
         """Inputs (samples, *shape) of the graph, in the order in which the C takes them."""
@@ -449,16 +444,16 @@ def quantize_as(
 def with_features(
     data: Calibration,
     graph: Graph,
-    front: FrontEnd | None,
+    front: AnyFrontEnd | None,
     name: str,
-    step: Callable[[Array], Array] | None = None,
+    tensor: Tensor | None = None,
 ) -> Calibration:
-    """Data as it is; of sound what the front end gives a model's input, as `heard` says, if there is one."""
+    """Data as it is; of files that the front end takes, if there is one, what it gives a model's input: see `fed`."""
     if front is None:
         return data
     if isinstance(data, Part):
-        return replace(data, data=cast(Data, with_features(data.data, graph, front, name, step)))
-    return cast(Calibration, heard(data, graph, front, name, step)) if is_sound(data) else data
+        return replace(data, data=cast(Data, with_features(data.data, graph, front, name, tensor)))
+    return cast(Calibration, fed(data, graph, front, name, tensor))
 
 
 # What may fit where something else does not.
@@ -518,8 +513,8 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
     return with_after(with_front_end(_assemble(graph, board, name, known, aim), options.front_end), options.after)
 
 
-def with_front_end(model: CompiledModel, front: FrontEnd | None) -> CompiledModel:
-    """The model with the C that feeds it sound, for None as it is. Raises ModelError where that cannot be."""
+def with_front_end(model: CompiledModel, front: AnyFrontEnd | None) -> CompiledModel:
+    """The model with the C that feeds it, for None as it is. Raises ModelError where that cannot be."""
     if front is None:
         return model
     model = replace(model, front_end=front)

@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack, cast
 from mcuq.after.after import After
 from mcuq.after.read import read_after
 from mcuq.errors import did_you_mean
-from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.feed import AnyFrontEnd
 from mcuq.front_end.read import read_front_end
 from mcuq.importer import WHOLE, InputLayout, Selection, Sizes, selection
 from mcuq.lower import INLINE, Goal, Placement, Solver, Stepped, parse_goal, parse_placement, parse_solver, stepped
@@ -45,7 +45,7 @@ class Options:
     `push` is for an input that comes row by row, and is never whole in memory. `memories` are those of the board that
     the arena is to lie in; none: its main one, or all where that is too small. With `step`, an inference goes by steps.
     `stream` says along which dimension of the input frames come one by one, of which windows are made.
-    `front_end` makes the input of sound, and `after` says what is done with the outputs.
+    `front_end` makes the input of sound or images, and `after` says what is done with the outputs.
     """
 
     scheme: Scheme = INT8_SCHEME
@@ -63,7 +63,7 @@ class Options:
     step: Stepped | None = None
     solver: Solver = "search"
     stream: Streaming | None = None
-    front_end: FrontEnd | None = None
+    front_end: AnyFrontEnd | None = None
     after: After | None = None
 
 
@@ -116,7 +116,7 @@ class Asked(Wanted, total=False):
     solver: Solver
     stream: int | str | None
     stream_whole: bool
-    front_end: FrontEnd | str | Path | None
+    front_end: AnyFrontEnd | str | Path | None
     after: After | str | Path | None
 
 

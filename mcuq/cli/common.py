@@ -175,7 +175,7 @@ def _steps_json(model: CompiledModel) -> dict[str, Any] | None:
 
 
 def _front_end_json(model: CompiledModel) -> dict[str, Any] | None:
-    """What makes the input of sound, and what it takes."""
+    """What makes the input, and what it takes."""
     made = model.front_end_files()
     if made is None or model.front_end is None:
         return None
@@ -183,7 +183,7 @@ def _front_end_json(model: CompiledModel) -> dict[str, Any] | None:
         "what": model.front_end.described(),
         "table_bytes": made.table_bytes,
         "state_bytes": made.state_bytes,
-        "instructions_per_second": made.instructions,
+        f"instructions_per_{made.unit}": made.instructions,
     }
 
 
@@ -192,10 +192,11 @@ def _front_end_lines(model: CompiledModel) -> Iterator[str]:
     made = model.front_end_files()
     if made is None or model.front_end is None:
         return
-    yield f"  sound   {model.front_end.described()}"
+    what = "image" if made.unit == "frame" else "sound"
+    yield f"  {what}   {model.front_end.described()}"
     yield (
         f"          {made.table_bytes:,} bytes of tables, {made.state_bytes:,} of RAM, about {made.instructions:,} "
-        "instructions a second"
+        f"instructions a {made.unit}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A front end -> C files beside a model's: features of sound, and an inference as soon as there are enough."""
+"""A front end -> C files beside a model's: features of sound, and inferences as soon as there are enough, or images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from mcuq.arithmetic.powers import LOGARITHMS
-from mcuq.emit.data import DataArray
+from mcuq.emit.front_end_files import Arrays, FrontEndFiles, Parts, rendered
+from mcuq.emit.image_front_end import NEEDS as IMAGE_NEEDS
+from mcuq.emit.image_front_end import image_parts
 from mcuq.emit.listing import Listing
 from mcuq.emit.port import Port
-from mcuq.emit.render import environment
 from mcuq.errors import ModelError
 from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
+from mcuq.front_end.feed import AnyFrontEnd
 from mcuq.front_end.fft import (
     fft_calls,
     fft_needs,
@@ -30,11 +32,10 @@ from mcuq.front_end.fft import (
 )
 from mcuq.front_end.front_end import FrontEnd, last_step
 from mcuq.front_end.heard import HeldFrames, held_frames
+from mcuq.front_end.image import Image, seen_by
 from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.graph.ir import Graph
-from mcuq.graph.tensor import Array, Quant
-from mcuq.kernels.runtime import needed_items
-from mcuq.version import __version__
+from mcuq.graph.tensor import Quant
 
 # Runtime items: of micro_speech, of its gains and its logarithms; of mel spectra, and of magnitudes.
 _MICRO = (*fft_needs(16), "mcuq_bits_of", "mcuq_complex_s16", "mcuq_energy_s16", "mcuq_rounded_root", "mcuq_less_noise")
@@ -42,18 +43,7 @@ _GAINS = ("mcuq_gain_for", "mcuq_shrunk")
 _LOGARITHMS = ("mcuq_log_scaled",)
 _MELS = (*fft_needs(32), "mcuq_bits_of", "mcuq_windowed", "mcuq_log2_of_sum")
 _MAGNITUDES = ("mcuq_near_root",)
-NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES)
-
-
-@dataclass(frozen=True)
-class FrontEndFiles:
-    """`files` by name; `table_bytes` of constants, and `state_bytes` of RAM that is the front end's own; about
-    the `instructions` for a second of sound."""
-
-    files: dict[str, str]
-    table_bytes: int
-    state_bytes: int
-    instructions: int
+NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES, *IMAGE_NEEDS)
 
 
 @dataclass(frozen=True)
@@ -66,11 +56,6 @@ class Fed:
     arguments: str
     digest: int
     has_states: bool
-
-
-def front_end_names(model_id: str) -> tuple[str, str]:
-    """The header and the C file."""
-    return f"{model_id}_front_end.h", f"{model_id}_front_end.c"
 
 
 def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int) -> FrontEndFiles:
@@ -87,30 +72,13 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "multipliers": ("int32_t", last.multipliers),
         "offsets": ("int64_t", last.offsets),
     }
-    data = [DataArray(f"{model_id}_{name}", c_type, values) for name, (c_type, values) in arrays.items()]
-    items = needed_items(needs)
-    names = [name for item in items for name in item.names]
-    state_bytes = _state_bytes(front, fed)
-    table_bytes = sum(values.size * _BYTES[c_type] for c_type, values in arrays.values())
-    table_bytes += 0 if is_micro else 4 * len(LOGARITHMS)
     context = {
-        "version": __version__,
-        "id": model_id,
-        "ID": model_id.upper(),
-        "digest": f"0x{fed.digest:08x}",
         "described": front.described(),
-        "table_bytes": f"{table_bytes:,}",
-        "state_bytes": f"{state_bytes:,}",
-        "instructions": f"{instructions:,}",
         "rate": front.sample_rate_hz,
         "samples_per_inference": fed.held.hop_frames * front.hop_samples,
         "samples_until_first": front.samples(fed.held.frames),
         "samples_until_full": front.samples(fed.held.full_frames),
         "has_states": fed.has_states,
-        "renamed": [name for name in names if name.islower()],
-        "macros": [name for name in names if not name.islower()],
-        "runtime": [item.text for item in items],
-        "arrays": data,
         "signal": front.signal,
         "front": front,
         "frames": fed.held.frames,
@@ -125,12 +93,17 @@ def front_end_files(front: FrontEnd, fed: Fed, model_id: str, instructions: int)
         "last": last,
         **own,
     }
-    render = environment()
-    files = {
-        name: render.get_template(f"front_end.{kind}.j2").render(context)
-        for name, kind in zip(front_end_names(model_id), "hc", strict=True)
-    }
-    return FrontEndFiles(files, table_bytes, state_bytes, instructions)
+    parts = Parts(
+        "sound",
+        needs,
+        arrays,
+        context,
+        _state_bytes(front, fed),
+        instructions,
+        "second",
+        0 if is_micro else 4 * len(LOGARITHMS),
+    )
+    return rendered(parts, model_id, fed.digest)
 
 
 def _first_stage(front: FrontEnd, bits: int) -> list[dict[str, Any]]:
@@ -151,13 +124,16 @@ def _first_stage(front: FrontEnd, bits: int) -> list[dict[str, Any]]:
 
 
 def files_of(
-    front: FrontEnd, graph: Graph, listing: Listing, model_id: str, features: Collection[str], is_external: bool
+    front: AnyFrontEnd, graph: Graph, listing: Listing, model_id: str, features: Collection[str], is_external: bool
 ) -> FrontEndFiles:
     """The files for a model of which `listing` says what its C has, on a CPU with these features. Raises ModelError
     where the front end cannot feed it."""
-    held = held_frames(graph, front, model_id)
-    tensor, where = graph.tensors[held.name], f"model '{model_id}': --front-end"
-    if listing.push is not None:
+    where = f"model '{model_id}': --front-end"
+    shown = seen_by(graph, front, model_id) if isinstance(front, Image) else None
+    held = held_frames(graph, front, model_id) if isinstance(front, FrontEnd) else None
+    (name,) = graph.given_inputs
+    tensor = graph.tensors[name]
+    if held is not None and listing.push is not None:
         raise ModelError(f"{where}: fills the whole input, which --push never has; leave out one of the two")
     if is_external:
         raise ModelError(
@@ -165,13 +141,16 @@ def files_of(
         )
     if not isinstance(tensor.quant, Quant) or tensor.dtype not in ("int8", "int16"):
         raise ModelError(
-            f"{where}: gives integers of one scale, input '{held.name}' is of {tensor.dtype}; use a scheme of int8 "
+            f"{where}: gives integers of one scale, input '{name}' is of {tensor.dtype}; use a scheme of int8 "
             "or int16 inputs"
         )
-    c_name = {name: listing.accessors[name] for name in (*graph.given_inputs, *graph.given_outputs)}
-    accessor = c_name[held.name].removeprefix(f"{model_id}_")
-    port = Port(held.name, accessor, tensor, accessor)
-    arguments = ", ".join(["input", *(f"{c_name[name]}()" for name in graph.given_outputs)])
+    arguments = ", ".join(["input", *(f"{listing.accessors[name]}()" for name in graph.given_outputs)])
+    accessor = listing.accessors.get(name, "input").removeprefix(f"{model_id}_")
+    port = Port(name, accessor, tensor, accessor)
+    if shown is not None:
+        pushed = None if listing.push is None else graph.tensors[listing.push.tensor].shape
+        return rendered(image_parts(shown, port, arguments, pushed, model_id), model_id, listing.digest)
+    assert held is not None and isinstance(front, FrontEnd)
     fed = Fed(port, held, arguments, listing.digest, bool(graph.states))
     return front_end_files(front, fed, model_id, instructions_of(front, features))
 
@@ -197,8 +176,6 @@ def instructions_of(front: FrontEnd, features: Collection[str]) -> int:
 
 # By the CPU's feature: (of mel spectra, of micro_speech); "": none of them.
 _TIMES = {"dsp": (1.02, 1.03), "armv6m": (9.2, 4.2), "rv32m": (1.5, 2.3), "": (1.12, 1.7)}
-_BYTES = {"uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
-Arrays = dict[str, tuple[str, Array]]
 
 
 def _micro_speech(signal: MicroSpeech) -> tuple[dict[str, Any], Sequence[str], Arrays]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcuq.errors import DataError, ModelError
 from mcuq.front_end.fft import Integers
+from mcuq.front_end.folders import listed_files
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.wav import SUFFIX, is_wav, read_wav
 from mcuq.graph.ir import Graph
@@ -129,18 +130,4 @@ def heard(
 
 
 def _files(path: Path) -> Mapping[Path, Sequence[Path]]:
-    """The WAV files of a folder, or of each of its own that has some, sorted; class 10 comes after 9."""
-    try:
-        found = sorted(file for file in path.iterdir() if is_wav(file))
-        if found:
-            return {path: found}
-        folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
-        numbers = all(folder.name.isdecimal() for folder in folders)
-        folders.sort(key=lambda folder: (int(folder.name) if numbers else 0, folder.name))
-        each = {folder: sorted(file for file in folder.iterdir() if is_wav(file)) for folder in folders}
-    except OSError as error:
-        raise DataError(f"{path.name}: cannot be listed ({error.strerror}); give a folder of {SUFFIX} files") from None
-    if any(each.values()) and not all(each.values()):
-        empty = next(folder.name for folder, files in each.items() if not files)
-        raise DataError(f"{path.name}/{empty}: holds no {SUFFIX} file, other classes do; give each some")
-    return each
+    return listed_files(path, is_wav, SUFFIX)

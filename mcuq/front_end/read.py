@@ -12,9 +12,11 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 from mcuq.errors import ModelError, did_you_mean
 from mcuq.front_end import spectral
 from mcuq.front_end.conventions import Spectral, filter_bank
+from mcuq.front_end.feed import AnyFrontEnd
 from mcuq.front_end.fft import SIZES
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.micro_speech import MicroSpeech
+from mcuq.front_end.read_image import image_front_end
 
 Values = Mapping[str, Any]
 
@@ -89,7 +91,7 @@ DEFAULTS: Mapping[str, Values] = {
         **_ALL,
     },
 }
-KINDS = tuple(DEFAULTS)
+KINDS = (*DEFAULTS, "image")
 _CHOICES = {
     name: get_args(hint)
     for name, hint in get_type_hints(Spectral).items()
@@ -97,7 +99,7 @@ _CHOICES = {
 }
 
 
-def read_front_end(path: str | Path) -> FrontEnd:
+def read_front_end(path: str | Path) -> AnyFrontEnd:
     """The front end of a .toml file. Raises ModelError where it cannot be read, or says what is not supported."""
     path = Path(path)
     try:
@@ -108,7 +110,7 @@ def read_front_end(path: str | Path) -> FrontEnd:
         raise ModelError(f"front end '{path}': is no text; give a .toml file") from None
 
 
-def parse_front_end(text: str, where: str = "front end") -> FrontEnd:
+def parse_front_end(text: str, where: str = "front end") -> AnyFrontEnd:
     """The same of the file's text."""
     try:
         given = tomllib.loads(text)
@@ -118,11 +120,12 @@ def parse_front_end(text: str, where: str = "front end") -> FrontEnd:
     if kind not in KINDS:
         hint = did_you_mean(str(kind), KINDS)
         raise ModelError(f"{where}: kind = {kind!r}: must be one of {', '.join(KINDS)}{hint}")
+    del given["kind"]
+    if kind == "image":
+        return image_front_end(where, given, text)
     known = DEFAULTS[kind]
     values = dict(known)
     for key, value in given.items():
-        if key == "kind":
-            continue
         if key not in known:
             hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
             raise ModelError(f"{where}: '{key}' is no key of kind '{kind}'{hint}")

@@ -1,0 +1,33 @@
+"""What data is to a network behind a front end of any kind: files of signals as inputs, all else as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcuq.front_end.front_end import FrontEnd, last_step
+from mcuq.front_end.heard import heard, is_sound
+from mcuq.front_end.image import Image, image_step, seen_by
+from mcuq.front_end.seen import is_seen, seen
+from mcuq.graph.ir import Graph
+from mcuq.graph.tensor import Tensor
+
+AnyFrontEnd = FrontEnd | Image
+
+
+def fed(data: object, graph: Graph, front: AnyFrontEnd, model: str, tensor: Tensor | None = None) -> Any:
+    """Data as it is; of what the front end takes the inputs that it gives: real values, or where `tensor` is quantized
+    those of its codes, as the C computes them. Raises DataError and ModelError where that cannot be."""
+    if isinstance(front, Image):
+        if not is_seen(data):
+            return data
+        shown = seen_by(graph, front, model)
+        if tensor is None:
+            return seen(data, shown, shown.real)
+        of_sums, quantized = image_step(shown, tensor), tensor
+        return seen(data, shown, lambda frames: quantized.decode(shown.codes(frames, of_sums)))
+    if not is_sound(data):
+        return data
+    if tensor is None:
+        return heard(data, graph, front, model)
+    last, coded = last_step(front, tensor.scale, tensor.zero_point, tensor.quantization.bounds), tensor
+    return heard(data, graph, front, model, lambda integers: coded.decode(last.codes(integers)))
