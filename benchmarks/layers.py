@@ -93,7 +93,7 @@ where an operator has no kernel of the type. Layers that compute what is like ea
 
 Slow beside what is like it:
 
-- MatMul of int16, 3 to 4 times FullyConnected of int16: portable loops, which no kernel by SMLAD or MVE replaces yet.
+- MatMul of int16, one and a half times FullyConnected of int16: its sums have 64 bits, as do their requantizations.
 - Conv2d of groups, four times that of one group: each group has few channels.
 - Gru whose reset comes before the product, ONNX's default, 3 to 5 times one whose reset is behind it (PyTorch's, Keras'
   reset_after): portable loops too.

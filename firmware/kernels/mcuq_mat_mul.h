@@ -26,6 +26,27 @@ static void mcuq_gather_columns(const int8_t *b, int32_t taps, int32_t outputs, 
     }
 }
 
+/* item mcuq_word_sums: code 200 */
+/* Sums of x[k] * column[k], modulo 2^32, of four columns each to `sums` up to `end`: n of x, and columns four side by
+ * side, tap by tap. */
+static inline void mcuq_word_sums(const int32_t *x, const int32_t *columns, int32_t n, int32_t *sums, const int32_t *end)
+{
+    for (; sums != end; sums += 4) {
+        uint32_t one = 0, two = 0, three = 0, four = 0;
+        for (int32_t k = 0; k < n; k++, columns += 4) {
+            const uint32_t value = (uint32_t)x[k];
+            one += value * (uint32_t)columns[0];
+            two += value * (uint32_t)columns[1];
+            three += value * (uint32_t)columns[2];
+            four += value * (uint32_t)columns[3];
+        }
+        sums[0] = (int32_t)one;
+        sums[1] = (int32_t)two;
+        sums[2] = (int32_t)three;
+        sums[3] = (int32_t)four;
+    }
+}
+
 /* item mcuq_sum_of_row: code 45 */
 /* The sum of n values. */
 static inline int32_t mcuq_sum_of_row(const int8_t *x, int32_t n)

@@ -20,6 +20,8 @@ from mcuq.kernels.dsp.conv2d import CONV2D_KERNELS as DSP_CONV2D_KERNELS
 from mcuq.kernels.dsp.conv2d import PACKED_CONV2D_KERNELS as DSP_PACKED_CONV2D_KERNELS
 from mcuq.kernels.dsp.fully_connected import FULLY_CONNECTED_KERNEL as DSP_FULLY_CONNECTED_KERNEL
 from mcuq.kernels.dsp.fully_connected import PACKED_FULLY_CONNECTED_KERNEL as DSP_PACKED_FULLY_CONNECTED_KERNEL
+from mcuq.kernels.dsp.long_mat_mul import INTEGER_MAT_MUL_KERNEL as DSP_INTEGER_MAT_MUL_KERNEL
+from mcuq.kernels.dsp.long_mat_mul import MAT_MUL_S16_KERNEL as DSP_MAT_MUL_S16_KERNEL
 from mcuq.kernels.dsp.mat_mul import MAT_MUL_KERNEL as DSP_MAT_MUL_KERNEL
 from mcuq.kernels.dsp.pool import is_average_pool_dsp, is_max_pool_dsp, lower_average_pool_dsp, lower_max_pool_dsp
 from mcuq.kernels.dsp.recurrent import GRU_KERNEL as DSP_GRU_KERNEL
@@ -62,7 +64,7 @@ from mcuq.kernels.portable.gather import lower_gather, lower_gather_elements
 from mcuq.kernels.portable.greatest import lower_greatest
 from mcuq.kernels.portable.identity import lower_identity
 from mcuq.kernels.portable.integer_arithmetic import INTEGER_ARITHMETIC_KERNELS
-from mcuq.kernels.portable.integer_mat_mul import lower_integer_mat_mul
+from mcuq.kernels.portable.integer_mat_mul import INTEGER_MAT_MUL_KERNELS
 from mcuq.kernels.portable.log_softmax import lower_log_softmax
 from mcuq.kernels.portable.log_softmax_float32 import lower_log_softmax_float32
 from mcuq.kernels.portable.log_softmax_s16 import lower_log_softmax_s16
@@ -122,7 +124,7 @@ from mcuq.ops.conv2d import Conv2d
 from mcuq.ops.convert import Convert
 from mcuq.ops.cum_sum import CumSum
 from mcuq.ops.div import Div
-from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED, WHOLE
+from mcuq.ops.dtypes import ANY, FLOAT32, INT16, INTEGERS, MIXED, MOVED
 from mcuq.ops.dynamic_quantize import DynamicQuantize
 from mcuq.ops.extreme import Max, Min
 from mcuq.ops.fake_quantize import FakeQuantize
@@ -179,7 +181,14 @@ MEAN = (
 )
 NORM = (Kernel(lower_norm, activations=MIXED | FLOAT32),)
 CONCAT = (Kernel(lower_concat, activations=MOVED, constants=MOVED),)
-MAT_MUL = (MVE_MAT_MUL_KERNEL, DSP_MAT_MUL_KERNEL, RV32_MAT_MUL_KERNEL, ARMV6M_MAT_MUL_KERNEL, *MAT_MUL_KERNELS)
+MAT_MUL = (
+    MVE_MAT_MUL_KERNEL,
+    DSP_MAT_MUL_KERNEL,
+    DSP_MAT_MUL_S16_KERNEL,
+    RV32_MAT_MUL_KERNEL,
+    ARMV6M_MAT_MUL_KERNEL,
+    *MAT_MUL_KERNELS,
+)
 
 # The preferred first, a portable one last: the first that fits the board and the layer is used. Views need none.
 KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
@@ -258,7 +267,7 @@ KERNELS: Mapping[type[Operator], tuple[Kernel, ...]] = {
     Gru: (MVE_GRU_KERNEL, DSP_GRU_KERNEL, *GRU_KERNELS),
     Identity: (Kernel(lower_identity, activations=MOVED),),
     IntegerArithmetic: INTEGER_ARITHMETIC_KERNELS,
-    IntegerMatMul: (Kernel(lower_integer_mat_mul, activations=WHOLE, constants=WHOLE),),
+    IntegerMatMul: (DSP_INTEGER_MAT_MUL_KERNEL, *INTEGER_MAT_MUL_KERNELS),
     Join: CONCAT,
     LogSoftmax: (
         Kernel(lower_log_softmax_float32, activations=FLOAT32),

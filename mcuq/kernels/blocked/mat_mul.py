@@ -1,4 +1,4 @@
-"""Products of two matrices for Cortex-M0 and M0+: four columns at a time (mcuq_pairs.h)."""
+"""Products of two matrices for Cortex-M0 and M0+: two columns in one multiplication (mcuq_columns.h)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def _accepts(op: MatMul, layer: Layer) -> bool:
 
 
 def lower_mat_mul_armv6m(op: MatMul, layer: Layer) -> tuple[Call, ...]:
-    """Scratch: where the sums of a block of columns start, and the block."""
+    """Scratch: sums of a block of columns, a row as words, and the block, two columns in one and where sums begin."""
     a, b = layer.inputs
     requant = op.requantization(layer)
-    taps = a.shape[-1]
-    block = block_columns(taps, layer.output.shape[-1], 4)
+    padded = -(-a.shape[-1] // 4) * 4
+    block = block_columns(2 * padded, layer.output.shape[-1], 4)
     output_min, output_max = op.output_bounds(layer.output)
     constants = MatMulArmv6mConstants(
         **mat_mul_sizes(op, layer),
@@ -47,12 +47,19 @@ def lower_mat_mul_armv6m(op: MatMul, layer: Layer) -> tuple[Call, ...]:
         b_zero_point=b.zero_point,
         y_zero_point=layer.output.zero_point,
         multiplier=requant.multiplier[0],
-        is_narrow=int(op.bound(layer) < NARROW),
+        is_narrow=int(_largest_sum(layer) < NARROW),
         shift=requant.shift,
         output_min=output_min,
         output_max=output_max,
     )
-    return (Call(constants, *mat_mul_inputs(op, layer), block * (4 + taps), op.bound(layer)),)
+    scratch_bytes = -(-block // 4) * 4 * (8 + 2 * padded) + 4 * padded
+    return (Call(constants, *mat_mul_inputs(op, layer), scratch_bytes, op.bound(layer)),)
+
+
+def _largest_sum(layer: Layer) -> int:
+    """Of what is left of the operands without their zero points."""
+    a, b = (max(128 + t.zero_point, 127 - t.zero_point) for t in layer.inputs)
+    return layer.inputs[0].shape[-1] * a * b
 
 
 MAT_MUL_KERNEL = Kernel(lower_mat_mul_armv6m, frozenset({"armv6m"}), _accepts)

@@ -13,6 +13,7 @@ from cases import (
     conv2d,
     fully_connected,
     functions,
+    integer_mat_mul,
     mat_mul,
     moves,
     normalize,
@@ -23,7 +24,19 @@ from cases import (
 )
 
 WEIGHTED = (conv2d, fully_connected)
-OPERATORS = (*WEIGHTED, mat_mul, pools, reductions, moves, binary, functions, softmax, normalize, recurrent)
+OPERATORS = (
+    *WEIGHTED,
+    mat_mul,
+    integer_mat_mul,
+    pools,
+    reductions,
+    moves,
+    binary,
+    functions,
+    softmax,
+    normalize,
+    recurrent,
+)
 
 
 def fixed(operators: Sequence[ModuleType] = OPERATORS, has_vectors: bool = True) -> list[Case]:

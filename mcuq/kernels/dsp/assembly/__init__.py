@@ -2,6 +2,7 @@
 
 from mcuq.kernels.dsp.assembly.columns import columns
 from mcuq.kernels.dsp.assembly.depthwise import depthwise, loops
+from mcuq.kernels.dsp.assembly.long_sums import long_sums
 from mcuq.kernels.dsp.assembly.product_1 import product_1
 from mcuq.kernels.dsp.assembly.product_4 import product_4
 from mcuq.kernels.dsp.assembly.sums_4 import sums_4
@@ -14,4 +15,5 @@ FUNCTIONS = (
         for function in (columns(width), product_4(width), product_1(width), *loops(width), depthwise(width))
     ),
     sums_4(),
+    long_sums(),
 )
