@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import TypeVar, Unpack, cast
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 
 from mcuq.after.after import After
+from mcuq.after.anomaly import learned_from, needs_data
 from mcuq.after.twins import Twin, twin_of
 from mcuq.boards.facts import Board
 from mcuq.boards.find import load_board
@@ -48,6 +50,7 @@ from mcuq.front_end.feed import AnyFrontEnd, fed
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import of_shape
+from mcuq.graph.simulate import quantize_inputs, simulate
 from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
@@ -316,13 +319,14 @@ class CompiledModel(Described):
 class QuantizedModel:
     """A float graph and what quantization made of it, node by node under the same names, before channels are pruned.
 
-    `onnx_model` and `origin` as in CompiledModel.
+    `onnx_model` and `origin` as in CompiledModel, as `after` is, which has learned of calibration data.
     """
 
     float_graph: Graph
     graph: Graph
     onnx_model: bytes
     origin: Origin
+    after: After | None = None
 
 
 def compile_model(
@@ -409,11 +413,13 @@ def quantize_as(
     given = given_quantization(graph)
     notes = tuple(noted(onnx_model, NOTES).splitlines())
     notes += quantization_notes(given, dynamic_layers(onnx_model)) + scheme_notes(graph, scheme) + missing
+    data: Iterable[Sample] | None = None
     if not scaled_tensors(graph, without):
         integer = quantize_graph(graph, {}, scheme)
         judgement = None
         if calibration is not None and options.judged and not given.is_quantized:
-            judgement = judge_fixed(graph, integer, calibration_samples(graph, calibration))
+            data = calibration_samples(graph, calibration)
+            judgement = judge_fixed(graph, integer, data)
             notes += quality_notes(judgement.outputs, judgement.judged_on)
         origin = Origin("given" if given.is_quantized else "unneeded", notes=notes, judgement=judgement)
     elif calibration is None:
@@ -438,7 +444,27 @@ def quantize_as(
     )
     origin = replace(origin, notes=(*origin.notes, *later))
     note(onnx_model, OPTIONS, _options_text(options, origin))
-    return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin)
+    if options.after is not None and calibration is not None and data is None:
+        data = calibration_samples(graph, calibration)
+    after = with_learned(options.after, integer, data)
+    return QuantizedModel(graph, integer, onnx_model.SerializeToString(deterministic=True), origin, after)
+
+
+def with_learned(after: After | None, graph: Graph, samples: Iterable[Sample] | None) -> After | None:
+    """What is done behind a quantized graph, with what it is to learn of calibration data, if there are some."""
+    if after is None or samples is None or not needs_data(after):
+        return after
+
+    def calls(samples: Iterator[Sample]) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+        while some := list(islice(samples, LEARNED_AT_ONCE)):
+            codes = quantize_inputs(graph, {name: np.stack([own[name] for own in some]) for name in graph.inputs})
+            yield codes, simulate(graph, codes)
+
+    return replace(after, learned=learned_from(after, graph, calls(iter(samples))))
+
+
+# So many samples are simulated at a time.
+LEARNED_AT_ONCE = 32
 
 
 def with_features(
@@ -510,7 +536,7 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
         options.step,
         options.solver,
     )
-    return with_after(with_front_end(_assemble(graph, board, name, known, aim), options.front_end), options.after)
+    return with_after(with_front_end(_assemble(graph, board, name, known, aim), options.front_end), quantized.after)
 
 
 def with_front_end(model: CompiledModel, front: AnyFrontEnd | None) -> CompiledModel:

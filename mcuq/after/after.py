@@ -10,7 +10,7 @@ from typing import Any
 @dataclass(frozen=True)
 class After:
     """`values` are those of all keys of `kind`, given or not. `labels` name classes. `source` is the file as it
-    was read, `files` are the texts of those that it names."""
+    was read, `files` are the texts of those that it names. `learned` is what calibration data said."""
 
     kind: str
     values: Mapping[str, Any]
@@ -18,7 +18,9 @@ class After:
     source: str
     files: Mapping[str, str] = field(default_factory=dict)
     where: str = "after"
+    learned: Mapping[str, Any] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, Any]:
         """What an artefact keeps of it."""
-        return {"source": self.source, "files": dict(self.files)}
+        learned = {"learned": dict(self.learned)} if self.learned else {}
+        return {"source": self.source, "where": self.where, "files": dict(self.files), **learned}

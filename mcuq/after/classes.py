@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ class Classes:
         return f"{top} of {self.output.elements} classes of '{self.output.name}' ({self.scores.kind})"
 
 
-def classes_for(after: After, graph: Graph, learned: Any = None) -> Classes:
+def classes_for(after: After, graph: Graph) -> Classes:
     """Raises ModelError where the model has no such output."""
     tensor = integer_port(graph, output_of(graph, after), after)
     count, values = classes_of(tensor, after), after.values

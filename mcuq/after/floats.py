@@ -59,7 +59,7 @@ class Floats:
         return "floats of inputs and outputs"
 
 
-def floats_for(after: After, graph: Graph, learned: object = None) -> Floats:
+def floats_for(after: After, graph: Graph) -> Floats:
     """Raises ModelError where nothing is quantized."""
     if not any(has_floats(graph.tensors[name]) for name in (*graph.given_inputs, *graph.given_outputs)):
         raise ModelError(f"{after.where}: kind = 'floats': no input or output has one scale; leave out --after")

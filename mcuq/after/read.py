@@ -74,6 +74,24 @@ _SCORES: Keys = {
 }
 KEYS: Mapping[str, Keys] = {
     "classes": {**_SCORES, "top": (3, whole(1, 100)), "threshold": (0.0, number(0, 1)), **_ALL},
+    "decision": {
+        **_SCORES,
+        "watch": ([], classes),
+        "average": (3, whole(1, 1000)),
+        "threshold": (0.5, number(0, 1)),
+        "release": (-1.0, number(0, 1)),
+        "refractory": (0, whole(0, 65535)),
+        **_ALL,
+    },
+    "anomaly": {
+        **_OUTPUT,
+        "score": ("reconstruction", one_of("reconstruction", "distance")),
+        "input": ("", text),
+        "error": ("squared", one_of("squared", "absolute")),
+        "threshold": (-1.0, number(0, 1e9)),
+        "quantile": (0.99, number(0, 1)),
+        **_ALL,
+    },
     "floats": {},
 }
 KINDS = tuple(KEYS)
@@ -90,8 +108,13 @@ def read_after(path: str | Path) -> After:
     return parse_after(source, path.name, files)
 
 
-def parse_after(source: str, where: str = "after", files: Mapping[str, str] | None = None) -> After:
-    """The same of the file's text, and texts of those that it names."""
+def parse_after(
+    source: str,
+    where: str = "after",
+    files: Mapping[str, str] | None = None,
+    learned: Mapping[str, Any] | None = None,
+) -> After:
+    """The same of the file's text, texts of those that it names, and what calibration said."""
     given, files = _parsed(source, where), files or {}
     kind = given.get("kind")
     if not isinstance(kind, str) or kind not in KEYS:
@@ -117,7 +140,7 @@ def parse_after(source: str, where: str = "after", files: Mapping[str, str] | No
         labels = [line.rstrip("\r") for line in files[labels].removesuffix("\n").split("\n")]
     if len(labels) > MOST_LABELS:
         raise ModelError(f"{where}: labels: are {len(labels):,}; give {MOST_LABELS:,} at most")
-    return After(kind, values, tuple(labels), source, files, where)
+    return After(kind, values, tuple(labels), source, files, where, learned or {})
 
 
 def _parsed(source: str, where: str) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mcuq.after.after import After
+from mcuq.after.anomaly import anomaly_for
 from mcuq.after.classes import classes_for
+from mcuq.after.decision import decision_for
 from mcuq.after.floats import floats_for
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array
@@ -29,9 +31,14 @@ class Twin(Protocol):
         """In a few words."""
 
 
-_TWINS: Mapping[str, Callable[[After, Graph, Any], Twin]] = {"classes": classes_for, "floats": floats_for}
+_TWINS: Mapping[str, Callable[[After, Graph], Twin]] = {
+    "anomaly": anomaly_for,
+    "classes": classes_for,
+    "decision": decision_for,
+    "floats": floats_for,
+}
 
 
-def twin_of(after: After, graph: Graph, learned: Any = None) -> Twin:
-    """`learned` is what calibration found. Raises ModelError where the model does not give what is read."""
-    return _TWINS[after.kind](after, graph, learned)
+def twin_of(after: After, graph: Graph) -> Twin:
+    """Raises ModelError where the model does not give what is read, DataError where calibration data are missing."""
+    return _TWINS[after.kind](after, graph)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mcuq.after.anomaly import Anomaly, Distance
 from mcuq.after.classes import Classes
+from mcuq.after.decision import Decision
 from mcuq.after.floats import Floats, has_floats
 from mcuq.after.scores import Scores
 from mcuq.after.twins import Twin
@@ -126,8 +128,44 @@ def _classes(twin: Classes, port_of: Callable[[Tensor], Port]) -> _Own:
     return _Own(context, needs, names=("score_one", "top", "class", "classify"))
 
 
+def _decision(twin: Decision, port_of: Callable[[Tensor], Port]) -> _Own:
+    count = twin.output.elements
+    watched = ", ".join(str(int(c in twin.watched)) for c in range(count))
+    numbers = {name: getattr(twin, name) for name in ("average", "threshold", "release", "refractory")}
+    context = {**_scores(twin.scores, port_of(twin.output)), **numbers, "watched": watched}
+    state_bytes = 2 * twin.average * count
+    state_bytes += -state_bytes % 4 + 4 * count + 6 + count
+    names = ("score_one", "nothing", "decision", "decision_reset", "decide", "average", "is_on")
+    return _Own(context, _SCORES[twin.scores.kind, twin.scores.is_tempered], {}, names, state_bytes + -state_bytes % 4)
+
+
+def _anomaly(twin: Anomaly, port_of: Callable[[Tensor], Port]) -> _Own:
+    own, is_distance = twin.of_what, isinstance(twin.of_what, Distance)
+    unit = f"{'squared' if twin.is_squared else 'absolute'} {'standard deviations' if is_distance else 'errors'}"
+    context = {
+        "own": own,
+        "y": port_of(own.y),
+        "is_distance": is_distance,
+        "is_squared": twin.is_squared,
+        "limit": twin.limit,
+        "unit": twin.unit,
+        "described_unit": unit,
+    }
+    arrays: dict[str, tuple[str, Array]] = {}
+    if isinstance(own, Distance):
+        arrays = {"after_means": ("int32_t", own.means), "after_factors": ("int32_t", own.factors)}
+    else:
+        context["x"] = port_of(own.x)
+    return _Own(context, (), arrays, ("anomaly_unit", "anomaly_limit", "anomaly_score"))
+
+
 def _floats(twin: Floats, port_of: Callable[[Tensor], Port]) -> _Own:
     return _Own({})
 
 
-_KINDS: Mapping[str, Callable[[Any, Callable[[Tensor], Port]], _Own]] = {"classes": _classes, "floats": _floats}
+_KINDS: Mapping[str, Callable[[Any, Callable[[Tensor], Port]], _Own]] = {
+    "anomaly": _anomaly,
+    "classes": _classes,
+    "decision": _decision,
+    "floats": _floats,
+}

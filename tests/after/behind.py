@@ -44,7 +44,7 @@ class Case:
 
 
 def bound(text: str, graph: Graph, files: Mapping[str, str] | None = None, learned: Any = None) -> Twin:
-    return twin_of(parse_after(text, "after.toml", files), graph, learned)
+    return twin_of(parse_after(text, "after.toml", files, learned), graph)
 
 
 def emitted(twin: Twin, graph: Graph, name: str) -> AfterFiles:

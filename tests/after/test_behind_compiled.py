@@ -110,14 +110,17 @@ def test_floats_alone_are_real_values_of_outputs() -> None:
 
 
 REFUSED = {
-    "": "kind = None: must be one of classes, floats",
-    'kind = "class"': "kind = 'class': must be one of classes, floats; did you mean 'classes'?",
+    "": "kind = None: must be one of classes, decision, anomaly, floats",
+    'kind = "class"': "kind = 'class': must be one of classes, decision, anomaly, floats; did you mean 'classes'?",
     "kind =": "is no TOML: Invalid value (at end of document)",
     'kind = "floats"\nfloats = true': "'floats' is no key of kind 'floats'; known keys: none",
     'kind = "classes"': "scores: is missing; it must be one of softmax, sigmoid, probabilities",
     'kind = "classes"\nscores = "linear"': "scores = 'linear': must be one of softmax, sigmoid, probabilities",
     'kind = "classes"\nscore = "softmax"': "'score' is no key of kind 'classes'; did you mean 'scores'?",
     'kind = "classes"\ntemperature = 0': "temperature = 0: must be a number from 0.01 to 100",
+    'kind = "decision"\nscores = "softmax"\nwatch = "yes"': "watch = 'yes': must be a list of labels, or of numbers of "
+    "classes from 0",
+    'kind = "anomaly"\nquantile = 2': "quantile = 2: must be a number from 0 to 1",
     'kind = "classes"\ntop = 0': "top = 0: must be a whole number from 1 to 100",
     'kind = "classes"\nfloats = 1': "floats = 1: must be true or false",
     'kind = "classes"\noutput = 1': "output = 1: must be a text",
@@ -153,6 +156,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     assert refused(TEXT.encode()) == "a.toml: labels: are 65,537; give 65,536 at most"
 
 
+DECISION = 'kind = "decision"\nscores = "sigmoid"\n'
 CLASSES = 'kind = "classes"\nscores = "softmax"\n'
 
 
@@ -182,6 +186,24 @@ CLASSES = 'kind = "classes"\nscores = "softmax"\n'
             f'{CLASSES}labels = ["a", "b"]',
             "int8",
             "after.toml: labels: are 2, output 'y' has 4 classes; give each one",
+        ),
+        (
+            network(),
+            f"{DECISION}threshold = 0.4\nrelease = 0.5",
+            "int8",
+            "after.toml: release = 0.5: is above threshold, 0.4; give less",
+        ),
+        (
+            network(),
+            f'{DECISION}watch = ["yes"]',
+            "int8",
+            "after.toml: watch: has 'yes'; there are 4 classes, labels are not given",
+        ),
+        (
+            network(),
+            f'{DECISION}watch = [4]\nlabels = ["a", "b", "c", "d"]',
+            "int8",
+            "after.toml: watch: has 4; there are 4 classes, labels are a, b, c, d",
         ),
         (
             network(),
