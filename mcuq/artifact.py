@@ -396,6 +396,7 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         for layer in manifest["layers"]
     )
     push = None if manifest["push"] is None else ListedPush(**manifest["push"])
+    copies = tuple((str(layer), int(size_bytes)) for layer, size_bytes in manifest.get("copies", ()))
     fast = None if manifest["fast"] is None else ListedFast(**manifest["fast"])
     arenas = tuple(_part_from(part) for part in manifest["arenas"])
     steps = None
@@ -403,8 +404,8 @@ def _listing_from(manifest: dict[str, Any]) -> Listing:
         too_long = tuple((str(layer), int(cycles)) for layer, cycles in manifest["steps"]["too_long"])
         steps = ListedSteps(**{**manifest["steps"], "too_long": too_long})
     order = tuple(manifest["order"])
-    read = {"layers": layers, "order": order, "push": push, "arenas": arenas, "fast": fast, "steps": steps}
-    return Listing(**{**manifest, **read})
+    read = {"layers": layers, "order": order, "push": push, "arenas": arenas, "fast": fast, "copies": copies}
+    return Listing(**{**manifest, **read, "steps": steps})
 
 
 def _part_from(manifest: dict[str, Any]) -> ArenaPart:

@@ -51,11 +51,11 @@ from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import of_shape
 from mcuq.graph.simulate import quantize_inputs, simulate
-from mcuq.graph.states import BEFORE, STATE, Calls, wire_graph
+from mcuq.graph.states import BEFORE, STATE, Calls, state_bytes, wire_graph
 from mcuq.graph.tensor import Array, Tensor
 from mcuq.importer import Model, dynamic_layers, import_model, model_path
 from mcuq.lower import INLINE, Goal, Placement, Program, Solver, Stepped, alternatives, check_section
-from mcuq.lower.copied import LEAST_USES, copied_bytes_of, largest_copy, with_copied_weights
+from mcuq.lower.copied import LEAST_USES, copied_bytes_of, copies_of, with_copied_weights
 from mcuq.lower.fast import Keys, choose_fast, least_bytes
 from mcuq.lower.memories import RamUse
 from mcuq.onnx_io.provenance import NOTES, OPTIONS, note, noted, provenance
@@ -728,7 +728,9 @@ class _Planner:
     def _planned(self, program: Program) -> tuple[Program, Plan]:
         if self._aim.push:
             return plan_pushed(program, self._features)
-        return plan_rows(program, self._features, self._stepper)
+        # Where there is no room for whole layers in the main memory, rows are worth any flash.
+        main = [room.size_bytes - state_bytes(program.graph) for room in self.rooms if not room.memory]
+        return plan_rows(program, self._features, self._stepper, max(main, default=inf))
 
 
 def _smallest(found: Sequence[tuple[Program, Plan]]) -> tuple[Program, Plan]:
@@ -822,7 +824,7 @@ def _fast_of(program: Program, plan: Plan, board: Board, use: RamUse, is_externa
 
 def _check_copies(name: str, program: Program, most_bytes: int) -> None:
     """Raise ModelError where no layer copies its weights."""
-    if largest_copy(program):
+    if copies_of(program):
         return
     least = min(filter(None, map(copied_bytes_of, program.steps)), default=0)
     if not least:

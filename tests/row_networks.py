@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
+from math import inf
 from unittest import mock
 
 import numpy as np
@@ -135,7 +136,9 @@ def row_by_row(band: int, found: list[Segment] | None = None, push: bool = False
     """Programs that are compiled meanwhile run as far as they can row by row; what does is added to `found`. With
     `push`, the first stretch takes rows of the input."""
 
-    def plan(program: Program, features: Set[str], stepper: Stepper | None = None) -> tuple[Program, Plan]:
+    def plan(
+        program: Program, features: Set[str], stepper: Stepper | None = None, room_bytes: float = inf
+    ) -> tuple[Program, Plan]:
         pushed = find_pushed(program) if push else None
         if pushed is not None:
             program = without_taken(program, pushed)

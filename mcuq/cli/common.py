@@ -117,6 +117,7 @@ def model_json(model: CompiledModel, footprint: Footprint) -> dict[str, Any]:
         "compiler": footprint.compiler,
         "weights": model.placement.text,
         "fast_weights": None if fast is None else {"memory": fast.memory, "bytes": fast.size_bytes},
+        "copied_weights": [{"layer": layer, "bytes": size_bytes} for layer, size_bytes in model.listing.copies],
         "weights_bytes": None if model.blob is None else len(model.blob),
         "arena_bytes": model.arena_bytes,
         "least_arena_bytes": model.arena_map.least_bytes,
@@ -286,6 +287,10 @@ def model_lines(model: CompiledModel, footprint: Footprint) -> Iterator[str]:
     if model.listing.fast is not None:
         fast = model.listing.fast
         yield f"          {fast.size_bytes:>9,} bytes of the constants are copied into {fast.memory} by start-up code"
+    if model.listing.copies:
+        copies = model.listing.copies
+        yield f"          {sum(own for _, own in copies):>9,} bytes of the constants are copied in each inference:"
+        yield from (f"          {size_bytes:>9,} {layer}" for layer, size_bytes in copies)
     push, states = model.listing.push, model.graph.states
     held = "input and output" if push is None else "rows of the input, and output"
     yield f"  RAM     {model.arena_bytes:>9,} bytes of arena, {held} included"

@@ -79,10 +79,10 @@ class Listing:
     hexadecimal digits. `order` has the number in `calls` of each call that an inference makes; empty: of each one.
     `push` says how the input comes row by row, which then has no accessor; None: it is whole. `arenas` are the parts of
     an arena that is not one in the board's main memory, in the order in which ID_run_in takes them, and `places`
-    tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start. `steps`
-    say how the inference goes by steps; None: it does not. `state_bytes` is ID_STATE_BYTES, 0 where there is no state.
-    `front_end_crc` is CRC-32 over ID_front_end.h and ID_front_end.c, where there are such, `after_crc` over ID_after.h
-    and ID_after.c.
+    tensor -> which of them has it, as `ArenaPart.pointer` says. `fast` is where constants are copied at start, `copies`
+    the layers that copy their weights before their calls, each with their bytes. `steps` say how the inference goes by
+    steps; None: it does not. `state_bytes` is ID_STATE_BYTES, 0 where there is no state. `front_end_crc` is CRC-32 over
+    ID_front_end.h and ID_front_end.c, where there are such, `after_crc` over ID_after.h and ID_after.c.
     """
 
     digest: int
@@ -100,6 +100,7 @@ class Listing:
     arenas: tuple[ArenaPart, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     fast: ListedFast | None = None
+    copies: tuple[tuple[str, int], ...] = ()
     steps: ListedSteps | None = None
     state_bytes: int = 0
     front_end_crc: int = 0

@@ -41,7 +41,7 @@ from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.runtime import runtime as runtime_items
 from mcuq.kernels.source import assembly_cpus
 from mcuq.lower import Program
-from mcuq.lower.copied import largest_copy
+from mcuq.lower.copied import copies_of
 from mcuq.lower.fast import fast_bytes
 from mcuq.plan import Plan
 from mcuq.plan.arena_part import ArenaPart
@@ -163,7 +163,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         "compiler": foremost[COMPILER].text if COMPILER in foremost else "",
         "compiler_names": _names(item for item in items if item.name == COMPILER),
         "fast": fast,
-        "copied_bytes": largest_copy(program),
+        "copies": [(in_comment(layer), size_bytes) for layer, size_bytes in copies_of(program)],
         "frame": [name for name in FRAME_MACROS if fast or name != "MCUQ_FAST_WEIGHTS"],
         "macros": [name for name in (*foremost, *_names(runtime)) if name != COMPILER and not name.islower()],
         "cpus": target_cpus(assembly_cpus(items)),
@@ -204,6 +204,7 @@ def emit(program: Program, plan: Plan, model_id: str, provenance: Sequence[str] 
         push=push,
         arenas=plan.parts,
         fast=fast,
+        copies=copies_of(program),
         places={name: own.pointer for name, own in place.items()} if plan.parts else {},
         steps=_listed_steps(plan),
         state_bytes=state_bytes(graph),

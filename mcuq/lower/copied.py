@@ -13,11 +13,13 @@ from mcuq.kernels.c_types import C_TYPES
 from mcuq.kernels.kernel import Call
 from mcuq.kernels.portable.copy_weights import CopyWeightsConstants
 from mcuq.lower.program import Program, Step
-from mcuq.lower.unpack import WEIGHT, packing_of
+from mcuq.lower.unpack import packing_of
 
 # Products of each weight. Kernels read one once for up to four pixels, and a copy costs a read and a write: from here
 # on a fourth of what flash is asked for is left, at most.
 LEAST_USES = 16
+# What kernels call the array of weights, the first of theirs; those of Helium have constants of channels among them.
+WEIGHTS = ("weight", "blocks", "records")
 
 
 def with_copied_weights(program: Program, most_bytes: int, without: Collection[str] = ()) -> Program:
@@ -38,25 +40,25 @@ def copied_bytes_of(step: Step) -> int:
         return 0
     (call,) = step.calls
     name, weight = next(iter(call.arrays.items()), ("", None))
-    if weight is None or name != WEIGHT or call.rows or call.parameters:
+    if weight is None or name not in WEIGHTS or call.rows or call.parameters:
         return 0
     given = next(t for t in step.layer.inputs if t.is_constant)
     uses = step.layer.op.macs(step.layer) * np.dtype(given.dtype).itemsize / weight.nbytes
     return weight.nbytes if uses >= LEAST_USES else 0
 
 
-def largest_copy(program: Program) -> int:
-    """Bytes of the largest copy of weights; 0 where none are copied."""
-    found = (call.constants for step in program.steps for call in step.calls)
-    return max((own.bytes for own in found if isinstance(own, CopyWeightsConstants)), default=0)
+def copies_of(program: Program) -> tuple[tuple[str, int], ...]:
+    """The layers that copy weights, each with their bytes."""
+    found = ((step.layer.name, call.constants) for step in program.steps for call in step.calls)
+    return tuple((layer, own.bytes) for layer, own in found if isinstance(own, CopyWeightsConstants))
 
 
 def _copied(step: Step) -> Step:
     (call,) = step.calls
-    weight = call.arrays[WEIGHT]
+    name, weight = next(iter(call.arrays.items()))
     dtype, room = weight.dtype.name, aligned(weight.nbytes)
     constants = CopyWeightsConstants(C_TYPES[dtype], weight.nbytes)
-    copy = Call(constants, (), {WEIGHT: weight}, scratch_bytes=room, has_output=False)
-    others = {name: array for name, array in call.arrays.items() if name != WEIGHT}
+    copy = Call(constants, (), {name: weight}, scratch_bytes=room, has_output=False)
+    others = {other: array for other, array in call.arrays.items() if other != name}
     rest = replace(call, arrays=others, unpacked=dtype, scratch_offset=room)
     return replace(step, calls=(copy, rest))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcuq.kernels.kernel import Call
+from mcuq.kernels.runtime import needed_items
 from mcuq.kernels.source import code_bytes_of, runtime_of
 from mcuq.lower.program import array_key
 from mcuq.lower.share import share_functions
@@ -34,11 +35,17 @@ def smallest_calls(choices: Sequence[Sequence[Calls]], work: Sequence[int]) -> l
 
 
 def flash_bytes(steps: Sequence[Calls]) -> int:
-    """About what the calls take: constants, each kernel's code once, and the calls themselves."""
-    calls = [call for calls in share_functions(steps) for call in calls]
+    """About what the calls take where those that can share functions do."""
+    return flash_of_calls([call for calls in share_functions(steps) for call in calls])
+
+
+def flash_of_calls(calls: Sequence[Call], needs: Sequence[str] = ()) -> int:
+    """About what calls take as they are: constants, each function's code once, the runtime items that they and others
+    (`needs`) name, and the calls themselves."""
     arrays = {array_key(array): array.nbytes for call in calls for array in call.arrays.values()}
     functions = {(call.constants, call.parameters) for call in calls}
-    runtime = {item.name: item.declared.code_bytes for constants, _ in functions for item in runtime_of(constants)}
+    items = [*needed_items(needs), *(item for constants, _ in functions for item in runtime_of(constants))]
+    runtime = {item.name: item.declared.code_bytes for item in items}
     return (
         sum(arrays.values())
         + sum(code_bytes_of(constants) for constants, _ in functions)

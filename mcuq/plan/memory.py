@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
+from math import inf
 
 from mcuq.graph.ir import Graph
 from mcuq.graph.liveness import NOWHERE, Storage, aligned, storages_of
@@ -13,10 +14,12 @@ from mcuq.lower import Goal, Program, Solver
 from mcuq.plan.accesses import accesses
 from mcuq.plan.arena_part import ArenaPart, Room, part_at
 from mcuq.plan.blocks import Extent, Over
+from mcuq.plan.estimates import all_instructions
+from mcuq.plan.flash import flash_of, is_worth_flash
 from mcuq.plan.kept import kept_storages
 from mcuq.plan.layout import Block, Layout, lay_out, lay_out_quickly
 from mcuq.plan.push import Pushed, find_pushed, refused, without_taken
-from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, all_work, choose, trade_offs, work_of
+from mcuq.plan.segments import LONGEST_PUSHED, MOST_ROWS, Finder, Segment, choose, trade_offs
 from mcuq.plan.split import SplitLayout, split
 from mcuq.plan.steps import STATE_BYTES, Stepper, Steps
 
@@ -102,28 +105,39 @@ class Plan:
         return {name: s for s in self.storages for name in s.tensors}
 
 
-def plan_rows(program: Program, features: Set[str], stepper: Stepper | None = None) -> tuple[Program, Plan]:
+def plan_rows(
+    program: Program, features: Set[str], stepper: Stepper | None = None, room_bytes: float = inf
+) -> tuple[Program, Plan]:
     """The program with layers that run row by row where that takes less memory, for about as much work as its goal
     allows, and without copies of what is made or read in its place, and its plan. Where functions are shared by layers
-    of different sizes, none makes bands of rows but those that a `stepper` cuts."""
-    best = _least_way(program, features, stepper)
+    of different sizes, none makes bands of rows but those that a `stepper` cuts. What rows take of flash is to be worth
+    it, unless the goal is memory, or whole layers have no room in `room_bytes`."""
+    best = _least_way(program, features, stepper, room_bytes)
     return best.program, best.plan()
 
 
-def _least_way(program: Program, features: Set[str], stepper: Stepper | None) -> _Way:
+def _least_way(program: Program, features: Set[str], stepper: Stepper | None, room_bytes: float = inf) -> _Way:
     finder = _finder(program, features, stepper)
     most = _most_more(program, finder.all_work)
-    ways: list[_Way] = []
-    for joined in _joins(program):
-        ways += _ways(program, (), joined, stepper=stepper)
-        if program.goal == "size":
-            continue
+    joins = _joins(program)
+    ways = [way for joined in joins for way in _ways(program, (), joined, stepper=stepper)]
+    if program.goal == "size":
+        return _smallest(ways, program.goal)
+    whole_bytes = min(way.quick_bytes for way in ways)
+    asks_flash = program.goal != "ram" and whole_bytes <= room_bytes
+    flash_bytes = flash_of(program)
+    for joined in joins:
         storages = _storages(program, joined=joined)
         # Of ways that take as little the first counts: one of little work.
         for allowed in dict.fromkeys((min(most, MOST_MORE), most)):
             for shares in (True, False):
                 for segments in choose(program, storages, finder, allowed, shares):
-                    ways += _ways(banded(program, segments), segments, joined, stepper=stepper)
+                    by_rows = banded(program, segments)
+                    own = _ways(by_rows, segments, joined, stepper=stepper)
+                    saved_bytes = whole_bytes - min(way.quick_bytes for way in own)
+                    more_bytes = flash_of(by_rows, segments) - flash_bytes if asks_flash else 0
+                    if is_worth_flash(more_bytes, flash_bytes, saved_bytes):
+                        ways += own
     return _smallest(ways, program.goal)
 
 
@@ -154,7 +168,7 @@ def _with_less_work(best: _Way, ways: Sequence[_Way], size_bytes: int) -> _Way:
 def may_take(program: Program, features: Set[str], push: bool = False) -> bool:
     """Whether kernels of little scratch leave of the work that the goal allows, that of rows too."""
     at_most = MOST_MORE_PUSHED if push else 0.0
-    return not program.more or _most_more(program, all_work(program, work_of(features)), at_most) >= 0
+    return not program.more or _most_more(program, all_instructions(program, features), at_most) >= 0
 
 
 def _most_more(program: Program, work: float, at_most: float = 0.0) -> float:

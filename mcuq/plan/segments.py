@@ -17,8 +17,10 @@ from mcuq.kernels.overwriting import common_bytes
 from mcuq.kernels.portable.fold import fold_call
 from mcuq.lower import Program, Step
 from mcuq.lower.bands import band_call
+from mcuq.plan.estimates import all_instructions, call_instructions
 from mcuq.plan.push import GIVEN, Pushed
 from mcuq.plan.schedule import Schedule, Stage, schedule
+from mcuq.plan.work import A_CALL, Work, blocks, fours, is_of_channels_alone, taps_again, work_of
 
 # Rows at a time that are tried: of stages whose rows take much, and of the others; with every next one more memory.
 ROWS = (1, 2, 4)
@@ -28,46 +30,12 @@ MOST_ROWS = 2**15 - 1  # which the C counts in 16 bits
 MOST_CHOICES = 8  # that are laid out
 MOST_ALONE = 4  # of one segment, of those
 LONGEST = 16  # layers of a segment
+# More than a kernel of sums of products takes one that is not the layer's own, as a part of its instructions: of
+# depthwise rows on Cortex-M55 that are too few for it, two to five.
+OTHER_KERNEL = 5.0
 LITTLE = 0.0025  # of the work, where time is worth more than memory
 EVERYTHING = 1e9  # times the work: as much as it takes
 LONGEST_PUSHED = 48  # of the one that takes rows of the input: it is looked for from one layer on alone
-
-
-@dataclass(frozen=True)
-class Work:
-    """About how many instructions things take on a CPU: a multiply-accumulate, of kernels that make `pixels` at a time,
-    `left` of the work of so many for each pixel that is left over, at least `window_left` where windows have several
-    taps; a byte that moves within a ring; and of depthwise kernels for each four channels of a band the band and each
-    tap, a row that is read once more, and each of its bytes. What benchmarks/results.md has, and what bands of kws, ic,
-    vww, sww and MobileNetV2 took beyond it."""
-
-    mac: float
-    pixels: int
-    left: float
-    move: float
-    again: float
-    fours: float
-    tap: float
-    row: float = 0.0
-    window_left: float = 0.0
-
-
-AN_OUTPUT = 5.0  # of all layers together, in multiply-accumulates: kws, ic, vww and MobileNetV2 take more, if anything
-A_CALL = 130.0  # of a band, and of asking whether its rows are there
-# Of multiply-accumulates by a kernel that is not the layer's own: as depthwise rows on Cortex-M55 that are too few.
-OTHER_KERNEL = 10.0
-_WORK = {
-    "mve": Work(0.2, 3, 1.0, 0.2, 0.6, 30, 4),
-    "dsp": Work(1.0, 4, 0.4, 0.2, 1.6, 160, 3, row=25, window_left=1.0),
-    "rv32m": Work(2.8, 4, 0.4, 0.8, 3.0, 100, 4),
-    "armv6m": Work(2.8, 8, 0.3, 0.2, 3.0, 100, 4),
-}
-_WORK_ELSEWHERE = Work(1.8, 1, 1.0, 0.8, 3.0, 60, 4)
-
-
-def work_of(features: Set[str]) -> Work:
-    """Of a CPU with these features."""
-    return next((work for feature, work in _WORK.items() if feature in features), _WORK_ELSEWHERE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +176,7 @@ class Finder:
     @cached_property
     def all_work(self) -> float:
         """That of the program's layers."""
-        return all_work(self._program, self.work)
+        return all_instructions(self._program, self._features)
 
     def is_joined(self, first: int, last: int) -> bool:
         """Whether each of the layers reads what one before it makes or reads too."""
@@ -310,13 +278,15 @@ class Finder:
                 if call is None:
                     return None
                 calls.append(call)
-                if call.constants.template != self._program.steps[step].calls[0].constants.template:
-                    more += OTHER_KERNEL * self.work.mac * layers[step - first].op.macs(layers[step - first])
+                own = self._program.steps[step]
+                if call.constants.template != own.calls[0].constants.template:
+                    by_call, whole = (call_instructions(c, own.layer, self._features) for c in (call, own.calls[0]))
+                    more += OTHER_KERNEL * whole if own.layer.op.macs(own.layer) else max(0, by_call - whole)
                 step += 1
             if stage.steps:
-                whole = self._program.steps[step - stage.steps]
-                more += _more(whole, axis, stage.windows[0], bands, self.work)
-                more += self.work.mac * AN_OUTPUT * whole.layer.activations[0].elements * stage.folds
+                own = self._program.steps[step - stage.steps]
+                whole = call_instructions(own.calls[0], own.layer, self._features)
+                more += _more(own, whole, axis, stage.windows[0], bands, self.work)
             else:  # rows are copied, and after each of them all layers are asked
                 more += stage.out_rows * (self.work.move * row_bytes[stage.output] + A_CALL * len(stages) / 2)
         for ring in found.rings:
@@ -389,8 +359,8 @@ def _row_bytes(layer: Layer, axis: int) -> int:
     return max(x.size_bytes, y.size_bytes) // y.shape[axis] if y.shape[axis] > 1 else x.size_bytes // x.shape[axis]
 
 
-def _more(step: Step, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
-    """About the instructions that bands of a layer take beyond those of the whole."""
+def _more(step: Step, whole: int, axis: int, window: RowWindow, bands: Sequence[Band], work: Work) -> float:
+    """About the instructions that bands of a layer take beyond those of the `whole`."""
     layer = step.layer
     x, y = layer.activations[0], layer.output
     more = A_CALL * len(bands)
@@ -402,51 +372,15 @@ def _more(step: Step, axis: int, window: RowWindow, bands: Sequence[Band], work:
         own = -(-rows // numbers["band_rows"]) if along.items() <= numbers.items() else 1
         read = sum(band.in_rows for band in bands)
         again = max(0, read - x.shape[axis] - (own - 1) * max(0, window.extent - window.stride))
-        more += _taps_again(layer, work) * len(bands) + _fours(layer) * work.fours * max(0, len(bands) - own)
-        return more + again * (work.row * _fours(layer) + work.again * (x.size_bytes // x.shape[axis]))
+        more += taps_again(layer, work) * len(bands) + fours(layer) * work.fours * max(0, len(bands) - own)
+        return more + again * (work.row * fours(layer) + work.again * (x.size_bytes // x.shape[axis]))
+    if not layer.op.macs(layer):  # no kernel that makes several pixels at a time
+        return more
     pixels = y.elements // y.shape[-1]
     if layer.op.macs(layer) > y.elements * x.shape[-1]:
         work = replace(work, left=max(work.left, work.window_left))
     made = sum(blocks(pixels // rows * band.out_rows, work) for band in bands)
-    return more + _whole_work(layer, work) * (made / blocks(pixels, work) - 1)
-
-
-def all_work(program: Program, work: Work) -> float:
-    """About the instructions of all layers where they run one by one: at most what they take, as a rule."""
-    return max(1.0, sum(_whole_work(step.layer, work) for step in program.steps if step.calls))
-
-
-def _whole_work(layer: Layer, work: Work) -> float:
-    """About the instructions of a layer that makes all of its rows at once."""
-    each = 2 if is_of_channels_alone(layer) else 1
-    return work.mac * (each * layer.op.macs(layer) + AN_OUTPUT * layer.output.elements)
-
-
-def is_of_channels_alone(layer: Layer) -> bool:
-    """Whether it adds up products over the window of a channel alone."""
-    return 0 < layer.op.macs(layer) < layer.output.elements * layer.activations[0].shape[-1]
-
-
-def read_again(layer: Layer, axis: int, window: RowWindow, work: Work) -> float:
-    """About the instructions that a band of such a layer takes beyond its part of those of the whole; 0 of others."""
-    if not is_of_channels_alone(layer):
-        return 0.0
-    x = layer.activations[0]
-    again = max(0, window.extent - window.stride) * (x.size_bytes // x.shape[axis])
-    return work.again * again + _taps_again(layer, work) + _fours(layer) * work.fours
-
-
-def _taps_again(layer: Layer, work: Work) -> float:
-    return _fours(layer) * work.tap * layer.op.macs(layer) / layer.output.elements
-
-
-def _fours(layer: Layer) -> int:
-    return -(-layer.activations[0].shape[-1] // 4)
-
-
-def blocks(pixels: int, work: Work) -> float:
-    """How many blocks of pixels a kernel makes of so many, those that are not whole for a part of the work."""
-    return pixels // work.pixels + min(1.0, pixels % work.pixels * work.left)
+    return more + whole * (made / blocks(pixels, work) - 1)
 
 
 def choose(

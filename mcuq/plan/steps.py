@@ -13,7 +13,8 @@ from mcuq.graph.tensor import Tensor
 from mcuq.kernels.kernel import Call
 from mcuq.lower import Program, Step, Stepped
 from mcuq.plan.estimates import CYCLES, band_instructions, call_instructions
-from mcuq.plan.segments import A_CALL, ROWS, Finder, Segment, work_of
+from mcuq.plan.segments import ROWS, Finder, Segment
+from mcuq.plan.work import A_CALL, work_of
 
 STATE_BYTES = 8  # what is left of an inference, and its next unit
 MOST_CYCLES = 2**31 - 1  # of an inference, which the C counts in 32 bits

@@ -3,29 +3,17 @@
  * SPDX-License-Identifier: 0BSD
  * This file and digits.h are yours: mcuq claims no rights in what it generates.
  *
- * 108864 multiply-accumulates an inference, 6192 bytes of constants, 1840 bytes of arena.
+ * 108864 multiply-accumulates an inference, 6192 bytes of constants, 2080 bytes of arena.
  * C99, freestanding; no heap, no floating point, no recursion.
  */
 #include "digits.h"
 
-#if DIGITS_DIGEST != 0x6e908ee3u
+#if DIGITS_DIGEST != 0x7d7d661fu
 #error "digits.h and digits.c were generated from different models: copy both"
 #endif
 
 #if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) || defined(__ARM_BIG_ENDIAN)
 #error "digits.c is for little-endian CPUs"
-#endif
-
-/* GCC, Clang and their like take assembly and attributes; for others there is plain C beside them. */
-#if defined(__GNUC__) && !defined(__CC_ARM) && !defined(__ICCARM__)
-#define MCUQ_GNU 1
-#define MCUQ_NOINLINE __attribute__((noinline))
-#define MCUQ_MEMCPY __builtin_memcpy
-#else
-#include <string.h>
-#define MCUQ_GNU 0
-#define MCUQ_NOINLINE
-#define MCUQ_MEMCPY memcpy
 #endif
 
 /* Functions of this file alone: the C of another model may be included beside it. */
@@ -34,11 +22,6 @@
 #define mcuq_requantize_shift digits_mcuq_requantize_shift
 #define mcuq_requantize digits_mcuq_requantize
 #define mcuq_weighted_sum digits_mcuq_weighted_sum
-#define mcuq_copy_bytes digits_mcuq_copy_bytes
-#define mcuq_move_down digits_mcuq_move_down
-#define mcuq_row_layer digits_mcuq_row_layer
-#define mcuq_band digits_mcuq_band
-#define mcuq_next_band digits_mcuq_next_band
 #define mcuq_taps_before digits_mcuq_taps_before
 
 /* Where constants and working memory are placed: see digits.h. */
@@ -61,13 +44,6 @@
 #define MCUQ_STATIC_ASSERT_NAME_(line) mcuq_static_assert_##line
 #define MCUQ_STATIC_ASSERT_NAME(line) MCUQ_STATIC_ASSERT_NAME_(line)
 #define MCUQ_STATIC_ASSERT(condition, text) extern int MCUQ_STATIC_ASSERT_NAME(__LINE__)[(condition) ? 1 : -1]
-#endif
-
-/* Layers take over memory that others used for elements of another type; no access may move past this. */
-#if MCUQ_GNU
-#define MCUQ_MEMORY_CHANGES_TYPE() __asm__ volatile("" ::: "memory")
-#else
-#define MCUQ_MEMORY_CHANGES_TYPE() ((void)0)
 #endif
 
 MCUQ_STATIC_ASSERT(((int32_t)-3 >> 1) == -2, "right shifts of negative numbers must be arithmetic");
@@ -126,103 +102,6 @@ static inline int8_t mcuq_weighted_sum(int32_t a, int32_t factor_a, int32_t b, i
                                        int shift, int32_t output_min, int32_t output_max)
 {
     return mcuq_clamp((a * factor_a + b * factor_b + constant) >> shift, output_min, output_max);
-}
-
-/* Copies bytes from the first to the last: words or halfwords where both addresses reach such at a time. */
-MCUQ_NOINLINE
-static void mcuq_copy_bytes(void *to, const void *from, int32_t n_bytes)
-{
-    volatile uint8_t *out = (volatile uint8_t *)to;
-    const volatile uint8_t *in = (const volatile uint8_t *)from;
-#if MCUQ_GNU
-    typedef uint32_t __attribute__((may_alias)) word;
-    typedef uint16_t __attribute__((may_alias)) half;
-    const uintptr_t apart = (uintptr_t)to ^ (uintptr_t)from;
-    const uintptr_t unit = (apart & 3u) == 0 ? 4 : (apart & 1u) == 0 ? 2 : 1;
-    for (; n_bytes > 0 && ((uintptr_t)out & (unit - 1u)) != 0; n_bytes--)
-        *out++ = *in++;
-    if (unit == 4)
-        for (; n_bytes > 3; n_bytes -= 4, in += 4, out += 4)
-            *(volatile word *)(volatile void *)out = *(const volatile word *)(const volatile void *)in;
-    else if (unit == 2)
-        for (; n_bytes > 1; n_bytes -= 2, in += 2, out += 2)
-            *(volatile half *)(volatile void *)out = *(const volatile half *)(const volatile void *)in;
-#endif
-    for (; n_bytes > 0; n_bytes--)
-        *out++ = *in++;
-}
-
-/* Bytes move to a lower address, from the first to the last. */
-static inline void mcuq_move_down(int8_t *to, const int8_t *from, int32_t n_bytes)
-{
-#if defined(__GNUC__) && defined(__thumb__)
-    if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0)
-        for (; n_bytes >= 32; n_bytes -= 32)
-            __asm__ volatile("ldmia %1!, {r3, r4, r5, r6}\n\t"
-                             "stmia %0!, {r3, r4, r5, r6}\n\t"
-                             "ldmia %1!, {r3, r4, r5, r6}\n\t"
-                             "stmia %0!, {r3, r4, r5, r6}"
-                             : "+l"(to), "+l"(from)
-                             :
-                             : "r3", "r4", "r5", "r6", "memory");
-#endif
-    mcuq_copy_bytes(to, from, n_bytes);
-}
-
-/* A layer: bytes of a row of its inputs and its output, the numbers of these tensors (x2 is below 0 where there is one
- * input; it has the output's rows), the rows of x and y in all, the windows on x, how many rows are made at a time and
- * how many of them are held; and the reader of the oldest of these: its output, the rows of that in all, its windows. */
-typedef struct {
-    int32_t x_row, x2_row, y_row;
-    int16_t x, x2, y, x_rows, y_rows, extent, stride, begin, band, held;
-    int16_t reader, reader_rows, reader_stride, reader_begin;
-} mcuq_row_layer;
-
-/* Where a layer reads and writes, in bytes from the first row of each tensor that is held; and how many rows it reads,
- * how many it makes, how many of padding lie above them, and how many were made before. */
-typedef struct {
-    int32_t x, x2, y;
-    int16_t rows[4];
-} mcuq_band;
-
-/* Whether the rows are there that the layer needs for its next band. `state` has the first row that is held of each
- * tensor, and the number of rows that were made of it; `y` is where held rows of the output lie: those that are still to
- * be read move to its front when there is no room behind them. */
-MCUQ_NOINLINE
-#if defined(__GNUC__) && !defined(__clang__)
-__attribute__((noclone))
-#endif
-static int mcuq_next_band(const mcuq_row_layer *layer, int16_t *state, int8_t *y, mcuq_band *band)
-{
-    int16_t *const out = state + 2 * layer->y;
-    const int16_t *const in = state + 2 * layer->x, *const in2 = layer->x2 < 0 ? 0 : state + 2 * layer->x2;
-    const int32_t made = out[1], left = layer->y_rows - made;
-    const int32_t rows = left < layer->band ? left : layer->band;
-    const int32_t top = made * layer->stride - layer->begin;
-    const int32_t bottom = top + (rows - 1) * layer->stride + layer->extent;
-    const int32_t start = top < 0 ? 0 : top, end = bottom < layer->x_rows ? bottom : layer->x_rows;
-    if (rows == 0 || in[1] < end || (in2 && in2[1] < made + rows))
-        return 0;
-    if (made + rows - out[0] > layer->held) {
-        const int32_t read = state[2 * layer->reader + 1];
-        int32_t oldest = read * layer->reader_stride - layer->reader_begin;
-        if (oldest < 0)
-            oldest = 0;
-        if (oldest > made || read == layer->reader_rows)
-            oldest = made;
-        mcuq_move_down(y, y + (oldest - out[0]) * layer->y_row, (made - oldest) * layer->y_row);
-        out[0] = (int16_t)oldest;
-    }
-    band->x = (start - in[0]) * layer->x_row;
-    if (in2)
-        band->x2 = (made - in2[0]) * layer->x2_row;
-    band->y = (made - out[0]) * layer->y_row;
-    band->rows[0] = (int16_t)(end - start);
-    band->rows[1] = (int16_t)rows;
-    band->rows[2] = (int16_t)(start - top);
-    band->rows[3] = (int16_t)made;
-    out[1] = (int16_t)(made + rows);
-    return 1;
 }
 
 /* How many of a row or column of `kernel` taps lie before `position`, the first at 0, the others `dilation` apart. */
@@ -531,13 +410,6 @@ static const int32_t digits_node_linear_multiplier[10] MCUQ_WEIGHTS = {
     1575999845, 1378966431
 };
 
-/* Layers that run row by row, in order. */
-static const mcuq_row_layer digits_rows[3] MCUQ_WEIGHTS = {
-    {128, 128, 128, 0, -1, 1, 8, 8, 3, 1, 1, 2, 2, 2, 8, 1, 0},
-    {128, 128, 128, 1, 0, 2, 8, 8, 1, 1, 0, 2, 4, 3, 4, 2, 0},
-    {128, 128, 64, 2, -1, 3, 8, 4, 2, 2, 0, 2, 4, 3, 4, 2, 0},
-};
-
 /* node_Conv_53: Conv2d 1x8x8x1 -> 1x8x8x16, |accumulator| <= 120563 */
 static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
     int8_t *scratch, int8_t *y)
@@ -611,26 +483,30 @@ static void digits_node_Conv_53(const int8_t *x, const int8_t *weight, const int
             }
 }
 
-/* node_Conv_55: Conv2d 1x8x8x16 -> 1x8x8x16, a band of rows at a time, |accumulator| <= 178717 */
-static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int32_t *bias,
-                                const int32_t *multiplier,
-    const int16_t *band, int8_t *y)
+/* node_Conv_55: Conv2d 1x8x8x16 -> 1x8x8x16, |accumulator| <= 178717 */
+static void digits_node_Conv_55(const int8_t *x, const int8_t *weight, const int32_t *bias, const int32_t *multiplier,
+    int8_t *y)
 {
     enum {
-        batch = 1, in_width = 8, out_height = 2, out_width = 8, kernel_height = 3, kernel_width = 3,
-        stride_y = 1, stride_x = 1, dilation_y = 1, dilation_x = 1, pad_left = 1, in_channels = 16,
-        out_channels = 16, groups = 16, meets_padding = 1, x_zero_point = -128, y_zero_point = -128,
-        prescale = 0, shift = 4, output_min = -128, output_max = 127
+        batch = 1,
+        in_height = 8, in_width = 8, in_channels = 16,
+        out_height = 8, out_width = 8, out_channels = 16,
+        kernel_height = 3, kernel_width = 3,
+        groups = 16,
+        stride_y = 1, stride_x = 1,
+        dilation_y = 1, dilation_x = 1,
+        pad_top = 1, pad_left = 1, meets_padding = 1,
+        x_zero_point = -128, y_zero_point = -128, prescale = 0, shift = 4, output_min = -128, output_max = 127
     };
-    const int32_t in_height = band[0], pad_top = band[2];
     /* plain C from here on */
     /* Blocks of up to four outputs side by side: of channels of the image, or of one that has several outputs. */
-    const int32_t
+    enum {
         depth_multiplier = out_channels / groups, is_plain = depth_multiplier == 1,
         row = is_plain ? out_channels : depth_multiplier, rows = out_channels / row,
         block = row < 4 ? row : 4,
         w1 = block > 1 ? 1 : 0, w2 = block > 2 ? 2 : 0, w3 = block > 3 ? 3 : 0,
-        x1 = is_plain ? w1 : 0, x2 = is_plain ? w2 : 0, x3 = is_plain ? w3 : 0;
+        x1 = is_plain ? w1 : 0, x2 = is_plain ? w2 : 0, x3 = is_plain ? w3 : 0
+    };
 
     /* Order: pixels, in each blocks of channels. A block is written when its inputs were read; those of a pixel are
      * read until its last block is written, as that may repeat channels. */
@@ -676,8 +552,8 @@ static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int
 {
     enum {
         batch = 1,
-        in_height = 2, in_width = 8, in_channels = 16,
-        out_height = 2, out_width = 8, out_channels = 16,
+        in_height = 8, in_width = 8, in_channels = 16,
+        out_height = 8, out_width = 8, out_channels = 16,
         kernel_height = 1, kernel_width = 1, groups = 1,
         stride_y = 1, stride_x = 1,
         dilation_y = 1, dilation_x = 1,
@@ -747,7 +623,7 @@ static void digits_node_Conv_57(const int8_t *x, const int8_t *weight, const int
 static void digits_node_add(const int8_t *a, const int8_t *b, int8_t *y)
 {
     enum {
-        elements = 256,
+        elements = 1024,
         factor_a = 1572864, factor_b = 5991863, constant = -195634319, shift = 22, output_min = -128, output_max = 127
     };
     /* plain C from here on */
@@ -761,8 +637,8 @@ static void digits_node_max_pool2d(const int8_t *x, int8_t *y)
 {
     enum {
         batch = 1, channels = 16,
-        in_height = 4, in_width = 8,
-        out_height = 2, out_width = 4,
+        in_height = 8, in_width = 8,
+        out_height = 4, out_width = 4,
         kernel_height = 2, kernel_width = 2,
         stride_y = 2, stride_x = 2,
         dilation_y = 1, dilation_x = 1,
@@ -934,39 +810,23 @@ void digits_run_in(void *memory, const int8_t *input, int8_t *output)
     /* node_Conv_53 */
     digits_node_Conv_53(input, digits_node_Conv_53_weight, digits_node_Conv_53_bias,
         digits_node_Conv_53_multiplier, arena + 1024, arena);
-    /* node_Conv_55 to node_max_pool2d, a band of rows each in turn; held are
-     * node_Conv_55: 2 of 8 rows, 256 bytes at arena + 1536
-     * node_add: 4 of 8 rows, 512 bytes at arena + 1024
-     */
-    MCUQ_MEMORY_CHANGES_TYPE();
-    {
-        int16_t *const state = (int16_t *)(void *)(arena + 1824);
-        mcuq_band band;
-        for (int32_t i = 0; i < 8; i++)
-            state[i] = 0;
-        state[1] = 8;
-        for (int32_t round = 0; round < 4; round++) {
-            if (mcuq_next_band(&digits_rows[0], state, arena + 1536, &band))
-                digits_node_Conv_55(arena + band.x, digits_node_Conv_55_weight, digits_node_Conv_55_bias,
-                        digits_node_Conv_55_multiplier, band.rows, arena + 1536 + band.y);
-            if (mcuq_next_band(&digits_rows[1], state, arena + 1024, &band))
-                {
-                    digits_node_Conv_57(arena + 1536 + band.x, digits_node_Conv_57_weight, digits_node_Conv_57_bias,
-                            digits_node_Conv_57_multiplier, arena + 1792, arena + 1024 + band.y);
-                    digits_node_add(arena + band.x2, arena + 1024 + band.y, arena + 1024 + band.y);
-                }
-            if (mcuq_next_band(&digits_rows[2], state, arena, &band))
-                digits_node_max_pool2d(arena + 1024 + band.x, arena + band.y);
-        }
-    }
-    MCUQ_MEMORY_CHANGES_TYPE();
+    /* node_Conv_55 */
+    digits_node_Conv_55(arena, digits_node_Conv_55_weight, digits_node_Conv_55_bias,
+        digits_node_Conv_55_multiplier, arena + 1024);
+    /* node_Conv_57 */
+    digits_node_Conv_57(arena + 1024, digits_node_Conv_57_weight, digits_node_Conv_57_bias,
+        digits_node_Conv_57_multiplier, arena + 2048, arena + 1024);
+    /* node_add */
+    digits_node_add(arena, arena + 1024, arena);
+    /* node_max_pool2d */
+    digits_node_max_pool2d(arena, arena + 1024);
     /* node_conv2d_3 */
-    digits_node_conv2d_3(arena, digits_node_conv2d_3_weight, digits_node_conv2d_3_bias,
-        digits_node_conv2d_3_multiplier, arena + 768, arena + 256);
+    digits_node_conv2d_3(arena + 1024, digits_node_conv2d_3_weight, digits_node_conv2d_3_bias,
+        digits_node_conv2d_3_multiplier, arena + 512, arena);
     /* node_mean */
-    digits_node_mean(arena + 256, arena);
+    digits_node_mean(arena, arena + 512);
     /* node_linear */
-    digits_node_linear(arena, digits_node_linear_weight, digits_node_linear_bias,
+    digits_node_linear(arena + 512, digits_node_linear_weight, digits_node_linear_bias,
         digits_node_linear_multiplier, output);
 }
 
@@ -978,7 +838,7 @@ struct digits_alignment {
 MCUQ_STATIC_ASSERT(offsetof(struct digits_alignment, word) % DIGITS_ARENA_ALIGNMENT == 0, "int32_t aligns the arena");
 
 /* int32_t for its alignment */
-static int32_t digits_arena[1840 / 4] MCUQ_ARENA;
+static int32_t digits_arena[2080 / 4] MCUQ_ARENA;
 
 int8_t *digits_input(void)
 {
@@ -987,7 +847,7 @@ int8_t *digits_input(void)
 
 int8_t *digits_output(void)
 {
-    return (int8_t *)digits_arena + 32;
+    return (int8_t *)digits_arena + 0;
 }
 
 void digits_run(const int8_t *input, int8_t *output)
@@ -996,23 +856,14 @@ void digits_run(const int8_t *input, int8_t *output)
 }
 #endif
 
-#undef MCUQ_GNU
-#undef MCUQ_NOINLINE
-#undef MCUQ_MEMCPY
 #undef mcuq_multiply_high
 #undef mcuq_clamp
 #undef mcuq_requantize_shift
 #undef mcuq_requantize
 #undef mcuq_weighted_sum
-#undef mcuq_copy_bytes
-#undef mcuq_move_down
-#undef mcuq_row_layer
-#undef mcuq_band
-#undef mcuq_next_band
 #undef mcuq_taps_before
 #undef MCUQ_WEIGHTS
 #undef MCUQ_ARENA
 #undef MCUQ_STATIC_ASSERT
 #undef MCUQ_STATIC_ASSERT_NAME_
 #undef MCUQ_STATIC_ASSERT_NAME
-#undef MCUQ_MEMORY_CHANGES_TYPE

@@ -31,15 +31,15 @@ extern "C" {
 #endif
 
 /* Names one generated model; digits.c refuses another model's header. */
-#define DIGITS_DIGEST 0x6e908ee3u
+#define DIGITS_DIGEST 0x7d7d661fu
 
 /* Working memory: input, output and everything between. */
-#define DIGITS_ARENA_BYTES 1840
+#define DIGITS_ARENA_BYTES 2080
 #define DIGITS_ARENA_ALIGNMENT 4
 
 /* Stack that an inference takes at most, what interrupts take not counted: of a 32-bit CPU, by GCC or Clang at -O1, -O2,
  * -O3 or -Os. */
-#define DIGITS_STACK_BYTES 672
+#define DIGITS_STACK_BYTES 656
 
 /* input 'image', shape 1 x 1 x 8 x 8, last dimension fastest */
 #define DIGITS_IMAGE_ELEMENTS 64
@@ -74,7 +74,7 @@ int8_t *digits_output(void);
 /* Their places in an arena given to digits_run_in, in bytes. */
 #define DIGITS_IMAGE_OFFSET 956
 #define DIGITS_INPUT_OFFSET DIGITS_IMAGE_OFFSET
-#define DIGITS_LOGITS_OFFSET 32
+#define DIGITS_LOGITS_OFFSET 0
 #define DIGITS_OUTPUT_OFFSET DIGITS_LOGITS_OFFSET
 
 #ifdef __cplusplus

@@ -247,6 +247,36 @@ def test_steps_take_about_what_is_stated(board: str) -> None:
         assert single.instructions.least <= single.instructions.middle <= single.instructions.most
 
 
+def images() -> Graph:
+    """Convolutions of few channels and of more, of one tap and of several, of channels alone."""
+    rng = np.random.default_rng(1)
+    builder = GraphBuilder("net")
+    channels = 3
+    x = builder.input("x", (1, 12, 10, channels))
+    for out, taps, groups in ((8, 3, 1), (8, 3, 8), (16, 1, 1), (16, 5, 16), (24, 3, 1), (12, 1, 1)):
+        values = rng.normal(0, 0.3, (out, taps, taps, channels // groups)), rng.normal(0, 0.1, out)
+        inputs = [x, *(builder.constant(value.astype(np.float32)) for value in values)]
+        x = builder.add(Conv2d(Window((taps, taps), pads=(taps // 2,) * 4), groups), inputs)
+        channels = out
+    builder.outputs.append(x)
+    return builder.graph()
+
+
+@pytest.mark.parametrize("board", quick(["cortex-m0", "cortex-m3", "cortex-m4", "rv32imc"]))
+def test_a_function_that_all_convolutions_share_takes_about_what_is_stated(board: str) -> None:
+    graph = with_ranges(images())
+    used = [step.calls[0].constants.template for step in lower(graph, load_board(board).cpu.features, "size").steps]
+    assert used == ["portable/conv2d_size"] * 6
+    model = assemble_for(graph, load_board(board), "net", Aim("size", step=WHOLE))
+    said = steps_of(model)
+    (single,) = count_steps(model, [0])
+    taken, total = (single.instructions, single.total_instructions)
+    if single.cycles is not None and single.total_cycles is not None:
+        taken, total = (single.cycles, single.total_cycles)
+    assert taken.most / 1.3 < said.longest < taken.most * 1.3
+    assert total / 1.3 < said.total < total * 1.3
+
+
 def test_a_whole_inference_takes_hardly_more_instructions() -> None:
     graph = with_ranges(network())
     plain, cut = (profile_model(model_of(graph, step=step)) for step in (None, Stepped(9_000)))
