@@ -43,9 +43,14 @@ def classes_of(tensor: Tensor, after: After) -> int:
             f"{after.where}: output '{tensor.name}' of shape {shape} has classes at several places; it reads one score "
             "a class"
         )
-    if after.labels and len(after.labels) != tensor.elements:
+    check_labels(after, tensor, tensor.elements)
+    return tensor.elements
+
+
+def check_labels(after: After, tensor: Tensor, classes: int) -> None:
+    """Raise ModelError where labels are others than classes."""
+    if after.labels and len(after.labels) != classes:
         raise ModelError(
-            f"{after.where}: labels: are {len(after.labels)}, output '{tensor.name}' has {tensor.elements} classes; "
+            f"{after.where}: labels: are {len(after.labels)}, output '{tensor.name}' has {classes} classes; "
             "give each one"
         )
-    return tensor.elements

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcuq.after.after import After
+from mcuq.after.boxes import MOST_PIXELS
 from mcuq.after.scores import KINDS as SCORES
 from mcuq.errors import ModelError, did_you_mean
 
@@ -62,6 +63,42 @@ def classes(value: object) -> str:
     return "" if good else "must be a list of labels, or of numbers of classes from 0"
 
 
+def names(value: object) -> str:
+    """Texts."""
+    good = isinstance(value, list) and all(isinstance(v, str) for v in value)
+    return "" if good else "must be a list of texts"
+
+
+def file_name(value: object) -> str:
+    """The name of a file."""
+    return "" if isinstance(value, str) and value else "must be the name of a file"
+
+
+def numbers(low: float, high: float, count: int = 0) -> Check:
+    """From low to high, `count` of them."""
+    one = number(low, high)
+
+    def check(value: object) -> str:
+        good = isinstance(value, list) and len(value) == (count or len(value)) and not any(map(one, value))
+        return "" if good else f"must be a list of {f'{count} ' if count else ''}numbers from {low:g} to {high:g}"
+
+    return check
+
+
+def strides(value: object) -> str:
+    """Pixels from one cell to the next, of each head."""
+    good = isinstance(value, list) and value and all(type(v) is int and 1 <= v <= 256 for v in value)
+    return "" if good else "must be a list of whole numbers from 1 to 256, one a head"
+
+
+def anchors_of_heads(value: object) -> str:
+    """Widths and heights in pixels."""
+    one = numbers(0.1, 4096)
+    good = isinstance(value, list) and value and not any(one(v) or len(v) % 2 or not v for v in value)
+    good = good and len({len(v) for v in value}) == 1  # type: ignore[attr-defined]
+    return "" if good else "must be a list for each head, of widths and heights in pixels in turn, as many in each"
+
+
 # Key -> what it is where the file says nothing, None where it must say it, and what its value must be.
 Keys = Mapping[str, tuple[Any, Check]]
 _ALL: Keys = {"floats": (False, flag)}
@@ -71,6 +108,23 @@ _SCORES: Keys = {
     "scores": (None, one_of(*SCORES)),
     "temperature": (1.0, number(0.01, 100)),
     "labels": ("", texts_or_file),
+}
+_BOXES: Keys = {
+    "width": (None, whole(1, MOST_PIXELS)),
+    "height": (None, whole(1, MOST_PIXELS)),
+    "labels": ("", texts_or_file),
+    "threshold": (0.5, number(0.001, 1)),
+    "candidates": (100, whole(1, 1000)),
+    "max_boxes": (20, whole(1, 1000)),
+}
+_OVERLAP: Keys = {"overlap": (0.45, number(0, 1)), "nms": ("class", one_of("class", "any"))}
+_YOLO: Keys = {
+    **_BOXES,
+    "threshold": (0.25, number(0.001, 1)),
+    "heads": ([], names),
+    "strides": ([8, 16, 32], strides),
+    "decoded": (False, flag),
+    "unit": ("pixels", one_of("pixels", "fractions")),
 }
 KEYS: Mapping[str, Keys] = {
     "classes": {**_SCORES, "top": (3, whole(1, 100)), "threshold": (0.0, number(0, 1)), **_ALL},
@@ -90,6 +144,35 @@ KEYS: Mapping[str, Keys] = {
         "error": ("squared", one_of("squared", "absolute")),
         "threshold": (-1.0, number(0, 1e9)),
         "quantile": (0.99, number(0, 1)),
+        **_ALL,
+    },
+    "ssd": {
+        **_BOXES,
+        "boxes": (None, text),
+        "classes": (None, text),
+        "scores": (None, one_of(*SCORES)),
+        "anchors": (None, file_name),
+        "variances": ([0.1, 0.1, 0.2, 0.2], numbers(1e-3, 100, 4)),
+        "order": ("xywh", one_of("xywh", "yxhw")),
+        "background": (0, whole(-1, 32767)),
+        **_OVERLAP,
+        **_ALL,
+    },
+    "yolov5": {
+        **_YOLO,
+        "anchors": (
+            [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]],
+            anchors_of_heads,
+        ),
+        **_OVERLAP,
+        **_ALL,
+    },
+    "yolov8": {**_YOLO, "bins": (16, whole(2, 64)), **_OVERLAP, **_ALL},
+    "fomo": {
+        **_OUTPUT,
+        **_BOXES,
+        "scores": (None, one_of(*SCORES)),
+        "layout": ("nhwc", one_of("nhwc", "nchw")),
         **_ALL,
     },
     "floats": {},

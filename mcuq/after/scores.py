@@ -99,3 +99,17 @@ def scores_of(kind: Kind, tensor: Tensor, temperature: float = 1.0) -> Scores:
 
 def _factor(value: float) -> int:
     return int(min(np.floor(value + 0.5), MOST_FACTOR))
+
+
+def least_code(scores: Scores, dtype: str, threshold: int) -> int:
+    """The least code whose score reaches the threshold, one above all where none does; scores of their own."""
+    info = np.iinfo(dtype)
+    return int(info.min + np.searchsorted(scores.of(np.arange(info.min, info.max + 1)), threshold))
+
+
+def farthest(scores: Scores, threshold: int) -> int:
+    """How far below the largest code one of a softmax may be that reaches the threshold, 1 or more. With the weight w
+    of such a code and 2^29 of the largest all weigh w + 2^29 or more, and w 2^15 + all / 2 is threshold all or more."""
+    weights = power_below((np.arange(1 << 16, dtype=np.int64) * scores.factor) >> 16)
+    able = (weights << 16) >= (2 * threshold - 1) * (weights + (1 << 29)) - 2
+    return int(np.flatnonzero(able).max(initial=0))

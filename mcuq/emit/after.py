@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcuq.after.anomaly import Anomaly, Distance
+from mcuq.after.boxes import Boxes
 from mcuq.after.classes import Classes
 from mcuq.after.decision import Decision
 from mcuq.after.floats import Floats, has_floats
-from mcuq.after.scores import Scores
+from mcuq.after.fomo import Fomo
+from mcuq.after.scores import Scores, farthest, least_code
+from mcuq.after.ssd import Ssd
 from mcuq.after.twins import Twin
+from mcuq.after.yolo import Yolo
 from mcuq.emit.data import DataArray
 from mcuq.emit.listing import Listing
 from mcuq.emit.port import Port
@@ -91,7 +95,7 @@ def files_of(twin: Twin, graph: Graph, listing: Listing, model_id: str, taken: f
         "version": __version__,
         "id": model_id,
         "ID": model_id.upper(),
-        "kind": after.kind,
+        "kind": "boxes" if isinstance(twin, Boxes) else after.kind,
         "digest": f"0x{listing.digest:08x}",
         "described": wrap(in_comment(f"{twin.described()}.").split(), " ", 116, "").split("\n"),
         "table_bytes": f"{table_bytes:,}",
@@ -119,7 +123,7 @@ def _quoted(label: str) -> str:
 
 
 def _scores(scores: Scores, port: Port) -> dict[str, Any]:
-    return {"scores": scores, "output": port, "classes": port.tensor.elements}
+    return {"scores": scores, "output": port, "classes": port.tensor.elements, "step": ""}
 
 
 def _classes(twin: Classes, port_of: Callable[[Tensor], Port]) -> _Own:
@@ -159,6 +163,76 @@ def _anomaly(twin: Anomaly, port_of: Callable[[Tensor], Port]) -> _Own:
     return _Own(context, (), arrays, ("anomaly_unit", "anomaly_limit", "anomaly_score"))
 
 
+def _boxes(twin: Boxes, port_of: Callable[[Tensor], Port]) -> _Own:
+    decoder = twin.decoder
+    ports = [port_of(tensor) for tensor in decoder.tensors]
+    if isinstance(decoder, Yolo):
+        own, names = _yolo(decoder, ports), [f"head{i}" for i in range(len(ports))]
+    elif isinstance(decoder, Ssd):
+        own, names = _ssd(decoder, ports, twin.threshold), ["boxes", "classes"]
+    else:
+        assert isinstance(decoder, Fomo)
+        own, names = _fomo(decoder, ports[0], twin.threshold), ["grid"]
+    context = {
+        **own.context,
+        "decoder": "yolo" if isinstance(decoder, Yolo) else twin.after.kind,
+        "outputs": ports,
+        "names": names,
+        "parameters": ", ".join(f"const {port.c_type} *{name}" for port, name in zip(ports, names, strict=True)),
+        "size": decoder.size,
+        "threshold": twin.threshold,
+        "overlap": twin.overlap,
+        "any_class": twin.any_class,
+        "most": twin.most,
+        "room": twin.room,
+    }
+    return _Own(context, own.needs, own.arrays, ("score_one", "pixel", "candidates", "max_boxes", "box", "boxes"))
+
+
+def _yolo(decoder: Yolo, ports: Sequence[Port]) -> _Own:
+    context = {
+        "version": decoder.version,
+        "heads": decoder.heads,
+        "anchors": len(decoder.heads[0].anchors),
+        "is_decoded": decoder.is_decoded,
+        "scale": decoder.scale,
+        "bins": decoder.bins,
+        "classes": decoder.classes,
+        "first_class": decoder.first_class,
+        "c_type": ports[0].c_type,
+    }
+    return _Own(context, () if decoder.is_decoded else ("mcuq_logistic", "mcuq_power_below"))
+
+
+def _ssd(decoder: Ssd, ports: Sequence[Port], threshold: int) -> _Own:
+    context = {
+        **_scores(decoder.scores, ports[1]),
+        "classes": decoder.count,
+        "reach": _reach(decoder.scores, decoder.classes, threshold),
+        "anchors": len(decoder.anchors),
+        "background": decoder.background,
+        "places": decoder.places,
+        "moves": decoder.moves,
+        "grows": decoder.grows,
+        "zero": decoder.boxes.zero_point,
+        "box_type": ports[0].c_type,
+    }
+    needs = ("mcuq_power_below", *_SCORES[decoder.scores.kind, decoder.scores.is_tempered])
+    return _Own(context, needs, {"after_anchors": ("int32_t", decoder.anchors)})
+
+
+def _reach(scores: Scores, tensor: Tensor, threshold: int) -> int:
+    """What a code is to have so that its score need be computed: a distance from the background's, or a size."""
+    return farthest(scores, threshold) if scores.is_shared else least_code(scores, tensor.dtype, threshold)
+
+
+def _fomo(decoder: Fomo, port: Port, threshold: int) -> _Own:
+    step = f" * {decoder.cells[0] * decoder.cells[1]}" if decoder.is_planar else ""
+    scores = {**_scores(decoder.scores, port), "classes": decoder.classes, "step": step}
+    context = {**scores, "cells": decoder.cells, "reach": _reach(decoder.scores, decoder.output, threshold)}
+    return _Own(context, _SCORES[decoder.scores.kind, decoder.scores.is_tempered])
+
+
 def _floats(twin: Floats, port_of: Callable[[Tensor], Port]) -> _Own:
     return _Own({})
 
@@ -168,4 +242,8 @@ _KINDS: Mapping[str, Callable[[Any, Callable[[Tensor], Port]], _Own]] = {
     "classes": _classes,
     "decision": _decision,
     "floats": _floats,
+    "fomo": _boxes,
+    "ssd": _boxes,
+    "yolov5": _boxes,
+    "yolov8": _boxes,
 }

@@ -109,9 +109,11 @@ def test_floats_alone_are_real_values_of_outputs() -> None:
             assert np.allclose(x, said.outputs[name][index], rtol=2.0**-23, atol=0)
 
 
+KINDS = "classes, decision, anomaly, ssd, yolov5, yolov8, fomo, floats"
+BOXES = 'kind = "yolov5"\nwidth = 64\nheight = 64\n'
 REFUSED = {
-    "": "kind = None: must be one of classes, decision, anomaly, floats",
-    'kind = "class"': "kind = 'class': must be one of classes, decision, anomaly, floats; did you mean 'classes'?",
+    "": f"kind = None: must be one of {KINDS}",
+    'kind = "class"': f"kind = 'class': must be one of {KINDS}; did you mean 'classes'?",
     "kind =": "is no TOML: Invalid value (at end of document)",
     'kind = "floats"\nfloats = true': "'floats' is no key of kind 'floats'; known keys: none",
     'kind = "classes"': "scores: is missing; it must be one of softmax, sigmoid, probabilities",
@@ -120,6 +122,15 @@ REFUSED = {
     'kind = "classes"\ntemperature = 0': "temperature = 0: must be a number from 0.01 to 100",
     'kind = "decision"\nscores = "softmax"\nwatch = "yes"': "watch = 'yes': must be a list of labels, or of numbers of "
     "classes from 0",
+    'kind = "yolov8"': "width: is missing; it must be a whole number from 1 to 2047",
+    'kind = "ssd"\nwidth = 9\nheight = 9\nboxes = "b"\nclasses = "c"\nscores = "softmax"': "anchors: is missing; it "
+    "must be the name of a file",
+    f"{BOXES}strides = []": "strides = []: must be a list of whole numbers from 1 to 256, one a head",
+    f"{BOXES}heads = 'y'": "heads = 'y': must be a list of texts",
+    f"{BOXES}anchors = [[1, 2], [3]]": "anchors = [[1, 2], [3]]: must be a list for each head, of widths and heights "
+    "in pixels in turn, as many in each",
+    'kind = "ssd"\nvariances = [1]': "variances = [1]: must be a list of 4 numbers from 0.001 to 100",
+    f"{BOXES}candidates = 0": "candidates = 0: must be a whole number from 1 to 1000",
     'kind = "anomaly"\nquantile = 2': "quantile = 2: must be a number from 0 to 1",
     'kind = "classes"\ntop = 0': "top = 0: must be a whole number from 1 to 100",
     'kind = "classes"\nfloats = 1': "floats = 1: must be true or false",

@@ -9,7 +9,7 @@ from front_end_c import CPUS
 from numpy.typing import NDArray
 
 from mcuq.after.classes import Class, Classes
-from mcuq.after.scores import ONE
+from mcuq.after.scores import ONE, farthest, scores_of
 from mcuq.graph.tensor import Tensor
 
 Integers = NDArray[np.int64]
@@ -75,6 +75,15 @@ def test_scores_are_those_of_real_numbers_within_one_in_32768(index: int) -> Non
     want = real_scores(*SHAPES[index][:2], twin.output, codes)
     assert np.abs(found / ONE - want).max() <= 1 / ONE
     assert len(np.unique(found)) > 3 or twin.output.elements == 1 or twin.output.scale in (1e-6, 1e4)
+
+
+def test_what_is_farther_below_the_largest_than_farthest_never_reaches_the_threshold() -> None:
+    for scale, threshold in ((0.05, 9830), (0.0003, 16000), (1e-6, 16384), (3.0, 33), (0.2, 328)):
+        scores = scores_of("softmax", tensor("y", (2,), scale, 0, "int16"))
+        below = np.arange(30000)
+        found = scores.of(np.stack([np.full(30000, 29999), 29999 - below], -1))[:, 1]
+        assert np.array_equal(found >= threshold, below <= farthest(scores, threshold))
+    assert farthest(scores, 16385) == 0
 
 
 def test_the_likeliest_come_first_and_of_equal_ones_the_first() -> None:
