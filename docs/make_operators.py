@@ -83,10 +83,10 @@ Such numbers are no scores, and in a scale with them all others would be one cod
 Softmax's mask, which costs no scale, where
 
 - they are below -9999: -1e4, -1e9, the least float32 and -inf are;
-- one Add or Where puts them in, the Softmax that follows is along the last dimension, and nothing else reads what is
-  between;
-- they are constant, or one of two numbers by a computed mask: booleans, integers of 0 and 1, or reals of which
-  `compile` notes that it reads zeros and ones. Samples that have others are refused.
+- one Add or Where puts them in, or several one after the other, all by -inf or all Where by the same number; the
+  Softmax that follows is along the last dimension, and nothing else reads what is between;
+- they are constant, or one of two numbers by place and by one computed mask or two: booleans, integers of 0 and 1, or
+  reals of which `compile` notes that it reads zeros and ones. Samples that have others are refused.
 
 Rows of which nothing is kept give what ONNX Runtime makes of the file; where that is NaN, integers have 0.
 
@@ -96,8 +96,9 @@ In other places such numbers are refused in int8 and int16, and `--scheme float3
   float32 refuses, too. Let one Add or Where put them into the scores of one Softmax.
 - `... adds numbers down to ... to its scores`: a computed tensor that is added reaches below -9999, and the scores do
   not. Give the mask as booleans, or as 0 and 1 by which Where chooses.
-- `... its scores reach from ... to ...`: what a Softmax reads is made with a constant beyond 9999, of a mask in two
-  stages or along another dimension. Put both into one Add or Where; let Softmax be along the last dimension.
+- `... its scores reach from ... to ...`: what a Softmax reads is made with a constant beyond 9999, of finite masks
+  that are added one after the other, or along another dimension. Put both into one Add or Where; let Softmax be along
+  the last dimension.
 
 Scores that reach so far without such a constant are scores, and quantized as they are."""
 CONTROL_FLOW = """\

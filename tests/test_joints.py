@@ -360,6 +360,7 @@ ABOUT = {
     },
     "passes.fuse_squares": {"Abs", "AveragePool", "Clip", "Div", "Pow", "Sign", "Sqrt", "Transpose"},  # likewise
     "passes.mask_softmax": {"Add", "Softmax", "Where"},  # a mask added to scores or chosen instead
+    "passes.staged_masks": {"Where"},
     "passes.split_heads": {"LogSoftmax", "MatMul", "Softmax"},  # of which each head has its own
     "passes.never_nan": {"Where"},  # of IsNaN, which codes are not
     "passes.order_quantization": {"Clip", "FakeQuantize"},  # change places

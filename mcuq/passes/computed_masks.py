@@ -3,13 +3,14 @@ them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcuq.graph.builder import GraphBuilder
 from mcuq.graph.ir import Node
-from mcuq.graph.tensor import Integers, Shape
+from mcuq.graph.tensor import Array, Integers, Shape
 from mcuq.ops.add import Sub
 from mcuq.ops.compare import Compare
 from mcuq.ops.concat import Concat
@@ -114,36 +115,98 @@ class MaskFinder:
         return TwoValues(moved, found.of_zero, found.of_one)
 
     def _computed(self, node: Node) -> TwoValues | None:
-        """Of elementwise operators over one mask and constants, which give the same number everywhere."""
+        """Of elementwise operators over one mask or two and constants, which give one of two numbers everywhere."""
         builder = self._builder
         if not node.op.is_elementwise:
             return None
         layer = builder.layer(node)
-        inputs, masks = [], set()
+        masks = self._masks_of(node)
+        if masks is None or not 1 <= len(masks) <= 2:
+            return None
+        ways = 1 << len(masks)
+        inputs = []
         for tensor in layer.inputs:
             if tensor.is_constant:
                 values = np.where(tensor.values == NEVER, np.float32(-np.inf), tensor.values)
-                inputs.append(np.broadcast_to(values, (2, *tensor.shape)))
+                inputs.append(np.broadcast_to(values, (ways, *tensor.shape)))
                 continue
             if isinstance(node.op, Where) and _is_zero_elsewhere(builder, node, tensor.name):
-                inputs.append(np.zeros((2, *tensor.shape), np.float32))
+                inputs.append(np.zeros((ways, *tensor.shape), np.float32))
                 continue
             found = self.find(tensor.name)
-            if found is None:
-                return None
-            masks.add(found.mask)
-            values = np.array([found.of_zero, found.of_one], np.float32)
-            inputs.append(np.broadcast_to(values.reshape(2, *(1,) * len(tensor.shape)), (2, *tensor.shape)))
-        if len(masks) != 1:
-            return None
-        (mask,) = masks
-        if not _broadcasts(builder.tensors[mask].shape, layer.output.shape):
+            assert found is not None, "masks were found of each"
+            bits = np.arange(ways) >> masks.index(found.mask) & 1
+            values = np.array([found.of_zero, found.of_one], np.float32)[bits]
+            inputs.append(np.broadcast_to(values.reshape(ways, *(1,) * len(tensor.shape)), (ways, *tensor.shape)))
+        if not all(_broadcasts(builder.tensors[mask].shape, layer.output.shape) for mask in masks):
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            y = node.op.simulate(layer, inputs).reshape(2, -1)
-        if not y.size or (y != y[:, :1]).any():
+            y = node.op.simulate(layer, inputs)
+        if not y.size:
             return None
-        return TwoValues(mask, float(y[0, 0]), float(y[1, 0]))
+        flat = y.reshape(ways, -1)
+        if len(masks) == 1 and (flat == flat[:, :1]).all():
+            return TwoValues(masks[0], float(flat[0, 0]), float(flat[1, 0]))
+        numbers = np.unique(flat)
+        if len(numbers) != 2 or not all(_is_boolean(builder.tensors[mask].integers) for mask in masks):
+            return None
+        chosen = self._chosen(masks, y == numbers[1])
+        return None if chosen is None else TwoValues(chosen, float(numbers[0]), float(numbers[1]))
+
+    def _masks_of(self, node: Node) -> list[str] | None:
+        """The masks that a node's computed inputs are of, in order; None where one is not of a mask."""
+        masks: list[str] = []
+        for name in node.inputs:
+            if self._builder.tensors[name].is_constant:
+                continue
+            if isinstance(node.op, Where) and _is_zero_elsewhere(self._builder, node, name):
+                continue
+            found = self.find(name)
+            if found is None:
+                return None
+            if found.mask not in masks:
+                masks.append(found.mask)
+        return masks
+
+    def _chosen(self, masks: Sequence[str], table: Array) -> str | None:
+        """Booleans that are at each place what `table` (2 or 4, *shape) has there for the masks' bits, the first mask's
+        the lowest; None where they are the same for all bits."""
+        if (table == table[:1]).all():
+            return None
+        rows: list[Array | str] = [*table]
+        for mask in masks:
+            rows = [self._either(mask, one, zero) for zero, one in zip(rows[::2], rows[1::2], strict=True)]
+        (chosen,) = rows
+        return chosen if isinstance(chosen, str) else None
+
+    def _either(self, mask: str, one: Array | str, zero: Array | str) -> Array | str:
+        """`one` where the mask is 1, else `zero`."""
+        if isinstance(one, np.ndarray) and isinstance(zero, np.ndarray):
+            if (one == zero).all():
+                return one
+            if one.all() and not zero.any():
+                return mask
+        if isinstance(zero, np.ndarray) and not zero.any():
+            return self._builder.add(IntegerArithmetic("And"), [mask, self._named(one)])
+        if isinstance(one, np.ndarray) and one.all():
+            return self._builder.add(IntegerArithmetic("Or"), [mask, self._named(zero)])
+        return self._builder.add(Where(), [mask, self._named(one), self._named(zero)])
+
+    def _named(self, booleans: Array | str) -> str:
+        if isinstance(booleans, str):
+            return booleans
+        values = repeating_part(booleans).astype(np.float32)
+        return self._builder.constant(values, "booleans", Integers.of(0, 1))
+
+
+def repeating_part(values: Array) -> Array:
+    """Values with one of each leading dimension along which they are the same."""
+    for axis in range(values.ndim - 1):
+        first = values.take([0], axis)
+        if not (values == first).all():
+            break
+        values = first
+    return values
 
 
 def _is_boolean(integers: Integers | None) -> bool:

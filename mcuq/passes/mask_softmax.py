@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mcuq.errors import ModelError
@@ -16,8 +18,9 @@ from mcuq.ops.moves import Moves
 from mcuq.ops.operands import NEVER
 from mcuq.ops.softmax import Softmax
 from mcuq.ops.where import Where
-from mcuq.passes.computed_masks import MaskFinder
+from mcuq.passes.computed_masks import MaskFinder, repeating_part
 from mcuq.passes.never_nan import nan_of
+from mcuq.passes.staged_masks import Stage, kept_by_all, stages_before
 
 # What nothing but a mask is.
 LEAST = -1e30
@@ -28,7 +31,8 @@ ALL_SAME = -1e8
 def mask_softmax(graph: Graph) -> Graph:
     """Softmax(x + c) where c has numbers that leave nothing -> MaskedSoftmax(x + what is left of c, what c keeps);
     Softmax(Where(condition, x, c)) of a constant condition likewise. Where the condition is computed, or what is added
-    is one of two numbers by a mask that is, so is the MaskedSoftmax's; of a row that keeps nothing it gives what
+    is one of two numbers by a mask that is, so is the MaskedSoftmax's; so are two masks, one after the other, that are
+    exactly one. Of a row that keeps nothing it gives what
     ONNX Runtime makes of the file: NaN for -inf, equal shares for large numbers, and all shares for such as leave the
     scores' differences.
 
@@ -58,6 +62,10 @@ def _mask(builder: GraphBuilder, finder: MaskFinder, softmax: Node) -> None:
     before = builder.producer(softmax.inputs[0])
     if before is None or not builder.is_private(before.output):
         return
+    if stages := stages_before(builder, finder, softmax):
+        if not _leaves_out(builder, stages[-1].x):
+            _mask_in_stages(builder, softmax, stages)
+        return
     is_computed = not any(
         builder.tensors[name].is_constant for name in before.inputs[: 1 if isinstance(before.op, Where) else 2]
     )
@@ -73,6 +81,17 @@ def _mask(builder: GraphBuilder, finder: MaskFinder, softmax: Node) -> None:
             _mask_chosen(builder, softmax, before)
 
 
+def _mask_in_stages(builder: GraphBuilder, softmax: Node, stages: Sequence[Stage]) -> None:
+    keep, nodes, x = kept_by_all(builder, stages), [stage.node for stage in stages], stages[-1].x
+    if isinstance(keep, str):
+        _replace(builder, softmax, nodes, x, keep, "nan" if np.isneginf(stages[0].low) else "equal")
+        return
+    _check_rows(softmax, keep)
+    for node in (softmax, *nodes):
+        builder.remove(node)
+    _add_masked(builder, softmax, x, keep, softmax.name)
+
+
 def _mask_added_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax: Node, add: Node) -> None:
     for x, mask in (add.inputs, add.inputs[::-1]):
         if builder.tensors[x].shape != builder.tensors[softmax.output].shape:
@@ -84,7 +103,7 @@ def _mask_added_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax: 
         if low >= NOTHING or abs(high) > -NOTHING:
             continue
         empty = "nan" if np.isneginf(low) else "equal" if low <= ALL_SAME else "all"
-        _replace(builder, softmax, add, x, finder.kept(found, found.of_zero < NOTHING), empty)
+        _replace(builder, softmax, [add], x, finder.kept(found, found.of_zero < NOTHING), empty)
         return
 
 
@@ -103,7 +122,7 @@ def _mask_chosen_as_computed(builder: GraphBuilder, finder: MaskFinder, softmax:
     _replace(
         builder,
         softmax,
-        where,
+        [where],
         x.name,
         finder.kept(found, at_one),
         "nan" if (c.values == NEVER).all() else "equal",
@@ -128,13 +147,13 @@ def _leaves_out(builder: GraphBuilder, x: str) -> bool:
     return False
 
 
-def _replace(builder: GraphBuilder, softmax: Node, before: Node, x: str, keep: str, empty: str) -> None:
-    """MaskedSoftmax(x, keep) for what comes before a Softmax and it, and for what a file puts there for NaN behind."""
+def _replace(builder: GraphBuilder, softmax: Node, before: Sequence[Node], x: str, keep: str, empty: str) -> None:
+    """MaskedSoftmax(x, keep) for the nodes before a Softmax and it, and for what a file puts there for NaN behind."""
     width, own = (builder.tensors[name].shape[-1] for name in (x, keep))
     if own != width:
         keep = builder.add(Concat(len(builder.tensors[keep].shape) - 1), [keep] * width)
-    builder.remove(softmax)
-    builder.remove(before)
+    for node in (softmax, *before):
+        builder.remove(node)
     instead = _instead_of_nan(builder, softmax.output) if empty == "nan" else None
     builder.add(MaskedSoftmax(empty="zero" if instead else empty), [x, keep], softmax.output, softmax.name)
     if instead is None:
@@ -202,12 +221,13 @@ def _check_rows(softmax: Node, keep: Array) -> None:
 
 
 def _add_masked(builder: GraphBuilder, softmax: Node, x: str, keep: Array, name: str) -> None:
-    mask = builder.constant(_repeating_part(keep).astype(np.float32), f"{name}.keep")
+    mask = builder.constant(_least_dimensions(keep).astype(np.float32), f"{name}.keep")
     builder.add(MaskedSoftmax(), [x, mask], softmax.output, softmax.name)
 
 
-def _repeating_part(keep: Array) -> Array:
+def _least_dimensions(keep: Array) -> Array:
     """The mask without leading dimensions along which it is the same."""
-    while keep.ndim > 1 and (keep == keep[:1]).all():
-        keep = keep[0]
-    return keep
+    part = repeating_part(keep)
+    while part.ndim > 1 and len(part) == 1:
+        part = part[0]
+    return part

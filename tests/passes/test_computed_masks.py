@@ -121,6 +121,69 @@ SPELLINGS = {
         INT64,
         LEAST,
     ),
+    "chosen twice": (
+        [node("Where", ["causal", "x", "low"], "s"), node("Where", ["k", "s", "low"], "t"), SOFT],
+        KEYS,
+        BOOL,
+        -1e9,
+    ),
+    "chosen twice, -inf": (
+        [
+            node("Not", ["k"], "c"),
+            node("Where", ["c", "low", "x"], "s"),
+            node("Where", ["causal", "s", "low"], "t"),
+            SOFT,
+        ],
+        (1, 1, 5, 6),
+        BOOL,
+        -np.inf,
+    ),
+    "a mask within": (
+        [node("Where", ["k", "x", "low"], "s"), node("Not", ["k"], "c"), node("Where", ["c", "s", "low"], "t"), SOFT],
+        (1, 1, 5, 6),
+        BOOL,
+        -1e9,
+    ),
+    "added twice": (
+        [
+            node("Where", ["causal", "zero", "low"], "a"),
+            node("Add", ["x", "a"], "s"),
+            node("Where", ["k", "zero", "low"], "m"),
+            node("Add", ["s", "m"], "t"),
+            SOFT,
+        ],
+        KEYS,
+        BOOL,
+        -np.inf,
+    ),
+    "added and chosen": (
+        [
+            node("Where", ["k", "zero", "low"], "m"),
+            node("Add", ["x", "m"], "s"),
+            node("Where", ["causal", "s", "low"], "t"),
+            SOFT,
+        ],
+        KEYS,
+        BOOL,
+        -np.inf,
+    ),
+    "a causal one that is filled": (
+        [node("Where", ["causal", "zero", "low"], "a"), node("Where", ["k", "a", "low"], "m"), *ADDED],
+        KEYS,
+        BOOL,
+        LEAST,
+    ),
+    "two that are added, -inf": (
+        [
+            node("Where", ["causal", "zero", "low"], "a"),
+            node("Where", ["k", "zero", "low"], "b"),
+            node("Add", ["a", "b"], "m"),
+            *ADDED,
+        ],
+        KEYS,
+        BOOL,
+        -np.inf,
+    ),
     "with a causal one": (
         [node("And", ["causal", "k"], "c"), node("Where", ["c", "zero", "low"], "m"), *ADDED],
         KEYS,
@@ -357,15 +420,6 @@ WIDE = {
             SOFT,
         ],
         KEYS,
-    ),
-    "a mask within": (
-        [
-            node("Where", ["k", "x", "low"], "s"),
-            node("Not", ["k"], "c"),
-            node("Where", ["c", "s", "low"], "t"),
-            SOFT,
-        ],
-        (1, 1, 5, 6),
     ),
     "another dimension": (
         [node("Where", ["k", "x", "low"], "t"), node("Softmax", ["t"], "y", "soft", axis=2)],
