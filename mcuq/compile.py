@@ -46,7 +46,7 @@ from mcuq.emit.listing import ListedLayer, Listing, files_crc
 from mcuq.emit.model import emit
 from mcuq.emit.weights import OK, STATUSES, blob_source, start_function, status_of, weights_file
 from mcuq.errors import ArtifactError, BoardError, DataError, ModelError
-from mcuq.front_end.feed import AnyFrontEnd, fed
+from mcuq.front_end.feed import AnyFrontEnd, fed, reach_notes
 from mcuq.graph.ir import Graph
 from mcuq.graph.operator import Layer
 from mcuq.graph.rows import of_shape
@@ -67,7 +67,7 @@ from mcuq.passes.stream import check_stream, stream
 from mcuq.plan import Plan, Stepper, may_take, plan_pushed, plan_rows, plan_split, plan_within
 from mcuq.plan.arena_map import NO_MAP, ArenaMap, map_arena
 from mcuq.plan.arena_part import ArenaPart
-from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit, split_error
+from mcuq.plan.fit import STACK_BYTES, ArenaTooLarge, DoesNotFit, check_bound, check_fit, check_front_end, split_error
 from mcuq.plan.least_fit import check_least_fit
 from mcuq.plan.rooms import rooms_of
 from mcuq.quantize import (
@@ -513,7 +513,9 @@ def _compile_or_say(quantized: QuantizedModel, board: Board, name: str, options:
                 smaller = compile_for(quantized, board, name, replace(options, optimize=goal))
             except DoesNotFit:
                 continue
-            needed = smaller.arena_bytes + (0 if isinstance(error, ArenaTooLarge) else STACK_BYTES)
+            made = smaller.front_end_files()
+            beside = STACK_BYTES + (made.state_bytes if made else 0)
+            needed = smaller.arena_bytes + (0 if isinstance(error, ArenaTooLarge) else beside)
             raise error.unless(f"--optimize {goal}", f"{needed:,} bytes of RAM") from None
         raise
 
@@ -540,15 +542,22 @@ def compile_for(quantized: QuantizedModel, board: Board, name: str, options: Opt
 
 
 def with_front_end(model: CompiledModel, front: AnyFrontEnd | None) -> CompiledModel:
-    """The model with the C that feeds it, for None as it is. Raises ModelError where that cannot be."""
+    """The model with the C that feeds it, for None as it is. Raises ModelError where that cannot be, DoesNotFit where
+    the board has no room for both."""
     if front is None:
         return model
     model = replace(model, front_end=front)
     made = model.front_end_files()
     assert made is not None
+    main = sum(part.size_bytes for part in model.arenas if not part.memory)
+    needs = main, model.listing.state_bytes, STACK_BYTES
+    check_front_end(model.name, needs, (made.state_bytes, made.table_bytes), model.constant_bytes, model.board)
     header, source = (made.files[file] for file in front_end_names(model.name))
     listing = replace(model.listing, front_end_crc=files_crc(header, source))
-    return replace(model, files={**model.files, **made.files}, listing=listing)
+    found = () if model.origin.ranges == "guessed" else reach_notes(model.graph, front)
+    notes = tuple(dict.fromkeys((*model.origin.notes, *found)))
+    origin = replace(model.origin, notes=notes)
+    return replace(model, files={**model.files, **made.files}, listing=listing, origin=origin)
 
 
 def with_after(model: CompiledModel, after: After | None) -> CompiledModel:

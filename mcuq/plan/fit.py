@@ -71,6 +71,30 @@ def check_fit(name: str, program: Program, plan: Plan, board: Board) -> None:
         raise flash_error(name, program.constant_bytes, 0, constants, board)
 
 
+def check_front_end(
+    name: str, needs: tuple[int, int, int], front: tuple[int, int], constant_bytes: int, board: Board
+) -> None:
+    """Raise DoesNotFit where the board has no RAM for `needs`, bytes of the model's arena in its main memory, of state
+    and of stack, and `front`, bytes of RAM and tables of its front end; or no flash for tables and constants."""
+    if board.memory is None:
+        return
+    arena, state, stack = needs
+    ram_bytes, table_bytes = sum(needs) + front[0], constant_bytes + front[1]
+    if ram_bytes > board.memory.ram_bytes:
+        kept = f" + state {state:,}" if state else ""
+        raise DoesNotFit(
+            f"model '{name}' needs {ram_bytes:,} bytes of RAM (arena {arena:,}{kept} + front end {front[0]:,} + stack "
+            f"{stack:,}), {board.name} has {board.memory.ram_bytes:,}",
+            _alternatives(ram_bytes, 0),
+        )
+    if table_bytes > board.memory.flash_bytes:
+        raise DoesNotFit(
+            f"model '{name}' needs {table_bytes:,} bytes of flash (constants {constant_bytes:,} + the front end's "
+            f"tables {front[1]:,} without code), {board.name} has {board.memory.flash_bytes:,}",
+            _alternatives(0, table_bytes),
+        )
+
+
 def split_error(
     name: str, program: Program, plan: Plan, rooms: Sequence[Room], max_ram_bytes: int | None
 ) -> DoesNotFit:

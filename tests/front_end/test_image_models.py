@@ -141,6 +141,25 @@ def test_uint8_pixels_are_codes_where_the_network_takes_them_as_they_are(images:
     assert (made.table_bytes, made.state_bytes, made.unit) == (0, 8, "frame")
 
 
+def test_a_calibration_for_other_numbers_than_pixels_become_is_noted(images: Path) -> None:
+    def notes(pixel_max: float, most: float) -> list[str]:
+        values = np.random.default_rng(0).uniform(0, most, (4, 3, 9, 8)).astype(np.float32)
+        front = parse_front_end(f"{COLOURS}pixel_max = {pixel_max}")
+        model = compile_model(looking(), name="seen", calibration={"x": values}, front_end=front)
+        again = with_goal(model, "size")
+        assert again.origin.notes == model.origin.notes
+        return [note for note in model.origin.notes if note.startswith("--front-end")]
+
+    wrong = "are mean, std and pixel_max, or the calibration's data, another network's?"
+    (found,) = notes(255, 1)
+    assert found.startswith("--front-end: pixels become values from 0 to 255, and input 'x' is scaled for 0 to ")
+    assert found.endswith(wrong)
+    (found,) = notes(1, 255)
+    assert found.startswith("--front-end: pixels become values from 0 to 1, and input 'x' is scaled for 0 to 25")
+    assert found.endswith(wrong)
+    assert notes(1, 1) == notes(255, 100) == []
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
