@@ -193,8 +193,7 @@ def _front_end_lines(model: CompiledModel) -> Iterator[str]:
     made = model.front_end_files()
     if made is None or model.front_end is None:
         return
-    what = "image" if made.unit == "frame" else "sound"
-    yield f"  {what}   {model.front_end.described()}"
+    yield f"  {made.kind:<7} {model.front_end.described()}"
     yield (
         f"          {made.table_bytes:,} bytes of tables, {made.state_bytes:,} of RAM, about {made.instructions:,} "
         f"instructions a {made.unit}"

@@ -282,7 +282,7 @@ front_end_option = option_group(
         "file",
         type=click.Path(),
         metavar="FILE.toml",
-        help="How the input is made of sound or images, by C too; DATA may then be WAV files, or images of any camera.",
+        help="How the input is made of sound, images or samples, by C too; DATA may be WAV, image or CSV files.",
     ),
 )
 

@@ -15,6 +15,8 @@ from mcuq.emit.image_front_end import NEEDS as IMAGE_NEEDS
 from mcuq.emit.image_front_end import image_parts
 from mcuq.emit.listing import Listing
 from mcuq.emit.port import Port
+from mcuq.emit.sensor_front_end import NEEDS as SENSOR_NEEDS
+from mcuq.emit.sensor_front_end import sensor_parts
 from mcuq.errors import ModelError
 from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
@@ -34,6 +36,7 @@ from mcuq.front_end.front_end import FrontEnd, last_step
 from mcuq.front_end.heard import HeldFrames, held_frames
 from mcuq.front_end.image import Image, seen_by
 from mcuq.front_end.micro_speech import MicroSpeech
+from mcuq.front_end.sensor import Sensor
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Quant
 
@@ -43,7 +46,7 @@ _GAINS = ("mcuq_gain_for", "mcuq_shrunk")
 _LOGARITHMS = ("mcuq_log_scaled",)
 _MELS = (*fft_needs(32), "mcuq_bits_of", "mcuq_windowed", "mcuq_log2_of_sum")
 _MAGNITUDES = ("mcuq_near_root",)
-NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES, *IMAGE_NEEDS)
+NEEDS = (*_MICRO, *_GAINS, *_LOGARITHMS, *_MELS, *_MAGNITUDES, *IMAGE_NEEDS, *SENSOR_NEEDS)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def files_of(
     where the front end cannot feed it."""
     where = f"model '{model_id}': --front-end"
     shown = seen_by(graph, front, model_id) if isinstance(front, Image) else None
-    held = held_frames(graph, front, model_id) if isinstance(front, FrontEnd) else None
+    held = None if isinstance(front, Image) else held_frames(graph, front, model_id)
     (name,) = graph.given_inputs
     tensor = graph.tensors[name]
     if held is not None and listing.push is not None:
@@ -150,7 +153,10 @@ def files_of(
     if shown is not None:
         pushed = None if listing.push is None else graph.tensors[listing.push.tensor].shape
         return rendered(image_parts(shown, port, arguments, pushed, model_id), model_id, listing.digest)
-    assert held is not None and isinstance(front, FrontEnd)
+    assert held is not None and not isinstance(front, Image)
+    if isinstance(front, Sensor):
+        parts = sensor_parts(front, port, held, arguments, bool(graph.states), model_id)
+        return rendered(parts, model_id, listing.digest)
     fed = Fed(port, held, arguments, listing.digest, bool(graph.states))
     return front_end_files(front, fed, model_id, instructions_of(front, features))
 

@@ -20,13 +20,14 @@ _BYTES = {"uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4
 @dataclass(frozen=True)
 class FrontEndFiles:
     """`files` by name; `table_bytes` of constants, and `state_bytes` of RAM that is the front end's own; about
-    the `instructions` for a `unit`: "second" of sound, or "frame"."""
+    the `instructions` for a `unit`: "second" of a signal, or "frame". `kind` is sound, image or sensor."""
 
     files: dict[str, str]
     table_bytes: int
     state_bytes: int
     instructions: int
     unit: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ def rendered(parts: Parts, model_id: str, digest: int) -> FrontEndFiles:
         "ID": model_id.upper(),
         "digest": f"0x{digest:08x}",
         "kind": parts.kind,
+        "made": {"image": "images", "sensor": "signals of sensors"}.get(parts.kind, "features of sound"),
+        "an_amount": {"image": "of a Cortex-M4 per frame", "sensor": "of a Cortex-M4 per second"}.get(
+            parts.kind, "per second of sound"
+        ),
         "table_bytes": f"{table_bytes:,}",
         "state_bytes": f"{parts.state_bytes:,}",
         "instructions": f"{parts.instructions:,}",
@@ -75,4 +80,4 @@ def rendered(parts: Parts, model_id: str, digest: int) -> FrontEndFiles:
         name: render.get_template(f"front_end.{end}.j2").render(context)
         for name, end in zip(front_end_names(model_id), "hc", strict=True)
     }
-    return FrontEndFiles(files, table_bytes, parts.state_bytes, parts.instructions, parts.unit)
+    return FrontEndFiles(files, table_bytes, parts.state_bytes, parts.instructions, parts.unit, parts.kind)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcuq.front_end.front_end import FrontEnd, last_step
-from mcuq.front_end.heard import heard, is_sound
+from mcuq.front_end.heard import heard, is_heard
 from mcuq.front_end.image import Image, image_step, seen_by
 from mcuq.front_end.seen import is_seen, seen
+from mcuq.front_end.sensor import Sensor
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Tensor
 
-AnyFrontEnd = FrontEnd | Image
+AnyFrontEnd = FrontEnd | Image | Sensor
 
 
 def fed(data: object, graph: Graph, front: AnyFrontEnd, model: str, tensor: Tensor | None = None) -> Any:
@@ -26,7 +27,7 @@ def fed(data: object, graph: Graph, front: AnyFrontEnd, model: str, tensor: Tens
             return seen(data, shown, shown.real)
         of_sums, quantized = image_step(shown, tensor), tensor
         return seen(data, shown, lambda frames: quantized.decode(shown.codes(frames, of_sums)))
-    if not is_sound(data):
+    if not is_heard(data, front):
         return data
     if tensor is None:
         return heard(data, graph, front, model)

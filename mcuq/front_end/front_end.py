@@ -13,6 +13,7 @@ from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.fft import Integers
 from mcuq.front_end.micro_speech import MicroSpeech
+from mcuq.front_end.sensor import Sensor
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class LastStep:
         return found.clip(self.low, self.high)
 
 
-def last_step(front: FrontEnd, scale: float, zero_point: int, bounds: tuple[int, int]) -> LastStep:
+def last_step(front: FrontEnd | Sensor, scale: float, zero_point: int, bounds: tuple[int, int]) -> LastStep:
     """For an input whose real value is scale * (code - zero_point)."""
     factors = front.units / (np.array(front.std) * scale)
     shift = min(31 - frexp(np.abs(factors).max())[1], 40)

@@ -1,8 +1,8 @@
-"""Sound as data for a network: WAV files -> the inputs that the front end gives it."""
+"""Sound and sensors as data for a network: WAV files and recordings -> the inputs that the front end gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from mcuq.errors import DataError, ModelError
 from mcuq.front_end.fft import Integers
 from mcuq.front_end.folders import listed_files
 from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.recorded import is_recording, read_recording
+from mcuq.front_end.sensor import Sensor
 from mcuq.front_end.wav import SUFFIX, is_wav, read_wav
 from mcuq.graph.ir import Graph
 from mcuq.graph.rows import of_shape
@@ -40,7 +42,7 @@ class HeldFrames:
         return np.stack(found).reshape(-1, *self.shape)
 
 
-def held_frames(graph: Graph, front: FrontEnd, model: str) -> HeldFrames:
+def held_frames(graph: Graph, front: FrontEnd | Sensor, model: str) -> HeldFrames:
     """How the one input of a graph, but for states, holds the front end's frames: of one that streams the new ones.
     Raises ModelError where it does not.
 
@@ -74,7 +76,7 @@ def held_frames(graph: Graph, front: FrontEnd, model: str) -> HeldFrames:
     return HeldFrames(name, shape, own.hop, features_first, own.hop, own.calls * own.hop)
 
 
-def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd, where: str) -> tuple[int, bool]:
+def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd | Sensor, where: str) -> tuple[int, bool]:
     """How many frames an input holds, and whether each feature's values lie together."""
     features = front.features
     sizes = [size for size in shape if size > 1]
@@ -91,29 +93,32 @@ def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd, where: str) -
     )
 
 
-def is_sound(data: object) -> bool:
-    """Whether it is a WAV file, a folder of some, or one with such a folder for each class."""
+def is_heard(data: object, front: FrontEnd | Sensor) -> bool:
+    """Whether it is a file that the front end takes, a folder of some, or one with such a folder for each class."""
     if not isinstance(data, str | Path):
         return False
     path = Path(data)
-    return is_wav(path) or (path.is_dir() and any(_files(path).values()))
+    return _taker(front)[0](path) or (path.is_dir() and any(listed_files(path, *_taker(front)).values()))
 
 
 def heard(
-    data: object, graph: Graph, front: FrontEnd, model: str, step: Callable[[Integers], Array] | None = None
+    data: object, graph: Graph, front: FrontEnd | Sensor, model: str, step: Callable[[Integers], Array] | None = None
 ) -> tuple[dict[str, Array], Array] | dict[str, Array] | list[dict[str, Array]]:
-    """What `data`, which `is_sound`, is to the network: inputs, with labels where folders are classes; for a model with
+    """What `data`, which `is_heard`, is to the network: inputs, with labels where folders are classes; for a model with
     states a sequence a file. `step` are real values of integer features (default: those that are not yet quantized).
 
-    Raises DataError where a file is too short for one inference, or not as `read_wav` takes them.
+    Raises DataError where a file is too short for one inference, or not as `read_wav` or `read_recording` takes them.
     """
     held, path = held_frames(graph, front, model), Path(str(data))
-    folders = {path.parent: [path]} if is_wav(path) else _files(path)
+    folders = {path.parent: [path]} if _taker(front)[0](path) else listed_files(path, *_taker(front))
     parts, labels = [], []
     for label, (folder, files) in enumerate(folders.items()):
         for file in files:
             where = f"{folder.name}/{file.name}"
-            samples = read_wav(file, where, front.sample_rate_hz)
+            if isinstance(front, Sensor):
+                samples = read_recording(file, where, front.channels)
+            else:
+                samples = read_wav(file, where, front.sample_rate_hz)
             least = front.samples(held.full_frames)
             if len(samples) < least:
                 raise DataError(
@@ -129,5 +134,6 @@ def heard(
     return (inputs, np.array(labels)) if len(folders) > 1 else inputs
 
 
-def _files(path: Path) -> Mapping[Path, Sequence[Path]]:
-    return listed_files(path, is_wav, SUFFIX)
+def _taker(front: FrontEnd | Sensor) -> tuple[Callable[[Path], bool], str]:
+    """What files the front end takes, and what they are called."""
+    return (is_recording, ".csv or .npy") if isinstance(front, Sensor) else (is_wav, SUFFIX)

@@ -17,6 +17,7 @@ from mcuq.front_end.fft import SIZES
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.front_end.read_image import image_front_end
+from mcuq.front_end.read_sensor import sensor_front_end
 
 Values = Mapping[str, Any]
 
@@ -91,7 +92,7 @@ DEFAULTS: Mapping[str, Values] = {
         **_ALL,
     },
 }
-KINDS = (*DEFAULTS, "image")
+KINDS = (*DEFAULTS, "image", "sensor")
 _CHOICES = {
     name: get_args(hint)
     for name, hint in get_type_hints(Spectral).items()
@@ -123,6 +124,8 @@ def parse_front_end(text: str, where: str = "front end") -> AnyFrontEnd:
     del given["kind"]
     if kind == "image":
         return image_front_end(where, given, text)
+    if kind == "sensor":
+        return sensor_front_end(where, given, text)
     known = DEFAULTS[kind]
     values = dict(known)
     for key, value in given.items():

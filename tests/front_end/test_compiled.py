@@ -238,8 +238,9 @@ def test_models_that_front_ends_cannot_feed_are_refused(
 
 
 REFUSED = {
-    'kind = "mfcc"': "kind = 'mfcc': must be one of micro_speech, tensorflow, torchaudio, librosa, kaldi, image",
-    "": "kind = None: must be one of micro_speech, tensorflow, torchaudio, librosa, kaldi, image",
+    'kind = "mfcc"': "kind = 'mfcc': must be one of micro_speech, tensorflow, torchaudio, librosa, kaldi, image, "
+    "sensor",
+    "": "kind = None: must be one of micro_speech, tensorflow, torchaudio, librosa, kaldi, image, sensor",
     "kind =": "is no TOML: Invalid value (at end of document)",
     'kind = "kaldi"\nmel = 3': "'mel' is no key of kind 'kaldi'; did you mean 'mels'?",
     'kind = "kaldi"\nmels = 2.5': "mels = 2.5: must be a whole number from 0",
