@@ -104,7 +104,9 @@ Scores that reach so far without such a constant are scores, and quantized as th
 CONTROL_FLOW = """\
 ## Control flow and sequences
 
-Where conditions, counts and positions are known when compiling, these are spelled out:
+An If, or a TensorFlow Lite file's IF, whose condition is computed runs both of its branches, which must give one shape,
+and takes one result: `compile` notes it. Where its condition is an input that is always the same, `--fix-input` leaves
+one of them. Where conditions, counts and positions are known when compiling, these are spelled out:
 """
 LAYERS = """\
 ## Layers

@@ -74,17 +74,18 @@ def write(
     outputs: Sequence[str] = ("y",),
     shared: Mapping[str, str] | None = None,
     once: tuple[Mapping[str, T], Sequence[Node]] | None = None,
+    branches: Sequence[tuple[Mapping[str, T], Sequence[Node], Sequence[str], Sequence[str]]] = (),
 ) -> bytes:
     """The file; "" is an input that is left out. `shared` tensors take the shape and bytes of others; `once` are the
-    tensors and nodes of a second subgraph."""
+    tensors and nodes of a second subgraph, `branches` those of others with their inputs and outputs."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.description, model.buffers = 3, "made by a test", [schema.BufferT()]
-    parts = [(tensors, nodes), *([once] if once else [])]
+    parts = [(tensors, nodes, inputs, outputs), *([(*once, (), ())] if once else []), *branches]
     model.subgraphs = [graph, *(schema.SubGraphT() for _ in parts[1:])]
-    kinds = sorted({node.kind for _, part in parts for node in part})
-    for made, (own_tensors, own_nodes) in zip(model.subgraphs, parts, strict=True):
+    kinds = sorted({node.kind for _, part, _, _ in parts for node in part})
+    for made, (own_tensors, own_nodes, *ends) in zip(model.subgraphs, parts, strict=True):
         own_names = list(own_tensors)
-        made.inputs, made.outputs = [], []
+        made.inputs, made.outputs = ([own_names.index(name) for name in names] for names in ends)
         made.tensors = [_tensor(name, tensor, model.buffers) for name, tensor in own_tensors.items()]
         made.operators = [_operator(node, own_names, kinds) for node in own_nodes]
     names = list(tensors)
@@ -100,7 +101,6 @@ def write(
         code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(kind, 1)
         code.customCode = kind if kind[:1].islower() else None
         model.operatorCodes.append(code)
-    graph.inputs, graph.outputs = [names.index(n) for n in inputs], [names.index(n) for n in outputs]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

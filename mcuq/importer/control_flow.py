@@ -7,15 +7,40 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
+from mcuq.importer.both_branches import both_branches
 from mcuq.importer.flattening import Flattening, Rule, Scope, Stuck, Value
 from mcuq.importer.rewriter import attributes_of
 
 
 def _if(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:
-    """The branch that a constant condition takes."""
-    condition = bool(flat.known(values[0], "its condition").reshape(()))
-    branch = attributes_of(node)["then_branch" if condition else "else_branch"]
-    return flat.inlined(*flat.shared(branch, scope, prefix), [], prefix)
+    """The branch that a constant condition takes.
+
+    Where it is computed both are, and one result is taken: no node has an effect but its result.
+    """
+    attributes, condition = attributes_of(node), flat.tensor(values[0])
+    if not flat.is_known(condition):
+        sides = [
+            flat.inlined(*flat.shared(attributes[f"{side}_branch"], scope, f"{prefix}{side}/"), [], f"{prefix}{side}/")
+            for side in ("then", "else")
+        ]
+        flat.notes.append(both_branches("If", prefix.rstrip("/")))
+        return [_chosen(flat, condition, a, b, prefix) for a, b in zip(*sides, strict=True)]
+    side = "then" if flat.known(condition, "its condition").reshape(()) else "else"
+    return flat.inlined(*flat.shared(attributes[f"{side}_branch"], scope, prefix), [], prefix)
+
+
+def _chosen(flat: Flattening, condition: str, then: Value, other: Value, prefix: str) -> Value:
+    shapes = [flat.shape_of(x) for x in (condition, then, other)]
+    if shapes[1] != shapes[2]:
+        raise Stuck(
+            f"gives shape {list(shapes[1])} or {list(shapes[2])}, as its condition says, which is computed from the "
+            "model's inputs; both branches must give one shape"
+        )
+    if flat.opset < 9:
+        raise Stuck("has a condition that is computed from the model's inputs; that needs opset 9 or later")
+    if len(shapes[0]) > len(shapes[1]):
+        condition = flat.add("Reshape", [condition, flat.constant(np.zeros(0, np.int64), f"{prefix}shape")], prefix)[0]
+    return flat.add("Where", [condition, flat.tensor(then), flat.tensor(other)], f"{prefix}chosen")[0]
 
 
 def _loop(flat: Flattening, node: onnx.NodeProto, values: list[Value], scope: Scope, prefix: str) -> Sequence[Value]:

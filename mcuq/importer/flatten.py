@@ -20,6 +20,7 @@ from mcuq.importer.sequences import SEQUENCES
 from mcuq.importer.support_vectors import SUPPORT_VECTORS
 from mcuq.importer.transformers import TRANSFORMERS
 from mcuq.importer.trees import TREES
+from mcuq.onnx_io.provenance import NOTES, note, noted
 from mcuq.ops import FROM_ONNX
 
 RULES: Rules = {
@@ -43,7 +44,8 @@ class Flat:
 
 def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx.NodeProto]], Oracle]) -> Flat:
     """The model with needed nodes alone, in order; itself where it has nothing of this. `oracle` gives one that has not
-    learnt of any of the nodes. Raises ModelError where it becomes too large."""
+    learnt of any of the nodes. What the user has to know is noted in `model`. Raises ModelError where it becomes too
+    large."""
     nodes = needed_nodes(model.graph, name)
     constants = {t.name for t in model.graph.initializer}
     read = read_names(model.graph)
@@ -51,6 +53,8 @@ def flattened(model: onnx.ModelProto, name: str, oracle: Callable[[Sequence[onnx
         return Flat(model, {})
     flattening = Flattening(model, name, oracle(nodes), RULES)
     flattening.run(nodes, {}, "")
+    if flattening.notes:
+        note(model, NOTES, "\n".join([*noted(model, NOTES).splitlines(), *flattening.notes]))
     return Flat(flattening.model(), flattening.stuck)
 
 

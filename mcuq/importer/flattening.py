@@ -88,6 +88,7 @@ class Flattening:
         self.oracle, self._rules = oracle, rules
         self.opset = opset(model)
         self.stuck: dict[str, str] = {}
+        self.notes: list[str] = []  # what the file's user has to know
         self._model, self._name = model, name
         self._nodes: list[onnx.NodeProto] = []
         self._types = element_types(model)
@@ -124,6 +125,10 @@ class Flattening:
     def constant(self, value: Array, stem: str) -> str:
         """The name of a constant."""
         return self.add("Constant", [], stem, value=numpy_helper.from_array(np.asarray(value)))[0]
+
+    def is_known(self, value: Value) -> bool:
+        """Whether the value is a constant."""
+        return self.oracle.constant(self.tensor(value)) is not None
 
     def known(self, value: Value, what: str) -> Array:
         """The value of a constant; `what` begins the sentence that it is none."""

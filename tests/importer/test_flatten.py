@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import check_import, imported, ints, model, node, random, refusal
+from onnx_models import check_import, imported, ints, model, node, random, random_inputs, refusal, saved
 
+import mcuq
 from mcuq.importer import flattening
+from mcuq.onnx_io.writer import write_onnx
+from mcuq.onnx_runtime.float_model import FloatModel
 
 X = {"x": (2, 3)}
 OPTIONAL = helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
@@ -84,13 +89,60 @@ def test_the_branch_that_is_taken_stands_in_the_place_of_an_if() -> None:
     assert [n.names[-1] for n in graph_.nodes] == ["first", "outer/inner/b", "outer/sum"]
 
 
-def test_an_if_of_what_is_computed_is_refused() -> None:
-    branches = {
-        name: graph([node(op, ["x"], name)], outputs=[name])
-        for name, op in (("then_branch", "Relu"), ("else_branch", "Neg"))
+def computed(then: onnx.NodeProto, other: onnx.NodeProto, shape: Sequence[int] = ()) -> list[onnx.NodeProto]:
+    """An If of whether the first element is above 0."""
+    branches = {f"{side}_branch": graph([n], outputs=[n.output[0]]) for side, n in (("then", then), ("else", other))}
+    return [
+        node("Flatten", ["x"], "flat", axis=0),
+        node("Slice", ["flat", "begin", "end", "last"], "first"),
+        node("Reshape", ["first", "shape"], "one"),
+        node("Greater", ["one", "zero"], "positive"),
+        node("If", ["positive"], "y", "if", **branches),
+    ]
+
+
+def slicing(shape: Sequence[int]) -> dict[str, np.ndarray]:
+    return {
+        "begin": np.array([0]),
+        "end": np.array([1]),
+        "last": np.array([1]),
+        "shape": np.array(shape, np.int64),
+        "zero": np.array(0, np.float32),
     }
-    nodes = [node("ReduceMax", ["x"], "most", keepdims=0), node("If", ["most"], "y", "if", **branches)]
-    assert refusal(model(nodes, X)) == "If 'if': its condition is computed from the model's inputs; it must be constant"
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_an_if_of_what_is_computed_has_both_branches(shape: Sequence[int]) -> None:
+    nodes = computed(node("Relu", ["x"], "then"), node("Neg", ["x"], "other"))
+    proto = model(nodes, X, constants=slicing(shape))
+    result = check_import(proto, samples=12)
+    firsts = {bool(random_inputs(result, seed)["x"].flat[0] > 0) for seed in range(12)}
+    assert firsts == {False, True}
+    with TemporaryDirectory() as folder:
+        compiled = mcuq.compile(saved(proto, Path(folder)), "host")
+        assert compiled.origin.notes[0] == (
+            "If 'if' has a condition that is computed: both of its branches run, and one result is taken"
+        )
+        data = {"x": np.stack([random_inputs(result, seed)["x"] for seed in range(12)])}
+        assert mcuq.run(compiled, data).report.bit_exact
+
+
+def test_a_branch_that_would_fail_where_it_is_not_taken_changes_nothing() -> None:
+    """Its result is not a number there."""
+    nodes = computed(node("Sqrt", ["x"], "then"), node("Neg", ["x"], "other"))
+    proto = model(nodes, {"x": (1,)}, constants=slicing(()))
+    graph_ = imported(proto)
+    written = FloatModel(write_onnx(graph_))
+    for value, want in ((4.0, 2.0), (-9.0, 9.0)):
+        assert written.run({"x": np.array([value], np.float32)})["y"] == [want]
+
+
+def test_branches_of_a_computed_condition_must_give_one_shape() -> None:
+    nodes = computed(node("Relu", ["x"], "then"), node("Flatten", ["x"], "other", axis=0))
+    assert refusal(model(nodes, X, constants=slicing(()))) == (
+        "If 'if': gives shape [2, 3] or [1, 6], as its condition says, which is computed from the model's inputs; both "
+        "branches must give one shape"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import onnx
 
 from mcuq.errors import ModelError
 from mcuq.importer.shapes import inferred_shapes
+from mcuq.importer.tflite.control_flow import Branches
 from mcuq.importer.tflite.file import read_file
-from mcuq.importer.tflite.network import Network
+from mcuq.importer.tflite.network import Network, Operator
 from mcuq.importer.tflite.operator import Op, Refusal
 from mcuq.importer.tflite.operators import OPERATORS
 from mcuq.importer.tflite.variables import Variables
@@ -26,12 +27,17 @@ def onnx_of(data: bytes, name: str) -> onnx.ModelProto:
     network = read_file(data, name)
     writer = Writer(network, name, len(data))
     variables = Variables(network, writer, name)
-    for operator in network.operators:
+
+    def write(operator: Operator) -> None:
+        """The operator's form in ONNX, or a node that says why it has none."""
         if operator.kind in variables.kinds:
             variables.kinds[operator.kind](operator)
-            continue
+            return
         op, written = Op(operator, writer), len(writer.nodes)
         try:
+            if operator.kind == "IF":
+                op.give(branches(op, operator))
+                return
             if operator.kind not in OPERATORS:
                 raise Refusal
             values = OPERATORS[operator.kind](op)
@@ -39,7 +45,11 @@ def onnx_of(data: bytes, name: str) -> onnx.ModelProto:
         except Refusal as refusal:
             del writer.nodes[written:]
             op.give(op.stand_in(DOMAIN, str(refusal)))
-    notes = variables.outputs()
+
+    branches = Branches(network, writer, write, tuple(variables.kinds))
+    for operator in network.operators:
+        write(operator)
+    notes = [*branches.notes, *variables.outputs()]
     model = writer.model(network.outputs, network.description)
     note(model, NOTES, "\n".join(notes))
     _check_shapes(model, network, name)

@@ -151,6 +151,10 @@ class Writer:
             self._know(index, self.constant_real(tensor.data, tensor, axis))
         return self._real[index]
 
+    def stand_for(self, index: int, value: str) -> None:
+        """Let the file's tensor be another name of real values."""
+        self._know(index, value)
+
     def give(self, index: int, value: str) -> None:
         """Take `value` for the result that is the file's tensor."""
         tensor = self.tensors[index]
