@@ -52,7 +52,7 @@ def sensor_parts(front: Sensor, port: Port, held: HeldFrames, arguments: str, ha
     words = 1 + 5 * biquads * front.channels + (taps * front.channels + 2 if front.decimation > 1 else 0)
     state_bytes = 4 * words + np.dtype(tensor.dtype).itemsize * held.frames * front.channels
     # Counted on Cortex-M4.
-    a_sample = 12 + 45 * biquads + (20 if front.decimation == 1 else 8 + (9 * taps + 40) / front.decimation)
+    a_sample = 24 + 47 * biquads + (21 if front.decimation == 1 else 8 + (9 * taps + 40) / front.decimation)
     instructions = round(a_sample * front.channels * front.sample_rate_hz)
     needs = NEEDS if biquads else ()
     return Parts("sensor", needs, arrays, context, state_bytes + -state_bytes % 4, instructions, "second")
