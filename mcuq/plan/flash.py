@@ -12,7 +12,8 @@ from mcuq.plan.segments import Segment
 MOST_MORE = 0.03
 _NEEDS = ("mcuq_row_layer",)  # of the runtime, where there are segments
 # Code that begins a segment and, for each stage, what mcuq_next_band is told of it, and the code that asks and calls:
-# MobileNetV2, mnist_cnn and networks of examples/ took that or a fifth less on Cortex-M0, M4, M55 and RV32.
+# MobileNetV2, mnist_cnn and examples/digits took mostly that or less, down to half of it, on Cortex-M0, M4, M55 and
+# RV32.
 _A_SEGMENT = 20
 _A_STAGE = 40 + 40
 

@@ -156,3 +156,11 @@ def test_what_is_refused() -> None:
     assert refusal(file(COMPUTED, [DENSE, reading])) == (
         "IF 'y': has a branch that reads or changes variables; only values may depend on its condition"
     )
+
+
+def test_operators_of_one_name_have_their_own() -> None:
+    """As of fused operators, of whose names the first part counts."""
+    tensors = {"x": T((1, 6)), "n;a": T((1, 6)), "n;b": T((1, 6)), "y": T((1, 6))}
+    nodes = [Node("NEG", ["x"], ["n;a"]), Node("EXP", ["n;a"], ["n;b"]), Node("ABS", ["n;b"], ["y"])]
+    model = import_model(write(tensors, nodes))[1]
+    assert [n.name for n in model.graph.node] == ["n", "n_2", "y"]

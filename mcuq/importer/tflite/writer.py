@@ -184,7 +184,10 @@ class Writer:
         return name
 
     def model(self, outputs: Sequence[int], description: str) -> onnx.ModelProto:
-        """The model that gives these tensors."""
+        """The model that gives these tensors; of nodes of one name, which ONNX Runtime may refuse, others get numbers."""
+        names: set[str] = set()
+        for node in self.nodes:
+            node.name = fresh(node.name, names)
         for index in outputs:
             self.real(index)
         given = [*(value_info(self.tensors[i], None) for i in outputs), *self._more_outputs]
