@@ -184,7 +184,7 @@ class Writer:
         return name
 
     def model(self, outputs: Sequence[int], description: str) -> onnx.ModelProto:
-        """The model that gives these tensors; of nodes of one name, which ONNX Runtime may refuse, others get others."""
+        """The model that gives these tensors. No two nodes have one name, which ONNX Runtime may refuse."""
         names: set[str] = set()
         for node in self.nodes:
             node.name = fresh(node.name, names)
