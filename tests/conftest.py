@@ -3,10 +3,13 @@
 import gc
 import os
 from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from build_cache import remembering
+from build_cache import PLACE, remembering
 from hypothesis import settings
+from layout_cache import layouts_in
 from smoke import mark_smoke
 
 # Tests take all cores as it is: threads of BLAS in each of them would wait for one another. Workers inherit it.
@@ -29,9 +32,10 @@ settings.load_profile("mcuq")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    builds = remembering()
-    builds.__enter__()
-    config.add_cleanup(lambda: builds.__exit__(None, None, None))
+    remembered = ExitStack()
+    remembered.enter_context(remembering())
+    remembered.enter_context(layouts_in(Path(os.environ[PLACE])))
+    config.add_cleanup(remembered.close)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,56 @@
+"""Layouts of memory that the tests have searched once are not searched again, of whatever network the blocks are.
+
+What `lay_out` gives depends on nothing but its arguments and the limits of its search: the name of what is remembered is
+their digest. mcuq itself knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import mcuq.plan.buffers
+import mcuq.plan.memory
+import mcuq.plan.split
+from mcuq.lower import Solver
+from mcuq.plan import layout
+from mcuq.plan.layout import NOTHING_OVER, Block, Layout, Over
+
+_CALLERS = (mcuq.plan.buffers, mcuq.plan.memory, mcuq.plan.split)
+_FEW = 8  # blocks, which are searched as soon as read
+_LIMITS = ("SEARCH_ROUNDS", "MORE_ROUNDS", "SEARCH_NODES", "NODES_OF_A_PART", "MOST_SEARCHED")
+
+
+@contextmanager
+def layouts_in(folder: Path) -> Iterator[None]:
+    """The planner asks the folder first, until the end."""
+    search = layout.lay_out
+
+    def lay_out(
+        blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1, solver: Solver = "search"
+    ) -> Layout:
+        if len(blocks) < _FEW:
+            return search(blocks, over, effort, solver)
+        limits = [getattr(layout, name) for name in _LIMITS]
+        asked = repr((tuple(blocks), sorted(over.items()), effort, solver, limits))
+        kept = folder / f"layout-{hashlib.sha256(asked.encode()).hexdigest()}"
+        if kept.is_file():
+            return Layout(*pickle.loads(kept.read_bytes()))
+        found = search(blocks, over, effort, solver)
+        new = kept.with_name(f"{kept.name}.{os.getpid()}.{threading.get_ident()}")
+        new.write_bytes(pickle.dumps((found.offsets, found.size_bytes, found.least_bytes)))
+        new.replace(kept)
+        return found
+
+    for caller in _CALLERS:
+        caller.lay_out = lay_out
+    try:
+        yield
+    finally:
+        for caller in _CALLERS:
+            caller.lay_out = search
