@@ -1,7 +1,7 @@
 """Layouts of memory that the tests have searched once are not searched again, of whatever network the blocks are.
 
-What `lay_out` gives depends on nothing but its arguments and the limits of its search: the name of what is remembered is
-their digest. mcuq itself knows nothing of it.
+What `lay_out` gives depends on nothing but its arguments and the limits of its search, whose digest names what is
+remembered. mcuq itself knows nothing of it.
 """
 
 from __future__ import annotations
