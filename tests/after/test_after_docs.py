@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,8 @@ from behind import DIGEST, bound, emitted, graph_of, tensor
 from front_end_c import Probe
 
 from mcuq.after.read import KEYS, KINDS
-from mcuq.resources import resource_dir
 
-PAGE = (resource_dir("docs") / "after.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "after.md").read_text()
 EXAMPLES = re.findall(r"<!-- a test reads this -->\n```toml\n(.*?)```", PAGE, re.DOTALL)
 LABELS = "".join(f"{i}\n" for i in range(10))
 GRAPHS = {

@@ -347,6 +347,8 @@ def test_macros_and_figures_of_the_document_are_those_of_the_header() -> None:
     streaming = stream(quantize_model(temporal_convolutions()).graph, Streaming(2))
     models.append(model_of(streaming, name="tiny"))
     header = "".join(model.files["tiny.h"] for model in models)
-    for name in set(re.findall(r"\bID_(?:\w+)", DOCUMENT)):
+    # the names of ID_after.h are in a page of their own
+    told = "".join(row for row in DOCUMENT.splitlines(keepends=True) if "`ID_after.h`" not in row)
+    for name in set(re.findall(r"\bID_(?:\w+)", told)):
         assert re.search(name.replace("ID_", "(?i:tiny)_").replace("_NAME_", "_PSRAM_"), header), name
     assert f"and {FRAMES_BYTES}\n  bytes for what compilers add" in DOCUMENT
