@@ -400,6 +400,8 @@ def quantize_as(
     imported, onnx_model = import_model(path, options.shapes, options.selected)
     graph = simplify(imported)
     scheme = for_states(graph, options.scheme)
+    if options.front_end is not None:  # it has a mean and a deviation for each feature, and gives codes of one scale
+        scheme = replace(scheme, input_scale="per-tensor")
     graph = insert_conversions(graph, scheme)
     in_floats = computed_in_floats(graph, scheme)
     graph, missing = never_nan(graph, in_floats)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mcuq.after.after import After
 from mcuq.after.boxes import MOST_PIXELS
 from mcuq.after.scores import KINDS as SCORES
 from mcuq.errors import ModelError, did_you_mean
+from mcuq.front_end.numbers import is_number
 
 Check = Callable[[object], str]
 MOST_LABELS = 65536
@@ -21,7 +21,7 @@ def number(low: float, high: float) -> Check:
     """From low to high."""
 
     def check(value: object) -> str:
-        good = type(value) in (int, float) and isfinite(value) and low <= value <= high  # type: ignore[arg-type, operator]
+        good = is_number(value) and low <= value <= high
         return "" if good else f"must be a number from {low:g} to {high:g}"
 
     return check
@@ -229,7 +229,7 @@ def parse_after(
 def _parsed(source: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{where}: is no TOML: {error}") from None
 
 
@@ -240,8 +240,10 @@ def _named_files(given: Mapping[str, Any]) -> dict[str, str]:
 
 def _text_of(path: Path, where: str, what: str) -> str:
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ModelError(f"{where}: cannot be read: {error.strerror}; give {what}") from None
     except UnicodeDecodeError:
         raise ModelError(f"{where}: is no text; give {what}") from None
+    except ValueError:  # a name with a 0 in it
+        raise ModelError(f"{where}: is no name of a file; give {what}") from None

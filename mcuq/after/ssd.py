@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite, log2
+from math import floor, isfinite, log2
 
 import numpy as np
 
@@ -21,21 +21,23 @@ from mcuq.errors import ModelError
 from mcuq.graph.ir import Graph
 from mcuq.graph.tensor import Array, Tensor
 
+MOST_MOVE = (1 << 27) - 1
 # An extent is 2^10 times its anchor's at most, and none below 2^-31.
 LOW_POWER, HIGH_POWER = -31 << 24, 10 << 24
 
 
 @dataclass(frozen=True, eq=False)
 class Ssd:
-    """`anchors` (n, 4) are x, y, width, height in 2^-8 pixels. An offset is (q - zero) moves[i] in 2^-24 for x and
-    y, and (q - zero) grows[i] >> 16 in 2^-24 of log2 for width and height; `places` are those of x, y, width, height in
-    four codes. `background` is a class that is no box, -1 none."""
+    """`anchors` (n, 4) are x, y, width, height in 2^-8 pixels. An offset is (q - zero) moves[i] in 2^-move_bits for
+    x and y, and (q - zero) grows[i] >> 16 in 2^-24 of log2 for width and height; `places` are those of x, y, width,
+    height in four codes. `background` is a class that is no box, -1 none."""
 
     boxes: Tensor
     classes: Tensor
     scores: Scores
     anchors: Integers
     moves: tuple[int, int]
+    move_bits: int
     grows: tuple[int, int]
     places: tuple[int, ...]
     background: int
@@ -69,7 +71,7 @@ class Ssd:
     def edges(self, flat: Array) -> Integers:
         """(anchors, 4) in 2^-4 pixels."""
         q = flat.reshape(-1, 4).astype(np.int64)[:, list(self.places)] - self.boxes.zero_point
-        center = self.anchors[:, :2] + ((q[:, :2] * np.array(self.moves) * self.anchors[:, 2:]) >> 24)
+        center = self.anchors[:, :2] + ((q[:, :2] * np.array(self.moves) * self.anchors[:, 2:]) >> self.move_bits)
         power = ((q[:, 2:] * np.array(self.grows)) >> 16).clip(LOW_POWER, HIGH_POWER)
         n = (power + 0xFFFFFF) >> 24
         extent = (self.anchors[:, 2:] * power_below((n << 24) - power)) >> (29 - n)
@@ -99,12 +101,15 @@ def ssd_for(after: After, graph: Graph) -> Ssd:
         raise ModelError(f"{after.where}: background = {values['background']}: there are {count} classes; -1 is none")
     places = (1, 0, 3, 2) if values["order"] == "yxhw" else (0, 1, 2, 3)
     moves, grows = values["variances"][:2], values["variances"][2:]
+    # of 27 bits at most: times a code of 17 and an anchor of 19 it fits into 64
+    move_bits = max(24, min(48, 26 - floor(log2(boxes.scale * max(moves)))))
     return Ssd(
         boxes,
         classes,
         scores_of(values["scores"], classes),
         anchors,
-        (_factor(boxes.scale * moves[0], 24), _factor(boxes.scale * moves[1], 24)),
+        (_factor(boxes.scale * moves[0], move_bits, MOST_MOVE), _factor(boxes.scale * moves[1], move_bits, MOST_MOVE)),
+        move_bits,
         (_factor(boxes.scale * grows[0] * log2(np.e), 40), _factor(boxes.scale * grows[1] * log2(np.e), 40)),
         places,
         values["background"],
@@ -112,9 +117,8 @@ def ssd_for(after: After, graph: Graph) -> Ssd:
     )
 
 
-def _factor(value: float, bits: int) -> int:
-    # of 28 bits at most where it moves: times a code of 17 and an anchor of 19 it fits into 64
-    return int(min(np.floor(value * 2.0**bits + 0.5), MOST_FACTOR if bits == 40 else (1 << 27) - 1))
+def _factor(value: float, bits: int, most: int = MOST_FACTOR) -> int:
+    return int(min(np.floor(value * 2.0**bits + 0.5), most))
 
 
 def _anchors(after: After) -> Array:

@@ -213,6 +213,7 @@ def _ssd(decoder: Ssd, ports: Sequence[Port], threshold: int) -> _Own:
         "background": decoder.background,
         "places": decoder.places,
         "moves": decoder.moves,
+        "move_bits": decoder.move_bits,
         "grows": decoder.grows,
         "zero": decoder.boxes.zero_point,
         "box_type": ports[0].c_type,

@@ -147,11 +147,17 @@ def files_of(
             f"{where}: gives integers of one scale, input '{name}' is of {tensor.dtype}; use a scheme of int8 "
             "or int16 inputs"
         )
+    if len(tensor.quant.scale) > 1:
+        raise ModelError(
+            f"{where}: gives integers of one scale, the file quantizes input '{name}' with {len(tensor.quant.scale)}; "
+            "give a file that is not quantized, or has one scale there, and a mean and std for each feature"
+        )
     arguments = ", ".join(["input", *(f"{listing.accessors[name]}()" for name in graph.given_outputs)])
     accessor = listing.accessors.get(name, "input").removeprefix(f"{model_id}_")
     port = Port(name, accessor, tensor, accessor)
     if shown is not None:
-        pushed = None if listing.push is None else graph.tensors[listing.push.tensor].shape
+        push = listing.push
+        pushed = None if push is None else (graph.tensors[push.tensor].shape, push.rows)
         return rendered(image_parts(shown, port, arguments, pushed, model_id), model_id, listing.digest)
     assert held is not None and not isinstance(front, Image)
     if isinstance(front, Sensor):

@@ -29,12 +29,14 @@ _CODES, _BYTES_AS_CODES = ("mcuq_code_of_pixel", "mcuq_code_of_sum"), "mcuq_less
 NEEDS = (*_TAKERS.values(), *_COLOURS.values(), _GREY, _GREY_OF_LUMA, *_CODES, _BYTES_AS_CODES)
 
 
-def image_parts(shown: Seen, port: Port, arguments: str, pushed: tuple[int, ...] | None, model_id: str) -> Parts:
-    """For an input `port`, or one whose rows of shape `pushed` the model takes. `arguments` are those of the run
-    function. Raises ModelError where rows are not made in the order in which the model takes them."""
+def image_parts(
+    shown: Seen, port: Port, arguments: str, pushed: tuple[tuple[int, ...], int] | None, model_id: str
+) -> Parts:
+    """For an input `port`, or one of the shape `pushed` of which the model takes so many rows. `arguments` are
+    those of the run function. Raises ModelError where rows are not made in the order in which the model takes them."""
     front, tensor = shown.front, port.tensor
     if pushed is not None:
-        _check_order(shown, pushed, model_id)
+        _check_order(shown, *pushed, model_id)
     step = image_step(shown, tensor)
     constants = _code_constant(step) if shown.is_whole else None
     needs, pixel = _pixel(shown)
@@ -107,17 +109,17 @@ def image_parts(shown: Seen, port: Port, arguments: str, pushed: tuple[int, ...]
     return Parts("image", needs, arrays, context, state_bytes + -state_bytes % 4, instructions, "frame")
 
 
-def _check_order(shown: Seen, pushed: tuple[int, ...], model_id: str) -> None:
+def _check_order(shown: Seen, pushed: tuple[int, ...], rows: int, model_id: str) -> None:
     where = f"model '{model_id}': --front-end"
     if shown.front.rotate:
         raise ModelError(
             f"{where}: rotate = {shown.front.rotate} needs all of an image, and --push never has it; leave out --push, "
             "or turn the camera"
         )
-    if pushed != (1, shown.height, shown.width, shown.channels):
+    if pushed != (1, shown.height, shown.width, shown.channels) or rows != shown.height:
         raise ModelError(
             f"{where}: gives rows of {shown.width} x {shown.channels}, channels last, and --push takes those of "
-            f"{'x'.join(map(str, pushed))}; leave out --push"
+            f"{'x'.join(map(str, pushed))}, {rows} an inference; leave out --push"
         )
 
 

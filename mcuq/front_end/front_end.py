@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcuq.errors import ModelError
 from mcuq.front_end import micro_speech, spectral
 from mcuq.front_end.conventions import Spectral
 from mcuq.front_end.fft import Integers
@@ -110,10 +111,17 @@ class LastStep:
 
 
 def last_step(front: FrontEnd | Sensor, scale: float, zero_point: int, bounds: tuple[int, int]) -> LastStep:
-    """For an input whose real value is scale * (code - zero_point)."""
+    """For an input whose real value is scale * (code - zero_point). Raises ModelError where integers do not hold
+    what it computes with."""
     factors = front.units / (np.array(front.std) * scale)
     shift = min(31 - frexp(np.abs(factors).max())[1], 40)
     points = zero_point - np.array(front.mean) / (np.array(front.std) * scale)
+    if shift < 1 or np.abs(points).max() * 2.0**shift >= 2.0**62:
+        raise ModelError(
+            f"--front-end: features of {np.abs(front.units).max():.4g} a step, mean {np.abs(front.mean).max():.4g} and "
+            f"std {np.min(front.std):.4g}, lie far outside an input of {scale:.4g} a step; mend mean, std and units, "
+            "or calibrate with recordings"
+        )
     offsets = np.broadcast_to(points * 2.0**shift, factors.shape)
     multipliers = np.floor(factors * 2.0**shift + 0.5)
     return LastStep(

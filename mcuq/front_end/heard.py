@@ -80,7 +80,7 @@ def _frames_of(shape: tuple[int, ...], name: str, front: FrontEnd | Sensor, wher
     """How many frames an input holds, and whether each feature's values lie together."""
     features = front.features
     sizes = [size for size in shape if size > 1]
-    if sizes == [features]:
+    if sizes == [features] or (not sizes and features == 1):
         return 1, False
     if len(sizes) == 2 and features in sizes:
         first = sizes[1] != features

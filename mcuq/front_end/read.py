@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -16,6 +15,7 @@ from mcuq.front_end.feed import AnyFrontEnd
 from mcuq.front_end.fft import SIZES
 from mcuq.front_end.front_end import FrontEnd
 from mcuq.front_end.micro_speech import MicroSpeech
+from mcuq.front_end.numbers import is_number
 from mcuq.front_end.read_image import image_front_end
 from mcuq.front_end.read_sensor import sensor_front_end
 
@@ -104,7 +104,7 @@ def read_front_end(path: str | Path) -> AnyFrontEnd:
     """The front end of a .toml file. Raises ModelError where it cannot be read, or says what is not supported."""
     path = Path(path)
     try:
-        return parse_front_end(path.read_bytes().decode(), path.name)
+        return parse_front_end(path.read_bytes().decode("utf-8-sig"), path.name)
     except OSError as error:
         raise ModelError(f"front end '{path}': cannot be read: {error.strerror}; give a .toml file") from None
     except UnicodeDecodeError:
@@ -115,7 +115,7 @@ def parse_front_end(text: str, where: str = "front end") -> AnyFrontEnd:
     """The same of the file's text."""
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{where}: is no TOML: {error}") from None
     kind = given.get("kind")
     if kind not in KINDS:
@@ -140,26 +140,22 @@ def _checked(where: str, key: str, value: Any, default: object) -> object:
     """A value of its default's type."""
     if key in ("mean", "std"):
         listed = value if isinstance(value, list) else [value]
-        if not listed or not all(_is_number(v) and (key == "mean" or v > 0) for v in listed):
+        if not listed or not all(is_number(v) and (key == "mean" or v > 0) for v in listed):
             raise ModelError(
                 f"{where}: {key} = {value!r}: must be a number{' above 0' * (key == 'std')}, or one a feature"
             )
         return tuple(float(v) for v in listed)
-    if key in _CHOICES and value not in _CHOICES[key]:
+    if key in _CHOICES and isinstance(default, str) and value not in _CHOICES[key]:
         raise ModelError(f"{where}: {key} = {value!r}: must be one of {', '.join(_CHOICES[key])}")
     if isinstance(default, bool) and not isinstance(value, bool):
         raise ModelError(f"{where}: {key} = {value!r}: must be true or false")
     if type(default) is int and (type(value) is not int or not 0 <= value < 2**24):
         raise ModelError(f"{where}: {key} = {value!r}: must be a whole number from 0")
     if isinstance(default, float):
-        if not _is_number(value) or value < 0:
+        if not is_number(value) or value < 0:
             raise ModelError(f"{where}: {key} = {value!r}: must be a number from 0")
         return float(value)
     return value
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and isfinite(cast(float, value))
 
 
 def _front_end(where: str, kind: str, values: dict[str, Any], source: str) -> FrontEnd:
@@ -201,8 +197,9 @@ def _micro_speech(where: str, values: Values) -> MicroSpeech:
     least = signal.gain_bits - signal.snr_shift
     if signal.pcan and not least <= signal.gain_bits <= 31:
         raise ModelError(f"{where}: gain_bits = {signal.gain_bits}: must be from {least} to 31")
-    if signal.pcan and signal.pcan_offset <= 0:
-        raise ModelError(f"{where}: pcan_offset = {signal.pcan_offset}: must be above 0")
+    for key, least_of, most in (("pcan_offset", 1e-3, 1e12), ("pcan_strength", 0, 4)):
+        if signal.pcan and not least_of <= getattr(signal, key) <= most:
+            raise ModelError(f"{where}: {key} = {getattr(signal, key)}: must be from {least_of:g} to {most:g}")
     return signal
 
 
@@ -227,6 +224,8 @@ def _spectral(where: str, kind: str, values: dict[str, Any]) -> Spectral:
         raise ModelError(f"{where}: preemphasis = {signal.preemphasis}: must be from 0 to 1")
     if not 1e-30 <= signal.log_floor <= 1e12:
         raise ModelError(f"{where}: log_floor = {signal.log_floor}: must be from 1e-30 to 1e12")
+    if signal.log_offset and not 1e-30 <= signal.log_offset <= 1e12:
+        raise ModelError(f"{where}: log_offset = {signal.log_offset}: must be 0, or from 1e-30 to 1e12")
     if not 2.0**-20 <= signal.sample_unit <= 2.0**10:
         raise ModelError(f"{where}: sample_unit = {signal.sample_unit}: must be from 2^-20 to 2^10")
     if not (filter_bank(signal) > 0).any():

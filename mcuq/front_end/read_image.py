@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mcuq.errors import ModelError, did_you_mean
 from mcuq.front_end.image import Image
+from mcuq.front_end.numbers import is_number
 from mcuq.front_end.pixels import IS_YUV
 
 LARGEST = 4096
@@ -87,16 +87,12 @@ def _checked(where: str, key: str, value: Any) -> Any:
         if type(value) is not bool:
             raise wrong("true or false")
     elif key == "pixel_max":
-        if not _is_number(value) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise wrong("a number above 0")
         return float(value)
     else:
         listed = value if isinstance(value, list) else [value]
-        if not 0 < len(listed) <= 3 or not all(_is_number(v) and (key == "mean" or v > 0) for v in listed):
+        if not 0 < len(listed) <= 3 or not all(is_number(v) and (key == "mean" or v > 0) for v in listed):
             raise wrong(f"a number{' above 0' * (key == 'std')}, or one a channel")
         return tuple(float(v) for v in listed)
     return value
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and isfinite(cast(float, value))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, cast
 
 import numpy as np
 
 from mcuq.errors import ModelError, did_you_mean
+from mcuq.front_end.numbers import is_number
 from mcuq.front_end.sensor import Biquad, Sensor, biquad_of
 
 SENSOR_DEFAULTS: Mapping[str, Any] = {
@@ -76,17 +76,13 @@ def _checked(where: str, key: str, value: Any) -> Any:
         return found
     if key in ("mean", "std"):
         listed = value if isinstance(value, list) else [value]
-        if not listed or not all(_is_number(v) and (key == "mean" or v > 0) for v in listed):
+        if not listed or not all(is_number(v) and (key == "mean" or v > 0) for v in listed):
             raise wrong(f"a number{' above 0' * (key == 'std')}, or one a channel")
         return tuple(float(v) for v in listed)
-    if not _is_number(value) or value < 0 or (value == 0 and not key.startswith(("highpass", "lowpass"))):
+    if not is_number(value) or value < 0 or (value == 0 and not key.startswith(("highpass", "lowpass"))):
         raise wrong("a number above 0")
     return float(value)
 
 
 def _is_biquad(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 5 and all(_is_number(v) and abs(v) < 2 for v in value)
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and isfinite(cast(float, value))
+    return isinstance(value, list) and len(value) == 5 and all(is_number(v) and abs(v) < 2 for v in value)

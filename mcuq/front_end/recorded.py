@@ -40,15 +40,20 @@ def read_recording(path: Path, where: str, channels: int) -> NDArray[np.int16]:
         return samples
     rows = []
     with damage_reported(where):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     for number, line in enumerate(lines, 1):
         cells = [cell.strip() for cell in line.split(",")]
-        if not line.strip() or (number == 1 and not any(cell.lstrip("+-").isdecimal() for cell in cells)):
-            continue  # a line of names may be first
+        is_named = number == 1 and len(cells) == channels and all(cell and not _is_number(cell) for cell in cells)
+        if is_named or not line.strip():
+            continue
         if len(cells) != channels:
-            raise DataError(f"{where}: line {number} has {len(cells)} numbers; the front end takes {channels} channels")
+            found = "1 number" if len(cells) == 1 else f"{len(cells)} numbers"
+            raise DataError(
+                f"{where}: line {number} has {found}; the front end takes {channels} channels and nothing else, with "
+                "commas between them"
+            )
         try:
-            rows.append([int(cell) for cell in cells])
+            rows.append([_whole(cell) for cell in cells])
         except ValueError:
             raise DataError(
                 f"{where}: line {number}: '{line.strip()}': the front end takes whole numbers, as the sensor gives them"
@@ -56,3 +61,19 @@ def read_recording(path: Path, where: str, channels: int) -> NDArray[np.int16]:
         if not -32768 <= min(rows[-1]) <= max(rows[-1]) <= 32767:
             raise DataError(f"{where}: line {number}: '{line.strip()}': must be from -32768 to 32767")
     return np.array(rows, np.int16).reshape(-1, channels)
+
+
+def _is_number(cell: str) -> bool:
+    """Of any kind, NaN too: names are none."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(cell: str) -> int:
+    """Raises ValueError for what is not written as a whole number."""
+    if not cell.lstrip("+-").isdecimal():
+        raise ValueError(cell)
+    return int(cell)

@@ -135,6 +135,9 @@ REFUSED = {
     'kind = "classes"\ntop = 0': "top = 0: must be a whole number from 1 to 100",
     'kind = "classes"\nfloats = 1': "floats = 1: must be true or false",
     'kind = "classes"\noutput = 1': "output = 1: must be a text",
+    f'kind = "classes"\ntop = {"9" * 5000}': "is no TOML: Exceeds the limit (4300 digits) for integer string "
+    "conversion: value has 5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+    f'kind = "classes"\nthreshold = {10**400}': f"threshold = {10**400}: must be a number from 0 to 1",
     'kind = "classes"\nlabels = [1]': "labels = [1]: must be a list of texts, or the name of a file that has one "
     "a line",
 }
@@ -163,6 +166,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     )
     (tmp_path / "labels.txt").write_bytes(b"\xff\xfe")
     assert refused(TEXT.encode()) == "a.toml: labels = 'labels.txt': is no text; give a text file beside it"
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbf" + "\n".join(map(str, range(10))).encode())
+    (tmp_path / "a.toml").write_text(TEXT)
+    assert read_after(tmp_path / "a.toml").labels[0] == "0"
+    assert refused(b'kind = "classes"\nlabels = "a\\u0000b"') == (
+        "a.toml: labels = 'a\x00b': is no name of a file; give a text file beside it"
+    )
     (tmp_path / "labels.txt").write_text("\n" * 65537)
     assert refused(TEXT.encode()) == "a.toml: labels: are 65,537; give 65,536 at most"
 

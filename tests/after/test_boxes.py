@@ -208,6 +208,22 @@ def onnx_runtime(edges: NDArray[Any], scores: NDArray[Any], overlap: float, most
 
 
 @pytest.mark.parametrize("any_class", [False, True])
+@pytest.mark.parametrize("size", [320, 640, 2047])
+def test_fine_offsets_move_large_boxes_to_a_16th_of_a_pixel(size: int) -> None:
+    """Small steps of 16 bits, times a variance of 0.1."""
+    boxes = tensor("b", (40, 4), 0.8 / 32768, 0, "int16")
+    text = f'{SSD}scores = "sigmoid"\nbackground = -1\nwidth = {size}\nheight = {size}'
+    twin = bound(text, graph_of([boxes, tensor("c", (40, 1), 0.1, 0)]), FILES)
+    assert isinstance(twin, Boxes) and isinstance(twin.decoder, Ssd)
+    codes = np.random.default_rng(size).integers(-32768, 32768, (40, 4)).astype(np.int16)
+    t, a = codes * boxes.scale * [0.1, 0.1, 0.2, 0.2], ANCHORS * size
+    x, y = (a[:, i] + t[:, i] * a[:, 2 + i] for i in (0, 1))
+    width, height = (a[:, i] * np.exp(t[:, i]) for i in (2, 3))
+    wanted = corners(x, y, width, height).clip(0, size)
+    # anchors of 2^-8 of a pixel; and half of 2^-4, which is rounding
+    assert np.abs(twin.decoder.edges(codes.reshape(-1)) / 16 - wanted).max() <= 1 / 16
+
+
 @pytest.mark.parametrize("overlap", [0.1, 0.45, 0.8])
 def test_boxes_that_overlap_are_left_out_as_onnx_does(overlap: float, any_class: bool) -> None:
     kept = f'overlap = {overlap}\nnms = "{"any" if any_class else "class"}"'

@@ -18,6 +18,8 @@ from mcuq.artifact import load, save
 from mcuq.boards.find import load_board
 from mcuq.compile import CompiledModel, Part, compile_model, on_board, with_goal
 from mcuq.errors import ArtifactError, DataError, McuqError, ModelError
+from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.micro_speech import MicroSpeech
 from mcuq.front_end.read import parse_front_end, read_front_end
 from mcuq.options import options_of
 from mcuq.report.candidates import Candidate, Workbench
@@ -272,7 +274,13 @@ REFUSED = {
     'kind = "micro_speech"\nsmoothing_bits = 20': "smoothing_bits = 20: must be from 7 to 12",
     'kind = "micro_speech"\ngain_bits = 14': "gain_bits = 14: must be from 15 to 31",
     'kind = "micro_speech"\ngain_bits = 40': "gain_bits = 40: must be from 15 to 31",
-    'kind = "micro_speech"\npcan_offset = 0': "pcan_offset = 0.0: must be above 0",
+    'kind = "micro_speech"\npcan_offset = 0': "pcan_offset = 0.0: must be from 0.001 to 1e+12",
+    'kind = "micro_speech"\npcan_strength = 5': "pcan_strength = 5.0: must be from 0 to 4",
+    'kind = "micro_speech"\nlog = "natural"': "log = 'natural': must be true or false",
+    'kind = "tensorflow"\nlog_offset = 1e-308': "log_offset = 1e-308: must be 0, or from 1e-30 to 1e12",
+    f'kind = "kaldi"\nlog_floor = {10**20}': f"log_floor = {10**20}: must be a number from 0",
+    f"mels = {'9' * 5000}": "is no TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 "
+    "digits; use sys.set_int_max_str_digits() to increase the limit",
 }
 
 
@@ -293,3 +301,32 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as error:
         read_front_end(tmp_path / "data.toml")
     assert str(error.value) == f"front end '{tmp_path / 'data.toml'}': is no text; give a .toml file"
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "marked.toml").write_bytes(b'\xef\xbb\xbfkind = "micro_speech"\nlog = false\n')
+    front = read_front_end(tmp_path / "marked.toml")
+    assert isinstance(front, FrontEnd) and isinstance(front.signal, MicroSpeech)
+    assert not front.signal.log
+
+
+def test_an_input_of_one_value_holds_a_frame_of_one_feature() -> None:
+    front = parse_front_end('kind = "sensor"\nsample_rate_hz = 100\nchannels = 1')
+    assert compile_model(network(1, 1), name="felt", front_end=front).files["felt_front_end.h"]
+
+
+def test_features_that_lie_apart_have_one_scale_behind_a_front_end(tmp_path: Path) -> None:
+    """As of an accelerometer that gravity pulls one way: without it each would have its own."""
+    front = parse_front_end('kind = "sensor"\nsample_rate_hz = 100\nchannels = 3')
+    samples = np.random.default_rng(0).normal([0, 0, 4096], 60, (400, 3))
+    np.save(tmp_path / "lain.npy", samples.astype(np.int16))
+    model = compile_model(network(1, 6, 3), "cortex-m4", tmp_path, "felt", front_end=front)
+    assert len(model.graph.tensors["x"].quantization.scale) == 1
+    far = parse_front_end('kind = "sensor"\nsample_rate_hz = 100\nchannels = 3\nmean = 1e19')
+    with pytest.raises(ModelError) as error:
+        compile_model(network(1, 6, 3), name="felt", front_end=far)
+    step = f"{compile_model(network(1, 6, 3), name='felt').graph.tensors['x'].scale:.4g}"
+    assert str(error.value) == (
+        f"--front-end: features of 0.003906 a step, mean 1e+19 and std 1, lie far outside an input of {step} a step; "
+        "mend mean, std and units, or calibrate with recordings"
+    )

@@ -326,6 +326,13 @@ COLOURS = f'kind = "image"\n{FRAME}frame_format = "RGB888"\n'
             {"push": True},
             "rotate = 90 needs all of an image, and --push never has it; leave out --push, or turn the camera",
         ),
+        (
+            looking((1, 1, 64, 1)),
+            'kind = "image"\nframe_width = 1\nframe_height = 64\nframe_format = "grey"\nlayout = "NHWC"\n',
+            {"push": True},
+            "gives rows of 64 x 1, channels last, and --push takes those of 1x1x64x1, 64 an inference; leave out "
+            "--push",
+        ),
     ],
 )
 def test_models_that_front_ends_cannot_feed_are_refused(

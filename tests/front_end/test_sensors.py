@@ -21,6 +21,7 @@ from mcuq.errors import DataError, ModelError
 from mcuq.front_end.front_end import last_step
 from mcuq.front_end.heard import HeldFrames
 from mcuq.front_end.read import parse_front_end
+from mcuq.front_end.recorded import read_recording
 from mcuq.front_end.sensor import VALUE_BITS, VALUE_MAX, Sensor, biquad_of, low_pass
 from mcuq.graph.tensor import Quant, Tensor
 
@@ -298,8 +299,15 @@ def test_recordings_that_do_not_fit_are_refused(recordings: Path, tmp_path: Path
         "few.csv: has 5 samples, too few for one inference, which takes 6; record longer ones"
     )
     assert refused("two.csv", "x,y,z\n1,2,3\n1,2\n") == (
-        "two.csv: line 3 has 2 numbers; the front end takes 3 channels"
+        "two.csv: line 3 has 2 numbers; the front end takes 3 channels and nothing else, with commas between them"
     )
+    assert refused("other.csv", "1;2;3\n") == (
+        "other.csv: line 1 has 1 number; the front end takes 3 channels and nothing else, with commas between them"
+    )
+    for first in ("0.5,0.25,-0.5", "nan,nan,nan", "1e5,2e5,3e5", "1_000,2,3", ",,"):
+        assert refused("first.csv", f"{first}\n" + "1,2,3\n" * 9) == (
+            f"first.csv: line 1: '{first}': the front end takes whole numbers, as the sensor gives them"
+        )
     assert refused("real.csv", "1,2,0.5\n") == (
         "real.csv: line 1: '1,2,0.5': the front end takes whole numbers, as the sensor gives them"
     )
@@ -310,6 +318,11 @@ def test_recordings_that_do_not_fit_are_refused(recordings: Path, tmp_path: Path
     assert str(error.value) == (
         f"{tmp_path.name}/wide.npy: has shape (10, 4); the front end takes (samples, 3) of int16"
     )
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_first_sample(tmp_path: Path) -> None:
+    (tmp_path / "marked.csv").write_bytes(b"\xef\xbb\xbf" + b"7\n8\n9\n")
+    assert read_recording(tmp_path / "marked.csv", "marked.csv", 1).tolist() == [[7], [8], [9]]
 
 
 def test_models_that_pass_over_samples_are_refused() -> None:
