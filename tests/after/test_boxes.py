@@ -207,7 +207,6 @@ def onnx_runtime(edges: NDArray[Any], scores: NDArray[Any], overlap: float, most
     return [int(row[2]) for row in session.run(None, given)[0]]
 
 
-@pytest.mark.parametrize("any_class", [False, True])
 @pytest.mark.parametrize("size", [320, 640, 2047])
 def test_fine_offsets_move_large_boxes_to_a_16th_of_a_pixel(size: int) -> None:
     """Small steps of 16 bits, times a variance of 0.1."""
@@ -224,6 +223,7 @@ def test_fine_offsets_move_large_boxes_to_a_16th_of_a_pixel(size: int) -> None:
     assert np.abs(twin.decoder.edges(codes.reshape(-1)) / 16 - wanted).max() <= 1 / 16
 
 
+@pytest.mark.parametrize("any_class", [False, True])
 @pytest.mark.parametrize("overlap", [0.1, 0.45, 0.8])
 def test_boxes_that_overlap_are_left_out_as_onnx_does(overlap: float, any_class: bool) -> None:
     kept = f'overlap = {overlap}\nnms = "{"any" if any_class else "class"}"'
