@@ -79,9 +79,14 @@ def files_of(twin: Twin, graph: Graph, listing: Listing, model_id: str, taken: f
         tensors = [graph.tensors[name] for name in (*graph.given_inputs, *graph.given_outputs)]
         ports = [port_of(tensor) for tensor in tensors if has_floats(tensor)]
     names = [*own.names, *(_LABELLED if after.labels else ())]
-    names += [f"{way}_{port.accessor}" for port in ports for way in ("quantize", "dequantize")]
-    for name in names:
+    converters = [f"{way}_{port.accessor}" for port in ports for way in ("quantize", "dequantize")]
+    for name in (*names, *converters):
         if f"{model_id}_{name}".lower() in taken:
+            if name in converters:
+                raise ModelError(
+                    f"model '{model_id}': --after: {model_id}.h has '{model_id}_{name}' already, as a tensor has "
+                    "scales per channel; use that, and leave out floats"
+                )
             raise ModelError(
                 f"model '{model_id}': --after: its C and that of a tensor both have '{model_id}_{name}'; rename the "
                 "tensor in the model's file"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,8 @@ def _image(path: Path, where: str, front: Image) -> Bytes:
             wanted = f"{front.frame_width}x{front.frame_height}"
             raise DataError(
                 f"{where}: has {upright.width} x {upright.height} pixels, the camera's frames {front.frame_width} x "
-                f"{front.frame_height}; make it one: magick {path.name} -resize {wanted}^ -gravity center -extent "
-                f"{wanted} frame_{path.stem}.png"
+                f"{front.frame_height}; make it one: magick {quote(path.name)} -resize {wanted}^ -gravity center "
+                f"-extent {wanted} {quote(f'frame_{path.stem}.png')}"
             )
         return np.asarray(upright)
 

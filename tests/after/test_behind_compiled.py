@@ -11,6 +11,7 @@ import onnx
 import pytest
 from behind_networks import data, network
 from click.testing import CliRunner
+from test_compiled import network as summing
 
 from mcuq.after.read import parse_after, read_after
 from mcuq.api import run, simulate
@@ -260,4 +261,17 @@ def test_outputs_of_several_places_are_refused() -> None:
         compile_model(proto, "host", data(), "behind", after=parse_after(CLASSES, "after.toml"))
     assert str(error.value) == (
         "after.toml: output 'y' of shape 1x2x2 has classes at several places; it reads one score a class"
+    )
+
+
+def test_floats_where_the_header_has_them_already_are_refused() -> None:
+    """An input whose features lie apart has a scale for each, and functions of its own."""
+    samples = np.random.default_rng(0).normal([0, 16000, -16000], 3, (60, 1, 6, 3)).astype(np.float32)
+    model = summing(1, 6, 3)
+    assert "behind_quantize_input" in compile_model(model, "cortex-m4", samples, "behind").files["behind.h"]
+    with pytest.raises(ModelError) as error:
+        compile_model(model, "cortex-m4", samples, "behind", after=parse_after('kind = "floats"'))
+    assert str(error.value) == (
+        "model 'behind': --after: behind.h has 'behind_quantize_output' already, as a tensor has scales per channel; "
+        "use that, and leave out floats"
     )
