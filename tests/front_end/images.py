@@ -183,7 +183,7 @@ def probe_of(cpu: str, cases: dict[str, Case]) -> Probe:
             "elements": elements,
             "row": elements // shown.height,
         }
-        pushed = (1, shown.height, shown.width, shown.channels) if case[4] else None
+        pushed = ((1, shown.height, shown.width, shown.channels), shown.height) if case[4] else None
         made = rendered(image_parts(shown, port, "input", pushed, own), own, 0x12345678)
         files |= {f"{own}.h": STUB % facts, **made.files}
         code += CODE % facts
