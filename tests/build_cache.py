@@ -15,9 +15,11 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import mcuq.build.host_program
 import mcuq.build.shared_library
@@ -41,17 +43,31 @@ def remembering() -> Iterator[None]:
                 del os.environ[PLACE]
 
 
-@contextmanager
-def compiling_by(compile: Callable[[Compiler, Path, Sequence[str], str], None] = compile_in) -> Iterator[None]:
+def compiling_by(
+    compile: Callable[[Compiler, Path, Sequence[str], str], None] = compile_in,
+) -> AbstractContextManager[None]:
     """The function that mcuq compiles with until the end: its own, which remembers nothing, if no other is given."""
-    before = [caller.compile_in for caller in _CALLERS]
-    for caller in _CALLERS:
-        caller.compile_in = compile
+    return standing_in(_CALLERS, "compile_in", compile)
+
+
+@contextmanager
+def standing_in(callers: Sequence[ModuleType], name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """What modules call by that name, until the end."""
+    before = [getattr(caller, name) for caller in callers]
+    for caller in callers:
+        setattr(caller, name, function)
     try:
         yield
     finally:
-        for caller, function in zip(_CALLERS, before, strict=True):
-            caller.compile_in = function
+        for caller, own in zip(callers, before, strict=True):
+            setattr(caller, name, own)
+
+
+def keep(kept: Path, write: Callable[[Path], object]) -> None:
+    """Make a file that other processes read: all of it, or none."""
+    new = kept.with_name(f"{kept.name}.{os.getpid()}.{threading.get_ident()}")
+    write(new)
+    new.replace(kept)
 
 
 def remembered(
@@ -61,9 +77,7 @@ def remembered(
     kept = Path(os.environ[PLACE]) / _digest(command, sources)
     if not kept.is_file():
         build()
-        new = kept.with_name(f"{kept.name}.{os.getpid()}.{threading.get_ident()}")
-        shutil.copy(program, new)
-        new.replace(kept)
+        keep(kept, partial(shutil.copy, program))
     else:
         shutil.copy(kept, program)
 

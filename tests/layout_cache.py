@@ -7,12 +7,12 @@ remembered. mcuq itself knows nothing of it.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from build_cache import keep, standing_in
 
 import mcuq.plan.buffers
 import mcuq.plan.memory
@@ -26,31 +26,21 @@ _FEW = 8  # blocks, which are searched as soon as read
 _LIMITS = ("SEARCH_ROUNDS", "MORE_ROUNDS", "SEARCH_NODES", "NODES_OF_A_PART", "MOST_SEARCHED")
 
 
-@contextmanager
-def layouts_in(folder: Path) -> Iterator[None]:
+def layouts_in(folder: Path) -> AbstractContextManager[None]:
     """The planner asks the folder first, until the end."""
-    search = layout.lay_out
 
     def lay_out(
         blocks: Sequence[Block], over: Over = NOTHING_OVER, effort: int = 1, solver: Solver = "search"
     ) -> Layout:
         if len(blocks) < _FEW:
-            return search(blocks, over, effort, solver)
+            return layout.lay_out(blocks, over, effort, solver)
         limits = [getattr(layout, name) for name in _LIMITS]
         asked = repr((tuple(blocks), sorted(over.items()), effort, solver, limits))
         kept = folder / f"layout-{hashlib.sha256(asked.encode()).hexdigest()}"
-        if kept.is_file():
-            return Layout(*pickle.loads(kept.read_bytes()))
-        found = search(blocks, over, effort, solver)
-        new = kept.with_name(f"{kept.name}.{os.getpid()}.{threading.get_ident()}")
-        new.write_bytes(pickle.dumps((found.offsets, found.size_bytes, found.least_bytes)))
-        new.replace(kept)
-        return found
+        if not kept.is_file():
+            found = layout.lay_out(blocks, over, effort, solver)
+            values = pickle.dumps((found.offsets, found.size_bytes, found.least_bytes))
+            keep(kept, lambda new: new.write_bytes(values))
+        return Layout(*pickle.loads(kept.read_bytes()))
 
-    for caller in _CALLERS:
-        caller.lay_out = lay_out
-    try:
-        yield
-    finally:
-        for caller in _CALLERS:
-            caller.lay_out = search
+    return standing_in(_CALLERS, "lay_out", lay_out)

@@ -44,7 +44,7 @@ PLAIN_C = "/* plain C from here on */\n"
 # do not import each other.
 STAGES = (
     ("described", "errors", "resources", "version"),
-    ("system", "graph"),
+    ("system", "graph", "toml_text"),
     ("arithmetic", "boards", "dataset", "onnx_runtime"),
     ("onnx_io", "front_end"),
     ("ops",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from mcuq.after.after import After
 from mcuq.after.boxes import MOST_PIXELS
 from mcuq.after.scores import KINDS as SCORES
 from mcuq.errors import ModelError, did_you_mean
-from mcuq.front_end.numbers import is_number
+from mcuq.toml_text import instead_of, is_number, parse_toml, read_text
 
 Check = Callable[[object], str]
 MOST_LABELS = 65536
@@ -184,10 +183,10 @@ def read_after(path: str | Path) -> After:
     """What a .toml file says; files that it names lie beside it. Raises ModelError where one cannot be read, or says
     what is not supported."""
     path = Path(path)
-    source = _text_of(path, f"after '{path}'", "a .toml file")
+    source = read_text(path, f"after '{path}'", "a .toml file")
     files = {}
     for key, name in _named_files(_parsed(source, path.name)).items():
-        files[name] = _text_of(path.parent / name, f"{path.name}: {key} = '{name}'", "a text file beside it")
+        files[name] = read_text(path.parent / name, f"{path.name}: {key} = '{name}'", "a text file beside it")
     return parse_after(source, path.name, files)
 
 
@@ -209,8 +208,7 @@ def parse_after(
         if key == "kind":
             continue
         if key not in keys:
-            known = f"; known keys: {', '.join(keys) or 'none'}"
-            raise ModelError(f"{where}: '{key}' is no key of kind '{kind}'{did_you_mean(key, keys) or known}")
+            raise ModelError(f"{where}: '{key}' is no key of kind '{kind}'{instead_of(key, keys)}")
         wrong = keys[key][1](value)
         if wrong:
             raise ModelError(f"{where}: {key} = {value!r}: {wrong}")
@@ -228,22 +226,11 @@ def parse_after(
 
 def _parsed(source: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(source)
-    except (ValueError, RecursionError) as error:
+        return parse_toml(source)
+    except ValueError as error:
         raise ModelError(f"{where}: is no TOML: {error}") from None
 
 
 def _named_files(given: Mapping[str, Any]) -> dict[str, str]:
     """The names of files, by the keys that have them."""
     return {key: given[key] for key in ("labels", "anchors") if isinstance(given.get(key), str) and given[key]}
-
-
-def _text_of(path: Path, where: str, what: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ModelError(f"{where}: cannot be read: {error.strerror}; give {what}") from None
-    except UnicodeDecodeError:
-        raise ModelError(f"{where}: is no text; give {what}") from None
-    except ValueError:  # a name with a 0 in it
-        raise ModelError(f"{where}: is no name of a file; give {what}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
@@ -32,6 +31,7 @@ from mcuq.boards.facts import (
 from mcuq.boards.family import COMMON_UART_KEYS, family_keys, family_names
 from mcuq.boards.toml_table import Table
 from mcuq.errors import BoardError
+from mcuq.toml_text import parse_toml
 
 _ADDRESS_SPACE = 1 << 32
 _WEIGHTS_ALIGNMENT = 8  # of ID.weights.bin: docs/weights.md
@@ -49,8 +49,8 @@ def parse_board(text: str, file_name: str) -> Board:
     Raises BoardError for anything wrong in the text.
     """
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = parse_toml(text)
+    except ValueError as error:
         raise BoardError(f"{file_name}: is not valid TOML: {error}") from error
     table = Table(file_name, values, ("name", "description", "verified", "clock_hz", *_TABLES))
     driver = _driver(table.table("firmware", _keys(Driver))) if "firmware" in table else None

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcuq.errors import BoardError, did_you_mean
+from mcuq.errors import BoardError
+from mcuq.toml_text import instead_of
 
 # Nothing that a program would take for an option, a path or a list of options.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
@@ -19,8 +20,7 @@ class Table:
     def __init__(self, where: str, values: Mapping[str, Any], known: Sequence[str]) -> None:
         for key in values:
             if key not in known:
-                hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
-                raise BoardError(f"{where}: unknown key '{key}'{hint}")
+                raise BoardError(f"{where}: unknown key '{key}'{instead_of(key, known)}")
         self.where = where
         self.values = values
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -14,10 +14,11 @@ from mcuq.front_end.conventions import Spectral, filter_bank
 from mcuq.front_end.feed import AnyFrontEnd
 from mcuq.front_end.fft import SIZES
 from mcuq.front_end.front_end import FrontEnd
+from mcuq.front_end.keys import values_of
 from mcuq.front_end.micro_speech import MicroSpeech
-from mcuq.front_end.numbers import is_number
 from mcuq.front_end.read_image import image_front_end
 from mcuq.front_end.read_sensor import sensor_front_end
+from mcuq.toml_text import is_number, parse_toml, read_text
 
 Values = Mapping[str, Any]
 
@@ -103,19 +104,14 @@ _CHOICES = {
 def read_front_end(path: str | Path) -> AnyFrontEnd:
     """The front end of a .toml file. Raises ModelError where it cannot be read, or says what is not supported."""
     path = Path(path)
-    try:
-        return parse_front_end(path.read_bytes().decode("utf-8-sig"), path.name)
-    except OSError as error:
-        raise ModelError(f"front end '{path}': cannot be read: {error.strerror}; give a .toml file") from None
-    except UnicodeDecodeError:
-        raise ModelError(f"front end '{path}': is no text; give a .toml file") from None
+    return parse_front_end(read_text(path, f"front end '{path}'", "a .toml file"), path.name)
 
 
 def parse_front_end(text: str, where: str = "front end") -> AnyFrontEnd:
     """The same of the file's text."""
     try:
-        given = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        given = parse_toml(text)
+    except ValueError as error:
         raise ModelError(f"{where}: is no TOML: {error}") from None
     kind = given.get("kind")
     if kind not in KINDS:
@@ -126,18 +122,13 @@ def parse_front_end(text: str, where: str = "front end") -> AnyFrontEnd:
         return image_front_end(where, given, text)
     if kind == "sensor":
         return sensor_front_end(where, given, text)
-    known = DEFAULTS[kind]
-    values = dict(known)
-    for key, value in given.items():
-        if key not in known:
-            hint = did_you_mean(key, known) or f"; known keys: {', '.join(known)}"
-            raise ModelError(f"{where}: '{key}' is no key of kind '{kind}'{hint}")
-        values[key] = _checked(where, key, value, known[key])
+    values = values_of(where, kind, given, DEFAULTS[kind], partial(_checked, defaults=DEFAULTS[kind]))
     return _front_end(where, kind, values, text)
 
 
-def _checked(where: str, key: str, value: Any, default: object) -> object:
+def _checked(where: str, key: str, value: Any, defaults: Values) -> object:
     """A value of its default's type."""
+    default = defaults[key]
     if key in ("mean", "std"):
         listed = value if isinstance(value, list) else [value]
         if not listed or not all(is_number(v) and (key == "mean" or v > 0) for v in listed):

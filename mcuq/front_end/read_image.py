@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from mcuq.errors import ModelError, did_you_mean
+from mcuq.errors import ModelError
 from mcuq.front_end.image import Image
-from mcuq.front_end.numbers import is_number
+from mcuq.front_end.keys import values_of
 from mcuq.front_end.pixels import IS_YUV
+from mcuq.toml_text import is_number
 
 LARGEST = 4096
 # What is meant where the file says nothing; None: it has to.
@@ -33,15 +34,7 @@ _CHOICES = {name: get_args(hint) for name, hint in get_type_hints(Image).items()
 
 def image_front_end(where: str, given: Mapping[str, Any], source: str) -> Image:
     """The front end of what the file says beside its kind. Raises ModelError for whatever is not supported."""
-    values = dict(IMAGE_DEFAULTS)
-    for key, value in given.items():
-        if key not in IMAGE_DEFAULTS:
-            hint = did_you_mean(key, IMAGE_DEFAULTS) or f"; known keys: {', '.join(IMAGE_DEFAULTS)}"
-            raise ModelError(f"{where}: '{key}' is no key of kind 'image'{hint}")
-        values[key] = _checked(where, key, value)
-    for key, value in values.items():
-        if value is None:
-            raise ModelError(f"{where}: {key}: is missing; say what frames the camera gives: {_REQUIRED}")
+    values = values_of(where, "image", given, IMAGE_DEFAULTS, _checked, _REQUIRED)
     width, height = values["frame_width"], values["frame_height"]
     if values["frame_format"] in IS_YUV and width % 2:
         raise ModelError(f"{where}: frame_width = {width}: must be even, as two pixels share a colour")
@@ -63,7 +56,10 @@ def image_front_end(where: str, given: Mapping[str, Any], source: str) -> Image:
     return Image(**{**values, "crop": crop}, source=source)
 
 
-_REQUIRED = "frame_width, frame_height, and frame_format, one of " + ", ".join(_CHOICES["frame_format"])
+_REQUIRED = (
+    "say what frames the camera gives: frame_width, frame_height, and frame_format, one of "
+    f"{', '.join(_CHOICES['frame_format'])}"
+)
 
 
 def _checked(where: str, key: str, value: Any) -> Any:

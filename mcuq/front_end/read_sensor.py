@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from mcuq.errors import ModelError, did_you_mean
-from mcuq.front_end.numbers import is_number
+from mcuq.errors import ModelError
+from mcuq.front_end.keys import values_of
 from mcuq.front_end.sensor import Biquad, Sensor, biquad_of
+from mcuq.toml_text import is_number
 
 SENSOR_DEFAULTS: Mapping[str, Any] = {
     "sample_rate_hz": None,
@@ -28,15 +29,8 @@ _WHOLE = {"channels": 64, "decimation": 16, "hop_frames": 2**16}  # from 1 to
 
 def sensor_front_end(where: str, given: Mapping[str, Any], source: str) -> Sensor:
     """The front end of what the file says beside its kind. Raises ModelError for whatever is not supported."""
-    values = dict(SENSOR_DEFAULTS)
-    for key, value in given.items():
-        if key not in SENSOR_DEFAULTS:
-            hint = did_you_mean(key, SENSOR_DEFAULTS) or f"; known keys: {', '.join(SENSOR_DEFAULTS)}"
-            raise ModelError(f"{where}: '{key}' is no key of kind 'sensor'{hint}")
-        values[key] = _checked(where, key, value)
-    for key, value in values.items():
-        if value is None:
-            raise ModelError(f"{where}: {key}: is missing; say what the sensor gives: sample_rate_hz and channels")
+    required = "say what the sensor gives: sample_rate_hz and channels"
+    values = values_of(where, "sensor", given, SENSOR_DEFAULTS, _checked, required)
     rate, filters = values["sample_rate_hz"], []
     for key in ("highpass_hz", "lowpass_hz"):
         corner = values.pop(key)

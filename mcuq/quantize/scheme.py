@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from mcuq.graph.quantization import ActivationOptions, WeightOptions
 from mcuq.quantize.grid import Codebook, Grid
 from mcuq.quantize.numbers import ACTIVATIONS, INPUT_SCALES, WEIGHTS, Weights
 from mcuq.system.regular_file import what_is_no_file
+from mcuq.toml_text import instead_of, parse_toml
 
 FLOAT_REACH = 2**15  # finer than any integer weights
 PORTS = ("int8", "uint8", "int16", "float32")
@@ -167,12 +167,12 @@ def read_scheme(path: Path) -> Scheme:
     if kind := what_is_no_file(path):
         raise QuantizationError(f"{path}: is {kind}; give a scheme's name or a .toml file")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise QuantizationError(f"{path}: no such file; give a scheme's name or a .toml file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise QuantizationError(f"{path.name}: cannot be read ({type(error).__name__})") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise QuantizationError(f"{path.name}: is not TOML: {error}") from None
     return _scheme(path.name, values)
 
@@ -255,8 +255,7 @@ def _layer_scheme(where: str, values: Mapping[str, Any], default: LayerScheme) -
 def _known(where: str, values: Mapping[str, Any], keys: tuple[str, ...]) -> None:
     for key in values:
         if key not in keys:
-            hint = did_you_mean(key, keys) or f"; known keys: {', '.join(keys)}"
-            raise QuantizationError(f"{where}: unknown key '{key}'{hint}")
+            raise QuantizationError(f"{where}: unknown key '{key}'{instead_of(key, keys)}")
 
 
 def _choice(where: str, key: str, value: object, choices: tuple[str, ...]) -> str:

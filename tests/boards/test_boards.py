@@ -162,6 +162,12 @@ def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
             "clock_hz = ",
             "mine.toml: is not valid TOML: Invalid value (at line 5, column 12)",
         ),
+        (
+            "clock_hz = 64_000_000",
+            f"clock_hz = {'9' * 5000}",
+            "mine.toml: is not valid TOML: Exceeds the limit (4300 digits) for integer string conversion: value has "
+            "5000 digits; use sys.set_int_max_str_digits() to increase the limit",
+        ),
     ],
 )
 def test_a_wrong_board_file_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -109,6 +109,11 @@ def test_a_written_file_reads_as_the_same_scheme(tmp_path: Path) -> None:
             "own.toml [layers.\"conv\"]: unknown key 'weight'; did you mean 'weights'?",
         ),
         ("= 3", "own.toml: is not TOML: Invalid statement (at line 1, column 1)"),
+        (
+            f"per_channel = {'9' * 5000}",
+            "own.toml: is not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 "
+            "digits; use sys.set_int_max_str_digits() to increase the limit",
+        ),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
