@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
+from mask_models import SCORES, check_float, operators, scores
 from onnx import TensorProto
 from onnx_models import imported, ints, model, node, original_outputs, random
 from support import beside, model_of
@@ -14,7 +15,6 @@ from support import beside, model_of
 import mcuq
 from mcuq.compile import quantize_model
 from mcuq.errors import ModelError, QuantizationError
-from mcuq.graph.ir import Graph
 from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.graph.tensor import Array
 from mcuq.passes import optimize
@@ -22,7 +22,6 @@ from mcuq.passes.split_heads import split_heads
 from mcuq.validate import check_bits
 
 LEAST = np.finfo(np.float32).min
-SCORES = (1, 2, 5, 6)
 BOOL, INT64, FLOAT = TensorProto.BOOL, TensorProto.INT64, TensorProto.FLOAT
 SOFT = node("Softmax", ["t"], "y", "soft")
 # (1 - mask) * low, of the mask `f`.
@@ -201,14 +200,6 @@ def masks(shape: tuple[int, ...], kind: int, count: int) -> Array:
     return found.astype({BOOL: np.bool_, INT64: np.int64, FLOAT: np.float32}[kind])
 
 
-def scores(count: int) -> Array:
-    return np.random.default_rng(4).normal(0, 2, (count, *SCORES)).astype(np.float32)
-
-
-def operators(graph: Graph) -> list[str]:
-    return [type(n.op).__name__ for n in graph.nodes]
-
-
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_floats_are_those_of_onnx_runtime(name: str) -> None:
     nodes, shape, kind, low = SPELLINGS[name]
@@ -285,10 +276,7 @@ def test_a_mask_of_reals_that_is_added_is_refused_where_integers_lose_the_scores
         "float32"
     )
     data["m"][:2] = -np.inf
-    graph = quantize_model(proto.SerializeToString(), scheme="float32").graph
-    got = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, data)))["y"]
-    want = np.stack([original_outputs(proto, {n: v[i] for n, v in data.items()})["y"] for i in range(8)])
-    assert np.allclose(got, want, atol=1e-6, equal_nan=True)
+    check_float(proto, data)
 
 
 @pytest.mark.parametrize("low", [-9.0, -1e3])
@@ -394,14 +382,6 @@ def chosen(
     used = {name for n in nodes for name in n.input}
     constants = {name: value for name, value in constants.items() if name in used}
     return model(nodes, {"x": SCORES, "k": mask}, outputs, constants=constants, kinds={"k": kind})
-
-
-def check_float(proto: onnx.ModelProto, data: dict[str, Array]) -> Graph:
-    graph = quantize_model(proto.SerializeToString(), scheme="float32").graph
-    got = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, data)))["y"]
-    want = np.stack([original_outputs(proto, {n: v[i] for n, v in data.items()})["y"] for i in range(8)])
-    assert np.allclose(got, want, atol=1e-6, equal_nan=True)
-    return graph
 
 
 # Name -> nodes and the mask's shape: what both masks, or the mask's numbers, make of rows that nothing is left of, too.

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 import pytest
+from mask_models import SCORES, check_float, operators, scores
 from onnx import TensorProto
-from onnx_models import model, node, original_outputs
+from onnx_models import model, node
 
 from mcuq.compile import quantize_model
 from mcuq.errors import ModelError
-from mcuq.graph.ir import Graph
-from mcuq.graph.simulate import dequantize_outputs, quantize_inputs, simulate
 from mcuq.graph.tensor import Array
 
-SCORES, KEYS, QUERIES = (1, 2, 5, 6), (1, 1, 1, 6), (1, 1, 5, 1)
+KEYS, QUERIES = (1, 1, 1, 6), (1, 1, 5, 1)
 BOOL = TensorProto.BOOL
 SOFT = node("Softmax", ["t"], "y", "soft")
 ADDED = [node("Add", ["x", "m"], "t", "add"), SOFT]
@@ -28,22 +27,6 @@ def masks(*shape: int) -> Array:
     found = np.random.default_rng(3).integers(0, 2, (8, *shape))
     found[0], found[1] = 0, 1
     return found.astype(np.bool_)
-
-
-def scores() -> Array:
-    return np.random.default_rng(4).normal(0, 2, (8, *SCORES)).astype(np.float32)
-
-
-def operators(graph: Graph) -> list[str]:
-    return [type(n.op).__name__ for n in graph.nodes]
-
-
-def check_float(proto: onnx.ModelProto, data: dict[str, Array]) -> Graph:
-    graph = quantize_model(proto.SerializeToString(), scheme="float32").graph
-    got = dequantize_outputs(graph, simulate(graph, quantize_inputs(graph, data)))["y"]
-    want = np.stack([original_outputs(proto, {n: v[i] for n, v in data.items()})["y"] for i in range(8)])
-    assert np.allclose(got, want, atol=1e-6, equal_nan=True)
-    return graph
 
 
 def of_constants(nodes: Sequence[onnx.NodeProto], **constants: Array) -> onnx.ModelProto:
